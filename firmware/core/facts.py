@@ -1,0 +1,122 @@
+"""Levels of the world, passed into every step of the session engine.
+
+An edge that arrives while nobody waits for it is lost and wedges a machine; a level is
+still true when somebody asks. Each device reports its level whole, whenever it changes.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from firmware.core.terms import PrinterReason, ServiceHours, VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLevel:
+    """The card reader: does it work, does something lie on it."""
+
+    working: bool = False
+    card_present: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptorLevel:
+    """The coin acceptor: can it take coins now."""
+
+    working: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HopperLevel:
+    """The change hopper.
+
+    coins: coins it can pay for sure (the adapter's count, 0 if unknown).
+    life_count: the device's own counter of coins ever paid, kept through power cuts.
+    """
+
+    working: bool = False
+    coins: int = 0
+    coin_yen: int = 100
+    life_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPrinterLevel:
+    """The A4 printer; empty reasons mean that it can print."""
+
+    reasons: frozenset[PrinterReason] = frozenset({PrinterReason.UNREACHABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptPrinterLevel:
+    """The receipt printer; a silent one is not ready."""
+
+    ready: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PanelLevel:
+    """Door contact and the two sensors that see what a person has not taken yet."""
+
+    door_open: bool = False
+    paper_in_tray: bool = False
+    change_in_cup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MunicipalityLevel:
+    """The backend: reachable with our certificate, by the last heartbeat."""
+
+    reachable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockLevel:
+    """The clock and what it says about the service."""
+
+    trusted: bool = False
+    hours: ServiceHours = ServiceHours.CLOSED
+
+
+Level = (
+    ReaderLevel
+    | AcceptorLevel
+    | HopperLevel
+    | DocumentPrinterLevel
+    | ReceiptPrinterLevel
+    | PanelLevel
+    | MunicipalityLevel
+    | ClockLevel
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the engine may know beside its state and the event.
+
+    next_visit: the identity the next visit will get; drawn by the shell, never used twice.
+    """
+
+    next_visit: VisitId
+    reader: ReaderLevel = field(default_factory=ReaderLevel)
+    acceptor: AcceptorLevel = field(default_factory=AcceptorLevel)
+    hopper: HopperLevel = field(default_factory=HopperLevel)
+    printer: DocumentPrinterLevel = field(default_factory=DocumentPrinterLevel)
+    receipt: ReceiptPrinterLevel = field(default_factory=ReceiptPrinterLevel)
+    panel: PanelLevel = field(default_factory=PanelLevel)
+    municipality: MunicipalityLevel = field(default_factory=MunicipalityLevel)
+    clock: ClockLevel = field(default_factory=ClockLevel)
+
+    def with_level(self, level: Level) -> "Facts":
+        """The same facts with one device's level replaced."""
+        return replace(self, **{_FIELD[type(level)]: level})
+
+
+_FIELD: dict[type[Level], str] = {
+    ReaderLevel: "reader",
+    AcceptorLevel: "acceptor",
+    HopperLevel: "hopper",
+    DocumentPrinterLevel: "printer",
+    ReceiptPrinterLevel: "receipt",
+    PanelLevel: "panel",
+    MunicipalityLevel: "municipality",
+    ClockLevel: "clock",
+}

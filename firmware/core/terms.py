@@ -1,0 +1,142 @@
+"""The words of the field, one spelling each."""
+
+import enum
+from typing import NewType
+
+VisitId = NewType("VisitId", str)
+"""128 random bits as 32 hex digits, drawn by the shell, used once. 受付"""
+
+OrderId = NewType("OrderId", str)
+"""The issuance asked of the municipality; derived from the visit, journaled before it is sent. 発行要求"""
+
+Yen = int
+"""Money is a whole number of yen."""
+
+
+class CertificateKind(enum.Enum):
+    """What the resident can buy here. Names follow the municipal forms."""
+
+    JUMINHYO = "juminhyo"  # 住民票の写し  copy of the resident record
+    INKAN = "inkan"  # 印鑑登録証明書  seal registration
+    SHOTOKU = "shotoku"  # 所得課税証明書  income and tax
+
+
+class Subjects(enum.Enum):
+    """Whose record a 住民票の写し shows."""
+
+    SELF = "self"  # 本人のみ
+    HOUSEHOLD = "household"  # 世帯全員
+
+
+class RecordItem(enum.Enum):
+    """Optional items of a 住民票の写し; all off until chosen."""
+
+    HEAD_AND_RELATION = "head_and_relation"  # 世帯主・続柄
+    REGISTERED_DOMICILE = "registered_domicile"  # 本籍・筆頭者
+
+
+class Certainty(enum.Enum):
+    """What is known about an irreversible act."""
+
+    DONE = "done"
+    NOT_DONE = "not_done"
+    UNKNOWN = "unknown"
+
+
+class KeypadKey(enum.Enum):
+    """The keys of the keypad; 訂正 corrects, 取消 stops, 確定 goes on."""
+
+    DIGIT_0 = "0"
+    DIGIT_1 = "1"
+    DIGIT_2 = "2"
+    DIGIT_3 = "3"
+    DIGIT_4 = "4"
+    DIGIT_5 = "5"
+    DIGIT_6 = "6"
+    DIGIT_7 = "7"
+    DIGIT_8 = "8"
+    DIGIT_9 = "9"
+    CORRECT = "correct"  # 訂正
+    CANCEL = "cancel"  # 取消
+    CONFIRM = "confirm"  # 確定
+
+    @property
+    def digit(self) -> int | None:
+        """0–9 for a digit key, None for 訂正, 取消 and 確定."""
+        return int(self.value) if self.value.isdigit() else None
+
+
+class CardKind(enum.Enum):
+    """What was presented, told by its applications and token label, never by its ATR."""
+
+    MY_NUMBER_CARD = "my_number_card"  # マイナンバーカード
+    JUKI_CARD = "juki_card"  # 住民基本台帳カード
+    SMARTPHONE = "smartphone"  # スマホ用電子証明書
+    OTHER = "other"  # anything without the JPKI application
+
+
+class CardRefusal(enum.Enum):
+    """Why a card cannot be used; each has its sentence on the screen."""
+
+    NOT_A_MY_NUMBER_CARD = "not_a_my_number_card"
+    JUKI_CARD = "juki_card"
+    SMARTPHONE = "smartphone"
+    NO_CERTIFICATE = "no_certificate"  # user-authentication certificate absent
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
+    UNREADABLE = "unreadable"  # moved, torn off or mute
+
+
+class Refusal(enum.Enum):
+    """Why the municipality does not issue. The screen shows private ones all alike: 窓口へ (R7)."""
+
+    UNDER_15 = "under_15"
+    MOVED_OUT = "moved_out"
+    MOVE_OUT_PLANNED = "move_out_planned"
+    SUPPORT_MEASURE = "support_measure"
+    DECEASED = "deceased"
+    OVER_CHAR_LIMIT = "over_char_limit"
+    MOVED_IN_TODAY = "moved_in_today"
+    GAIJI_PENDING = "gaiji_pending"
+    SEAL_NOT_REGISTERED = "seal_not_registered"
+    NO_TAX_RECORD = "no_tax_record"
+    REPLICA_STALE = "replica_stale"
+    OUTSIDE_HOURS = "outside_hours"
+    MAINTENANCE = "maintenance"
+    NOT_THIS_MUNICIPALITY = "not_this_municipality"
+    CERT_REVOKED = "cert_revoked"
+    CERT_EXPIRED = "cert_expired"
+    CERT_NOT_TRUSTED = "cert_not_trusted"
+    SIGNATURE_INVALID = "signature_invalid"
+
+
+class PrinterReason(enum.Enum):
+    """Why an A4 printer cannot print now. Keywords of RFC 8011 section 5.4.12, suffix removed."""
+
+    UNREACHABLE = "unreachable"
+    STOPPED = "stopped"
+    MEDIA_EMPTY = "media-empty"
+    MEDIA_NEEDED = "media-needed"
+    MEDIA_JAM = "media-jam"
+    COVER_OPEN = "cover-open"
+    TONER_EMPTY = "toner-empty"
+    MARKER_SUPPLY_EMPTY = "marker-supply-empty"
+    INPUT_TRAY_MISSING = "input-tray-missing"
+    SPOOL_AREA_FULL = "spool-area-full"
+    JOBS_WAITING = "jobs-waiting"
+
+
+class ServiceHours(enum.Enum):
+    """Whether a visit may begin (R3)."""
+
+    OPEN = "open"
+    CLOSING = "closing"  # last minutes: a running visit goes on, no new one begins
+    CLOSED = "closed"
+    MAINTENANCE = "maintenance"
+
+
+class Language(enum.Enum):
+    """Languages of the screen."""
+
+    JA = "ja"
+    EN = "en"

@@ -1,0 +1,113 @@
+"""The log: enumerated events, allow-listed fields, one JSON line each.
+
+No free text from outside and no personal data can be written: a field is a number, a
+truth value, a member of an enum or a word that matches a narrow pattern.
+"""
+
+import enum
+import json
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Protocol, TextIO
+
+
+class EventId(enum.Enum):
+    """Every event that can stand in the log."""
+
+    DAEMON_STARTED = "daemon-started"
+    DAEMON_STOPPED = "daemon-stopped"
+    DAEMON_FAILED = "daemon-failed"
+    RECOVERED = "recovered"
+    STATE_ENTERED = "state-entered"
+    LATE_ANSWER_DROPPED = "late-answer-dropped"
+    TASK_FAILED = "task-failed"
+    JOURNAL_FAILED = "journal-failed"
+    CARD_READER_GONE = "card-reader-gone"
+    CARD_READER_BACK = "card-reader-back"
+    CARD_READ = "card-read"
+    CARD_REFUSED = "card-refused"
+    CARD_GONE = "card-gone"
+    PIN_REFUSED = "pin-refused"
+    PIN_BLOCKED = "pin-blocked"
+    PIN_UNCERTAIN = "pin-uncertain"
+    KEYPAD_GONE = "keypad-gone"
+    KEYPAD_BACK = "keypad-back"
+    COIN_ACCEPTOR_GONE = "coin-acceptor-gone"
+    COIN_ACCEPTOR_BACK = "coin-acceptor-back"
+    COIN_ACCEPTED = "coin-accepted"
+    COIN_REJECTED = "coin-rejected"
+    COIN_SUSPECT = "coin-suspect"
+    CCTALK_GARBLED = "cctalk-garbled"
+    HOPPER_GONE = "hopper-gone"
+    HOPPER_BACK = "hopper-back"
+    HOPPER_FAULT = "hopper-fault"
+    COIN_PAID = "coin-paid"
+    PRINTER_NOT_READY = "printer-not-ready"
+    PRINTER_READY = "printer-ready"
+    PRINT_SUBMITTED = "print-submitted"
+    PRINT_ENDED = "print-ended"
+    RECEIPT_PRINTER_GONE = "receipt-printer-gone"
+    RECEIPT_PRINTER_BACK = "receipt-printer-back"
+    RECEIPT_ENDED = "receipt-ended"
+    DOCUMENT_REFUSED = "document-refused"
+    WORKER_ENDED = "worker-ended"
+    MUNICIPALITY_GONE = "municipality-gone"
+    MUNICIPALITY_BACK = "municipality-back"
+    MUNICIPALITY_REFUSED = "municipality-refused"
+    MUNICIPALITY_ANSWER_INVALID = "municipality-answer-invalid"
+    CLOCK_NOT_TRUSTED = "clock-not-trusted"
+    CLOCK_TRUSTED = "clock-trusted"
+    SCREEN_INTENT_REFUSED = "screen-intent-refused"
+    CONFIG_LOADED = "config-loaded"
+
+
+FIELDS = frozenset(
+    """
+    state event order reason outcome kind yen coins tries_left status_word header code sheets pages
+    copies milliseconds attempt step certainty device error visit job version records refusal count
+    """.split()
+)
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+/-]{0,79}\Z")
+
+FieldValue = int | float | bool | enum.Enum | str
+
+
+class Logbook(Protocol):
+    """Where events are written."""
+
+    def __call__(self, event: EventId, /, **fields: FieldValue) -> None:
+        """Write one event.
+
+        Raises ValueError for a field that is not allow-listed or a value that is not a word.
+        """
+
+
+def line(event: EventId, now: datetime, fields: dict[str, FieldValue]) -> str:
+    """One event as a JSON line without the line end."""
+    entry: dict[str, int | float | bool | str] = {
+        "time": now.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "event": event.value,
+    }
+    for name, value in fields.items():
+        if name not in FIELDS:
+            raise ValueError(f"log field {name} is not on the list")
+        plain = value.value if isinstance(value, enum.Enum) else value
+        if isinstance(plain, str) and not _WORD.match(plain):
+            raise ValueError(f"log field {name} is not a word")
+        if not isinstance(plain, int | float | bool | str):
+            raise ValueError(f"log field {name} is not a plain value")  # noqa: TRY004 - one error to catch
+        entry[name] = plain
+    return json.dumps(entry, ensure_ascii=True)
+
+
+class JsonLog:
+    """Writes to a text stream, standard error by default, where journald reads it."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+
+    def __call__(self, event: EventId, /, **fields: FieldValue) -> None:
+        self._stream.write(line(event, datetime.now(UTC), fields) + "\n")
+        self._stream.flush()

@@ -1,0 +1,338 @@
+"""What the kiosk needs of the world: one Protocol per device or partner.
+
+Adapters implement these in `hw/`, `firmware/municipality/` and `firmware/documents/`;
+`firmware/compose.py` picks them from the settings; `tests/contract/` holds one suite per port.
+
+Every adapter lives on one asyncio loop. `start` begins watching and returns at once, also when the
+device is absent: the adapter reconnects by itself with capped back-off, logs once when the device
+is gone and once when it is back, and reports its level whenever that changes. `close` ends every
+thread, task and handle and may be called twice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from firmware.core.facts import Level
+from firmware.core.terms import (
+    CertificateKind,
+    Certainty,
+    KeypadKey,
+    Language,
+    OrderId,
+    RecordItem,
+    Refusal,
+    Subjects,
+    Yen,
+)
+
+ReportLevel = Callable[[Level], None]
+"""Called on the loop with a device's whole level after each change."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardReading:
+    """What a My Number Card tells without a PIN.
+
+    certificate_der: the user-authentication certificate (利用者証明用電子証明書), X.509 DER.
+    tries_left: wrong PINs until the card locks; 0 means it is locked.
+    """
+
+    certificate_der: bytes
+    tries_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardSignature:
+    """algorithm: RS256 (RSASSA-PKCS1-v1_5, SHA-256) or ES384; signature: raw bytes from the card."""
+
+    algorithm: str
+    signature: bytes
+
+
+class CardReader(Protocol):
+    """A PC/SC reader with at most one card session at a time."""
+
+    def start(self, report: ReportLevel) -> None:
+        """Watch the reader; reports ReaderLevel."""
+
+    async def read(self) -> CardReading:
+        """Open a session with the card lying there and read what needs no PIN.
+
+        Raises CardUnusable for the wrong card or certificate, CardGone, DeviceGone.
+        """
+
+    async def sign(self, pin: bytearray, message: bytes) -> CardSignature:
+        """VERIFY exactly once, sign message, power the card down.
+
+        pin: 4 ASCII digits; wiped before this returns, whatever happens.
+        Raises PinWrong, PinBlocked, PinUncertain, CardGone, DeviceGone. After PinWrong the session
+        stays open for another entry; after everything else it is over.
+        """
+
+    async def release(self) -> None:
+        """Power the card down and end the session; harmless without one."""
+
+    async def close(self) -> None: ...
+
+
+class Keypad(Protocol):
+    """The matrix keypad; the only way a PIN enters."""
+
+    def start(self, pressed: Callable[[KeypadKey], None]) -> None:
+        """Watch the keys; each press is told once, on the loop, debounced."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CoinMark:
+    """Where an acceptor's event counter stood: its serial number and the counter, 0–255."""
+
+    serial: int
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoinAccepted:
+    """A coin is in the machine. error-free credit only; mark is the counter after it."""
+
+    yen: Yen
+    mark: CoinMark
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsSuspect:
+    """The acceptor saw more events than it kept, or kept a coin without credit: staff must look.
+
+    lost: events that cannot be reconstructed, 0 if none; code: the device's error code or 0.
+    """
+
+    lost: int
+    code: int
+    mark: CoinMark
+
+
+class CoinAcceptor(Protocol):
+    """Takes coins; everything is inhibited unless accept is in force."""
+
+    def start(
+        self,
+        report: ReportLevel,
+        coin: Callable[[CoinAccepted | CoinsSuspect], None],
+        seen: CoinMark | None,
+    ) -> None:
+        """Watch the acceptor; reports AcceptorLevel and every coin, also orphans since seen."""
+
+    async def accept(self, denominations: frozenset[Yen]) -> None:
+        """Open the slot for these coins only. Raises DeviceGone."""
+
+    async def stop(self) -> None:
+        """Inhibit, wait for coins in flight and report them; returns when no more can come."""
+
+    async def close(self) -> None: ...
+
+
+class CoinPayout(Protocol):
+    """One hopper of one denomination."""
+
+    def start(self, report: ReportLevel) -> None:
+        """Watch the hopper; reports HopperLevel."""
+
+    async def pay_one(self, life_count: int) -> Certainty:
+        """Pay one coin. life_count: the device's counter when the intent was journaled."""
+
+    async def reconcile(self, life_count: int) -> Certainty:
+        """Was the coin paid whose intent was journaled at life_count? Pays nothing."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PrintProgress:
+    """Pages that have really left the printer, of all pages (sides) of the job."""
+
+    pages_out: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrintResult:
+    """DONE only with the proof of all pages; NOT_DONE only if surely nothing came or will come out."""
+
+    certainty: Certainty
+    pages_out: int
+
+
+class DocumentPrinter(Protocol):
+    """The A4 printer as asked directly by IPP. Submitting is the document worker's part."""
+
+    def start(self, report: ReportLevel) -> None:
+        """Watch the printer; reports DocumentPrinterLevel."""
+
+    async def follow(
+        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None]
+    ) -> PrintResult:
+        """Follow the job of this name at the printer to its proven end; see `Certainty`."""
+
+    async def purge(self, job_name: str) -> bool:
+        """Cancel the job wherever it still is; True when the printer is proven empty of it."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SlipLine:
+    """One line on the receipt roll.
+
+    text: the line; right: text set flush right on the same line; scale: 1 or 2 (double size).
+    """
+
+    text: str = ""
+    right: str = ""
+    scale: int = 1
+    centred: bool = False
+
+
+class ReceiptPrinter(Protocol):
+    """The slip printer (レシートプリンター)."""
+
+    def start(self, report: ReportLevel) -> None:
+        """Watch the printer; reports ReceiptPrinterLevel."""
+
+    async def print_slip(self, lines: Sequence[SlipLine]) -> Certainty:
+        """Print and cut; DONE when the printer answered after the cut that it has paper and no fault."""
+
+    async def close(self) -> None: ...
+
+
+class Panel(Protocol):
+    """Lamps, buzzer, door contact, paper and change sensors."""
+
+    def start(self, report: ReportLevel) -> None:
+        """Watch the inputs; reports PanelLevel."""
+
+    def light(self, place: str | None) -> None:
+        """Light the lamp at card, keypad, coin, paper or change; None puts all out."""
+
+    def buzz(self, pattern: str) -> None:
+        """Sound key (short), attention (two) or alarm (three)."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A certificate the person may have now; household: 世帯全員 is possible (住民票の写し)."""
+
+    kind: CertificateKind
+    fee_yen: Yen
+    max_copies: int
+    household: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The municipality knows the person; person_ref is a pseudonym for this session only."""
+
+    person_ref: str
+    offers: tuple[Offer, ...]
+    refusals: tuple[tuple[CertificateKind, Refusal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An opened session and the bytes the card signs (prefix and tbs), already checked by the client."""
+
+    session_id: str
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What is asked for in one issuance."""
+
+    order_id: OrderId
+    kind: CertificateKind
+    subjects: Subjects
+    items: frozenset[RecordItem]
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """An issuance reserved, nothing paid. sealed: bytes only the document worker can open."""
+
+    order_id: OrderId
+    total_yen: Yen
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The issuance is committed. authority: bytes only the document worker can open."""
+
+    receipt_no: str
+    authority: bytes
+
+
+class Municipality(Protocol):
+    """The municipality's backend. 市区町村の証明発行サーバ
+
+    Raises MunicipalityDown (not sent), MunicipalityUncertain (maybe carried out),
+    MunicipalityAnswerInvalid, Refused.
+    """
+
+    def start(self, report: ReportLevel) -> None:
+        """Keep a heartbeat; reports MunicipalityLevel."""
+
+    async def open_session(self, kem_public_key: bytes, language: Language) -> Session: ...
+
+    async def authenticate(
+        self, session_id: str, certificate_der: bytes, signature: CardSignature
+    ) -> Authenticated: ...
+
+    async def reserve(self, session_id: str, request: OrderRequest) -> Reserved: ...
+
+    async def release(self, order_id: OrderId, paid_yen: Yen) -> Released:
+        """Commit the issuance against the fee; safe to repeat with the same order_id."""
+
+    async def report_result(self, order_id: OrderId, outcome: Certainty, pages_out: int) -> None:
+        """Tell how the print ended; safe to repeat."""
+
+    async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
+        """Tell what was paid back and what is owed by a claim slip; safe to repeat."""
+
+    async def end_session(self, session_id: str) -> None:
+        """Forget the session; reservations without release end with it."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The document is made and checked; sheets of A4 and pages (printed sides) for all copies."""
+
+    sheets: int
+    pages: int
+
+
+class DocumentWorker(Protocol):
+    """The one-shot process that alone holds a person's data in clear; one per visit."""
+
+    async def start(self) -> bytes:
+        """Start the process; its X25519 public key, 32 bytes, made in its memory."""
+
+    async def prepare(
+        self, sealed: bytes, request: OrderRequest, session_id: str, person_ref: str
+    ) -> Prepared:
+        """Open, compare with the order, lay out, re-read. Raises DocumentError."""
+
+    async def print(self, authority: bytes, job_name: str) -> None:
+        """Complete the pages and hand them to the print queue under this opaque name.
+
+        Raises PrintNotSubmitted (surely not handed over) or PrintUncertain.
+        """
+
+    async def end(self) -> None:
+        """End the process; its memory goes with it."""
