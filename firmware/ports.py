@@ -15,8 +15,8 @@ from typing import Protocol
 
 from firmware.core.facts import Level
 from firmware.core.terms import (
-    CertificateKind,
     Certainty,
+    CertificateKind,
     KeypadKey,
     Language,
     OrderId,

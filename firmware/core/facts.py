@@ -5,6 +5,7 @@ still true when somebody asks. Each device reports its level whole, whenever it 
 """
 
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from firmware.core.terms import PrinterReason, ServiceHours, VisitId
 
@@ -107,16 +108,22 @@ class Facts:
 
     def with_level(self, level: Level) -> "Facts":
         """The same facts with one device's level replaced."""
-        return replace(self, **{_FIELD[type(level)]: level})
-
-
-_FIELD: dict[type[Level], str] = {
-    ReaderLevel: "reader",
-    AcceptorLevel: "acceptor",
-    HopperLevel: "hopper",
-    DocumentPrinterLevel: "printer",
-    ReceiptPrinterLevel: "receipt",
-    PanelLevel: "panel",
-    MunicipalityLevel: "municipality",
-    ClockLevel: "clock",
-}
+        match level:
+            case ReaderLevel():
+                return replace(self, reader=level)
+            case AcceptorLevel():
+                return replace(self, acceptor=level)
+            case HopperLevel():
+                return replace(self, hopper=level)
+            case DocumentPrinterLevel():
+                return replace(self, printer=level)
+            case ReceiptPrinterLevel():
+                return replace(self, receipt=level)
+            case PanelLevel():
+                return replace(self, panel=level)
+            case MunicipalityLevel():
+                return replace(self, municipality=level)
+            case ClockLevel():
+                return replace(self, clock=level)
+            case _:
+                assert_never(level)
