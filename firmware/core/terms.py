@@ -1,6 +1,7 @@
 """The words of the field, one spelling each."""
 
 import enum
+from dataclasses import dataclass
 from typing import NewType
 
 VisitId = NewType("VisitId", str)
@@ -140,3 +141,13 @@ class Language(enum.Enum):
 
     JA = "ja"
     EN = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A certificate the person may have now; household: 世帯全員 is possible."""
+
+    kind: CertificateKind
+    fee_yen: Yen
+    max_copies: int
+    household: bool

@@ -1,0 +1,61 @@
+"""Service hours in Japan time (R3)."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta, timezone
+
+from firmware.core.terms import ServiceHours
+
+JST = timezone(timedelta(hours=9), "JST")
+"""日本標準時; Japan has had no summer time since 1952."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """No service from begins until before ends (aware datetimes)."""
+
+    begins: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoursRule:
+    """Daily hours in Japan time; in the last minutes before closing no new visit begins."""
+
+    opens: time
+    closes: time
+    last_minutes: int
+    closures: tuple[Closure, ...] = ()
+
+
+def service_hours(now: datetime, rule: HoursRule) -> ServiceHours:
+    """Whether a visit may begin at now (aware)."""
+    if any(closure.begins <= now < closure.ends for closure in rule.closures):
+        return ServiceHours.MAINTENANCE
+    local = now.astimezone(JST)
+    if not rule.opens <= local.time() < rule.closes:
+        return ServiceHours.CLOSED
+    closing = local.replace(
+        hour=rule.closes.hour, minute=rule.closes.minute, second=rule.closes.second, microsecond=0
+    )
+    soon = [closing, *(c.begins for c in rule.closures if c.begins > now)]
+    return (
+        ServiceHours.CLOSING if min(soon) - now <= timedelta(minutes=rule.last_minutes) else ServiceHours.OPEN
+    )
+
+
+def opens_next(now: datetime, rule: HoursRule) -> datetime:
+    """The next instant at which the service is open, now if it is open already."""
+    moment = now
+    for _ in range(2 * len(rule.closures) + 3):
+        if blocking := [c for c in rule.closures if c.begins <= moment < c.ends]:
+            moment = max(c.ends for c in blocking)
+            continue
+        local = moment.astimezone(JST)
+        opening = local.replace(hour=rule.opens.hour, minute=rule.opens.minute, second=0, microsecond=0)
+        if local.time() < rule.opens:
+            moment = opening
+        elif local.time() >= rule.closes:
+            moment = opening + timedelta(days=1)
+        else:
+            break
+    return moment

@@ -1,0 +1,366 @@
+"""Steps with money in them: coins, commit, print, change, refund, slips, and what staff settle."""
+
+from dataclasses import replace
+
+from firmware.core import events as e
+from firmware.core import orders as o
+from firmware.core import records as r
+from firmware.core import states as s
+from firmware.core.facts import Facts
+from firmware.core.money import ChangePlan, change_due_yen, change_plan
+from firmware.core.rules import Rules
+from firmware.core.steps import Step, end
+from firmware.core.terms import Certainty, KeypadKey, ServiceHours, VisitId, Yen
+
+Holding = s.CollectingCoins | s.ClosingCoins | s.Committing | s.Printing | s.Attending
+
+
+def claim_no(visit: VisitId) -> str:
+    """The number on a claim slip: two groups of four hex digits of the visit."""
+    return f"{visit[:4]}-{visit[4:8]}".upper()
+
+
+def job_name(visit: VisitId) -> str:
+    """The opaque name of the visit's print job."""
+    return f"cert-{visit[:16]}"
+
+
+def document_prepared(state: s.Preparing, event: e.DocumentPrepared, facts: Facts, rules: Rules) -> Step:
+    """Everything that can fail is checked here, before the first coin."""
+    if event.fee_yen != state.purchase.fee_yen:
+        return end(state.visit, s.EndReason.DOCUMENT_REFUSED)
+    purchase = replace(state.purchase, sheets=event.sheets, pages=event.pages)
+    reserved = r.OrderReserved(
+        state.visit, purchase.order_id, purchase.fee_yen, purchase.sheets, purchase.pages
+    )
+    if facts.printer.reasons:
+        return Step(state, (reserved,)).before(end(state.visit, s.EndReason.PRINTER_NOT_READY))
+    plan = change_plan(purchase.fee_yen, rules.denominations_yen, facts.hopper)
+    if plan is ChangePlan.NONE:
+        return Step(state, (reserved,)).before(end(state.visit, s.EndReason.NO_CHANGE))
+    return Step(s.CollectingCoins(state.visit, purchase, exact=plan is ChangePlan.EXACT), (reserved,))
+
+
+def stray_coin(state: s.State, event: e.CoinInserted, _facts: Facts, _rules: Rules) -> Step:
+    """A coin nobody was asked for is kept apart until the settlement."""
+    return Step(state, (r.CoinUnclaimed(event.yen, event.serial, event.counter),))
+
+
+def coin_trouble(state: s.State, event: e.CoinTrouble, _facts: Facts, _rules: Rules) -> Step:
+    """Never invent credit: note it for the staff; a visit collecting coins gets back what is known."""
+    suspected = Step(
+        state,
+        (r.CoinsSuspected(getattr(state, "visit", ""), event.lost, event.code, event.serial, event.counter),),
+        (o.Sound(o.Alarm.ATTENTION),),
+    )
+    if isinstance(state, s.CollectingCoins):
+        return suspected.before(_give_back(state, s.EndReason.COIN_FAULT))
+    return suspected
+
+
+def coin(state: Holding, event: e.CoinInserted, _facts: Facts, _rules: Rules) -> Step:
+    return Step(
+        replace(state, paid_yen=state.paid_yen + event.yen),
+        (r.CoinTaken(state.visit, event.yen, event.serial, event.counter),),
+    )
+
+
+def late_coin(state: s.PayingOut, event: e.CoinInserted, _facts: Facts, _rules: Rules) -> Step:
+    """A coin that arrives while money goes back goes back too."""
+    return Step(
+        replace(
+            state,
+            paid_yen=state.paid_yen + event.yen,
+            remaining_yen=state.remaining_yen + event.yen,
+        ),
+        (r.CoinTaken(state.visit, event.yen, event.serial, event.counter),),
+    )
+
+
+def collecting_key(state: s.CollectingCoins, event: e.KeyPressed, _facts: Facts, _rules: Rules) -> Step:
+    if event.key is KeypadKey.CANCEL:
+        return _give_back(state, s.EndReason.CANCELLED)
+    if event.key is KeypadKey.CONFIRM and state.paid_yen >= state.purchase.fee_yen:
+        return Step(s.ClosingCoins(state.visit, state.purchase, state.paid_yen))
+    return Step(state)
+
+
+def collecting_timed_out(state: s.CollectingCoins, _event: e.TimedOut, _facts: Facts, _rules: Rules) -> Step:
+    return _give_back(state, s.EndReason.TIMED_OUT)
+
+
+def collecting_guard(state: s.CollectingCoins, facts: Facts, _rules: Rules) -> Step | None:
+    if facts.panel.door_open:
+        return _give_back(state, s.EndReason.DOOR_OPENED)
+    if not facts.acceptor.working:
+        return _give_back(state, s.EndReason.COIN_FAULT)
+    if facts.printer.reasons:
+        return _give_back(state, s.EndReason.PRINTER_NOT_READY)
+    closed = facts.clock.hours in {ServiceHours.CLOSED, ServiceHours.MAINTENANCE}
+    if closed and state.paid_yen < state.purchase.fee_yen:
+        return _give_back(state, s.EndReason.OUTSIDE_HOURS)
+    return None
+
+
+def _give_back(state: s.CollectingCoins, reason: s.EndReason) -> Step:
+    return Step(s.ClosingCoins(state.visit, state.purchase, state.paid_yen, reason))
+
+
+def coins_closed(state: s.ClosingCoins, _event: e.Event, facts: Facts, _rules: Rules) -> Step:
+    """The last look before the commit; from here the fee is covered or everything goes back."""
+    reason = state.refund
+    if reason is None and facts.panel.door_open:
+        reason = s.EndReason.DOOR_OPENED
+    if reason is None and facts.printer.reasons:
+        reason = s.EndReason.PRINTER_NOT_READY
+    if reason is not None:
+        return _refund(state.visit, state.purchase, state.paid_yen, reason, facts)
+    purchase = state.purchase
+    return Step(
+        s.Committing(state.visit, purchase, state.paid_yen),
+        (r.IssueIntended(state.visit, purchase.order_id, purchase.fee_yen),),
+        (o.Release(state.visit, purchase.order_id, purchase.fee_yen),),
+    )
+
+
+def released(state: s.Committing, event: e.IssueReleased, _facts: Facts, _rules: Rules) -> Step:
+    purchase = state.purchase
+    name = job_name(state.visit)
+    return Step(
+        s.Printing(state.visit, purchase, state.paid_yen, event.receipt_no),
+        (
+            r.IssueCommitted(state.visit, purchase.order_id, event.receipt_no),
+            r.PrintIntended(state.visit, purchase.order_id, name, purchase.pages),
+        ),
+        (o.Print(state.visit, name, purchase.pages),),
+    )
+
+
+def release_refused(state: s.Committing, _event: e.MunicipalityRefused, facts: Facts, _rules: Rules) -> Step:
+    return _not_released(state, Certainty.NOT_DONE, facts)
+
+
+def release_failed(state: s.Committing, event: e.MunicipalityFailed, facts: Facts, _rules: Rules) -> Step:
+    return _not_released(state, event.certainty, facts)
+
+
+def _not_released(state: s.Committing, certainty: Certainty, facts: Facts) -> Step:
+    """Without the authority nothing can be printed, so all the money goes back."""
+    failed = r.IssueFailed(state.visit, state.purchase.order_id, certainty)
+    return Step(state, (failed,)).before(
+        _refund(state.visit, state.purchase, state.paid_yen, s.EndReason.MUNICIPALITY_DOWN, facts)
+    )
+
+
+def pages_out(state: s.Printing, event: e.PagesOut, _facts: Facts, _rules: Rules) -> Step:
+    return Step(replace(state, pages_out=max(state.pages_out, event.count)))
+
+
+def print_finished(state: s.Printing, event: e.PrintFinished, facts: Facts, _rules: Rules) -> Step:
+    ended = Step(
+        state,
+        (r.PrintEnded(state.visit, state.purchase.order_id, event.certainty, event.pages_out),),
+    )
+    match event.certainty:
+        case Certainty.DONE:
+            return ended.before(_earn(state, facts))
+        case Certainty.NOT_DONE:
+            return ended.before(
+                _refund(state.visit, state.purchase, state.paid_yen, s.EndReason.PRINT_FAILED, facts)
+            )
+        case Certainty.UNKNOWN:
+            return ended.before(
+                Step(
+                    s.Attending(
+                        state.visit, state.purchase, state.paid_yen, state.receipt_no, event.pages_out
+                    ),
+                    orders=(o.Sound(o.Alarm.ALARM),),
+                )
+            )
+
+
+def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules: Rules) -> Step:
+    """Only whoever has opened the door with the store's key may settle an unproven print."""
+    if not facts.panel.door_open or event.key not in {KeypadKey.CONFIRM, KeypadKey.CANCEL}:
+        return Step(state)
+    printed = event.key is KeypadKey.CONFIRM
+    decided = Step(state, (r.StaffDecided(state.visit, state.purchase.order_id, printed),))
+    if printed:
+        return decided.before(_earn(state, facts))
+    return decided.before(
+        _refund(state.visit, state.purchase, state.paid_yen, s.EndReason.PRINT_FAILED, facts)
+    )
+
+
+def _earn(state: s.Printing | s.Attending, facts: Facts) -> Step:
+    """The certificate is out: keep the fee, give the change."""
+    purchase = state.purchase
+    change_yen = change_due_yen(state.paid_yen, purchase.fee_yen)
+    earned = Step(state, (r.FeeEarned(state.visit, purchase.order_id, purchase.fee_yen),))
+    paying = s.PayingOut(
+        state.visit,
+        purchase,
+        s.PayoutPurpose.CHANGE,
+        paid_yen=state.paid_yen,
+        remaining_yen=change_yen,
+        receipt_no=state.receipt_no,
+    )
+    if change_yen == 0:
+        return earned.before(_after_payout(paying, 0))
+    return earned.before(_begin_payout(paying, facts))
+
+
+def _refund(visit: VisitId, purchase: s.Purchase, paid_yen: Yen, reason: s.EndReason, facts: Facts) -> Step:
+    paying = s.PayingOut(
+        visit,
+        purchase,
+        s.PayoutPurpose.REFUND,
+        paid_yen=paid_yen,
+        remaining_yen=paid_yen,
+        reason=reason,
+    )
+    return end(visit, reason) if paid_yen == 0 else _begin_payout(paying, facts)
+
+
+def _begin_payout(paying: s.PayingOut, facts: Facts) -> Step:
+    began = r.PayoutBegan(paying.visit, paying.purpose, paying.remaining_yen, paying.reason)
+    return Step(paying, (began,)).before(next_coin(paying, facts))
+
+
+def next_coin(paying: s.PayingOut, facts: Facts) -> Step:
+    """One coin a command, each with its intent journaled first; what cannot be paid is owed."""
+    hopper = facts.hopper
+    if paying.remaining_yen < hopper.coin_yen or not hopper.working or hopper.coins == 0:
+        return _end_payout(paying)
+    return Step(
+        paying,
+        (r.CoinPayIntended(paying.visit, hopper.coin_yen, hopper.life_count),),
+        (o.PayCoin(paying.visit, hopper.life_count),),
+    )
+
+
+def coin_paid(state: s.PayingOut, event: e.CoinPaid, facts: Facts, _rules: Rules) -> Step:
+    """A coin that may or may not have come out is owed until staff have counted."""
+    yen = facts.hopper.coin_yen
+    ended = Step(state, (r.CoinPayEnded(state.visit, yen, event.certainty),))
+    match event.certainty:
+        case Certainty.DONE:
+            paid = replace(state, remaining_yen=state.remaining_yen - yen, back_yen=state.back_yen + yen)
+            return ended.before(next_coin(paid, facts))
+        case Certainty.NOT_DONE | Certainty.UNKNOWN:
+            return ended.before(_end_payout(state))
+
+
+def _end_payout(paying: s.PayingOut) -> Step:
+    owed_yen = paying.remaining_yen
+    claim = (r.ClaimOpened(paying.visit, claim_no(paying.visit), owed_yen),) if owed_yen else ()
+    ended = r.PayoutEnded(paying.visit, paying.purchase.order_id, paying.purpose, paying.back_yen, owed_yen)
+    return Step(paying, (*claim, ended)).before(_after_payout(paying, owed_yen))
+
+
+def _after_payout(paying: s.PayingOut, owed_yen: Yen) -> Step:
+    slips = ((s.Slip.CLAIM,) if owed_yen else ()) + (
+        (s.Slip.RECEIPT,) if paying.purpose is s.PayoutPurpose.CHANGE else ()
+    )
+    if not slips:
+        return _after_slips(paying.visit, paying.purchase, paying.back_yen, owed_yen, paying.reason)
+    printing = s.PrintingSlip(
+        paying.visit,
+        paying.purchase,
+        slips,
+        paying.paid_yen,
+        paying.back_yen,
+        owed_yen,
+        paying.receipt_no,
+        paying.reason,
+    )
+    return print_slips(printing)
+
+
+def print_slips(printing: s.PrintingSlip) -> Step:
+    """Begin with the first of the slips."""
+    return Step(printing, orders=(_print_slip(printing),))
+
+
+def _print_slip(state: s.PrintingSlip) -> o.PrintSlip:
+    return o.PrintSlip(
+        visit=state.visit,
+        slip=state.slips[0],
+        kind=state.purchase.kind,
+        copies=state.purchase.copies,
+        fee_yen=state.purchase.fee_yen,
+        paid_yen=state.paid_yen,
+        back_yen=state.back_yen,
+        owed_yen=state.owed_yen,
+        receipt_no=state.receipt_no,
+        claim_no=claim_no(state.visit),
+    )
+
+
+def slip_finished(state: s.PrintingSlip, event: e.SlipFinished, _facts: Facts, _rules: Rules) -> Step:
+    ended = Step(state, (r.SlipEnded(state.visit, state.slips[0], event.certainty),))
+    if rest := state.slips[1:]:
+        return ended.before(print_slips(replace(state, slips=rest)))
+    return ended.before(
+        _after_slips(state.visit, state.purchase, state.back_yen, state.owed_yen, state.reason)
+    )
+
+
+def _after_slips(
+    visit: VisitId, purchase: s.Purchase, back_yen: Yen, owed_yen: Yen, reason: s.EndReason | None
+) -> Step:
+    if reason is not None:
+        return end(visit, reason, back_yen, owed_yen)
+    return take_all(visit, purchase, back_yen, owed_yen)
+
+
+def take_all(visit: VisitId, purchase: s.Purchase, back_yen: Yen, owed_yen: Yen) -> Step:
+    """The sale is settled; the person takes everything."""
+    return Step(
+        s.TakingAll(visit, purchase, back_yen, owed_yen),
+        (r.VisitEnded(visit, None),),
+        (o.EndVisit(visit), o.Sound(o.Alarm.ATTENTION)),
+    )
+
+
+def taking_all_guard(state: s.TakingAll, facts: Facts, _rules: Rules) -> Step | None:
+    if facts.panel.paper_in_tray or facts.panel.change_in_cup:
+        return None
+    return Step(s.Thanks(state.visit, state.purchase, state.back_yen, state.owed_yen))
+
+
+def paper_forgotten(state: s.TakingAll, _event: e.TimedOut, _facts: Facts, rules: Rules) -> Step:
+    """After the last alarm the kiosk stays shut by its facts until the tray is empty (R17)."""
+    if state.alarms >= rules.most_alarms:
+        return Step(s.NotServing())
+    return Step(replace(state, alarms=state.alarms + 1), orders=(o.Sound(o.Alarm.ALARM),))
+
+
+def thanks_guard(state: s.Thanks, facts: Facts, _rules: Rules) -> Step | None:
+    """Paper can still fall into the tray after the first look."""
+    if facts.panel.paper_in_tray or facts.panel.change_in_cup:
+        return Step(s.TakingAll(state.visit, state.purchase, state.back_yen, state.owed_yen))
+    return None
+
+
+def thanks_key(state: s.Thanks, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
+    return leave(state, event, facts, rules) if event.key is KeypadKey.CONFIRM else Step(state)
+
+
+def leave(_state: s.State, _event: e.Event, _facts: Facts, rules: Rules) -> Step:
+    """Back to the start screen in the first language."""
+    return Step(s.Idle(), orders=(o.Speak(rules.languages[0]),))
+
+
+def ended_key(state: s.Ended, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
+    return _leave_if_taken(state, event, facts, rules) if event.key is KeypadKey.CONFIRM else Step(state)
+
+
+def ended_timed_out(state: s.Ended, event: e.TimedOut, facts: Facts, rules: Rules) -> Step:
+    return _leave_if_taken(state, event, facts, rules)
+
+
+def _leave_if_taken(state: s.Ended, event: e.Event, facts: Facts, rules: Rules) -> Step:
+    if facts.reader.card_present or facts.panel.change_in_cup:
+        return Step(replace(state, alarms=state.alarms + 1), orders=(o.Sound(o.Alarm.ALARM),))
+    return leave(state, event, facts, rules)

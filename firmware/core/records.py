@@ -1,0 +1,226 @@
+"""What the journal keeps: visits, issuances and money, nothing of a person.
+
+Records of one step are committed in one transaction before any order of that step leaves.
+visit is empty for what happens outside a visit.
+"""
+
+from dataclasses import dataclass
+
+from firmware.core.states import EndReason, PayoutPurpose, Slip
+from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId, Yen
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStarted:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class VisitBegan:
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAuthenticated:
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAsked:
+    """Written before the order is sent, so that its id outlives a power cut."""
+
+    visit: VisitId
+    order_id: OrderId
+    kind: CertificateKind
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReserved:
+    visit: VisitId
+    order_id: OrderId
+    fee_yen: Yen
+    sheets: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoinTaken:
+    """A coin that counts for the visit's fee."""
+
+    visit: VisitId
+    yen: Yen
+    serial: int
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoinUnclaimed:
+    """A coin nobody was asked for; the settlement shows it."""
+
+    yen: Yen
+    serial: int
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsSuspected:
+    """The acceptor cannot say what went in."""
+
+    visit: str
+    lost: int
+    code: int
+    serial: int
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class IssueIntended:
+    visit: VisitId
+    order_id: OrderId
+    fee_yen: Yen
+
+
+@dataclass(frozen=True, slots=True)
+class IssueCommitted:
+    visit: VisitId
+    order_id: OrderId
+    receipt_no: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssueFailed:
+    """The release was refused (NOT_DONE) or never answered (UNKNOWN); nothing can be printed."""
+
+    visit: VisitId
+    order_id: OrderId
+    certainty: Certainty
+
+
+@dataclass(frozen=True, slots=True)
+class PrintIntended:
+    visit: VisitId
+    order_id: OrderId
+    job_name: str
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrintEnded:
+    visit: VisitId
+    order_id: OrderId
+    certainty: Certainty
+    pages_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaffDecided:
+    """Staff looked at an unproven print: printed and handed over, or not."""
+
+    visit: VisitId
+    order_id: OrderId
+    printed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FeeEarned:
+    """The fee belongs to the municipality from now (収納)."""
+
+    visit: VisitId
+    order_id: OrderId
+    yen: Yen
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutBegan:
+    """All of this goes back to the person."""
+
+    visit: VisitId
+    purpose: PayoutPurpose
+    yen: Yen
+    reason: EndReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoinPayIntended:
+    """life_count: the hopper's own counter before this coin."""
+
+    visit: VisitId
+    yen: Yen
+    life_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoinPayEnded:
+    visit: VisitId
+    yen: Yen
+    certainty: Certainty
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOpened:
+    """Money owed to the person by a slip with this number (返金引換票)."""
+
+    visit: VisitId
+    claim_no: str
+    yen: Yen
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutEnded:
+    visit: VisitId
+    order_id: OrderId
+    purpose: PayoutPurpose
+    back_yen: Yen
+    owed_yen: Yen
+
+
+@dataclass(frozen=True, slots=True)
+class SlipEnded:
+    visit: VisitId
+    slip: Slip
+    certainty: Certainty
+
+
+@dataclass(frozen=True, slots=True)
+class VisitEnded:
+    """reason: None for a completed sale."""
+
+    visit: VisitId
+    reason: EndReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class MunicipalityTold:
+    """The municipality answered what an earlier record had to tell it. accepted: it agreed."""
+
+    order_id: OrderId
+    subject: str
+    accepted: bool
+
+
+Record = (
+    DaemonStarted
+    | VisitBegan
+    | PersonAuthenticated
+    | OrderAsked
+    | OrderReserved
+    | CoinTaken
+    | CoinUnclaimed
+    | CoinsSuspected
+    | IssueIntended
+    | IssueCommitted
+    | IssueFailed
+    | PrintIntended
+    | PrintEnded
+    | StaffDecided
+    | FeeEarned
+    | PayoutBegan
+    | CoinPayIntended
+    | CoinPayEnded
+    | ClaimOpened
+    | PayoutEnded
+    | SlipEnded
+    | VisitEnded
+    | MunicipalityTold
+)

@@ -1,0 +1,192 @@
+"""Start-up after a power cut: a pure function of the journal, then the same path as always.
+
+A visit that was under way can never be continued: its keys were in memory only. Its money is
+settled by what the journal proves:
+
+| journal says                                  | then |
+|---|---|
+| no coin taken                                 | the visit ended |
+| coins taken, print not intended               | nothing was printed: all coins go back |
+| print intended, not ended                     | follow the job by its name; print nothing |
+| print unknown, staff have not decided         | staff decide |
+| print done, change not paid                   | pay the rest of the change |
+| one coin intended, not ended                  | ask the hopper whether it came out |
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from firmware.core import orders as o
+from firmware.core import paying as p
+from firmware.core import records as r
+from firmware.core import states as s
+from firmware.core.steps import Step, end
+from firmware.core.terms import (
+    Certainty,
+    CertificateKind,
+    OrderId,
+    Subjects,
+    VisitId,
+    Yen,
+)
+
+_NO_ORDER = OrderId("")
+
+
+@dataclass(slots=True)
+class OpenVisit:
+    """What the journal says of a visit that has no end."""
+
+    visit: VisitId
+    order_id: OrderId = _NO_ORDER
+    kind: CertificateKind = CertificateKind.JUMINHYO
+    copies: int = 1
+    fee_yen: Yen = 0
+    sheets: int = 0
+    pages: int = 0
+    taken_yen: Yen = 0
+    earned: bool = False
+    back_yen: Yen = 0
+    receipt_no: str = ""
+    print_job: str | None = None
+    print_ended: r.PrintEnded | None = None
+    payout: r.PayoutBegan | None = None
+    coin_intent: r.CoinPayIntended | None = None
+    payout_ended: r.PayoutEnded | None = None
+    slips_done: set[s.Slip] = field(default_factory=set)
+
+    @property
+    def purchase(self) -> s.Purchase:
+        return s.Purchase(
+            self.order_id,
+            self.kind,
+            Subjects.SELF,
+            frozenset(),
+            self.copies,
+            self.fee_yen,
+            self.sheets,
+            self.pages,
+        )
+
+
+def open_visit(records: Iterable[r.Record]) -> OpenVisit | None:
+    """The visit without an end, if there is one; at most one can be open."""
+    found: OpenVisit | None = None
+    for record in records:
+        if isinstance(record, r.VisitBegan):
+            found = OpenVisit(record.visit)
+        elif found is not None:
+            found = None if isinstance(record, r.VisitEnded) else _note(found, record)
+    return found
+
+
+def _note(visit: OpenVisit, record: r.Record) -> OpenVisit:  # noqa: C901, PLR0912 - one line per record
+    match record:
+        case r.OrderAsked(order_id=order_id, kind=kind, copies=copies):
+            visit.order_id, visit.kind, visit.copies = order_id, kind, copies
+        case r.OrderReserved(fee_yen=fee_yen, sheets=sheets, pages=pages):
+            visit.fee_yen, visit.sheets, visit.pages = fee_yen, sheets, pages
+        case r.CoinTaken(yen=yen):
+            visit.taken_yen += yen
+        case r.IssueCommitted(receipt_no=receipt_no):
+            visit.receipt_no = receipt_no
+        case r.PrintIntended(job_name=job_name):
+            visit.print_job = job_name
+        case r.PrintEnded():
+            visit.print_ended = record
+        case r.FeeEarned():
+            visit.earned = True
+        case r.PayoutBegan():
+            visit.payout = record
+        case r.CoinPayIntended():
+            visit.coin_intent = record
+        case r.CoinPayEnded(yen=yen, certainty=certainty):
+            visit.coin_intent = None
+            visit.back_yen += yen if certainty is Certainty.DONE else 0
+        case r.PayoutEnded():
+            visit.payout_ended = record
+        case r.SlipEnded(slip=slip):
+            visit.slips_done.add(slip)
+        case _:
+            pass
+    return visit
+
+
+def recover(records: Iterable[r.Record]) -> Step:
+    """The state to start in, with records and orders that settle what a power cut left open.
+
+    A payout always has either the intent of its next coin or its end: both are written with what
+    came before them in one transaction.
+    """
+    visit = open_visit(records)
+    if visit is None:
+        return Step(s.NotServing())
+    if visit.payout_ended is not None:
+        return _after_payout(visit, visit.payout_ended)
+    if visit.payout is not None and visit.coin_intent is not None:
+        return _continue_payout(visit, visit.payout, visit.coin_intent)
+    if visit.earned:
+        return _settled_sale(visit)
+    if visit.print_ended is not None and visit.print_ended.certainty is Certainty.UNKNOWN:
+        return Step(
+            s.Attending(
+                visit.visit,
+                visit.purchase,
+                visit.taken_yen,
+                visit.receipt_no,
+                visit.print_ended.pages_out,
+            )
+        )
+    if visit.print_job is not None:
+        return Step(
+            s.Printing(visit.visit, visit.purchase, visit.taken_yen, visit.receipt_no),
+            orders=(o.FollowPrint(visit.visit, visit.print_job, visit.pages),),
+        )
+    # Coins that fell in while the power was gone are reported when the acceptor is back,
+    # which closing the slot waits for.
+    return Step(s.ClosingCoins(visit.visit, visit.purchase, visit.taken_yen, s.EndReason.POWER_CUT))
+
+
+def _continue_payout(visit: OpenVisit, payout: r.PayoutBegan, coin: r.CoinPayIntended) -> Step:
+    paying = s.PayingOut(
+        visit.visit,
+        visit.purchase,
+        payout.purpose,
+        paid_yen=visit.taken_yen,
+        remaining_yen=visit.taken_yen - (visit.fee_yen if visit.earned else 0) - visit.back_yen,
+        receipt_no=visit.receipt_no,
+        back_yen=visit.back_yen,
+        reason=payout.reason,
+    )
+    return Step(paying, orders=(o.ReconcileCoin(visit.visit, coin.life_count),))
+
+
+def _settled_sale(visit: OpenVisit) -> Step:
+    """The exact fee was paid and kept; only the receipt may be missing."""
+    return _slips(visit, 0, None)
+
+
+def _after_payout(visit: OpenVisit, ended: r.PayoutEnded) -> Step:
+    reason = visit.payout.reason if visit.payout is not None else None
+    return _slips(visit, ended.owed_yen, reason)
+
+
+def _slips(visit: OpenVisit, owed_yen: Yen, reason: s.EndReason | None) -> Step:
+    wanted = ((s.Slip.CLAIM,) if owed_yen else ()) + ((s.Slip.RECEIPT,) if reason is None else ())
+    missing = tuple(slip for slip in wanted if slip not in visit.slips_done)
+    if missing:
+        return p.print_slips(
+            s.PrintingSlip(
+                visit.visit,
+                visit.purchase,
+                missing,
+                visit.taken_yen,
+                visit.back_yen,
+                owed_yen,
+                visit.receipt_no,
+                reason,
+            )
+        )
+    if reason is not None:
+        return end(visit.visit, reason, visit.back_yen, owed_yen)
+    return p.take_all(visit.visit, visit.purchase, visit.back_yen, owed_yen)

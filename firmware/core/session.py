@@ -1,0 +1,373 @@
+"""The session engine: one total table, a pure function.
+
+`TABLE` says what each event does in each state, `IGNORED` which events do nothing there and why;
+together they are exactly STATES × EVENTS, which a test enforces. `GUARDS` are the transitions
+that the facts alone trigger; they run to a fixed point after every event.
+"""
+
+from typing import Any, Final, get_args
+
+from firmware.core import choosing as c
+from firmware.core import events as e
+from firmware.core import orders as o
+from firmware.core import paying as p
+from firmware.core import states as s
+from firmware.core.facts import Facts
+from firmware.core.rules import Rules
+from firmware.core.steps import Guard, Handler, Step
+from firmware.core.terms import Yen
+
+STATES: Final[tuple[type[Any], ...]] = get_args(s.State)
+EVENTS: Final[tuple[type[Any], ...]] = get_args(e.Event)
+
+_MOST_GUARD_STEPS = 8
+
+TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
+    s.NotServing: {
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Idle: {
+        e.KeyPressed: c.idle_key,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Notice: {
+        e.KeyPressed: c.notice_key,
+        e.TimedOut: c.timed_out,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.AwaitingCard: {
+        e.KeyPressed: c.cancel_only,
+        e.TimedOut: c.timed_out,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.ReadingCard: {
+        e.KeyPressed: c.cancel_only,
+        e.TimedOut: c.timed_out,
+        e.CardRead: c.card_read,
+        e.CardRefused: c.card_refused,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.OpeningSession: {
+        e.KeyPressed: c.cancel_only,
+        e.TimedOut: c.municipality_silent,
+        e.SessionOpened: c.session_opened,
+        e.MunicipalityRefused: c.municipality_refused,
+        e.MunicipalityFailed: c.municipality_silent,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.EnteringPin: {
+        e.KeyPressed: c.cancel_only,
+        e.TimedOut: c.timed_out,
+        e.PinDigits: c.pin_digits,
+        e.PinEntered: c.pin_entered,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Signing: {
+        e.CardSigned: c.card_signed,
+        e.PinWasRefused: c.pin_refused,
+        e.PinIsLocked: c.pin_locked,
+        e.PinInDoubt: c.pin_in_doubt,
+        e.CardRefused: c.card_refused,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.PinWasWrong: {
+        e.KeyPressed: c.pin_wrong_key,
+        e.TimedOut: c.timed_out,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Authenticating: {
+        e.KeyPressed: c.cancel_only,
+        e.TimedOut: c.municipality_silent,
+        e.PersonKnown: c.person_known,
+        e.MunicipalityRefused: c.municipality_refused,
+        e.MunicipalityFailed: c.municipality_silent,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.TakingCard: {
+        e.KeyPressed: c.cancel_only,
+        e.TimedOut: c.card_forgotten,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.ChoosingKind: {
+        e.KeyPressed: c.kind_key,
+        e.TimedOut: c.timed_out,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.ChoosingSubjects: {
+        e.KeyPressed: c.subjects_key,
+        e.TimedOut: c.timed_out,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.ChoosingItems: {
+        e.KeyPressed: c.items_key,
+        e.TimedOut: c.timed_out,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.ChoosingCopies: {
+        e.KeyPressed: c.copies_key,
+        e.TimedOut: c.timed_out,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Confirming: {
+        e.KeyPressed: c.confirming_key,
+        e.TimedOut: c.timed_out,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Preparing: {
+        e.KeyPressed: c.cancel_only,
+        e.TimedOut: c.municipality_silent,
+        e.DocumentPrepared: p.document_prepared,
+        e.DocumentRefused: c.document_refused,
+        e.MunicipalityRefused: c.municipality_refused,
+        e.MunicipalityFailed: c.municipality_silent,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.CollectingCoins: {
+        e.KeyPressed: p.collecting_key,
+        e.TimedOut: p.collecting_timed_out,
+        e.CoinInserted: p.coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.ClosingCoins: {
+        e.TimedOut: p.coins_closed,
+        e.CoinsClosed: p.coins_closed,
+        e.CoinInserted: p.coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Committing: {
+        e.IssueReleased: p.released,
+        e.MunicipalityRefused: p.release_refused,
+        e.MunicipalityFailed: p.release_failed,
+        e.CoinInserted: p.coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Printing: {
+        e.PagesOut: p.pages_out,
+        e.PrintFinished: p.print_finished,
+        e.CoinInserted: p.coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.PayingOut: {
+        e.CoinPaid: p.coin_paid,
+        e.CoinInserted: p.late_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.PrintingSlip: {
+        e.SlipFinished: p.slip_finished,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.TakingAll: {
+        e.TimedOut: p.paper_forgotten,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Thanks: {
+        e.KeyPressed: p.thanks_key,
+        e.TimedOut: p.leave,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Ended: {
+        e.KeyPressed: p.ended_key,
+        e.TimedOut: p.ended_timed_out,
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.Attending: {
+        e.KeyPressed: p.attending_key,
+        e.CoinInserted: p.coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+}
+
+# Answers to orders that the state did not give: the shell drops them with their order.
+_CARD = {e.CardRead, e.CardRefused}
+_SESSION = {e.SessionOpened}
+_PIN = {e.PinDigits, e.PinEntered}
+_SIGNATURE = {e.CardSigned, e.PinWasRefused, e.PinIsLocked, e.PinInDoubt}
+_PERSON = {e.PersonKnown}
+_MUNICIPALITY = {e.MunicipalityRefused, e.MunicipalityFailed}
+_DOCUMENT = {e.DocumentPrepared, e.DocumentRefused}
+_SLOT = {e.CoinsClosed}
+_RELEASE = {e.IssueReleased}
+_PRINT = {e.PagesOut, e.PrintFinished}
+_HOPPER = {e.CoinPaid}
+_SLIP = {e.SlipFinished}
+# The guards do the work of a changed level.
+_LEVEL = {e.FactsChanged}
+# No timer runs: the state rests, or a committed order ends it.
+_TIMER = {e.TimedOut}
+# No key does anything on this screen.
+_KEY = {e.KeyPressed}
+
+_ANSWERS = (
+    _CARD
+    | _SESSION
+    | _PIN
+    | _SIGNATURE
+    | _PERSON
+    | _MUNICIPALITY
+    | _DOCUMENT
+    | _SLOT
+    | _RELEASE
+    | _PRINT
+    | _HOPPER
+    | _SLIP
+)
+
+IGNORED: Final[dict[type[Any], frozenset[type[Any]]]] = {
+    s.NotServing: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS),
+    s.Idle: frozenset(_LEVEL | _TIMER | _ANSWERS),
+    s.Notice: frozenset(_LEVEL | _ANSWERS),
+    s.AwaitingCard: frozenset(_LEVEL | _ANSWERS),
+    s.ReadingCard: frozenset(_LEVEL | _ANSWERS - _CARD),
+    s.OpeningSession: frozenset(_LEVEL | _ANSWERS - _SESSION - _MUNICIPALITY),
+    s.EnteringPin: frozenset(_LEVEL | _ANSWERS - _PIN),
+    s.Signing: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _SIGNATURE - {e.CardRefused}),
+    s.PinWasWrong: frozenset(_LEVEL | _ANSWERS),
+    s.Authenticating: frozenset(_LEVEL | _ANSWERS - _PERSON - _MUNICIPALITY),
+    s.TakingCard: frozenset(_LEVEL | _ANSWERS),
+    s.ChoosingKind: frozenset(_LEVEL | _ANSWERS),
+    s.ChoosingSubjects: frozenset(_LEVEL | _ANSWERS),
+    s.ChoosingItems: frozenset(_LEVEL | _ANSWERS),
+    s.ChoosingCopies: frozenset(_LEVEL | _ANSWERS),
+    s.Confirming: frozenset(_LEVEL | _ANSWERS),
+    s.Preparing: frozenset(_LEVEL | _ANSWERS - _DOCUMENT - _MUNICIPALITY),
+    s.CollectingCoins: frozenset(_LEVEL | _ANSWERS),
+    s.ClosingCoins: frozenset(_LEVEL | _KEY | _ANSWERS - _SLOT),
+    s.Committing: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _RELEASE - _MUNICIPALITY),
+    s.Printing: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _PRINT),
+    s.PayingOut: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _HOPPER),
+    s.PrintingSlip: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _SLIP),
+    s.TakingAll: frozenset(_LEVEL | _KEY | _ANSWERS),
+    s.Thanks: frozenset(_LEVEL | _ANSWERS),
+    s.Ended: frozenset(_LEVEL | _ANSWERS),
+    s.Attending: frozenset(_LEVEL | _TIMER | _ANSWERS),
+}
+
+
+def _rests(_state: s.State, _facts: Facts, _rules: Rules) -> Step | None:
+    """A committed order is on its way; facts alone move nothing."""
+    return None
+
+
+GUARDS: Final[dict[type[Any], Guard]] = {
+    s.NotServing: c.not_serving_guard,
+    s.Idle: c.idle_guard,
+    s.Notice: c.shop_guard,
+    s.AwaitingCard: c.awaiting_card_guard,
+    s.ReadingCard: c.card_lies_guard,
+    s.OpeningSession: c.card_lies_guard,
+    s.EnteringPin: c.card_lies_guard,
+    s.Signing: _rests,
+    s.PinWasWrong: c.card_lies_guard,
+    s.Authenticating: c.shop_guard,
+    s.TakingCard: c.taking_card_guard,
+    s.ChoosingKind: c.shop_guard,
+    s.ChoosingSubjects: c.shop_guard,
+    s.ChoosingItems: c.shop_guard,
+    s.ChoosingCopies: c.shop_guard,
+    s.Confirming: c.shop_guard,
+    s.Preparing: c.shop_guard,
+    s.CollectingCoins: p.collecting_guard,
+    s.ClosingCoins: _rests,
+    s.Committing: _rests,
+    s.Printing: _rests,
+    s.PayingOut: _rests,
+    s.PrintingSlip: _rests,
+    s.TakingAll: p.taking_all_guard,
+    s.Thanks: p.thanks_guard,
+    s.Ended: _rests,
+    s.Attending: _rests,
+}
+
+
+def step(state: s.State, event: e.Event, facts: Facts, rules: Rules) -> Step:
+    """What follows from event in state while facts hold.
+
+    Raises KeyError for a cell nobody decided, RuntimeError when the guards chase each other.
+    """
+    if type(event) in IGNORED[type(state)]:
+        return settle(Step(state), facts, rules)
+    return settle(TABLE[type(state)][type(event)](state, event, facts, rules), facts, rules)
+
+
+def settle(done: Step, facts: Facts, rules: Rules) -> Step:
+    """Run the fact-triggered transitions to their fixed point."""
+    for _ in range(_MOST_GUARD_STEPS):
+        more = GUARDS[type(done.state)](done.state, facts, rules)
+        if more is None:
+            return done
+        done = done.before(more)
+    raise RuntimeError(f"guards of {type(done.state).__name__} do not settle")
+
+
+def bound(state: s.State, rules: Rules) -> frozenset[o.BoundOrder]:
+    """The bound orders in force in this state."""
+    timer = _timer(state, rules)
+    return frozenset(_work(state, rules) if timer is None else (timer, *_work(state, rules)))
+
+
+def _timer(state: s.State, rules: Rules) -> o.RunTimer | None:
+    """A new turn restarts the timer: each digit, coin or alarm gives the full time again."""
+    name = type(state).__name__
+    seconds = rules.timeouts_seconds.get(name)
+    if seconds is None:
+        return None
+    match state:
+        case s.EnteringPin(digits=digits):
+            turn = digits
+        case s.CollectingCoins(paid_yen=paid_yen):
+            turn = paid_yen
+        case s.ChoosingItems(items=items):
+            turn = sum(2**digit for digit, item in c.ITEM_DIGITS.items() if item in items)
+        case s.TakingCard(alarms=alarms) | s.TakingAll(alarms=alarms) | s.Ended(alarms=alarms):
+            turn = alarms
+        case _:
+            turn = 0
+    return o.RunTimer(name, turn, seconds)
+
+
+def _work(state: s.State, rules: Rules) -> tuple[o.BoundOrder, ...]:
+    match state:
+        case s.ReadingCard(visit=visit):
+            return (o.ReadCard(visit),)
+        case s.OpeningSession(visit=visit):
+            return (o.OpenSession(visit),)
+        case s.EnteringPin(visit=visit):
+            return (o.CollectPin(visit),)
+        case s.Authenticating(visit=visit):
+            return (o.Authenticate(visit),)
+        case s.Preparing(visit=visit, purchase=purchase):
+            return (o.Prepare(visit, purchase),)
+        case s.CollectingCoins(visit=visit, purchase=purchase, paid_yen=paid_yen):
+            if paid_yen >= purchase.fee_yen:
+                return ()
+            return (o.AcceptCoins(visit, _coins_taken(state, rules)),)
+        case s.ClosingCoins(visit=visit):
+            return (o.CloseCoins(visit),)
+        case _:
+            return ()
+
+
+def _coins_taken(state: s.CollectingCoins, rules: Rules) -> frozenset[Yen]:
+    smallest = min(rules.denominations_yen)
+    return frozenset({smallest}) if state.exact else rules.denominations_yen

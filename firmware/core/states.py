@@ -1,0 +1,333 @@
+"""The states of the kiosk. A state carries what its screen needs, never anything of a person."""
+
+import enum
+from dataclasses import dataclass
+
+from firmware.core.terms import (
+    CertificateKind,
+    Offer,
+    OrderId,
+    RecordItem,
+    Subjects,
+    VisitId,
+    Yen,
+)
+
+
+class EndReason(enum.Enum):
+    """Why a visit ends without a certificate; each has its sentence on the screen."""
+
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    NOT_A_MY_NUMBER_CARD = "not_a_my_number_card"
+    JUKI_CARD = "juki_card"
+    SMARTPHONE = "smartphone"
+    NO_CERTIFICATE = "no_certificate"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
+    UNREADABLE = "unreadable"
+    PIN_LOCKED = "pin_locked"
+    PIN_UNCERTAIN = "pin_uncertain"
+    GO_TO_COUNTER = "go_to_counter"
+    UNDER_15 = "under_15"
+    NOT_THIS_MUNICIPALITY = "not_this_municipality"
+    CERTIFICATE_NOT_ACCEPTED = "certificate_not_accepted"
+    OUTSIDE_HOURS = "outside_hours"
+    MUNICIPALITY_DOWN = "municipality_down"
+    PRINTER_NOT_READY = "printer_not_ready"
+    NO_CHANGE = "no_change"
+    DOCUMENT_REFUSED = "document_refused"
+    COIN_FAULT = "coin_fault"
+    DOOR_OPENED = "door_opened"
+    PRINT_FAILED = "print_failed"
+    POWER_CUT = "power_cut"
+
+
+class PayoutPurpose(enum.Enum):
+    """Why coins go back to the person."""
+
+    CHANGE = "change"  # おつり
+    REFUND = "refund"  # 返金
+
+
+class Slip(enum.Enum):
+    """What the receipt printer prints for a person."""
+
+    RECEIPT = "receipt"  # 領収証書
+    CLAIM = "claim"  # 返金引換票
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One issuance as ordered. sheets, pages and fee_yen are known once it is reserved (else 0)."""
+
+    order_id: OrderId
+    kind: CertificateKind
+    subjects: Subjects
+    items: frozenset[RecordItem]
+    copies: int
+    fee_yen: Yen = 0
+    sheets: int = 0
+    pages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """What the person may choose from."""
+
+    offers: tuple[Offer, ...]
+    refused: tuple[CertificateKind, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotServing:
+    """休止: no visit can begin; the facts say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """待機"""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """同意: what the person must know before anything else (R9 R11 R12 R13)."""
+
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingCard:
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingCard:
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningSession:
+    visit: VisitId
+    tries_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnteringPin:
+    """暗証番号: digits counts what is typed."""
+
+    visit: VisitId
+    tries_left: int
+    digits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """VERIFY and the signature are on their way to the card; nothing may interrupt them."""
+
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class PinWasWrong:
+    visit: VisitId
+    tries_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticating:
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class TakingCard:
+    """Nothing goes on until the card is back with its owner."""
+
+    visit: VisitId
+    menu: Menu
+    alarms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChoosingKind:
+    visit: VisitId
+    menu: Menu
+
+
+@dataclass(frozen=True, slots=True)
+class ChoosingSubjects:
+    visit: VisitId
+    menu: Menu
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class ChoosingItems:
+    visit: VisitId
+    menu: Menu
+    offer: Offer
+    subjects: Subjects
+    items: frozenset[RecordItem] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ChoosingCopies:
+    visit: VisitId
+    menu: Menu
+    offer: Offer
+    subjects: Subjects
+    items: frozenset[RecordItem]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    visit: VisitId
+    menu: Menu
+    offer: Offer
+    subjects: Subjects
+    items: frozenset[RecordItem]
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """The issuance is reserved and the document made before any money is asked for."""
+
+    visit: VisitId
+    purchase: Purchase
+
+
+@dataclass(frozen=True, slots=True)
+class CollectingCoins:
+    """exact: 500-yen coins are not taken because change runs low, decided before the first coin."""
+
+    visit: VisitId
+    purchase: Purchase
+    exact: bool
+    paid_yen: Yen = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingCoins:
+    """The slot shuts and coins in flight arrive. refund: why the money goes back; None: it is spent."""
+
+    visit: VisitId
+    purchase: Purchase
+    paid_yen: Yen
+    refund: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committing:
+    visit: VisitId
+    purchase: Purchase
+    paid_yen: Yen
+
+
+@dataclass(frozen=True, slots=True)
+class Printing:
+    visit: VisitId
+    purchase: Purchase
+    paid_yen: Yen
+    receipt_no: str
+    pages_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PayingOut:
+    """One coin after another. reason: how the visit ends after a refund; None after a sale."""
+
+    visit: VisitId
+    purchase: Purchase
+    purpose: PayoutPurpose
+    paid_yen: Yen
+    remaining_yen: Yen
+    receipt_no: str = ""
+    back_yen: Yen = 0
+    reason: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrintingSlip:
+    """slips still to print, the present one first. owed_yen: by claim slip."""
+
+    visit: VisitId
+    purchase: Purchase
+    slips: tuple[Slip, ...]
+    paid_yen: Yen
+    back_yen: Yen
+    owed_yen: Yen
+    receipt_no: str
+    reason: EndReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakingAll:
+    """お取り忘れなく: certificates, change and receipt."""
+
+    visit: VisitId
+    purchase: Purchase
+    back_yen: Yen
+    owed_yen: Yen
+    alarms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Thanks:
+    visit: VisitId
+    purchase: Purchase
+    back_yen: Yen
+    owed_yen: Yen
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The visit ended without a certificate; waits until card and coins are taken."""
+
+    visit: VisitId
+    reason: EndReason
+    back_yen: Yen = 0
+    owed_yen: Yen = 0
+    alarms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attending:
+    """Nobody can prove the print; the store's staff look and decide with the door open."""
+
+    visit: VisitId
+    purchase: Purchase
+    paid_yen: Yen
+    receipt_no: str
+    pages_out: int
+
+
+State = (
+    NotServing
+    | Idle
+    | Notice
+    | AwaitingCard
+    | ReadingCard
+    | OpeningSession
+    | EnteringPin
+    | Signing
+    | PinWasWrong
+    | Authenticating
+    | TakingCard
+    | ChoosingKind
+    | ChoosingSubjects
+    | ChoosingItems
+    | ChoosingCopies
+    | Confirming
+    | Preparing
+    | CollectingCoins
+    | ClosingCoins
+    | Committing
+    | Printing
+    | PayingOut
+    | PrintingSlip
+    | TakingAll
+    | Thanks
+    | Ended
+    | Attending
+)
