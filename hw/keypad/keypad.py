@@ -1,0 +1,120 @@
+"""The matrix keypad: asleep until an edge, scanned until it is quiet again."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from firmware.core.terms import KeypadKey
+from firmware.errors import DeviceGone
+from firmware.logbook import EventId, Logbook
+from hw.gpio_pins import pin_faults
+from hw.keypad.debounce import KeyDebounce
+from hw.keypad.layout import Contact, keys_by_contact
+from hw.keypad.matrix import KeyMatrix
+
+
+class MatrixKeypad:
+    """A key matrix on GPIO pins; implements `firmware.ports.Keypad`. Which key it was is never logged.
+
+    row_pins, column_pins: BCM numbers. layout: see `keys_by_contact`.
+    scan_seconds: one pass over all rows while something moves (0.01 is good).
+    stable_scans: equal passes until a contact is believed (3).
+    double_strike_seconds: the same key again within this time does not count (0.3; up to 0.5).
+    first_retry_seconds, last_retry_seconds: pause before the pins are claimed again, doubled each time.
+    Raises ConfigError for a layout that cannot be.
+    """
+
+    def __init__(
+        self,
+        *,
+        row_pins: Sequence[int],
+        column_pins: Sequence[int],
+        layout: Sequence[Sequence[str]],
+        scan_seconds: float,
+        stable_scans: int,
+        double_strike_seconds: float,
+        log: Logbook,
+        first_retry_seconds: float = 0.1,
+        last_retry_seconds: float = 5.0,
+    ) -> None:
+        self._row_pins = tuple(row_pins)
+        self._column_pins = tuple(column_pins)
+        self._keys = keys_by_contact(row_pins, column_pins, layout)
+        self._row_seconds = scan_seconds / len(self._row_pins)
+        self._stable_scans = stable_scans
+        self._double_strike_seconds = double_strike_seconds
+        self._first_retry_seconds = first_retry_seconds
+        self._last_retry_seconds = last_retry_seconds
+        self._log = log
+        self._moved = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, pressed: Callable[[KeypadKey], None]) -> None:
+        """Watch the keys; a key already down now is not a press."""
+        self._task = asyncio.get_running_loop().create_task(self._keep_watching(pressed), name="keypad")
+
+    async def close(self) -> None:
+        """Let all pins go."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _keep_watching(self, pressed: Callable[[KeypadKey], None]) -> None:
+        pause_seconds = self._first_retry_seconds
+        gone = False
+        while True:
+            try:
+                with pin_faults(), self._claim() as matrix:
+                    if gone:
+                        self._log(EventId.KEYPAD_BACK)
+                        gone, pause_seconds = False, self._first_retry_seconds
+                    await self._watch(matrix, pressed)
+            except DeviceGone as error:
+                if not gone:
+                    self._log(EventId.KEYPAD_GONE, error=type(error.__cause__).__name__)
+                    gone = True
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, self._last_retry_seconds)
+
+    def _claim(self) -> KeyMatrix:
+        loop = asyncio.get_running_loop()
+        return KeyMatrix(
+            self._row_pins, self._column_pins, partial(loop.call_soon_threadsafe, self._moved.set)
+        )
+
+    async def _watch(self, matrix: KeyMatrix, pressed: Callable[[KeypadKey], None]) -> None:
+        loop = asyncio.get_running_loop()
+        debounce = KeyDebounce(
+            stable_scans=self._stable_scans, double_strike_seconds=self._double_strike_seconds
+        )
+        while True:
+            matrix.release_all_rows()
+            debounce.disturb()
+            while not debounce.settled:
+                contact = debounce.scan(await self._scan(matrix), loop.time())
+                if contact in self._keys:
+                    loop.call_soon(pressed, self._keys[contact])
+            await self._sleep_until_moved(matrix, frozenset(column for _, column in debounce.closed))
+
+    async def _scan(self, matrix: KeyMatrix) -> frozenset[Contact]:
+        """One pass; every row gets its time to pull its columns down and they theirs to rise again."""
+        closed = set[Contact]()
+        for row in range(matrix.row_count):
+            matrix.drive_row(row)
+            await asyncio.sleep(self._row_seconds)
+            closed.update((row, column) for column in matrix.low_columns())
+            matrix.release_row(row)
+        return frozenset(closed)
+
+    async def _sleep_until_moved(self, matrix: KeyMatrix, expected_low: frozenset[int]) -> None:
+        """Wait without polling until a column differs from what the closed keys explain.
+
+        Driving the rows makes edges of its own, and edges of the last scan may come late: an edge
+        only asks for a look at the levels.
+        """
+        matrix.drive_all_rows()
+        self._moved.clear()
+        while matrix.low_columns() == expected_low:
+            await self._moved.wait()
+            self._moved.clear()

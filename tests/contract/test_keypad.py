@@ -1,0 +1,300 @@
+"""The keypad on simulated pins: real contacts bounce, real matrices have ghosts."""
+
+import asyncio
+import resource
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+
+import gpiozero.devices
+import pytest
+
+from firmware.core.terms import KeypadKey
+from firmware.logbook import EventId, FieldValue
+from hw.gpio_pins import claimed
+from hw.keypad import MatrixKeypad
+from tests.simulators.gpio.board import Board
+from tests.simulators.gpio.contacts import Contacts
+
+ROWS, COLUMNS = (5, 6, 13, 19), (12, 16, 20, 21)
+LAYOUT = (
+    ("1", "2", "3", "cancel"),
+    ("4", "5", "6", "correct"),
+    ("7", "8", "9", "confirm"),
+    ("", "0", "", ""),
+)
+WIRES = {
+    key: (ROWS[row], COLUMNS[column])
+    for row, keys in enumerate(LAYOUT)
+    for column, key in enumerate(keys)
+    if key
+}
+HOLD_SECONDS = 0.06
+QUIET_SECONDS = 0.08
+
+
+@dataclass
+class Rig:
+    """A keypad, the fingers on it, and what the kiosk heard."""
+
+    board: Board
+    contacts: Contacts
+    log: list[tuple[EventId, dict[str, FieldValue]]] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+
+    def note(self, event: EventId, /, **fields: FieldValue) -> None:
+        self.log.append((event, fields))
+
+    def pressed(self, key: KeypadKey) -> None:
+        self.heard.append(key.value)
+
+    async def press(self, key: str, seconds: float = HOLD_SECONDS) -> None:
+        await asyncio.to_thread(self.contacts.press, *WIRES[key], seconds)
+
+    async def hold(self, *keys: str) -> None:
+        for key in keys:
+            await asyncio.to_thread(self.contacts.close, *WIRES[key])
+
+    async def let_go(self, *keys: str) -> None:
+        for key in keys:
+            await asyncio.to_thread(self.contacts.open, *WIRES[key])
+
+    async def quiet(self) -> None:
+        """Wait longer than the keypad takes to judge the last movement."""
+        await asyncio.sleep(QUIET_SECONDS)
+
+
+@pytest.fixture
+def board() -> Iterator[Board]:
+    board = Board()
+    before, gpiozero.devices.Device.pin_factory = gpiozero.devices.Device.pin_factory, board.factory
+    yield board
+    gpiozero.devices.Device.pin_factory = before
+    assert [] == board.fights
+
+
+def make_keypad(rig: Rig) -> MatrixKeypad:
+    return MatrixKeypad(
+        row_pins=ROWS,
+        column_pins=COLUMNS,
+        layout=LAYOUT,
+        scan_seconds=0.01,
+        stable_scans=3,
+        double_strike_seconds=0.3,
+        first_retry_seconds=0.02,
+        last_retry_seconds=0.05,
+        log=rig.note,
+    )
+
+
+@pytest.fixture
+async def rig(board: Board) -> AsyncIterator[Rig]:
+    rig = Rig(board, Contacts(board))
+    keypad = make_keypad(rig)
+    keypad.start(rig.pressed)
+    await rig.quiet()
+    yield rig
+    await keypad.close()
+    await keypad.close()
+
+
+async def test_every_key_with_bounce_is_heard_once(rig: Rig) -> None:
+    for key in WIRES:
+        await rig.press(key)
+        await rig.quiet()
+    assert list(WIRES) == rig.heard
+
+
+async def test_typing_eight_keys_a_second_loses_none(rig: Rig) -> None:
+    typed = "1234567890" * 2
+    for key in typed:
+        started = time.monotonic()
+        await rig.press(key)
+        await asyncio.sleep(max(0, started + 0.125 - time.monotonic()))
+    await rig.quiet()
+    assert typed == "".join(rig.heard)
+
+
+async def test_a_held_key_does_not_repeat(rig: Rig) -> None:
+    await rig.press("5", 1.0)
+    await rig.quiet()
+    assert ["5"] == rig.heard
+
+
+async def test_a_double_strike_is_one_press_and_a_later_one_is_another(rig: Rig) -> None:
+    await rig.press("7")
+    await asyncio.sleep(0.05)
+    await rig.press("7")
+    await asyncio.sleep(0.3)
+    await rig.press("7")
+    await rig.quiet()
+    assert ["7", "7"] == rig.heard
+
+
+async def test_three_keys_and_their_ghost_press_nothing(rig: Rig) -> None:
+    for wire in ("1", "2", "4"):
+        rig.board.switch(*WIRES[wire], closed=True)
+    await rig.quiet()
+    await rig.let_go("1", "2")
+    await rig.quiet()
+    await rig.let_go("4")
+    await rig.quiet()
+    assert [] == rig.heard
+    await rig.press("5")
+    await rig.quiet()
+    assert ["5"] == rig.heard
+
+
+async def test_the_simulated_matrix_has_ghosts(rig: Rig) -> None:
+    """Three corners closed: driving the row of the fourth pulls its column low."""
+    for wire in ("1", "2", "4"):
+        rig.board.switch(*WIRES[wire], closed=True)
+    assert not rig.board.level(WIRES["5"][1])
+
+
+async def test_a_second_key_counts_only_after_all_were_released(rig: Rig) -> None:
+    await rig.hold("1")
+    await rig.quiet()
+    await rig.hold("8")
+    await rig.quiet()
+    await rig.let_go("1")
+    await rig.quiet()
+    await rig.let_go("8")
+    await rig.quiet()
+    assert ["1"] == rig.heard
+    await rig.press("8")
+    await rig.quiet()
+    assert ["1", "8"] == rig.heard
+
+
+async def test_a_second_key_in_the_same_column_makes_no_edge_and_no_press(rig: Rig) -> None:
+    await rig.hold("1")
+    await rig.quiet()
+    await rig.hold("7")
+    await rig.let_go("1")
+    await rig.quiet()
+    await rig.let_go("7")
+    await rig.quiet()
+    await rig.press("2")
+    await rig.quiet()
+    assert ["1", "2"] == rig.heard
+
+
+async def test_a_key_stuck_since_before_the_start_is_no_press(board: Board) -> None:
+    rig = Rig(board, Contacts(board))
+    await rig.hold("confirm")
+    keypad = make_keypad(rig)
+    keypad.start(rig.pressed)
+    await rig.quiet()
+    await rig.let_go("confirm")
+    await rig.quiet()
+    await rig.press("3")
+    await rig.quiet()
+    await keypad.close()
+    assert ["3"] == rig.heard
+
+
+async def test_rows_are_never_driven_high(board: Board) -> None:
+    rig = Rig(board, Contacts(board))
+    high = list[int]()
+    board.watch(lambda _: high.extend(row for row in ROWS if board.driven_by_kiosk(row)))
+    keypad = make_keypad(rig)
+    keypad.start(rig.pressed)
+    await rig.quiet()
+    await rig.press("9")
+    await rig.quiet()
+    await keypad.close()
+    assert ["9"] == rig.heard
+    assert [] == high
+
+
+async def test_closing_lets_all_pins_go(board: Board) -> None:
+    rig = Rig(board, Contacts(board))
+    keypad = make_keypad(rig)
+    keypad.start(rig.pressed)
+    await rig.quiet()
+    await keypad.close()
+    await rig.press("1")
+    assert [] == rig.heard
+    assert [None] * 8 == [board.driven_by_kiosk(pin) for pin in (*ROWS, *COLUMNS)]
+
+
+async def test_pins_held_by_somebody_else_are_waited_for_and_logged_once(board: Board) -> None:
+    rig = Rig(board, Contacts(board))
+    keypad = make_keypad(rig)
+    with claimed(ROWS[2]):
+        keypad.start(rig.pressed)
+        await asyncio.sleep(0.15)
+        assert [(EventId.KEYPAD_GONE, {"error": "GPIOPinInUse"})] == rig.log
+    await rig.quiet()
+    await rig.press("4")
+    await keypad.close()
+    assert ["4"] == rig.heard
+    assert [EventId.KEYPAD_GONE, EventId.KEYPAD_BACK] == [event for event, _ in rig.log]
+
+
+async def test_a_vanishing_chip_is_logged_once_gone_and_once_back(rig: Rig) -> None:
+    rig.board.cut_power()
+    await rig.hold("1")
+    await asyncio.sleep(0.2)
+    await rig.let_go("1")
+    rig.board.restore_power()
+    await asyncio.sleep(0.1)
+    await rig.press("2")
+    await rig.quiet()
+    assert ["2"] == rig.heard
+    assert [EventId.KEYPAD_GONE, EventId.KEYPAD_BACK] == [event for event, _ in rig.log]
+
+
+async def test_a_listener_that_fails_does_not_deafen_the_keypad(board: Board) -> None:
+    rig = Rig(board, Contacts(board))
+    faults = list[str]()
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: faults.append(str(context["exception"]))
+    )
+
+    def pressed(key: KeypadKey) -> None:
+        rig.pressed(key)
+        if key is KeypadKey.DIGIT_1:
+            raise RuntimeError("listener failed")
+
+    keypad = make_keypad(rig)
+    keypad.start(pressed)
+    await rig.quiet()
+    await rig.press("1")
+    await rig.quiet()
+    await rig.press("2")
+    await rig.quiet()
+    await keypad.close()
+    assert ["1", "2"] == rig.heard
+    assert ["listener failed"] == faults
+
+
+@pytest.mark.parametrize("held", [(), ("6",)], ids=["idle", "key held"])
+async def test_a_quiet_keypad_uses_no_processor_time(rig: Rig, held: tuple[str, ...]) -> None:
+    await rig.hold(*held)
+    await rig.quiet()
+    await asyncio.sleep(0.1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    wakes = wake_count()
+    await asyncio.sleep(0.5)
+    assert 2 >= wake_count() - wakes
+    assert 0.02 > resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+    await rig.let_go(*held)
+
+
+def wake_count() -> int:
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
+async def test_scanning_never_blocks_the_loop_noticeably(rig: Rig) -> None:
+    """The longest time the loop was not free while a key is down, the simulated board included."""
+    loop = asyncio.get_running_loop()
+    slowest = 0.0
+    pressing = asyncio.create_task(rig.press("9", 0.2))
+    while not pressing.done():
+        started = loop.time()
+        await asyncio.sleep(0)
+        slowest = max(slowest, loop.time() - started)
+    await pressing
+    assert 0.02 > slowest

@@ -1,0 +1,1 @@
+"""GPIO as the outside sees it: pins, switches between pins, and contacts that bounce."""

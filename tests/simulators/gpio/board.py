@@ -1,0 +1,197 @@
+"""A board of GPIO pins and wires, resolved electrically, behind gpiozero's MockFactory.
+
+gpiozero's MockPin knows no wire between two pins. Here pins that closed switches connect form a net;
+its level is what an output or an outside contact drives, else what a pull resistor gives. Ghost keys
+and the fight of a high with a low output come out of that by themselves.
+"""
+
+import contextlib
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gpiozero.pins.mock import MockFactory, MockPin
+
+Levels = dict[int, bool]
+"""Electrical levels by BCM number; True is high."""
+
+
+class BoardPin(MockPin):
+    """A pin whose level the board works out: an output drives, an input listens and may pull."""
+
+    def __init__(self, factory: "BoardFactory", info: Any) -> None:
+        super().__init__(factory, info)  # type: ignore[no-untyped-call]
+        self._board = factory.board
+        self._output_level = False
+        self._board.add(self._number, self)
+
+    @property
+    def driven_level(self) -> bool | None:
+        """The level this pin drives; None for an input, which is high-impedance."""
+        return self._output_level if self._function == "output" else None
+
+    @property
+    def pulled_level(self) -> bool | None:
+        """The level its pull resistor gives, if it has one."""
+        return {"up": True, "down": False}.get(self._pull) if self._function == "input" else None
+
+    def take(self, level: bool) -> Callable[[], None] | None:
+        """Take this level; what has to be called if somebody listens here and this is an edge."""
+        is_edge = self._change_state(level)  # type: ignore[no-untyped-call]
+        listens = self._function == "input" and self._when_changed is not None
+        return self._tell if is_edge and listens else None
+
+    def _tell(self) -> None:
+        listener = None if self._when_changed is None else self._when_changed()
+        if listener is not None:
+            listener(time.monotonic(), bool(self._state))
+
+    def _get_state(self) -> bool:
+        self._board.require_power()
+        return bool(self._state)
+
+    def _set_function(self, function: str) -> None:
+        with self._board.rewired():
+            self._function = function
+            self._output_level = False
+
+    def _set_state(self, level: float) -> None:
+        if self._function == "input":
+            super()._set_state(level)  # type: ignore[no-untyped-call]
+        with self._board.rewired():
+            self._output_level = bool(level)
+
+    def _set_pull(self, pull: str) -> None:
+        with self._board.rewired():
+            self._pull = pull
+
+
+class BoardFactory(MockFactory):
+    """Makes the pins of one board; assign it to gpiozero.Device.pin_factory."""
+
+    def __init__(self, board: "Board") -> None:
+        super().__init__(pin_class=BoardPin)  # type: ignore[no-untyped-call]
+        self.board = board
+
+
+class Board:
+    """Pins by BCM number, switches between two pins, and contacts that drive one pin from outside.
+
+    Safe to use from any thread. Edges are told in the thread that caused them, after the whole board has
+    settled. What is driven or switched holds whether or not somebody has opened the pin.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._pins: dict[int, BoardPin] = {}
+        self._switches: set[tuple[int, int]] = set()
+        self._driven: Levels = {}
+        self._levels: Levels = {}
+        self._watchers: list[Callable[[Levels], None]] = []
+        self._powered = True
+        self.fights: list[tuple[int, ...]] = []
+        """Nets in which a high and a low driver met: a short circuit on real pins."""
+        self.factory = BoardFactory(self)
+
+    def switch(self, pin: int, other_pin: int, closed: bool) -> None:
+        """Close or open a switch between two pins."""
+        ends = (min(pin, other_pin), max(pin, other_pin))
+        with self._settled():
+            (self._switches.add if closed else self._switches.discard)(ends)
+
+    def drive(self, pin: int, level: bool | None) -> None:
+        """Drive a pin from outside; None lets it go."""
+        with self._settled():
+            if level is None:
+                self._driven.pop(pin, None)
+            else:
+                self._driven[pin] = level
+
+    def driven(self) -> Levels:
+        """What is driven from outside."""
+        with self._lock:
+            return dict(self._driven)
+
+    def level(self, pin: int) -> bool:
+        """The level of a pin now; a pin that nothing drives or pulls is low."""
+        with self._lock:
+            return self._levels.get(pin, False)
+
+    def driven_by_kiosk(self, pin: int) -> bool | None:
+        """The level that the pin's user drives; None while it is an input or not open."""
+        with self._lock:
+            return self._pins[pin].driven_level if pin in self._pins else None
+
+    def watch(self, changed: Callable[[Levels], None]) -> Callable[[], None]:
+        """Call changed with the new levels after each change, with all levels first; returns the end of it.
+
+        changed is called with the board locked: it must only hand the levels on.
+        """
+        with self._lock:
+            changed(dict(self._levels))
+            self._watchers.append(changed)
+        return lambda: self._watchers.remove(changed)
+
+    def cut_power(self) -> None:
+        """Every use of a pin raises OSError from now on, as when a GPIO chip vanishes."""
+        self._powered = False
+
+    def restore_power(self) -> None:
+        """Pins work again."""
+        self._powered = True
+
+    def require_power(self) -> None:
+        """Raises OSError while the power is cut."""
+        if not self._powered:
+            raise OSError(errno.ENODEV, "the GPIO chip is gone")
+
+    def add(self, number: int, pin: BoardPin) -> None:
+        """A pin was opened for the first time; called by the pin."""
+        with self.rewired():
+            self._pins[number] = pin
+
+    @contextlib.contextmanager
+    def rewired(self) -> Iterator[None]:
+        """Around a change of a pin's function, level or pull by its user."""
+        self.require_power()
+        with self._settled():
+            yield
+
+    @contextlib.contextmanager
+    def _settled(self) -> Iterator[None]:
+        with self._lock:
+            yield
+            edges = self._settle()
+        for tell in edges:
+            tell()
+
+    def _settle(self) -> list[Callable[[], None]]:
+        levels: Levels = {}
+        for net in self._nets():
+            levels.update(dict.fromkeys(net, self._net_level(net)))
+        changes = {number: level for number, level in levels.items() if self._levels.get(number) != level}
+        self._levels = levels
+        if changes:
+            for changed in self._watchers:
+                changed(changes)
+        told = (pin.take(levels[number]) for number, pin in self._pins.items())
+        return [tell for tell in told if tell is not None]
+
+    def _nets(self) -> list[frozenset[int]]:
+        net_of = {number: frozenset({number}) for number in {*self._pins, *self._driven}}
+        for ends in self._switches:
+            joined = frozenset[int]().union(*(net_of.get(end, frozenset({end})) for end in ends))
+            net_of.update(dict.fromkeys(joined, joined))
+        return list(set(net_of.values()))
+
+    def _net_level(self, net: frozenset[int]) -> bool:
+        pins = [self._pins[number] for number in net if number in self._pins]
+        drivers = {self._driven[number] for number in net if number in self._driven}
+        drivers |= {pin.driven_level for pin in pins if pin.driven_level is not None}
+        if len(drivers) == 2:
+            self.fights.append(tuple(sorted(net)))
+        if drivers:
+            return min(drivers)
+        return any(pin.pulled_level for pin in pins)
