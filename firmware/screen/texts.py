@@ -1,0 +1,271 @@
+"""Turns a Screen into the words and numbers of the page.
+
+Ids in a Screen, and where their texts stand in `config/messages/<language>.toml`:
+
+    Screen.id, reason   [screen.<id>.<reason>], each field falling back to [screen.<id>]
+    Legend              [legend] <id>
+    Choice.text         "kind.juminhyo" is juminhyo in [kind]; its small print, if any, in [kind_note],
+                        the words of a switch, if any, as on and off in [kind_state]
+    Row.label, values   likewise; a number is worded by [row_number]
+    CheckItem.text      likewise, with {count}
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
+from firmware.core.terms import CertificateKind, KeypadKey, Language
+from firmware.errors import ConfigError
+from firmware.screen.catalogue import Catalogue, Value, differences
+
+Snapshot = dict[str, object]
+"""One picture of the page as JSON values."""
+
+NUMBERS = frozenset(
+    """
+    fee_yen paid_yen due_yen change_yen refund_yen owed_yen yen tries_left pages pages_out sheets claim
+    digit count number until_month until_day until_hour until_minute
+    """.split()
+)
+"""Placeholders filled from the screen; all others must be names of the municipality profile."""
+
+STEPS = range(1, 6)
+LANGUAGE_DIGITS = {language: str(digit) for digit, language in enumerate(Language, start=1)}
+"""On the idle screen these digit keys choose the language."""
+
+_FIELDS = ("title", "headline", "lines", "note")
+_WORDS = ("page.time_before", "page.time_after")
+_REQUIRED = (
+    *(f"screen.{screen.value}.{field}" for screen in ScreenId for field in _FIELDS),
+    *(f"kind.{kind.value}" for kind in CertificateKind),
+    *(f"place.{place.value}" for place in Place),
+    *(f"alarm.{place}" for place in (*(place.value for place in Place), "none")),
+    *(f"state.{state.value}" for state in ItemState),
+    *(f"step.{step}" for step in STEPS),
+    *(f"key.{key.value}" for key in (KeypadKey.CANCEL, KeypadKey.CORRECT, KeypadKey.CONFIRM)),
+    *(f"money.{part}" for part in ("before", "amount", "after", "paid", "fee", "exact")),
+    *(f"page.{part}" for part in ("yen", "join", "none", "pages")),
+    *_WORDS,
+    "language.name",
+)
+_SECTIONS = frozenset(
+    """
+    alarm check choice items items_state key kind kind_note language legend money page place row
+    row_number screen state step subjects subjects_note
+    """.split()
+)
+
+
+class Texts:
+    """The texts of every language, checked when loaded."""
+
+    def __init__(
+        self, catalogues: Mapping[Language, Catalogue], names: Mapping[Language, Mapping[str, str]]
+    ) -> None:
+        self._catalogues = catalogues
+        self._names = names
+
+    @classmethod
+    def load(cls, directory: Path, names: Mapping[str, str]) -> "Texts":
+        """Read one file per language and check all of them.
+
+        names: placeholder to text from the municipality profile, such as opens = "6:30"; a name
+        with a language, such as "city.en", is for that language alone.
+        Raises ConfigError naming file and key for a missing or unknown id, a placeholder nobody
+        fills, and ids or placeholders that the languages do not share.
+        """
+        catalogues = {language: Catalogue.read(directory / f"{language.value}.toml") for language in Language}
+        by_language = {language: _names_of(language, names) for language in Language}
+        for language, catalogue in catalogues.items():
+            _check(catalogue, NUMBERS | by_language[language].keys())
+        for one, other in pairwise(catalogues.values()):
+            if found := differences(one, other):
+                raise ConfigError("; ".join(found))
+        return cls(catalogues, by_language)
+
+    def snapshot(self, screen: Screen, language: Language) -> Snapshot:
+        """Everything the page shows, complete; "reason" is given only if it has texts of its own.
+
+        Raises ConfigError naming file and key for an id or a number that is missing.
+        """
+        return _Page(self._catalogues[language], self._names[language], screen).snapshot() | {
+            "lang": language.value,
+            "languages": self._languages(language) if screen.id is ScreenId.IDLE else [],
+        }
+
+    def _languages(self, current: Language) -> list[Snapshot]:
+        return [
+            {
+                "key": LANGUAGE_DIGITS[language],
+                "label": catalogue.text("language.name", {}),
+                "lang": language.value,
+                "selected": language is current,
+            }
+            for language, catalogue in self._catalogues.items()
+        ]
+
+
+class _Page:
+    """One screen in one language, while its snapshot is made."""
+
+    def __init__(self, catalogue: Catalogue, names: Mapping[str, str], screen: Screen) -> None:
+        self._catalogue = catalogue
+        self._screen = screen
+        self._values: dict[str, Value] = {**names, **_numbers_of(screen)}
+        self._section = f"screen.{screen.id.value}"
+        variant = f"{self._section}.{screen.reason}"
+        self._reason = screen.reason if screen.reason and catalogue.has(variant) else ""
+
+    def snapshot(self) -> Snapshot:
+        screen = self._screen
+        return {
+            "screen": screen.id.value,
+            "reason": self._reason,
+            "title": self._text(self._key("title")),
+            "step": screen.step,
+            "steps": [self._text(f"step.{step}") for step in STEPS],
+            "headline": self._text(self._key("headline")),
+            "lines": self._catalogue.lines(self._key("lines"), self._values),
+            "note": self._text(self._key("note")),
+            "kind": self._text(f"kind.{screen.kind.value}") if screen.kind else "",
+            "place": screen.place.value if screen.place else None,
+            "place_label": self._text(f"place.{screen.place.value}") if screen.place else "",
+            "choices": [self._choice(choice) for choice in screen.choices],
+            "keys": self._keys(screen.legend),
+            "rows": [self._row(row) for row in screen.rows],
+            "pin_digits": screen.pin_digits,
+            "money": self._money(),
+            "exact_money_only": screen.exact_money_only,
+            "pages": self._pages(),
+            "checklist": [self._check_item(item) for item in screen.checklist],
+            "alarm": screen.alarm,
+            "alarm_text": self._alarm() if screen.alarm else "",
+            "error": screen.error,
+            "words": {key.removeprefix("page."): self._text(key) for key in _WORDS},
+        }
+
+    def _key(self, field: str) -> str:
+        variant = f"{self._section}.{self._reason}.{field}"
+        return variant if self._reason and self._catalogue.has(variant) else f"{self._section}.{field}"
+
+    def _text(self, key: str, **numbers: int) -> str:
+        return self._catalogue.text(key, {**self._values, **numbers})
+
+    def _text_if_any(self, key: str) -> str:
+        return self._text(key) if self._catalogue.has(key) else ""
+
+    def _yen(self, yen: int | None) -> str:
+        return "" if yen is None else self._text("page.yen", yen=yen)
+
+    def _choice(self, choice: Choice) -> Snapshot:
+        section, _, name = choice.text.partition(".")
+        switch = f"{section}_state.{'on' if choice.selected else 'off'}"
+        return {
+            "key": str(choice.digit),
+            "label": self._text(choice.text, digit=choice.digit),
+            "note": self._text_if_any(f"{section}_note.{name}"),
+            "fee": choice.fee_yen,
+            "fee_text": self._yen(choice.fee_yen),
+            "selected": choice.selected,
+            "state_label": "" if choice.selected is None else self._text_if_any(switch),
+        }
+
+    def _keys(self, legend: Legend) -> Snapshot:
+        actions = {
+            KeypadKey.CANCEL: legend.cancel,
+            KeypadKey.CORRECT: legend.correct,
+            KeypadKey.CONFIRM: legend.confirm,
+        }
+        return {
+            key.value: {
+                "name": self._text(f"key.{key.value}"),
+                "label": self._text(f"legend.{action}") if action else "",
+                "enabled": action is not None,
+            }
+            for key, action in actions.items()
+        }
+
+    def _row(self, row: Row) -> list[str]:
+        if row.number is None:
+            words = [self._text(value) for value in row.values]
+            value = self._text("page.join").join(words) if words else self._text("page.none")
+        else:
+            value = self._text(f"row_number.{row.label.removeprefix('row.')}", number=row.number)
+        return [self._text(row.label), value]
+
+    def _money(self) -> Snapshot | None:
+        if self._screen.fee_yen is None or self._screen.paid_yen is None:
+            return None
+        words = {part: self._text(f"money.{part}") for part in ("before", "amount", "after")}
+        return words | {
+            "fee": self._screen.fee_yen,
+            "paid": self._screen.paid_yen,
+            "due": self._values["due_yen"],
+            "fee_text": self._text("money.fee"),
+            "paid_text": self._text("money.paid"),
+            "exact_text": self._text("money.exact") if self._screen.exact_money_only else "",
+        }
+
+    def _pages(self) -> Snapshot | None:
+        if self._screen.pages is None or self._screen.pages_out is None:
+            return None
+        return {
+            "out": self._screen.pages_out,
+            "total": self._screen.pages,
+            "text": self._text("page.pages"),
+        }
+
+    def _check_item(self, item: CheckItem) -> Snapshot:
+        return {
+            "id": item.text.removeprefix("check."),
+            "label": self._text(item.text, count=item.count),
+            "state": item.state.value,
+            "state_label": self._text(f"state.{item.state.value}"),
+        }
+
+    def _alarm(self) -> str:
+        return self._text(f"alarm.{self._screen.place.value if self._screen.place else 'none'}")
+
+
+def _numbers_of(screen: Screen) -> dict[str, int]:
+    named = {
+        "fee_yen": screen.fee_yen,
+        "paid_yen": screen.paid_yen,
+        "pages": screen.pages,
+        "pages_out": screen.pages_out,
+    }
+    numbers = {name: number for name, number in named.items() if number is not None}
+    if screen.fee_yen is not None and screen.paid_yen is not None:
+        numbers["due_yen"] = max(0, screen.fee_yen - screen.paid_yen)
+    return numbers | dict(screen.numbers)
+
+
+def _names_of(language: Language, names: Mapping[str, str]) -> dict[str, str]:
+    common = {name: text for name, text in names.items() if "." not in name}
+    suffix = f".{language.value}"
+    own = {name.removesuffix(suffix): text for name, text in names.items() if name.endswith(suffix)}
+    return common | own
+
+
+def _check(catalogue: Catalogue, known: frozenset[str]) -> None:
+    found = list(_faults(catalogue, known))
+    if found:
+        raise ConfigError("; ".join(f"{catalogue.file}: {fault}" for fault in found))
+
+
+def _faults(catalogue: Catalogue, known: frozenset[str]) -> Iterator[str]:
+    for key in _REQUIRED:
+        if key not in catalogue.messages:
+            yield f"{key} is missing"
+    for key in catalogue.messages:
+        section, *rest = key.split(".")
+        if section not in _SECTIONS or (section == "screen" and not _is_screen_key(rest)):
+            yield f"{key} is unknown"
+        for name in sorted(catalogue.placeholders(key) - known):
+            yield f"{key}: nobody fills {{{name}}}"
+
+
+def _is_screen_key(path: list[str]) -> bool:
+    ids = {screen.value for screen in ScreenId}
+    return len(path) in {2, 3} and path[0] in ids and path[-1] in _FIELDS

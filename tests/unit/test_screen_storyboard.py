@@ -1,0 +1,242 @@
+"""One Screen for every picture of the storyboard, and the proof that each has its texts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
+from firmware.core.terms import CardRefusal, CertificateKind, Language, Refusal
+from firmware.screen.catalogue import Catalogue
+from firmware.screen.texts import Texts
+
+MESSAGES = Path(__file__).parents[2] / "config" / "messages"
+NAMES = {
+    "city.ja": "渋川市",
+    "city.en": "Shibukawa City",
+    "counters.ja": "市役所市民課か行政センター",
+    "counters.en": "the Citizens' Division or a branch office",
+    "opens": "6:30",
+    "closes": "23:00",
+    "fees.ja": "1通300円",
+    "fees.en": "¥300 a copy",
+    "coins.ja": "10円・50円・100円・500円",
+    "coins.en": "¥10, ¥50, ¥100, ¥500",
+}
+
+STOP = Legend(cancel="stop")
+STOP_AND_BACK = Legend(cancel="stop", correct="back")
+END = Legend(confirm="end")
+
+KINDS = tuple(
+    Choice(digit, f"kind.{kind.value}", fee_yen=300) for digit, kind in enumerate(CertificateKind, 1)
+)
+CARD_DONE = CheckItem("check.card", 1, ItemState.DONE)
+ROWS = (
+    Row("row.kind", ("kind.juminhyo",)),
+    Row("row.subjects", ("subjects.household",)),
+    Row("row.items", ("items.head_and_relation", "items.registered_domicile")),
+    Row("row.items_left_out", ()),
+    Row("row.copies", (), number=2),
+    Row("row.fee", (), number=600),
+)
+PIN = Screen(
+    ScreenId.PIN,
+    step=2,
+    place=Place.KEYPAD,
+    legend=Legend(cancel="stop", correct="delete_digit"),
+    numbers=(("tries_left", 3),),
+    pin_digits=2,
+    seconds=60,
+)
+PIN_WRONG = Screen(
+    ScreenId.PIN_WRONG,
+    step=2,
+    legend=Legend(cancel="stop", confirm="retry"),
+    place=Place.KEYPAD,
+    numbers=(("tries_left", 2),),
+    error=True,
+    seconds=60,
+)
+TAKE_CARD = Screen(ScreenId.TAKE_CARD, step=2, place=Place.CARD, legend=STOP, seconds=60)
+COINS = Screen(
+    ScreenId.COINS,
+    step=4,
+    place=Place.COIN,
+    legend=Legend(cancel="refund"),
+    kind=CertificateKind.JUMINHYO,
+    fee_yen=1200,
+    paid_yen=150,
+    seconds=120,
+)
+PRINTING = Screen(ScreenId.PRINTING, step=5, place=Place.PAPER, pages_out=1, pages=4)
+ENDED = Screen(ScreenId.ENDED, legend=END, error=True, seconds=30)
+ATTEND = Screen(ScreenId.ATTEND, numbers=(("claim", 42), ("owed_yen", 1200)), error=True)
+CLOSED = Screen(ScreenId.CLOSED)
+MAINTENANCE_ENDS = (("until_month", 1), ("until_day", 5), ("until_hour", 6), ("until_minute", 30))
+
+DEVICES = (
+    "card_reader keypad coin_acceptor hopper coin_fault printer paper toner receipt_printer door municipality"
+    " clock journal left_behind"
+).split()
+ENDINGS = (
+    "go_to_counter cancelled timed_out not_a_my_number_card juki_card smartphone no_certificate"
+    " certificate_expired certificate_not_yet_valid certificate_not_accepted unreadable pin_locked"
+    " pin_uncertain under_15 not_this_municipality outside_hours municipality_down printer_not_ready"
+    " no_change document_refused coin_fault door_opened"
+).split()
+
+STORYBOARD = (
+    Screen(ScreenId.IDLE, legend=Legend(confirm="start"), place=Place.CARD),
+    CLOSED,
+    replace(CLOSED, reason="hours"),
+    replace(CLOSED, reason="maintenance"),
+    replace(CLOSED, reason="maintenance_until", numbers=MAINTENANCE_ENDS),
+    Screen(ScreenId.OUT_OF_SERVICE, error=True),
+    *(Screen(ScreenId.OUT_OF_SERVICE, reason=device, error=True) for device in DEVICES),
+    Screen(ScreenId.NOTICE, step=1, legend=Legend(cancel="stop", confirm="agree"), seconds=90),
+    Screen(ScreenId.PRESENT_CARD, step=2, place=Place.CARD, legend=STOP, seconds=60),
+    Screen(ScreenId.READING_CARD, step=2, place=Place.CARD),
+    PIN,
+    replace(PIN, reason="last_try", numbers=(("tries_left", 1),), pin_digits=0),
+    replace(PIN, pin_digits=4, legend=Legend(cancel="stop", correct="delete_digit", confirm="next")),
+    PIN_WRONG,
+    replace(PIN_WRONG, reason="last_try", numbers=(("tries_left", 1),)),
+    Screen(ScreenId.CHECKING, step=2),
+    TAKE_CARD,
+    replace(TAKE_CARD, reason="ended", step=None),
+    replace(TAKE_CARD, alarm=True),
+    Screen(ScreenId.CHOOSE_KIND, step=3, legend=STOP, choices=KINDS, seconds=90),
+    Screen(
+        ScreenId.CHOOSE_SUBJECTS,
+        step=3,
+        legend=STOP_AND_BACK,
+        kind=CertificateKind.JUMINHYO,
+        choices=(Choice(1, "subjects.self"), Choice(2, "subjects.household")),
+        seconds=90,
+    ),
+    Screen(
+        ScreenId.CHOOSE_ITEMS,
+        step=3,
+        legend=Legend(cancel="stop", correct="back", confirm="next"),
+        kind=CertificateKind.JUMINHYO,
+        choices=(
+            Choice(1, "items.head_and_relation", selected=True),
+            Choice(2, "items.registered_domicile", selected=False),
+        ),
+        seconds=120,
+    ),
+    Screen(
+        ScreenId.CHOOSE_COPIES,
+        step=3,
+        legend=STOP_AND_BACK,
+        kind=CertificateKind.SHOTOKU,
+        choices=tuple(Choice(copies, "choice.copies", fee_yen=copies * 300) for copies in range(1, 10)),
+        seconds=60,
+    ),
+    Screen(
+        ScreenId.CONFIRM,
+        step=3,
+        legend=Legend(cancel="stop", correct="change", confirm="pay"),
+        rows=ROWS,
+        seconds=120,
+    ),
+    Screen(ScreenId.PREPARING, step=3, legend=STOP),
+    COINS,
+    replace(COINS, exact_money_only=True),
+    Screen(ScreenId.CLOSING_COINS, step=4),
+    Screen(ScreenId.COMMITTING, step=4),
+    PRINTING,
+    replace(PRINTING, pages_out=5, pages=36),
+    Screen(ScreenId.PAYING_OUT, step=5, place=Place.CHANGE),
+    Screen(ScreenId.PAYING_OUT, "change", 5, Place.CHANGE, numbers=(("change_yen", 200),)),
+    Screen(ScreenId.PAYING_OUT, "refund", 4, Place.CHANGE, numbers=(("refund_yen", 1200),)),
+    Screen(ScreenId.TAKE_ALL, step=5),
+    Screen(
+        ScreenId.TAKE_ALL,
+        reason="paper",
+        step=5,
+        place=Place.PAPER,
+        legend=Legend(confirm="taken"),
+        numbers=(("sheets", 2),),
+        checklist=(
+            CARD_DONE,
+            CheckItem("check.certificate", 2, ItemState.NOW),
+            CheckItem("check.change", 200, ItemState.NEXT),
+            CheckItem("check.receipt", 1, ItemState.NEXT),
+        ),
+        alarm=True,
+    ),
+    Screen(
+        ScreenId.TAKE_ALL,
+        reason="change",
+        step=5,
+        place=Place.CHANGE,
+        legend=Legend(confirm="taken"),
+        numbers=(("change_yen", 200),),
+        checklist=(
+            CARD_DONE,
+            CheckItem("check.certificate", 1, ItemState.DONE),
+            CheckItem("check.change", 200, ItemState.NOW),
+            CheckItem("check.receipt", 1, ItemState.NOW),
+        ),
+        seconds=60,
+    ),
+    Screen(ScreenId.THANKS, legend=END, seconds=10),
+    ENDED,
+    *(replace(ENDED, reason=ending) for ending in ENDINGS),
+    replace(ENDED, reason="unreadable", place=Place.CARD, alarm=True),
+    replace(ENDED, reason="refunded", place=Place.CHANGE, error=False, alarm=True),
+    replace(ENDED, reason="claim", numbers=(("claim", 42), ("owed_yen", 1200))),
+    ATTEND,
+    replace(
+        ATTEND,
+        reason="print_unknown",
+        place=Place.PAPER,
+        legend=Legend("staff_not_printed", None, "staff_printed"),
+    ),
+    replace(ATTEND, reason="claim", legend=END, alarm=True),
+)
+
+
+def name_of(screen: Screen) -> str:
+    """A short name for pictures and failures."""
+    parts = [screen.id.value, screen.reason, "alarm" if screen.alarm else ""]
+    return "-".join(part for part in parts if part)
+
+
+@pytest.fixture(scope="module")
+def texts() -> Texts:
+    return Texts.load(MESSAGES, NAMES)
+
+
+def test_the_storyboard_has_every_screen() -> None:
+    assert set(ScreenId) == {screen.id for screen in STORYBOARD}
+
+
+def test_the_storyboard_has_every_reason_of_the_messages() -> None:
+    catalogue = Catalogue.read(MESSAGES / "ja.toml")
+    variants = {tuple(key.split(".")[1:3]) for key in catalogue.messages if len(key.split(".")) == 4}
+    assert variants == {(screen.id.value, screen.reason) for screen in STORYBOARD if screen.reason}
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("screen", STORYBOARD, ids=name_of)
+def test_every_picture_has_an_instruction_and_keeps_its_reason(
+    texts: Texts, screen: Screen, language: Language
+) -> None:
+    snapshot = texts.snapshot(screen, language)
+    assert snapshot["headline"]
+    assert snapshot["title"]
+    assert screen.reason == snapshot["reason"]
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("refusal", [*Refusal, *CardRefusal])
+def test_a_refusal_without_its_own_sentence_looks_like_every_private_one(
+    texts: Texts, refusal: Refusal | CardRefusal, language: Language
+) -> None:
+    told = {*ENDINGS, "refunded", "claim"}
+    private = texts.snapshot(replace(ENDED, reason="go_to_counter"), language) | {"reason": ""}
+    snapshot = texts.snapshot(replace(ENDED, reason=refusal.value), language)
+    assert refusal.value in told or private == snapshot
