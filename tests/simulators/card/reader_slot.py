@@ -1,0 +1,84 @@
+"""The card's end of vpcd: a TCP client that vpcd takes for a card in its slot.
+
+Wire: two bytes length, then that many bytes. One byte is a control code (0 power off, 1 power on, 2 warm
+reset, 4 what is your ATR?), anything longer an APDU. ATR and APDUs are answered in the same framing.
+"""
+
+import asyncio
+import socket
+
+from tests.simulators.card.card import Torn, VirtualCard
+
+VPCD_ADDRESS = ("127.0.0.1", 35963)
+POWER_OFF, POWER_ON, RESET, GET_ATR = 0, 1, 2, 4
+RETRY_SECONDS = 0.02
+
+
+class ReaderSlot:
+    """The place on the reader; holds at most one card and finds vpcd again after it restarted."""
+
+    def __init__(self) -> None:
+        self.card: VirtualCard | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def insert(self, card: VirtualCard) -> None:
+        """Lay card down, in place of one that may lie there."""
+        await self.remove()
+        self.card = card
+        card.lay_down()
+        self._serving = asyncio.create_task(self._serve(card))
+
+    async def remove(self) -> None:
+        """Take the card away; vpcd sees its connection end."""
+        self.card = None
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.gather(self._serving, return_exceptions=True)
+            self._serving = None
+
+    async def _serve(self, card: VirtualCard) -> None:
+        while True:
+            try:
+                reader, self._writer = await asyncio.open_connection(*VPCD_ADDRESS)
+            except ConnectionError:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            try:
+                await self._converse(card, reader, self._writer)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                await asyncio.sleep(RETRY_SECONDS)
+            except Torn:
+                self.card = None
+                return
+            finally:
+                self._writer.transport.abort()
+                card.verified = False
+
+    async def _converse(
+        self, card: VirtualCard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        tcp = writer.get_extra_info("socket")
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while True:
+            # vpcd writes length and payload apart: without this each APDU waits 40 ms for a delayed ACK
+            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            length = int.from_bytes(await reader.readexactly(2), "big")
+            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            answer = self._answer(card, await reader.readexactly(length))
+            if answer is not None:
+                writer.write(len(answer).to_bytes(2, "big") + answer)
+
+    def _answer(self, card: VirtualCard, message: bytes) -> bytes | None:
+        match list(message):
+            case [code] if code == POWER_OFF:
+                card.power_off()
+            case [code] if code == POWER_ON:
+                card.power_on()
+            case [code] if code == RESET:
+                card.reset()
+            case [code] if code == GET_ATR:
+                return card.character.atr
+            case _:
+                return card.transmit(message)
+        return None
