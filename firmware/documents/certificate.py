@@ -1,0 +1,78 @@
+"""A whole certificate as one PDF: every sheet front and back, every copy, in the order of printing."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from firmware.documents import inkan, juminhyo, shotoku
+from firmware.documents.bitmap import Bitmap
+from firmware.documents.contents import Document, Inkan, Juminhyo, Shotoku
+from firmware.documents.paper import Paper
+from firmware.documents.sealed import Opened
+from firmware.documents.settings import DocumentSettings
+from firmware.documents.sheet import TITLES, Place, back
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """pdf: pages for duplex on the long edge; lines: what each page must read, as drawn.
+
+    sheets and pages (sides) count all copies; pages_a_copy: after so many pages the next copy begins.
+    """
+
+    pdf: bytes
+    lines: tuple[tuple[str, ...], ...]
+    sheets: int
+    pages_a_copy: int
+
+    @property
+    def pages(self) -> int:
+        return 2 * self.sheets
+
+
+def render(opened: Opened, seal: Bitmap | None, settings: DocumentSettings) -> Certificate:
+    """The certificate; without a seal its place stays empty and the paper is none.
+
+    Raises DocumentRefused: GLYPH_MISSING, OVERFLOW, DATE_UNWRITABLE, IMAGE_INVALID, CONTENTS_INVALID.
+    """
+    contents = opened.contents
+    paper = Paper(TITLES[contents.kind], settings)
+    sheets = _sheets(opened.document)
+    for _ in range(contents.copies):
+        for sheet in range(1, sheets + 1):
+            place = Place(sheet, sheets)
+            _front(paper, opened, seal, place)
+            paper.next_page()
+            back(paper, contents, place)
+            paper.next_page()
+    pdf = paper.finish()
+    return Certificate(
+        pdf=pdf,
+        lines=tuple(map(tuple, paper.drawn)),
+        sheets=contents.copies * sheets,
+        pages_a_copy=2 * sheets,
+    )
+
+
+def _sheets(document: Document) -> int:
+    match document:
+        case Juminhyo():
+            return juminhyo.sheets(document)
+        case Inkan():
+            return 1
+        case Shotoku():
+            return shotoku.sheets(document)
+        case _:
+            assert_never(document)
+
+
+def _front(paper: Paper, opened: Opened, seal: Bitmap | None, place: Place) -> None:
+    contents = opened.contents
+    match opened.document:
+        case Juminhyo() as document:
+            juminhyo.draw(paper, contents, document, seal, place)
+        case Inkan() as document:
+            inkan.draw(paper, contents, document, seal, place)
+        case Shotoku() as document:
+            shotoku.draw(paper, contents, document, seal, place)
+        case _:
+            assert_never(opened.document)

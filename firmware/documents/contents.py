@@ -1,0 +1,124 @@
+"""What the municipality seals for a document, after opening: one struct per plaintext.
+
+Field names, types and the meaning of null are the protocol's, version 1; an unknown field is an error.
+"""
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from firmware.core.terms import CertificateKind
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class IssuingMunicipality(_Strict, frozen=True):
+    """name: 渋川市; prefecture: 群馬県; mayor: office and name as they stand under the certificate."""
+
+    name: str
+    prefecture: str
+    mayor: str
+
+
+class Contents(_Strict, frozen=True):
+    """Plaintext of the sealed contents; document is decoded by kind."""
+
+    v: Literal[1]
+    order_id: str
+    session_id: str
+    kiosk: str
+    person_ref: str
+    kind: CertificateKind
+    copies: int
+    number: str
+    issued_on: date
+    municipality: IssuingMunicipality
+    document: msgspec.Raw
+
+
+class Person(_Strict, frozen=True):
+    """One member of the household; None: not chosen by the applicant, or not applicable."""
+
+    name: str
+    kana: str
+    birth_date: date
+    sex: str
+    relation: str | None  # 続柄
+    resident_since: date | None  # 住民となった年月日
+    address_since: date | None  # 住所を定めた年月日
+    notified_on: date | None  # 届出日
+    previous_address: str | None  # 前住所
+    domicile: str | None  # 本籍
+    family_head: str | None  # 筆頭者
+    alias: str | None  # 通称
+    former_name: str | None  # 旧氏
+    nationality: str | None  # 国籍・地域
+    article_30_45: str | None  # 法第30条の45に規定する区分
+    residence_status: str | None  # 在留資格
+    residence_period: str | None  # 在留期間等
+    residence_expiry: date | None  # 在留期間の満了の日
+
+
+class Juminhyo(_Strict, frozen=True):
+    """住民票の写し. head: 世帯主, None if not chosen."""
+
+    address: str
+    head: str | None
+    whole_household: bool
+    persons: tuple[Person, ...]
+
+
+class Inkan(_Strict, frozen=True):
+    """印鑑登録証明書. seal: base64url of a 1-bit PNG, 25 mm at 600 dpi."""
+
+    name: str
+    kana: str | None
+    alias: str | None
+    birth_date: date
+    address: str
+    seal: str
+
+
+class Amount(_Strict, frozen=True):
+    """One line of money."""
+
+    label: str
+    yen: int
+
+
+class Count(_Strict, frozen=True):
+    """One line of persons."""
+
+    label: str
+    count: int
+
+
+class Shotoku(_Strict, frozen=True):
+    """所得課税証明書. fiscal_year: 年度; income_year: the calendar year of the income, western."""
+
+    fiscal_year: int
+    income_year: int
+    name: str
+    birth_date: date
+    address: str
+    address_on_january_1: str
+    income: tuple[Amount, ...]
+    deductions: tuple[Amount, ...]
+    tax: tuple[Amount, ...]
+    dependants: tuple[Count, ...]
+
+
+Document = Juminhyo | Inkan | Shotoku
+
+
+class Authority(_Strict, frozen=True):
+    """Plaintext of the authority, given after the money: it brings the city's seal. 公印"""
+
+    v: Literal[1]
+    order_id: str
+    number: str
+    receipt_no: str
+    city_seal: str

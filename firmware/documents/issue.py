@@ -1,0 +1,91 @@
+"""One issuance inside the worker: prepared before the money, printed once after it."""
+
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from firmware.core.terms import OrderId
+from firmware.documents.bitmap import read_seal
+from firmware.documents.certificate import Certificate, render
+from firmware.documents.fonts import FontChain
+from firmware.documents.frames import (
+    Answer,
+    Declined,
+    Laid,
+    NotSubmitted,
+    Prepare,
+    Print,
+    Submitted,
+    Uncertain,
+)
+from firmware.documents.proof import proofread
+from firmware.documents.refusals import DocumentRefused, Reason
+from firmware.documents.sealed import Asked, Opened, from_base64url, open_authority, open_contents
+from firmware.documents.settings import DocumentSettings
+from firmware.documents.submitting import Submit
+from firmware.errors import PrintNotSubmitted, PrintUncertain
+from firmware.ports import OrderRequest
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    asked: Asked
+    opened: Opened
+
+
+class Issue:
+    """Answers for one visit. A job once handed over, or maybe handed over, is never handed over again."""
+
+    def __init__(self, *, private_key: X25519PrivateKey, submit: Submit, settings: DocumentSettings) -> None:
+        """Opens the fonts. Raises ConfigError for a file that is not a usable font."""
+        self._private_key = private_key
+        self._submit = submit
+        self._settings = settings
+        self._fonts = [FontChain(paths) for paths in (settings.value_fonts, settings.label_fonts)]
+        self._prepared: _Prepared | None = None
+        self._handed_over = False
+
+    def prepare(self, order: Prepare) -> Answer:
+        """Everything that can fail before the money; a later one replaces an earlier one."""
+        self._prepared = None
+        try:
+            asked = _asked(order)
+            opened = open_contents(order.sealed, self._private_key, asked)
+            certificate = render(opened, None, self._settings)
+            proofread(certificate)
+        except DocumentRefused as refused:
+            return Declined(refused.reason)
+        self._prepared = _Prepared(asked, opened)
+        return Laid(certificate.sheets, certificate.pages)
+
+    def print(self, order: Print) -> Answer:
+        """The certificate with the city's seal, to the print queue."""
+        if self._handed_over:
+            return Uncertain()
+        try:
+            certificate = self._complete(order.authority)
+        except DocumentRefused as refused:
+            return NotSubmitted(refused.reason)
+        self._handed_over = True
+        try:
+            self._submit(certificate.pdf, order.job_name)
+        except PrintNotSubmitted:
+            self._handed_over = False
+            return NotSubmitted(None)
+        except PrintUncertain:
+            return Uncertain()
+        return Submitted()
+
+    def _complete(self, authority: bytes) -> Certificate:
+        prepared = self._prepared
+        if prepared is None:
+            raise DocumentRefused(Reason.NOT_PREPARED)
+        opened = open_authority(authority, self._private_key, prepared.asked, prepared.opened.contents)
+        certificate = render(prepared.opened, read_seal(from_base64url(opened.city_seal)), self._settings)
+        proofread(certificate)
+        return certificate
+
+
+def _asked(order: Prepare) -> Asked:
+    request = OrderRequest(OrderId(order.order_id), order.kind, order.subjects, order.items, order.copies)
+    return Asked(request, order.session_id, order.kiosk, order.person_ref)

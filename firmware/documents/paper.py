@@ -1,0 +1,227 @@
+"""Pages of A4 to draw on, in millimetres from the upper left corner, and what was drawn on them."""
+
+import enum
+import io
+from dataclasses import dataclass
+
+from reportlab.pdfbase.pdfdoc import PDFArray, PDFDictionary, PDFDocument, PDFName, PDFStream, PDFZCompress
+from reportlab.pdfgen.canvas import Canvas
+
+from firmware.documents.bitmap import Bitmap
+from firmware.documents.fit import LINE_SPACING, Fitted, fit
+from firmware.documents.fonts import ASCENT, FontChain
+from firmware.documents.settings import DocumentSettings
+
+PAGE_POINTS = (595.2, 841.92)
+"""A4 as 4960 by 7016 whole pixels of 600 dpi, so that no edge falls on a fraction of one."""
+
+PIXEL_MM = 25.4 / 600
+
+_POINTS_PER_MM = 72 / 25.4
+_PADDING_MM = 0.8
+_AIR_MM = 0.35  # above and below text at the least
+_THIN_POINTS = 0.36
+_HEAVY_POINTS = 0.96
+_LABEL_POINTS = (8.0, 5.0)
+_ONE_LINE_POINTS = 5.2  # labels that fit at this size stay on one line
+_OPTICAL_SHIFT = 0.01  # of the size: ink of Japanese type sits a little high in its square
+
+
+class Align(enum.Enum):
+    """Where text stands between the left and right edges of its box."""
+
+    LEFT = enum.auto()
+    CENTRE = enum.auto()
+    RIGHT = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle; millimetres from the page's upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """How text is set: fonts, largest and smallest size in points, and in how many lines at most."""
+
+    chain: FontChain
+    sizes_points: tuple[float, float]
+    most_lines: int
+
+
+class _Canvas(Canvas):
+    _doc: PDFDocument
+
+    def add_image(self, name: str, image: PDFStream) -> None:
+        """Add an image in its own coding; reportlab itself would turn one bit a pixel into eight."""
+        self._doc.addForm(name, image)
+
+
+class Paper:
+    """A document in the making; `finish` gives the PDF.
+
+    Every line of text is kept by page in `drawn`, for the proof-reader.
+    """
+
+    def __init__(self, title: str, settings: DocumentSettings) -> None:
+        self.settings = settings
+        self.drawn: list[list[str]] = [[]]
+        self._values = FontChain(settings.value_fonts)
+        self._labels = FontChain((*settings.label_fonts, *settings.value_fonts))
+        self._stamps: dict[Bitmap, str] = {}
+        self._bytes = io.BytesIO()
+        # Without initialFontName every page would refer to a Helvetica that is not embedded.
+        self._canvas = _Canvas(
+            self._bytes,
+            pagesize=PAGE_POINTS,
+            pageCompression=1,
+            pdfVersion=(1, 7),
+            invariant=1,
+            initialFontName=self._labels.first.fontName,  # type: ignore[arg-type]  # stub says float
+            lang="ja",
+        )
+        self._canvas.setTitle(title)
+        self._canvas.setAuthor("")
+        self._canvas.setSubject("")
+        self._canvas.setCreator("")
+        self._canvas.setProducer("")
+
+    def next_page(self) -> None:
+        """End this page; the next drawing begins another."""
+        self._canvas.showPage()
+        self.drawn.append([])
+
+    def finish(self) -> bytes:
+        """The PDF of all pages ended with `next_page`."""
+        self.drawn.pop()
+        self._canvas.save()
+        return self._bytes.getvalue()
+
+    def rule(self, left: float, top: float, right: float, bottom: float, *, heavy: bool = False) -> None:
+        """A straight line."""
+        self._canvas.setLineWidth(_HEAVY_POINTS if heavy else _THIN_POINTS)
+        self._canvas.line(_x(left), _y(top), _x(right), _y(bottom))
+
+    def frame(self, box: Box, *, heavy: bool = False) -> None:
+        """The outline of a box."""
+        self._canvas.setLineWidth(_HEAVY_POINTS if heavy else _THIN_POINTS)
+        self._canvas.rect(
+            _x(box.left), _y(box.bottom), box.width * _POINTS_PER_MM, box.height * _POINTS_PER_MM
+        )
+
+    def value(
+        self,
+        box: Box,
+        text: str,
+        align: Align = Align.LEFT,
+        *,
+        largest_points: float | None = None,
+        most_lines: int = 9,
+    ) -> None:
+        """Text of the record, as large as fits into the box, in the middle of its height.
+
+        Raises DocumentRefused: GLYPH_MISSING or OVERFLOW.
+        """
+        largest = self.settings.largest_points if largest_points is None else largest_points
+        sizes = (largest, self.settings.smallest_points)
+        self._set(box, text, _Type(self._values, sizes, most_lines), align)
+
+    def label(self, box: Box, text: str, align: Align = Align.CENTRE, *, points: float | None = None) -> None:
+        """Text of the form. points: the largest size; smaller only where it does not fit."""
+        largest, smallest = _LABEL_POINTS
+        sizes = (largest if points is None else points, smallest)
+        one_line = (
+            self._labels.width(text) * _ONE_LINE_POINTS / 1000
+            <= (box.width - 2 * _PADDING_MM) * _POINTS_PER_MM
+        )
+        self._set(box, text, _Type(self._labels, sizes, 1 if one_line else 2), align)
+
+    def field(self, box: Box, label_width: float, label: str, value: str, *, most_lines: int = 9) -> None:
+        """A field of a form: a label cell at the left and its value at the right, both framed."""
+        label_box = Box(box.left, box.top, label_width, box.height)
+        value_box = Box(label_box.right, box.top, box.width - label_width, box.height)
+        self.frame(label_box)
+        self.frame(value_box)
+        self.label(label_box, label)
+        self.value(value_box, value, most_lines=most_lines)
+
+    def stamp(self, bitmap: Bitmap, box: Box) -> None:
+        """Black where the picture has ink, stretched over the box."""
+        name = self._stamps.get(bitmap)
+        if name is None:
+            name = self._stamps[bitmap] = f"stamp{len(self._stamps) + 1}"
+            self._canvas.add_image(name, _mask(bitmap))
+        self._canvas.saveState()
+        self._canvas.translate(_x(box.left), _y(box.bottom))
+        self._canvas.scale(box.width * _POINTS_PER_MM, box.height * _POINTS_PER_MM)
+        self._canvas.doForm(name)
+        self._canvas.restoreState()
+
+    def _set(
+        self,
+        box: Box,
+        text: str,
+        style: _Type,
+        align: Align,
+    ) -> None:
+        chain = style.chain
+        width = (box.width - 2 * _PADDING_MM) * _POINTS_PER_MM
+        height = box.height * _POINTS_PER_MM
+        room = height - 2 * _AIR_MM * _POINTS_PER_MM
+        fitted = fit(text, width, room, chain.advance, style.sizes_points, most_lines=style.most_lines)
+        self.drawn[-1].extend(fitted.lines)
+        top = _y(box.top) - (height - fitted.height_points) / 2 - _OPTICAL_SHIFT * fitted.points
+        for at, line in enumerate(fitted.lines):
+            used = chain.width(line.rstrip()) * fitted.points / 1000 * fitted.percent / 100
+            spare = width - used
+            indent = {Align.LEFT: 0.0, Align.CENTRE: spare / 2, Align.RIGHT: spare}[align]
+            base_line = top - fitted.points * (ASCENT + at * LINE_SPACING)
+            self._draw(line, _x(box.left + _PADDING_MM) + indent, base_line, fitted, chain)
+
+    def _draw(self, line: str, x: float, base_line: float, fitted: Fitted, chain: FontChain) -> None:
+        text = self._canvas.beginText(x, base_line)
+        if fitted.percent != 100:
+            text.setHorizScale(fitted.percent)
+        for face, run in chain.runs(line):
+            text.setFont(face.fontName, fitted.points)
+            text.textOut(run)
+        if fitted.percent != 100:
+            text.setHorizScale(100)  # outlives the text object
+        self._canvas.drawText(text)
+
+
+def _x(left_mm: float) -> float:
+    return left_mm * _POINTS_PER_MM
+
+
+def _y(top_mm: float) -> float:
+    return PAGE_POINTS[1] - top_mm * _POINTS_PER_MM
+
+
+def _mask(bitmap: Bitmap) -> PDFStream:
+    dictionary = PDFDictionary(
+        {
+            "Type": PDFName("XObject"),
+            "Subtype": PDFName("Image"),
+            "Width": bitmap.width,
+            "Height": bitmap.height,
+            "BitsPerComponent": 1,
+            "ImageMask": "true",
+            "Decode": PDFArray([0, 1]),
+            "Interpolate": "false",
+        }
+    )
+    return PDFStream(dictionary=dictionary, content=bitmap.rows, filters=[PDFZCompress])

@@ -1,0 +1,37 @@
+"""Reading the finished pages back, with a reader that knows nothing of how they were made."""
+
+import io
+from itertools import pairwise
+
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+
+from firmware.documents.certificate import Certificate
+from firmware.documents.refusals import DocumentRefused, Reason
+
+
+def proofread(certificate: Certificate) -> None:
+    """Check that the PDF has all its pages and that each reads as it was drawn, to the character.
+
+    The first copy is read in full; the pages of the others must be the same bytes.
+    Raises DocumentRefused: PROOF_FAILED.
+    """
+    try:
+        pages = PdfReader(io.BytesIO(certificate.pdf), strict=True).pages
+        if len(pages) != certificate.pages or len(certificate.lines) != certificate.pages:
+            raise DocumentRefused(Reason.PROOF_FAILED, "page count")
+        first = pages[: certificate.pages_a_copy]
+        for page, lines in zip(first, certificate.lines, strict=False):
+            if _bare(page.extract_text()) != _bare("".join(lines)):
+                raise DocumentRefused(Reason.PROOF_FAILED, "text")
+        marks = [contents.get_data() for page in pages if (contents := page.get_contents())]
+        for copy, next_copy in pairwise(range(0, len(marks), len(first))):
+            if marks[copy:next_copy] != marks[next_copy : next_copy + len(first)]:
+                raise DocumentRefused(Reason.PROOF_FAILED, "copies differ")
+    except (PyPdfError, KeyError, IndexError, AttributeError, TypeError) as cause:
+        raise DocumentRefused(Reason.PROOF_FAILED, "unreadable") from cause
+
+
+def _bare(text: str) -> str:
+    """The text without white space, which has no place of its own on paper."""
+    return "".join(text.split())

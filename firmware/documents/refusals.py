@@ -1,0 +1,32 @@
+"""Why a document is refused, as code words that may leave the worker and stand in the log."""
+
+import enum
+
+from firmware.errors import DocumentError
+
+
+class Reason(enum.Enum):
+    """One word per cause; none tells anything of the person."""
+
+    SEALED_INVALID = "sealed-invalid"  # not ours to open, altered, or for another order, session or kiosk
+    CONTENTS_INVALID = "contents-invalid"  # opened, but not what the protocol says
+    MISMATCH = "mismatch"  # contents or authority of something that was not asked for
+    GLYPH_MISSING = "glyph-missing"  # a character that no configured font draws
+    OVERFLOW = "overflow"  # a field does not fit its place at the smallest legible size
+    DATE_UNWRITABLE = "date-unwritable"  # before the calendar of today
+    IMAGE_INVALID = "image-invalid"  # a seal that is not the 1-bit picture agreed upon
+    PROOF_FAILED = "proof-failed"  # the finished pages do not read as they should
+    NOT_PREPARED = "not-prepared"  # print before prepare
+    FRAME_INVALID = "frame-invalid"  # the two processes do not understand each other
+    WORKER_GONE = "worker-gone"  # the process could not start, died, or was silent for too long
+
+
+class DocumentRefused(DocumentError):
+    """The document cannot be made; reason is safe to log.
+
+    detail: what an engineer needs inside the worker: a code point or the name of a field, never a value.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+        self.reason = reason

@@ -1,0 +1,89 @@
+"""What every certificate has in common: heading, attestation, seal, issue number, the back."""
+
+from dataclasses import dataclass
+
+from firmware.core.terms import CertificateKind
+from firmware.documents.bitmap import Bitmap
+from firmware.documents.contents import Contents
+from firmware.documents.era import era_date
+from firmware.documents.paper import Align, Box, Paper
+
+LEFT = 15.0
+WIDTH = 180.0
+"""Left edge and width of the printed form, in millimetres."""
+
+BODY_TOP = 23.0
+BODY_BOTTOM = 250.0
+
+TITLES = {
+    CertificateKind.JUMINHYO: "住民票の写し",
+    CertificateKind.INKAN: "印鑑登録証明書",
+    CertificateKind.SHOTOKU: "所得・課税証明書",
+}
+
+OMITTED = "＊＊＊＊"
+"""An item left out, so that nothing can be written in."""
+
+REST_BLANK = "以下余白"
+
+_SEAL_PLACE = Box(163.0, 255.0, 26.0, 26.0)
+_RIGHT = LEFT + WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One sheet of one certificate: its number and how many there are."""
+
+    sheet: int
+    sheets: int
+
+    def __str__(self) -> str:
+        return f"{self.sheet}／{self.sheets}"
+
+
+def heading(paper: Paper, title: str, *, top: float = 10.0) -> None:
+    paper.value(Box(LEFT, top, WIDTH, 10), title, Align.CENTRE, largest_points=20)
+
+
+def closing(paper: Paper, contents: Contents, attested: str, seal: Bitmap | None, place: Place) -> None:
+    """The lower end of a front page: attestation, date, mayor, the seal or its empty place, and numbers."""
+    wording = paper.settings.wording
+    paper.value(Box(LEFT + 6, 252, 140, 7), attested, largest_points=11)
+    paper.value(Box(LEFT + 12, 260, 60, 6), era_date(contents.issued_on), largest_points=11)
+    paper.value(Box(70, 267, 92, 9), contents.municipality.mayor, Align.RIGHT, largest_points=14)
+    if seal is not None:
+        _city_seal(paper, seal)
+    paper.label(Box(LEFT, 282.5, 80, 4), f"発行番号　{contents.number}", Align.LEFT)
+    paper.label(Box(95, 282.5, 20, 4), str(place))
+    paper.label(Box(_SEAL_PLACE.left - 7, 282.5, 40, 4), wording.seal_note)
+    paper.label(
+        Box(LEFT, 286.5, WIDTH, 3.5), wording.issue_note + wording.unstapled_note, Align.LEFT, points=6
+    )
+
+
+def back(paper: Paper, contents: Contents, place: Place) -> None:
+    """The reverse of a front page: says which page it belongs to."""
+    wide = Box(LEFT, 10, WIDTH, 5)
+    paper.label(wide, f"発行番号　{contents.number}", Align.LEFT)
+    paper.label(wide, f"うら面　{place}", Align.RIGHT)
+    paper.rule(LEFT, wide.bottom + 1, _RIGHT, wide.bottom + 1)
+    paper.label(
+        Box(LEFT, 20, WIDTH, 6),
+        f"この面は、{contents.municipality.name}が発行した{TITLES[contents.kind]}のうら面です。",
+        points=10,
+    )
+
+
+def _city_seal(paper: Paper, seal: Bitmap) -> None:
+    """The 公印 in the middle of its place, its longer side as long as the rules of the city say."""
+    millimetres = paper.settings.city_seal_mm / max(seal.width, seal.height)
+    width, height = seal.width * millimetres, seal.height * millimetres
+    paper.stamp(
+        seal,
+        Box(
+            _SEAL_PLACE.left + (_SEAL_PLACE.width - width) / 2,
+            _SEAL_PLACE.top + (_SEAL_PLACE.height - height) / 2,
+            width,
+            height,
+        ),
+    )
