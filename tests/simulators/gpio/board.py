@@ -125,12 +125,11 @@ class Board:
             return self._pins[pin].driven_level if pin in self._pins else None
 
     def watch(self, changed: Callable[[Levels], None]) -> Callable[[], None]:
-        """Call changed with the new levels after each change, with all levels first; returns the end of it.
+        """Call changed with the levels that changed, after each change; returns the end of it.
 
         changed is called with the board locked: it must only hand the levels on.
         """
         with self._lock:
-            changed(dict(self._levels))
             self._watchers.append(changed)
         return lambda: self._watchers.remove(changed)
 

@@ -1,0 +1,200 @@
+"""The panel on simulated pins: contacts chatter, wires tear, lamps must not stay on."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import gpiozero.devices
+import pytest
+
+from firmware.core.facts import Level, PanelLevel
+from firmware.logbook import FieldValue
+from hw.panel import GpioPanel, SensorPin
+from tests.simulators.gpio.board import Board, Levels
+
+DOOR, PAPER, CHANGE, BUZZER = 17, 27, 22, 18
+LAMPS = {"card": 23, "keypad": 24, "coin": 25, "paper": 8, "change": 7}
+DEBOUNCE_SECONDS = 0.05
+AT_REST = PanelLevel()
+
+
+@dataclass
+class Rig:
+    """A panel's outside, and what the kiosk was told."""
+
+    board: Board
+    told: asyncio.Queue[Level] = field(default_factory=asyncio.Queue)
+    log: list[tuple[str, dict[str, FieldValue]]] = field(default_factory=list)
+
+    def note(self, event: object, /, **fields: FieldValue) -> None:
+        self.log.append((str(event), fields))
+
+    async def next_level(self) -> Level:
+        async with asyncio.timeout(2):
+            return await self.told.get()
+
+    async def tells_nothing(self) -> bool:
+        await asyncio.sleep(3 * DEBOUNCE_SECONDS)
+        return self.told.empty()
+
+    def lit(self) -> set[str]:
+        return {name for name, pin in LAMPS.items() if self.board.level(pin)}
+
+    @asynccontextmanager
+    async def panel(self, on_level: int = 1) -> AsyncIterator[GpioPanel]:
+        panel = GpioPanel(
+            door=SensorPin(DOOR, active_level=1),
+            paper=SensorPin(PAPER, active_level=0),
+            change=SensorPin(CHANGE, active_level=0),
+            lamp_pins=LAMPS,
+            buzzer_pin=BUZZER,
+            on_level=on_level,
+            debounce_seconds=DEBOUNCE_SECONDS,
+            first_retry_seconds=0.02,
+            last_retry_seconds=0.05,
+            log=self.note,
+        )
+        panel.start(self.told.put_nowait)
+        try:
+            yield panel
+        finally:
+            await panel.close()
+            await panel.close()
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    board = Board()
+    before, gpiozero.devices.Device.pin_factory = gpiozero.devices.Device.pin_factory, board.factory
+    board.drive(DOOR, level=False)
+    yield Rig(board)
+    gpiozero.devices.Device.pin_factory = before
+    assert [] == board.fights
+
+
+async def test_tells_at_start_how_the_sensors_stand(rig: Rig) -> None:
+    rig.board.drive(PAPER, level=False)
+    async with rig.panel():
+        assert PanelLevel(paper_in_tray=True) == await rig.next_level()
+        assert await rig.tells_nothing()
+
+
+@pytest.mark.parametrize(
+    ("pin", "active_level", "expected"),
+    [
+        (DOOR, True, PanelLevel(door_open=True)),
+        (PAPER, False, PanelLevel(paper_in_tray=True)),
+        (CHANGE, False, PanelLevel(change_in_cup=True)),
+    ],
+)
+async def test_each_sensor_is_told_when_it_comes_and_when_it_goes(
+    rig: Rig, pin: int, active_level: bool, expected: PanelLevel
+) -> None:
+    async with rig.panel():
+        assert AT_REST == await rig.next_level()
+        rig.board.drive(pin, active_level)
+        assert expected == await rig.next_level()
+        rig.board.drive(pin, not active_level)
+        assert AT_REST == await rig.next_level()
+
+
+async def test_a_torn_door_wire_is_an_open_door(rig: Rig) -> None:
+    async with rig.panel():
+        assert AT_REST == await rig.next_level()
+        rig.board.drive(DOOR, None)
+        assert PanelLevel(door_open=True) == await rig.next_level()
+
+
+async def test_chatter_is_told_once_and_a_flicker_not_at_all(rig: Rig) -> None:
+    async with rig.panel():
+        assert AT_REST == await rig.next_level()
+        await asyncio.to_thread(chatter, rig.board, PAPER, last=False)
+        assert PanelLevel(paper_in_tray=True) == await rig.next_level()
+        rig.board.drive(CHANGE, level=False)
+        rig.board.drive(CHANGE, level=True)
+        assert await rig.tells_nothing()
+
+
+async def test_a_chattering_paper_sensor_does_not_hide_the_door(rig: Rig) -> None:
+    async with rig.panel():
+        assert AT_REST == await rig.next_level()
+        chattering = asyncio.create_task(asyncio.to_thread(chatter, rig.board, PAPER, last=True, times=400))
+        rig.board.drive(DOOR, level=True)
+        assert PanelLevel(door_open=True) == await rig.next_level()
+        assert not chattering.done()
+        await chattering
+
+
+def chatter(board: Board, pin: int, *, last: bool, times: int = 20) -> None:
+    for number in range(times):
+        board.drive(pin, last if number % 2 else not last)
+        time.sleep(0.001)
+    board.drive(pin, last)
+
+
+async def test_one_lamp_at_a_time(rig: Rig) -> None:
+    async with rig.panel() as panel:
+        await rig.next_level()
+        seen = []
+        for place in ("card", "coin", None):
+            panel.light(place)
+            await asyncio.sleep(0.01)
+            seen.append(rig.lit())
+        assert [{"card"}, {"coin"}, set()] == seen
+
+
+async def test_a_lamp_that_is_not_there_is_refused(rig: Rig) -> None:
+    async with rig.panel() as panel:
+        with pytest.raises(ValueError, match="no lamp at floor"):
+            panel.light("floor")
+
+
+async def test_alarm_sounds_three_times(rig: Rig) -> None:
+    sounded: list[bool] = []
+
+    def note(levels: Levels) -> None:
+        if BUZZER in levels:
+            sounded.append(levels[BUZZER])
+
+    async with rig.panel() as panel:
+        await rig.next_level()
+        rig.board.watch(note)
+        panel.buzz("alarm")
+        await asyncio.sleep(1.4)
+    assert [True, False] * 3 == sounded
+
+
+async def test_closing_puts_lamps_out_and_silences_the_buzzer(rig: Rig) -> None:
+    async with rig.panel() as panel:
+        await rig.next_level()
+        panel.light("paper")
+        panel.buzz("alarm")
+        await asyncio.sleep(0.01)
+        assert ({"paper"}, True) == (rig.lit(), rig.board.level(BUZZER))
+    assert (set(), False) == (rig.lit(), rig.board.level(BUZZER))
+    assert [None] * 6 == [rig.board.driven_by_kiosk(pin) for pin in (*LAMPS.values(), BUZZER)]
+
+
+async def test_lamps_that_are_on_when_low_are_off_at_start(rig: Rig) -> None:
+    async with rig.panel(on_level=0) as panel:
+        await rig.next_level()
+        at_start = rig.lit()
+        panel.light("coin")
+        await asyncio.sleep(0.01)
+        assert (set(LAMPS), set(LAMPS) - {"coin"}) == (at_start, rig.lit())
+
+
+async def test_a_vanished_chip_is_an_open_door_until_it_is_back_and_the_lamp_returns(rig: Rig) -> None:
+    async with rig.panel() as panel:
+        assert AT_REST == await rig.next_level()
+        rig.board.cut_power()
+        panel.light("change")
+        assert PanelLevel(door_open=True) == await rig.next_level()
+        await asyncio.sleep(0.15)
+        rig.board.restore_power()
+        assert AT_REST == await rig.next_level()
+        await asyncio.sleep(0.01)
+        assert {"change"} == rig.lit()
+        assert 2 == len(rig.log)

@@ -1,0 +1,118 @@
+"""The kiosk's process on simulated pins, worked from another process, also over a power cut."""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.kiosk_on_pins import WIRING
+from tests.simulators.gpio.client import PinBench
+
+HOST = ("-m", "tests.simulators.gpio.host")
+
+
+@dataclass
+class Machine:
+    """A kiosk process that can lose its power and get it back."""
+
+    socket: Path
+    process: Process
+
+    async def tells(self) -> dict[str, Any]:
+        """The next line the kiosk tells."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(10):
+            line = await self.process.stdout.readline()
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def cut_power(self) -> None:
+        self.process.kill()
+        await self.process.wait()
+
+    async def switch_on(self) -> None:
+        self.process = await start_process(self.socket)
+
+
+async def start_process(socket: Path) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *HOST,
+        "--socket",
+        str(socket),
+        "--wiring",
+        WIRING.to_json(),
+        "--module",
+        "tests.contract.kiosk_on_pins",
+        "--",
+        "run",
+        "--config=kiosk.toml",
+        stdout=PIPE,
+    )
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
+    socket = tmp_path / "pins.sock"
+    machine = Machine(socket, await start_process(socket))
+    yield machine
+    if machine.process.returncode is None:
+        machine.process.terminate()
+    await machine.process.wait()
+
+
+@pytest.fixture
+async def bench(machine: Machine) -> AsyncIterator[PinBench]:
+    bench = await PinBench.connect(machine.socket, WIRING)
+    yield bench
+    await bench.close()
+
+
+async def test_fingers_door_and_lamps_reach_the_kiosk_in_another_process(
+    machine: Machine, bench: PinBench
+) -> None:
+    assert {"arguments": ["run", "--config=kiosk.toml"]} == await machine.tells()
+    assert {"door_open": False, "paper": False, "change": False} == await machine.tells()
+    await asyncio.sleep(0.1)  # a keypad takes three scans after its start to see that nothing is held
+    await bench.type_keys(["1", "1", "confirm"])
+    assert [{"key": "1"}, {"key": "1"}, {"key": "confirm"}] == [await machine.tells() for _ in range(3)]
+    await bench.until_output("paper", on=True, seconds=2)
+    assert ["paper"] == [name for name, on in bench.outputs().items() if on and name != "buzzer"]
+    await bench.until_turned_on("buzzer", times=3, seconds=2)
+    await bench.set_sensor("door", active=True)
+    assert {"door_open": True, "paper": False, "change": False} == await machine.tells()
+    machine.process.terminate()
+    assert 3 == await machine.process.wait()
+
+
+async def test_after_a_power_cut_the_kiosk_finds_the_world_as_it_was(
+    machine: Machine, bench: PinBench
+) -> None:
+    assert "arguments" in await machine.tells()
+    assert not (await machine.tells())["paper"]
+    await bench.set_sensor("paper", active=True)
+    assert (await machine.tells())["paper"]
+    await machine.cut_power()
+    await bench.set_sensor("change", active=True)
+    with pytest.raises(ConnectionError):
+        await bench.press("5")
+    await machine.switch_on()
+    assert "arguments" in await machine.tells()
+    told_first = await machine.tells()
+    assert told_first["paper"]
+    told = told_first if told_first["change"] else await machine.tells()
+    assert {"door_open": False, "paper": True, "change": True} == told
+    await bench.until_connected(5)
+    await bench.press("5")
+    assert {"key": "5"} == await machine.tells()
+
+
+async def test_no_kiosk_is_told_after_the_waiting_time(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError):
+        await PinBench.connect(tmp_path / "nobody.sock", WIRING, wait_seconds=0.1)

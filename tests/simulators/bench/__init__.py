@@ -1,0 +1,1 @@
+"""The bench panel: the outside world for a person at a browser."""
