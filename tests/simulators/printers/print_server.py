@@ -1,0 +1,154 @@
+"""A private cupsd with the kiosk's own configuration, everything under one directory."""
+
+import asyncio
+import grp
+import os
+import pwd
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from tests.simulators.printers.kept import KeptProgram
+
+CONFIG = Path(__file__).parents[3] / "config" / "cups"
+START_SECONDS = 15.0
+
+
+class PrintServer:
+    """Start it once its printer answers; clients reach it by `socket` alone.
+
+    printer_uri: where jobs go. queue: the queue's name.
+    connect_seconds: how long a job waits for a printer that does not answer before it is aborted.
+    """
+
+    def __init__(self, printer_uri: str, *, queue: str = "certificates", connect_seconds: int = 3) -> None:
+        self._printer_uri = printer_uri
+        self.queue = queue
+        self._connect_seconds = connect_seconds
+        self._root = Path()
+        self._guard: KeptProgram | None = None
+        self._cupsd: KeptProgram | None = None
+
+    @property
+    def socket(self) -> str:
+        """Path of the Unix socket."""
+        return str(self._root / "run" / "cups.sock")
+
+    @property
+    def spool(self) -> Path:
+        """Where cupsd keeps control files (c…) and, while needed, documents (d…)."""
+        return self._root / "run" / "spool"
+
+    @property
+    def memory(self) -> Path:
+        """Everything that is on a RAM disk in production: spool, temporary files, cache."""
+        return self._root / "run"
+
+    @property
+    def log(self) -> Path:
+        """What cupsd writes to its standard error."""
+        return self._root / "cupsd.log"
+
+    async def start(self) -> Self:
+        """Start cupsd and make the queue; returns when both are ready."""
+        # A Unix socket's path is at most 107 bytes: no pytest directory.
+        self._root = Path(tempfile.mkdtemp(prefix="cupsd-"))
+        self._root.chmod(0o711)
+        self._guard = await KeptProgram.start((), remove=self._root)
+        (self._root / "lib").mkdir()
+        for name in ("cupsd.conf", "cups-files.conf"):
+            (self._root / name).write_text(self._private(CONFIG / name))
+        shutil.copy(CONFIG / "kiosk.convs", self._root / "lib")
+        await self._boot()
+        await self._make_queue()
+        return self
+
+    async def stop(self) -> None:
+        """End cupsd and remove everything. May be called twice."""
+        if self._cupsd is not None:
+            await self._cupsd.terminate()
+            self._cupsd = None
+        if self._guard is not None:
+            await self._guard.kill()
+            self._guard = None
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def kill(self) -> None:
+        """Kill cupsd and its backends, as systemd does with a unit; what it wrote stays on disk."""
+        if self._cupsd is not None:
+            await self._cupsd.kill()
+            self._cupsd = None
+
+    async def restart(self, *, wipe: bool = True) -> None:
+        """Kill it and start it again. wipe: remove the runtime directory between, as systemd does."""
+        await self.kill()
+        if wipe:
+            shutil.rmtree(self.memory)
+        await self._boot()
+
+    def hang(self) -> None:
+        """Stop the process where it stands; it takes connections and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a hung cupsd go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._cupsd is not None
+        os.kill(self._cupsd.pid, number)
+
+    def _private(self, file: Path) -> str:
+        """The production file with every path below our own directory, and ourselves as its user."""
+        text = file.read_text().replace("/run/madoguchi-cups", str(self.memory))
+        text = text.replace("/var/lib/madoguchi/cups", str(self._root / "lib"))
+        if os.geteuid() == 0:
+            return text
+        user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+        text = text.replace("User lp\n", f"User {user}\n").replace("Group lp\n", f"Group {group}\n")
+        return text.replace("SystemGroup root\n", f"SystemGroup {group}\n")
+
+    async def _boot(self) -> None:
+        temporary = self.memory / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            shutil.chown(temporary, group="lp")
+        temporary.chmod(0o1770)
+        Path(self.socket).unlink(missing_ok=True)
+        self._cupsd = await KeptProgram.start(
+            ("cupsd", "-f", "-c", str(self._root / "cupsd.conf"), "-s", str(self._root / "cups-files.conf")),
+            log=self.log,
+            environment={"PATH": f"{os.environ['PATH']}:/usr/sbin"},
+        )
+        async with asyncio.timeout(START_SECONDS):
+            while not await self._answers():
+                if not self._cupsd.running:
+                    raise RuntimeError(f"cupsd ended: {self.log.read_text(errors='replace')[-500:]}")
+                await asyncio.sleep(0.01)
+
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_unix_connection(self.socket)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def _make_queue(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            str(CONFIG / "make-queue"),
+            *(self.socket, str(self._root / "lib"), self.queue),
+            *(self._printer_uri, str(self._connect_seconds)),
+            env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, error = await process.communicate()
+        if process.returncode != 0:
+            raise RuntimeError(f"no queue: {error.decode(errors='replace')}")
