@@ -362,5 +362,5 @@ def ended_timed_out(state: s.Ended, event: e.TimedOut, facts: Facts, rules: Rule
 
 def _leave_if_taken(state: s.Ended, event: e.Event, facts: Facts, rules: Rules) -> Step:
     if facts.reader.card_present or facts.panel.change_in_cup:
-        return Step(replace(state, alarms=state.alarms + 1), orders=(o.Sound(o.Alarm.ALARM),))
+        return Step(replace(state, alarms=1 + state.alarms % 2), orders=(o.Sound(o.Alarm.ALARM),))
     return leave(state, event, facts, rules)

@@ -79,11 +79,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the confirmation table: message ids of label and values."""
+    """A line of a table: message ids of label and values, or a number, or a claim number as text."""
 
     label: str
     values: tuple[str, ...]
     number: int | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

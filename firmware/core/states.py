@@ -282,7 +282,10 @@ class Thanks:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The visit ended without a certificate; waits until card and coins are taken."""
+    """The visit ended without a certificate; waits until card and coins are taken.
+
+    alarms: 0 before the first reminder, then 1 and 2 in turn, so that each restarts the timer.
+    """
 
     visit: VisitId
     reason: EndReason

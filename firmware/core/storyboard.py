@@ -1,0 +1,278 @@
+"""Which screen each state shows. Pure: the words and the drawing are elsewhere."""
+
+from typing import assert_never
+
+from firmware.core import choosing as c
+from firmware.core import states as s
+from firmware.core.facts import Facts
+from firmware.core.paying import claim_no
+from firmware.core.rules import Rules, obstacles
+from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
+from firmware.core.terms import CertificateKind, ServiceHours, Subjects, VisitId, Yen
+
+_STOP = Legend(cancel="stop")
+_STOP_BACK = Legend(cancel="stop", correct="back")
+_END = Legend(confirm="end")
+
+
+def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C901, PLR0912
+    """The screen of this state while facts hold."""
+    seconds = rules.timeouts_seconds.get(type(state).__name__)
+    match state:
+        case s.NotServing():
+            return _not_serving(facts, rules)
+        case s.Idle():
+            return Screen(ScreenId.IDLE, place=Place.CARD, legend=Legend(confirm="start"))
+        case s.Notice():
+            return Screen(
+                ScreenId.NOTICE,
+                step=1,
+                legend=Legend(cancel="stop", confirm="agree"),
+                seconds=seconds,
+            )
+        case s.AwaitingCard():
+            return Screen(ScreenId.PRESENT_CARD, step=1, place=Place.CARD, legend=_STOP, seconds=seconds)
+        case s.ReadingCard() | s.OpeningSession():
+            return Screen(ScreenId.READING_CARD, step=1, place=Place.CARD, legend=_STOP)
+        case s.EnteringPin(tries_left=tries_left, digits=digits):
+            return Screen(
+                ScreenId.PIN,
+                reason="last_try" if tries_left == 1 else "",
+                step=2,
+                place=Place.KEYPAD,
+                legend=Legend(
+                    cancel="stop",
+                    correct="delete_digit" if digits else None,
+                    confirm="next" if digits == 4 else None,
+                ),
+                numbers=(("tries_left", tries_left),),
+                pin_digits=digits,
+                seconds=seconds,
+            )
+        case s.Signing() | s.Authenticating():
+            return Screen(
+                ScreenId.CHECKING,
+                step=2,
+                legend=_STOP if isinstance(state, s.Authenticating) else Legend(),
+            )
+        case s.PinWasWrong(tries_left=tries_left):
+            return Screen(
+                ScreenId.PIN_WRONG,
+                reason="last_try" if tries_left == 1 else "",
+                step=2,
+                place=Place.KEYPAD,
+                legend=Legend(cancel="stop", confirm="retry"),
+                numbers=(("tries_left", tries_left),),
+                error=True,
+                seconds=seconds,
+            )
+        case s.TakingCard(alarms=alarms):
+            return Screen(ScreenId.TAKE_CARD, step=2, place=Place.CARD, legend=_STOP, alarm=alarms > 0)
+        case s.ChoosingKind() | s.ChoosingSubjects() | s.ChoosingItems() | s.ChoosingCopies():
+            return _choosing(state, seconds)
+        case s.Confirming():
+            return _confirming(state, seconds)
+        case s.Preparing():
+            return Screen(ScreenId.PREPARING, step=3, legend=_STOP)
+        case s.CollectingCoins():
+            return _coins(state, seconds)
+        case s.ClosingCoins():
+            return Screen(ScreenId.CLOSING_COINS, step=4)
+        case s.Committing():
+            return Screen(ScreenId.COMMITTING, step=4)
+        case s.Printing(purchase=purchase, pages_out=pages_out):
+            return Screen(
+                ScreenId.PRINTING,
+                step=5,
+                place=Place.PAPER,
+                numbers=(("sheets", purchase.sheets), ("fee_yen", purchase.fee_yen)),
+                pages_out=pages_out,
+                pages=purchase.pages,
+            )
+        case s.PayingOut(purpose=purpose, back_yen=back_yen, remaining_yen=remaining_yen):
+            return Screen(
+                ScreenId.PAYING_OUT,
+                reason=purpose.value,
+                step=5,
+                place=Place.CHANGE,
+                numbers=(("change_yen", back_yen + remaining_yen),),
+            )
+        case s.PrintingSlip(reason=reason, back_yen=back_yen, owed_yen=owed_yen):
+            return Screen(
+                ScreenId.PAYING_OUT,
+                reason="change" if reason is None else "refund",
+                step=5,
+                place=Place.CHANGE,
+                numbers=(("change_yen", back_yen + owed_yen),),
+            )
+        case s.TakingAll():
+            return _take_all(state, facts)
+        case s.Thanks(back_yen=back_yen, purchase=purchase):
+            return Screen(
+                ScreenId.THANKS,
+                step=5,
+                legend=_END,
+                numbers=(("sheets", purchase.sheets), ("change_yen", back_yen)),
+                seconds=seconds,
+            )
+        case s.Ended():
+            return _ended(state, facts)
+        case s.Attending(visit=visit, pages_out=pages_out, purchase=purchase):
+            return Screen(
+                ScreenId.ATTEND,
+                reason="print_unknown",
+                place=Place.PAPER,
+                legend=Legend(cancel="staff_not_printed", confirm="staff_printed")
+                if facts.panel.door_open
+                else Legend(),
+                rows=(Row("row.number", (), text=claim_no(visit)),),
+                numbers=(("pages_out", pages_out), ("pages", purchase.pages)),
+                error=True,
+                alarm=True,
+            )
+        case _:
+            assert_never(state)
+
+
+def _not_serving(facts: Facts, rules: Rules) -> Screen:
+    if facts.clock.trusted and facts.clock.hours is ServiceHours.MAINTENANCE:
+        return Screen(ScreenId.CLOSED, reason="maintenance")
+    if facts.clock.trusted and facts.clock.hours is not ServiceHours.OPEN:
+        return Screen(ScreenId.CLOSED, reason="hours")
+    found = obstacles(facts, rules)
+    if "paper-left" in found or "change-left" in found:
+        place = Place.PAPER if "paper-left" in found else Place.CHANGE
+        return Screen(ScreenId.OUT_OF_SERVICE, reason="left_behind", place=place, alarm=True)
+    code = found[0] if found else ""
+    return Screen(ScreenId.OUT_OF_SERVICE, rows=(Row("row.device", (f"device.{code}",)),), error=True)
+
+
+def _choosing(
+    state: s.ChoosingKind | s.ChoosingSubjects | s.ChoosingItems | s.ChoosingCopies,
+    seconds: float | None,
+) -> Screen:
+    match state:
+        case s.ChoosingKind(menu=menu):
+            fees = {offer.kind: offer.fee_yen for offer in menu.offers}
+            shown = tuple(
+                Choice(digit, f"kind.{kind.value}", fees.get(kind))
+                for digit, kind in c.KIND_DIGITS.items()
+                if kind in fees or kind in menu.refused
+            )
+            return Screen(ScreenId.CHOOSE_KIND, step=3, legend=_STOP, choices=shown, seconds=seconds)
+        case s.ChoosingSubjects():
+            shown = tuple(
+                Choice(digit, f"subjects.{subjects.value}") for digit, subjects in c.SUBJECT_DIGITS.items()
+            )
+            return Screen(ScreenId.CHOOSE_SUBJECTS, step=3, legend=_STOP_BACK, choices=shown, seconds=seconds)
+        case s.ChoosingItems(items=items):
+            shown = tuple(
+                Choice(digit, f"items.{item.value}", selected=item in items)
+                for digit, item in c.ITEM_DIGITS.items()
+            )
+            legend = Legend(cancel="stop", correct="back", confirm="next")
+            return Screen(ScreenId.CHOOSE_ITEMS, step=3, legend=legend, choices=shown, seconds=seconds)
+        case s.ChoosingCopies(offer=offer):
+            shown = tuple(
+                Choice(copies, "copies", offer.fee_yen * copies) for copies in range(1, offer.max_copies + 1)
+            )
+            return Screen(
+                ScreenId.CHOOSE_COPIES,
+                step=3,
+                legend=_STOP_BACK,
+                choices=shown,
+                kind=offer.kind,
+                numbers=(("fee_yen", offer.fee_yen), ("max_copies", offer.max_copies)),
+                seconds=seconds,
+            )
+        case _:
+            assert_never(state)
+
+
+def _confirming(state: s.Confirming, seconds: float | None) -> Screen:
+    rows = [Row("row.kind", (f"kind.{state.offer.kind.value}",))]
+    if state.offer.kind is CertificateKind.JUMINHYO:
+        shown = [item for item in c.ITEM_DIGITS.values() if item in state.items]
+        hidden = [item for item in c.ITEM_DIGITS.values() if item not in state.items]
+        rows.append(Row("row.subjects", (f"subjects.{state.subjects.value}",)))
+        rows.append(Row("row.items", tuple(f"items.{item.value}" for item in shown) or ("none",)))
+        rows.append(Row("row.items_hidden", tuple(f"items.{item.value}" for item in hidden) or ("none",)))
+    elif state.subjects is Subjects.SELF:
+        rows.append(Row("row.subjects", ("subjects.self",)))
+    rows.append(Row("row.copies", (), number=state.copies))
+    rows.append(Row("row.fee", (), number=state.offer.fee_yen * state.copies))
+    return Screen(
+        ScreenId.CONFIRM,
+        step=3,
+        legend=Legend(cancel="stop", correct="choose_again", confirm="pay"),
+        kind=state.offer.kind,
+        rows=tuple(rows),
+        seconds=seconds,
+    )
+
+
+def _coins(state: s.CollectingCoins, seconds: float | None) -> Screen:
+    paid = state.paid_yen >= state.purchase.fee_yen
+    return Screen(
+        ScreenId.COINS,
+        reason="paid" if paid else "",
+        step=4,
+        place=Place.KEYPAD if paid else Place.COIN,
+        legend=Legend(cancel="refund" if state.paid_yen else "stop", confirm="print" if paid else None),
+        kind=state.purchase.kind,
+        numbers=(("change_yen", max(0, state.paid_yen - state.purchase.fee_yen)),),
+        fee_yen=state.purchase.fee_yen,
+        paid_yen=state.paid_yen,
+        exact_money_only=state.exact,
+        pages=state.purchase.pages,
+        seconds=seconds,
+    )
+
+
+def _take_all(state: s.TakingAll, facts: Facts) -> Screen:
+    paper, change = facts.panel.paper_in_tray, facts.panel.change_in_cup
+    items = [
+        CheckItem("card", 1, ItemState.DONE),
+        CheckItem("paper", state.purchase.sheets, ItemState.NOW if paper else ItemState.DONE),
+    ]
+    if state.back_yen:
+        waiting = ItemState.NEXT if paper else ItemState.NOW
+        items.append(CheckItem("change", state.back_yen, waiting if change else ItemState.DONE))
+    items.append(CheckItem("receipt", 1, ItemState.NEXT if paper or change else ItemState.NOW))
+    return Screen(
+        ScreenId.TAKE_ALL,
+        reason="change" if change and not paper else "paper",
+        step=5,
+        place=Place.CHANGE if change and not paper else Place.PAPER,
+        numbers=(("sheets", state.purchase.sheets), ("change_yen", state.back_yen)),
+        rows=_owed(state.visit, state.owed_yen),
+        checklist=tuple(items),
+        alarm=state.alarms > 0,
+    )
+
+
+def _ended(state: s.Ended, facts: Facts) -> Screen:
+    place = None
+    if facts.panel.change_in_cup:
+        place = Place.CHANGE
+    if facts.reader.card_present:
+        place = Place.CARD
+    back = (Row("row.refunded", (), number=state.back_yen),) if state.back_yen else ()
+    return Screen(
+        ScreenId.ENDED,
+        reason=state.reason.value,
+        place=place,
+        legend=_END,
+        rows=back + _owed(state.visit, state.owed_yen),
+        alarm=state.alarms > 0,
+        error=state.owed_yen > 0,
+    )
+
+
+def _owed(visit: VisitId, owed_yen: Yen) -> tuple[Row, ...]:
+    if not owed_yen:
+        return ()
+    return (
+        Row("row.owed", (), number=owed_yen),
+        Row("row.claim_number", (), text=claim_no(visit)),
+    )

@@ -1,0 +1,166 @@
+"""The journal: one append-only SQLite table, one connection, one thread. 業務記録
+
+WAL with synchronous=FULL is set and read back, triggers refuse UPDATE and DELETE, and each entry
+carries an HMAC over itself and the entry before it, so that a changed bit, a gap or a reordering
+is found. A record is on disk when `append` returns.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from firmware.core.records import Record
+from firmware.errors import JournalError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    seq INTEGER PRIMARY KEY CHECK (seq > 0),
+    at TEXT NOT NULL,
+    record TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    chain BLOB NOT NULL CHECK (length(chain) = 32)
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS entries_never_change BEFORE UPDATE ON entries
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS entries_never_go BEFORE DELETE ON entries
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Record)}
+_FULL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal. at: ISO 8601 UTC; chain: 32 bytes."""
+
+    seq: int
+    at: str
+    record: Record
+    chain: bytes
+
+    def line(self) -> str:
+        """The entry as one JSON line, for export."""
+        fields = msgspec.to_builtins(self.record)
+        return json.dumps(
+            {"seq": self.seq, "at": self.at, "record": type(self.record).__name__, **fields},
+            ensure_ascii=False,
+        )
+
+
+class Journal:
+    """Appends and reads records.
+
+    path: the database file; key: at least 16 bytes for the chain; now: an aware clock.
+    """
+
+    def __init__(
+        self, path: Path, key: bytes, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        if len(key) < 16:
+            raise ValueError("the journal key is shorter than 16 bytes")
+        self._path = path
+        self._key = key
+        self._now = now
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._connection: sqlite3.Connection | None = None
+        self._seq = 0
+        self._chain = bytes(32)
+
+    async def open(self) -> tuple[Entry, ...]:
+        """Open or create, check every entry, return them all.
+
+        Raises JournalError naming file and entry when it cannot be trusted.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Commit the records in one transaction, in order. Raises JournalError; then stop."""
+        await asyncio.shield(
+            asyncio.get_running_loop().run_in_executor(self._thread, self._append, tuple(records))
+        )
+
+    async def close(self) -> None:
+        """Close the file; may be called twice."""
+        if self._connection is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+
+    def _open(self) -> tuple[Entry, ...]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            self._assert_pragma(connection, "journal_mode", "wal")
+            self._assert_pragma(connection, "synchronous", _FULL)
+            connection.executescript(_SCHEMA)
+            entries = tuple(self._checked(connection))
+        except sqlite3.Error as cause:
+            raise JournalError(f"{self._path.name}: {cause}") from cause
+        except OSError as cause:
+            raise JournalError(f"{self._path.name}: cannot be opened") from cause
+        if entries:
+            self._seq, self._chain = entries[-1].seq, entries[-1].chain
+        self._connection = connection
+        return entries
+
+    def _assert_pragma(self, connection: sqlite3.Connection, name: str, wanted: str | int) -> None:
+        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
+        if found != wanted:
+            raise JournalError(f"{self._path.name}: {name} is {found}, expected {wanted}")
+
+    def _checked(self, connection: sqlite3.Connection) -> Iterator[Entry]:
+        chain = bytes(32)
+        rows = connection.execute("SELECT seq, at, record, fields, chain FROM entries ORDER BY seq")
+        for expected, (seq, at, name, fields, found) in enumerate(rows, start=1):
+            if seq != expected:
+                raise JournalError(f"{self._path.name}: entry {expected} is missing")
+            chain = self._link(chain, seq, at, name, fields)
+            if not hmac.compare_digest(chain, found):
+                raise JournalError(f"{self._path.name}: entry {seq} does not match its chain")
+            yield Entry(seq, at, self._decoded(seq, name, fields), chain)
+
+    def _decoded(self, seq: int, name: str, fields: str) -> Record:
+        try:
+            record: Record = msgspec.convert(json.loads(fields), _TYPES[name], strict=True)
+        except (KeyError, ValueError, msgspec.ValidationError) as cause:
+            raise JournalError(f"{self._path.name}: entry {seq} is no {name}") from cause
+        return record
+
+    def _link(self, before: bytes, seq: int, at: str, name: str, fields: str) -> bytes:
+        text = json.dumps([seq, at, name, fields]).encode()
+        return hmac.digest(self._key, before + text, hashlib.sha256)
+
+    def _append(self, records: tuple[Record, ...]) -> None:
+        if self._connection is None:
+            raise JournalError(f"{self._path.name}: is not open")
+        at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
+        seq, chain, rows = self._seq, self._chain, []
+        for record in records:
+            seq += 1
+            fields = json.dumps(msgspec.to_builtins(record), sort_keys=True)
+            chain = self._link(chain, seq, at, type(record).__name__, fields)
+            rows.append((seq, at, type(record).__name__, fields, chain))
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as cause:
+            raise JournalError(f"{self._path.name}: {cause}") from cause
+        self._seq, self._chain = seq, chain
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,235 @@
+"""The runner: one queue, one step at a time; records are on disk before any order leaves."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, assert_never, get_args
+
+from firmware.core import events as e
+from firmware.core import orders as o
+from firmware.core import records as r
+from firmware.core.facts import Facts, Level
+from firmware.core.rules import Rules
+from firmware.core.screens import Screen
+from firmware.core.session import bound, settle, step
+from firmware.core.states import EnteringPin, Signing, State
+from firmware.core.steps import Step
+from firmware.core.storyboard import screen_of
+from firmware.core.terms import KeypadKey, VisitId
+from firmware.logbook import EventId, Logbook
+from firmware.shell.pin import PinBuffer
+
+Answer = Callable[[e.Event], None]
+
+
+class Crew(Protocol):
+    """Carries orders out."""
+
+    async def carry_out(self, order: o.Order, answer: Answer) -> None:
+        """Do it and answer. A bound order may be cancelled at any await."""
+
+    def failed(self, order: o.Order) -> e.Event | None:
+        """The most careful answer for an order whose execution broke down."""
+
+
+class Appender(Protocol):
+    """The journal as the runner needs it."""
+
+    async def append(self, records: Sequence[r.Record]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    key: KeypadKey
+    touched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    order: o.Order
+    event: e.Event
+
+
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    event: e.Event
+
+
+_Item = _Reported | _Posted | _Key | _Answer
+
+_BOUND = get_args(o.BoundOrder)
+
+
+def new_visit() -> VisitId:
+    """128 random bits, used once."""
+    return VisitId(secrets.token_hex(16))
+
+
+class Runner:
+    """Feeds the engine and obeys it.
+
+    show is called after every step with the screen; noted after every commit with its records.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        journal: Appender,
+        crew: Crew,
+        pin: PinBuffer,
+        show: Callable[[Screen], None],
+        noted: Callable[[Sequence[r.Record]], None],
+        log: Logbook,
+    ) -> None:
+        self._rules = rules
+        self._journal = journal
+        self._crew = crew
+        self._pin = pin
+        self._show = show
+        self._noted = noted
+        self._log = log
+        self._inbox: asyncio.Queue[_Item] = asyncio.Queue()
+        self._bound: dict[o.BoundOrder, asyncio.Task[None]] = {}
+        self._committed: set[asyncio.Task[None]] = set()
+        self.facts = Facts(next_visit=new_visit())
+        self.state: State | None = None
+
+    def report(self, level: Level) -> None:
+        """A device's level changed."""
+        self._inbox.put_nowait(_Reported(level))
+
+    def post(self, event: e.Event) -> None:
+        """Something happened that no order asked for: a coin."""
+        self._inbox.put_nowait(_Posted(event))
+
+    def key(self, key: KeypadKey) -> None:
+        """A key of the keypad."""
+        self._inbox.put_nowait(_Key(key, touched=False))
+
+    def touch(self, key: KeypadKey) -> None:
+        """The touch twin of a key; it never types a PIN digit."""
+        self._inbox.put_nowait(_Key(key, touched=True))
+
+    async def run(self, start: Callable[[], Step]) -> None:
+        """Run until cancelled. start is called with the facts of that moment known.
+
+        Raises JournalError when a record is not certainly on disk.
+        """
+        try:
+            self._settle_levels()
+            await self._take(settle(start(), self.facts, self._rules))
+            while True:
+                await self._one(await self._inbox.get())
+        finally:
+            await self._stop()
+
+    def _settle_levels(self) -> None:
+        """Apply the levels already reported; other items keep their order."""
+        kept: list[_Item] = []
+        while not self._inbox.empty():
+            item = self._inbox.get_nowait()
+            if isinstance(item, _Reported):
+                self.facts = self.facts.with_level(item.level)
+            else:
+                kept.append(item)
+        for item in kept:
+            self._inbox.put_nowait(item)
+
+    async def _one(self, item: _Item) -> None:
+        event = self._event(item)
+        if event is not None and self.state is not None:
+            await self._take(step(self.state, event, self.facts, self._rules))
+
+    def _event(self, item: _Item) -> e.Event | None:
+        match item:
+            case _Reported(level=level):
+                self.facts = self.facts.with_level(level)
+                return e.FactsChanged()
+            case _Posted(event=event):
+                return event
+            case _Key():
+                return self._key_event(item)
+            case _Answer(order=order, event=event):
+                if isinstance(order, _BOUND) and order not in self._bound:
+                    self._log(EventId.LATE_ANSWER_DROPPED, event=type(event).__name__)
+                    return None
+                return event
+            case _:
+                assert_never(item)
+
+    def _key_event(self, pressed: _Key) -> e.Event | None:
+        if not any(isinstance(order, o.CollectPin) for order in self._bound):
+            return e.KeyPressed(pressed.key)
+        digit = pressed.key.digit
+        if digit is not None:
+            if pressed.touched:
+                return None
+            self._pin.add(digit)
+            return e.PinDigits(self._pin.count)
+        match pressed.key:
+            case KeypadKey.CORRECT:
+                self._pin.correct()
+                return e.PinDigits(self._pin.count)
+            case KeypadKey.CONFIRM:
+                return e.PinEntered() if self._pin.full else None
+            case _:
+                return e.KeyPressed(pressed.key)
+
+    async def _take(self, done: Step) -> None:
+        """Records first; then bound orders, committed orders and the screen."""
+        if done.records:
+            await self._journal.append(done.records)
+            self._noted(done.records)
+            if any(isinstance(record, r.VisitBegan) for record in done.records):
+                self.facts = replace(self.facts, next_visit=new_visit())
+        if type(done.state) is not type(self.state):
+            self._log(EventId.STATE_ENTERED, state=type(done.state).__name__)
+        self.state = done.state
+        self._rebind(bound(done.state, self._rules))
+        for order in done.orders:
+            task = self._task(order)
+            self._committed.add(task)
+            task.add_done_callback(self._committed.discard)
+        self._show(screen_of(done.state, self.facts, self._rules))
+
+    def _rebind(self, wanted: frozenset[o.BoundOrder]) -> None:
+        for order in [order for order in self._bound if order not in wanted]:
+            self._bound.pop(order).cancel()
+        for order in wanted - self._bound.keys():
+            if isinstance(order, o.CollectPin):
+                self._pin.clear()
+            self._bound[order] = self._task(order)
+        if not isinstance(self.state, EnteringPin | Signing):
+            self._pin.clear()
+
+    def _task(self, order: o.Order) -> asyncio.Task[None]:
+        def answer(event: e.Event) -> None:
+            self._inbox.put_nowait(_Answer(order, event))
+
+        task = asyncio.create_task(self._crew.carry_out(order, answer), name=type(order).__name__)
+        task.add_done_callback(lambda ended: self._ended(order, ended))
+        return task
+
+    def _ended(self, order: o.Order, task: asyncio.Task[None]) -> None:
+        """A broken order gets the most careful answer instead of none."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        self._log(EventId.TASK_FAILED, order=type(order).__name__, error=type(error).__name__)
+        fallback = self._crew.failed(order)
+        if fallback is not None:
+            self._inbox.put_nowait(_Answer(order, fallback))
+
+    async def _stop(self) -> None:
+        tasks = [*self._bound.values(), *self._committed]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._bound.clear()
+        self._pin.clear()

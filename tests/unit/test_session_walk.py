@@ -1,0 +1,402 @@
+"""The exhaustive walk: every reachable state under every event the world can send.
+
+The world here is a small model of its own: it knows which orders are under way, what lies on the
+reader and how many coins a person still throws in, and offers each event that can come next. The
+walk visits every node once and checks the invariants on every edge; power is cut after every edge.
+"""
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from firmware.core import events as e
+from firmware.core import orders as o
+from firmware.core import records as r
+from firmware.core import states as s
+from firmware.core.facts import (
+    AcceptorLevel,
+    ClockLevel,
+    DocumentPrinterLevel,
+    Facts,
+    HopperLevel,
+    MunicipalityLevel,
+    PanelLevel,
+    ReaderLevel,
+    ReceiptPrinterLevel,
+)
+from firmware.core.money import ledger
+from firmware.core.recovery import recover
+from firmware.core.rules import Rules
+from firmware.core.session import bound, settle, step
+from firmware.core.steps import Step
+from firmware.core.storyboard import screen_of
+from firmware.core.terms import (
+    CardRefusal,
+    Certainty,
+    CertificateKind,
+    KeypadKey,
+    Language,
+    Offer,
+    OrderId,
+    PrinterReason,
+    Refusal,
+    ServiceHours,
+    Subjects,
+    VisitId,
+)
+
+FEE_YEN = 200
+TIMED = (
+    "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard "
+    "ChoosingKind ChoosingSubjects ChoosingItems ChoosingCopies Confirming Preparing CollectingCoins "
+    "ClosingCoins TakingAll Thanks Ended"
+)
+RULES = Rules(
+    timeouts_seconds=dict.fromkeys(TIMED.split(), 1.0),
+    denominations_yen=frozenset({100, 500}),
+    minimum_change_coins=3,
+    most_alarms=1,
+    languages=(Language.JA, Language.EN),
+)
+GOOD = Facts(
+    next_visit=VisitId("a" * 32),
+    reader=ReaderLevel(working=True),
+    acceptor=AcceptorLevel(working=True),
+    hopper=HopperLevel(working=True, coins=20, life_count=1000),
+    printer=DocumentPrinterLevel(frozenset()),
+    receipt=ReceiptPrinterLevel(ready=True),
+    municipality=MunicipalityLevel(reachable=True),
+    clock=ClockLevel(trusted=True, hours=ServiceHours.OPEN),
+)
+OFFERS = (
+    Offer(CertificateKind.JUMINHYO, FEE_YEN, 2, household=True),
+    Offer(CertificateKind.INKAN, FEE_YEN, 1, household=False),
+)
+
+
+@dataclass(frozen=True)
+class Node:
+    """The engine's state, the world's facts, committed orders without an answer, and how many coins
+    and how many changes of fact the world still has in store.
+    """
+
+    state: s.State
+    facts: Facts
+    pending: tuple[o.CommittedOrder, ...] = ()
+    coins_left: int = 2
+    changes_left: int = 1
+    journal: tuple[r.Record, ...] = ()
+
+
+def answers(order: o.CommittedOrder) -> Iterator[e.Event]:
+    match order:
+        case o.SignWithPin():
+            yield e.CardSigned()
+            yield e.PinWasRefused(1)
+            yield e.PinWasRefused(0)
+            yield e.PinIsLocked()
+            yield e.PinInDoubt()
+            yield e.CardRefused(CardRefusal.UNREADABLE)
+        case o.Release():
+            yield e.IssueReleased("R-1")
+            yield e.MunicipalityRefused(Refusal.MAINTENANCE)
+            yield e.MunicipalityFailed(Certainty.NOT_DONE)
+            yield e.MunicipalityFailed(Certainty.UNKNOWN)
+        case o.Print(pages=pages) | o.FollowPrint(pages=pages):
+            yield e.PrintFinished(Certainty.DONE, pages)
+            yield e.PrintFinished(Certainty.NOT_DONE, 0)
+            yield e.PrintFinished(Certainty.UNKNOWN, 1)
+        case o.PayCoin() | o.ReconcileCoin():
+            for certainty in Certainty:
+                yield e.CoinPaid(certainty)
+        case o.PrintSlip():
+            yield e.SlipFinished(Certainty.DONE)
+            yield e.SlipFinished(Certainty.NOT_DONE)
+        case _:
+            pass
+
+
+def bound_answers(order: o.BoundOrder) -> Iterator[e.Event]:
+    match order:
+        case o.RunTimer():
+            yield e.TimedOut()
+        case o.ReadCard():
+            yield e.CardRead(3)
+            yield e.CardRead(0)
+            yield e.CardRefused(CardRefusal.JUKI_CARD)
+        case o.OpenSession():
+            yield e.SessionOpened()
+            yield e.MunicipalityFailed(Certainty.NOT_DONE)
+        case o.CollectPin():
+            yield e.PinDigits(4)
+            yield e.PinEntered()
+        case o.Authenticate():
+            yield e.PersonKnown(OFFERS, (CertificateKind.SHOTOKU,))
+            yield e.PersonKnown((), (CertificateKind.SHOTOKU,))
+            yield e.MunicipalityRefused(Refusal.SUPPORT_MEASURE)
+            yield e.MunicipalityFailed(Certainty.UNKNOWN)
+        case o.Prepare(purchase=purchase):
+            yield e.DocumentPrepared(purchase.fee_yen, 1, 2)
+            yield e.DocumentPrepared(purchase.fee_yen + 10, 1, 2)
+            yield e.DocumentRefused()
+            yield e.MunicipalityRefused(Refusal.OVER_CHAR_LIMIT)
+        case o.CloseCoins():
+            yield e.CoinsClosed()
+        case _:
+            pass
+
+
+CARD_MATTERS = (
+    s.Idle,
+    s.AwaitingCard,
+    s.ReadingCard,
+    s.OpeningSession,
+    s.EnteringPin,
+    s.Signing,
+    s.PinWasWrong,
+    s.TakingCard,
+    s.Ended,
+)
+MONEY = (s.Preparing, s.CollectingCoins, s.ClosingCoins, s.Committing, s.Printing, s.PayingOut)
+
+
+def fact_changes(node: Node) -> Iterator[Node]:
+    facts = node.facts
+    if isinstance(node.state, CARD_MATTERS):
+        reader = replace(facts.reader, card_present=not facts.reader.card_present)
+        yield replace(node, facts=replace(facts, reader=reader))
+    if isinstance(node.state, s.TakingAll | s.Thanks):
+        panel = PanelLevel(paper_in_tray=not facts.panel.paper_in_tray)
+        yield replace(node, facts=replace(facts, panel=panel))
+    if isinstance(node.state, s.Attending):
+        panel = replace(facts.panel, door_open=not facts.panel.door_open)
+        yield replace(node, facts=replace(facts, panel=panel))
+    if not node.changes_left:
+        return
+    fewer = node.changes_left - 1
+    door = replace(facts.panel, door_open=not facts.panel.door_open)
+    yield replace(node, facts=replace(facts, panel=door), changes_left=fewer)
+    if not isinstance(node.state, MONEY):
+        return
+    for change in (
+        replace(facts, printer=DocumentPrinterLevel(frozenset({PrinterReason.MEDIA_EMPTY}))),
+        replace(facts, acceptor=AcceptorLevel(working=False)),
+        replace(facts, clock=ClockLevel(trusted=True, hours=ServiceHours.CLOSED)),
+        replace(facts, hopper=replace(facts.hopper, coins=1)),
+        replace(facts, hopper=replace(facts.hopper, coins=3)),
+        replace(facts, hopper=replace(facts.hopper, working=False)),
+    ):
+        if change != facts:
+            yield replace(node, facts=change, changes_left=fewer)
+
+
+KEYS = (
+    KeypadKey.CONFIRM,
+    KeypadKey.CANCEL,
+    KeypadKey.CORRECT,
+    KeypadKey.DIGIT_1,
+    KeypadKey.DIGIT_2,
+    KeypadKey.DIGIT_3,
+)
+
+
+def moves(node: Node) -> Iterator[tuple[e.Event, Node]]:
+    """Every event that can come next, with the world as it is when it comes."""
+    for order in node.pending:
+        rest = tuple(other for other in node.pending if other is not order)
+        for answer in answers(order):
+            facts = node.facts
+            if isinstance(answer, e.CoinPaid) and answer.certainty is Certainty.DONE:
+                hopper = node.facts.hopper
+                facts = replace(
+                    facts,
+                    hopper=replace(hopper, coins=max(0, hopper.coins - 1), life_count=hopper.life_count + 1),
+                )
+            yield answer, replace(node, pending=rest, facts=facts)
+    for bound_order in bound(node.state, RULES):
+        for answer in bound_answers(bound_order):
+            yield answer, node
+    for key in KEYS:
+        yield e.KeyPressed(key), node
+    for changed in fact_changes(node):
+        yield e.FactsChanged(), changed
+    if node.coins_left and not isinstance(node.state, s.Idle | s.NotServing | s.Notice):
+        for yen in (100, 500):
+            yield e.CoinInserted(yen, 1, 1), replace(node, coins_left=node.coins_left - 1)
+
+
+def after(node: Node, done: Step) -> Node:
+    waiting = (o.SignWithPin, o.Release, o.Print, o.FollowPrint, o.PayCoin, o.ReconcileCoin, o.PrintSlip)
+    new = tuple(order for order in done.orders if isinstance(order, waiting))
+    return replace(
+        node,
+        state=done.state,
+        pending=node.pending + new,
+        journal=node.journal + done.records,
+    )
+
+
+NEEDS_INTENT: dict[type[o.CommittedOrder], type[r.Record]] = {
+    o.Release: r.IssueIntended,
+    o.Print: r.PrintIntended,
+    o.PayCoin: r.CoinPayIntended,
+}
+ANSWERED_BY: dict[type[s.State], tuple[type[o.CommittedOrder], ...]] = {
+    s.Signing: (o.SignWithPin,),
+    s.Committing: (o.Release,),
+    s.Printing: (o.Print, o.FollowPrint),
+    s.PayingOut: (o.PayCoin, o.ReconcileCoin),
+    s.PrintingSlip: (o.PrintSlip,),
+}
+
+
+def check(node: Node, done: Step, new: Node) -> None:
+    """The invariants of one edge."""
+    books = ledger(new.journal)
+    assert books.faults() == ()
+    for order in done.orders:
+        if (intent := NEEDS_INTENT.get(type(order))) is not None:
+            assert any(isinstance(record, intent) for record in done.records), order
+    commits = [x for x in new.journal if isinstance(x, r.IssueIntended)]
+    prints = [x for x in new.journal if isinstance(x, r.PrintIntended)]
+    fees = [x for x in new.journal if isinstance(x, r.FeeEarned)]
+    assert len(commits) <= 1
+    assert len(prints) <= 1
+    assert len(fees) <= 1
+    refunds = [x for x in new.journal if isinstance(x, r.PayoutBegan) and x.purpose is s.PayoutPurpose.REFUND]
+    assert not (fees and refunds), "a fee is kept and the money given back"
+    if isinstance(new.state, s.CollectingCoins | s.ClosingCoins | s.Committing | s.Printing | s.Attending):
+        held = books.visits[new.state.visit].held_yen if new.state.visit in books.visits else 0
+        assert held == new.state.paid_yen
+    if isinstance(new.state, s.Committing | s.Printing):
+        assert new.state.paid_yen >= new.state.purchase.fee_yen
+    if isinstance(new.state, s.PayingOut):
+        assert books.visits[new.state.visit].held_yen == new.state.remaining_yen
+    if isinstance(new.state, s.Ended | s.TakingAll | s.Thanks | s.Idle | s.NotServing):
+        assert books.held_yen == 0
+        assert new.pending == ()
+    wanted = ANSWERED_BY.get(type(new.state), ())
+    assert bool(wanted) == bool(new.pending)
+    assert all(isinstance(order, wanted) for order in new.pending)
+    assert len(new.pending) <= 1
+    if any(isinstance(order, o.AcceptCoins) for order in bound(new.state, RULES)):
+        assert isinstance(new.state, s.CollectingCoins)
+        assert new.state.paid_yen < new.state.purchase.fee_yen
+        assert not new.facts.panel.door_open
+        assert not new.facts.printer.reasons
+    if isinstance(new.state, s.ChoosingKind):
+        assert not isinstance(node.state, s.TakingCard) or not new.facts.reader.card_present
+    screen_of(new.state, new.facts, RULES)
+
+
+def key_of(node: Node) -> object:
+    """Nodes with the same key behave the same: what the journal sums up to replaces the journal."""
+    books = ledger(node.journal)
+    flags = tuple(
+        sorted(
+            {
+                type(record).__name__
+                for record in node.journal
+                if isinstance(record, r.IssueIntended | r.PrintIntended | r.FeeEarned | r.PayoutBegan)
+            }
+        )
+    )
+    facts = replace(node.facts, hopper=replace(node.facts.hopper, life_count=0))
+    visit = tuple((b.held_yen, b.ended) for b in books.visits.values())
+    return node.state, facts, node.pending, node.coins_left, node.changes_left, visit, flags
+
+
+def walk(start: Node, stop_at: type[s.State] | None = None) -> dict[object, Node]:
+    """Every node reachable from start; nodes in a stop_at state are reached but not left."""
+    seen = {key_of(start): start}
+    queue = deque([start])
+    while queue:
+        node = queue.popleft()
+        for event, world in moves(node):
+            done = step(world.state, event, world.facts, RULES)
+            new = after(world, done)
+            check(node, done, new)
+            if isinstance(node.state, s.Ended | s.Thanks | s.TakingAll) and isinstance(
+                new.state, s.Idle | s.NotServing | s.Notice
+            ):
+                continue
+            if (key := key_of(new)) not in seen:
+                seen[key] = new
+                if stop_at is None or not isinstance(new.state, stop_at):
+                    queue.append(new)
+    return seen
+
+
+@pytest.fixture(scope="module")
+def nodes() -> list[Node]:
+    """The choices as one walk, the money of one purchase as another: together every state."""
+    opened = after(Node(s.Idle(), GOOD, coins_left=1), settle(Step(s.Idle()), GOOD, RULES))
+    choosing = walk(opened, stop_at=s.CollectingCoins)
+    visit = VisitId("a" * 32)
+    purchase = s.Purchase(
+        OrderId(f"{visit}-1"), CertificateKind.INKAN, Subjects.SELF, frozenset(), 1, fee_yen=FEE_YEN
+    )
+    asked = r.OrderAsked(visit, purchase.order_id, purchase.kind, 1)
+    ordered = Node(s.Preparing(visit, purchase), GOOD, journal=(r.VisitBegan(visit), asked))
+    return [*choosing.values(), *walk(ordered).values()]
+
+
+def test_no_reachable_edge_breaks_an_invariant(nodes: list[Node]) -> None:
+    reached = {type(node.state) for node in nodes}
+    assert set(s.State.__args__) == reached | {s.NotServing}
+    assert len(nodes) > 1000
+
+
+def test_time_alone_leads_out_of_every_state(nodes: list[Node]) -> None:
+    """With card and money taken, time-outs and the worst answers bring every visit to its end."""
+    for node in nodes:
+        now = replace(
+            node,
+            facts=replace(GOOD, hopper=node.facts.hopper, panel=PanelLevel(), printer=node.facts.printer),
+        )
+        for _ in range(40):
+            if isinstance(now.state, s.Idle | s.NotServing | s.Attending):
+                break
+            if now.pending:
+                order, event = now.pending[0], list(answers(now.pending[0]))[-1]
+                now = replace(now, pending=tuple(x for x in now.pending if x is not order))
+            else:
+                event = e.TimedOut()
+            now = after(now, step(now.state, event, now.facts, RULES))
+        assert isinstance(now.state, s.Idle | s.NotServing | s.Attending), node.state
+
+
+def test_power_cut_anywhere_settles_every_yen(nodes: list[Node]) -> None:
+    """Cut the power at every node; the recovered visit ends with every yen owned, never printed twice."""
+    for node in nodes:
+        recovered = recover(node.journal)
+        start = after(replace(node, pending=(), facts=GOOD), recovered)
+        prints = sum(isinstance(x, r.PrintIntended) for x in node.journal)
+        queue = [(start, 0)]
+        while queue:
+            now, depth = queue.pop()
+            books = ledger(now.journal)
+            assert books.faults() == ()
+            assert prints == sum(isinstance(x, r.PrintIntended) for x in now.journal)
+            if isinstance(now.state, s.NotServing | s.Ended | s.TakingAll | s.Thanks | s.Attending):
+                if not isinstance(now.state, s.Attending):
+                    assert books.held_yen == 0, (node.state, now.state)
+                continue
+            assert depth < 40, (node.state, now.state)
+            options = [
+                (event, replace(now, pending=())) for order in now.pending for event in answers(order)
+            ] or [(e.CoinsClosed(), now)]
+            worst_first = options[:1] + options[-1:] if len(options) > 1 else options
+            for event, world in worst_first:
+                queue.append((after(world, step(world.state, event, world.facts, RULES)), depth + 1))
+
+
+def test_states_carry_no_text_that_could_be_a_person() -> None:
+    allowed = {"visit", "receipt_no", "order_id"}
+    for state in s.State.__args__:
+        for field in dataclasses.fields(state):
+            if field.type in {str, "str"} or "Id" in str(field.type):
+                assert field.name in allowed, (state, field.name)
