@@ -1,0 +1,169 @@
+"""One issuance: contents of anything but the order are refused, and a seal is exactly a seal."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from firmware.core.terms import CertificateKind, RecordItem, Subjects
+from firmware.documents.frames import Declined, Laid, NotSubmitted, Prepare, Print
+from firmware.documents.issue import Issue
+from firmware.documents.refusals import Reason
+from firmware.documents.settings import DocumentSettings
+from tests.pages import samples
+from tests.pages.sealing import KIOSK, ORDER, PERSON, SESSION, envelope, sealed_authority, sealed_contents
+
+PRIVATE_KEY = X25519PrivateKey.generate()
+PUBLIC_KEY = PRIVATE_KEY.public_key().public_bytes_raw()
+DOCUMENTS = {
+    "inkan": samples.inkan(),
+    "shotoku": samples.shotoku(),
+    "juminhyo": samples.juminhyo([samples.person()]),
+}
+
+
+@pytest.fixture
+def printed() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def issue(printed: list[str]) -> Issue:
+    return Issue(
+        private_key=PRIVATE_KEY,
+        submit=lambda _, job_name: printed.append(job_name),
+        settings=DocumentSettings(),
+    )
+
+
+def order(sealed: bytes, kind: str = "inkan", **changes: Any) -> Prepare:
+    asked: dict[str, Any] = {
+        "sealed": sealed,
+        "order_id": ORDER,
+        "kind": CertificateKind(kind),
+        "subjects": Subjects.SELF,
+        "items": frozenset(),
+        "copies": 1,
+        "session_id": SESSION,
+        "kiosk": KIOSK,
+        "person_ref": PERSON,
+    }
+    return Prepare(**(asked | changes))
+
+
+@pytest.mark.parametrize("kind", list(DOCUMENTS))
+def test_each_certificate_is_laid_out_for_the_order(issue: Issue, kind: str) -> None:
+    sealed = sealed_contents(PUBLIC_KEY, kind, DOCUMENTS[kind], copies=3)
+    assert Laid(sheets=3, pages=6) == issue.prepare(order(sealed, kind, copies=3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"person_ref": "person-2"}, Reason.MISMATCH),
+        ({"order_id": "order-2"}, Reason.MISMATCH),
+        ({"session_id": "session-2"}, Reason.MISMATCH),
+        ({"kiosk": "urn:uuid:00000000-0000-4000-8000-000000000002"}, Reason.MISMATCH),
+        ({"copies": 2}, Reason.MISMATCH),
+        ({"copies": 0}, Reason.MISMATCH),
+        ({"kind": "shotoku", "document": samples.shotoku()}, Reason.MISMATCH),
+        ({"document": samples.shotoku()}, Reason.CONTENTS_INVALID),
+        ({"document": samples.inkan(remarks="")}, Reason.CONTENTS_INVALID),
+        ({"document": samples.inkan(birth_date="1980-02-30")}, Reason.CONTENTS_INVALID),
+        ({"document": samples.inkan(seal="A+A/")}, Reason.CONTENTS_INVALID),
+        ({"document": samples.inkan(seal="A")}, Reason.CONTENTS_INVALID),
+        ({"v": 2}, Reason.CONTENTS_INVALID),
+        ({"extra": 1}, Reason.CONTENTS_INVALID),
+        ({"document": samples.inkan(name="渡邊\U000e0109")}, Reason.GLYPH_MISSING),
+        ({"document": samples.inkan(name="渋川" * 500)}, Reason.OVERFLOW),
+        ({"document": samples.inkan(birth_date="1872-12-31")}, Reason.DATE_UNWRITABLE),
+        ({"document": samples.inkan(seal=samples.base64url(samples.png(591, "L")))}, Reason.IMAGE_INVALID),
+        ({"document": samples.inkan(seal=samples.base64url(samples.png(700)))}, Reason.IMAGE_INVALID),
+        ({"document": samples.inkan(seal=samples.base64url(samples.png(591)[:-40]))}, Reason.IMAGE_INVALID),
+        (
+            {"document": samples.inkan(seal=samples.base64url(samples.png(591, "1", "GIF")))},
+            Reason.IMAGE_INVALID,
+        ),
+    ],
+)
+def test_contents_of_something_else_are_refused_before_any_money(
+    issue: Issue, changes: dict[str, Any], expected: Reason
+) -> None:
+    changed = {"kind": "inkan", "document": samples.inkan()} | changes
+    sealed = sealed_contents(PUBLIC_KEY, changed.pop("kind"), changed.pop("document"), **changed)
+    assert Declined(expected) == issue.prepare(order(sealed))
+
+
+@pytest.mark.parametrize("foreign", ["order_id", "session_id", "kiosk"])
+def test_an_envelope_bound_to_something_else_does_not_open(issue: Issue, foreign: str) -> None:
+    sealed = sealed_contents(PUBLIC_KEY, "inkan", samples.inkan())
+    assert Declined(Reason.SEALED_INVALID) == issue.prepare(order(sealed, **{foreign: "other"}))
+
+
+@pytest.mark.parametrize("field", ["key", "nonce", "ciphertext"])
+def test_an_envelope_with_one_altered_bit_does_not_open(issue: Issue, field: str) -> None:
+    plaintext = msgspec.json.encode(samples.contents("inkan", samples.inkan()))
+    spoiled = envelope("madoguchi-contents-v1", PUBLIC_KEY, plaintext)
+    first = spoiled[field][0]
+    spoiled[field] = ("B" if first != "B" else "C") + spoiled[field][1:]
+    assert Declined(Reason.SEALED_INVALID) == issue.prepare(order(msgspec.json.encode(spoiled)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"v": 2}, {"nonce": "AAAA"}, {"nonce": ""}, {"key": "AAAA"}, {"key": "+/=="}, {"more": 1}]
+)
+def test_an_envelope_of_another_form_does_not_open(issue: Issue, change: dict[str, Any]) -> None:
+    spoiled = envelope("madoguchi-contents-v1", PUBLIC_KEY, b"{}") | change
+    assert Declined(Reason.SEALED_INVALID) == issue.prepare(order(msgspec.json.encode(spoiled)))
+
+
+@pytest.mark.parametrize("sealed", [b"", b"{}", b"null", b"\xff\xfe", b'{"v":1', b"[" * 100_000])
+def test_bytes_that_are_no_envelope_do_not_open(issue: Issue, sealed: bytes) -> None:
+    assert Declined(Reason.SEALED_INVALID) == issue.prepare(order(sealed))
+
+
+def test_an_authority_is_not_taken_for_contents(issue: Issue) -> None:
+    assert Declined(Reason.SEALED_INVALID) == issue.prepare(order(sealed_authority(PUBLIC_KEY)))
+
+
+@pytest.mark.parametrize(
+    ("document", "asked"),
+    [
+        (samples.juminhyo([samples.person()] * 2), {}),
+        (samples.juminhyo([samples.person()] * 2, whole_household=False), {}),
+        (samples.juminhyo([samples.person()]), {"subjects": Subjects.HOUSEHOLD}),
+        (samples.juminhyo([]), {}),
+        (samples.juminhyo([], whole_household=True), {"subjects": Subjects.HOUSEHOLD}),
+        (samples.juminhyo([samples.person(relation="子")]), {}),
+        (samples.juminhyo([samples.person()], head="渋川　太郎"), {}),
+        (samples.juminhyo([samples.person(domicile="渋川市")]), {}),
+        (
+            samples.juminhyo([samples.person(family_head="渋川")]),
+            {"items": frozenset({RecordItem.HEAD_AND_RELATION})},
+        ),
+    ],
+)
+def test_a_record_shows_no_person_and_no_item_that_was_not_asked_for(
+    issue: Issue, document: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    sealed = sealed_contents(PUBLIC_KEY, "juminhyo", document)
+    assert Declined(Reason.MISMATCH) == issue.prepare(order(sealed, "juminhyo", **asked))
+
+
+def test_nothing_is_printed_that_was_not_prepared(issue: Issue, printed: list[str]) -> None:
+    assert NotSubmitted(Reason.NOT_PREPARED) == issue.print(Print(sealed_authority(PUBLIC_KEY), "job-1"))
+    issue.prepare(order(sealed_contents(PUBLIC_KEY, "inkan", samples.inkan())))
+    issue.prepare(order(b"{}"))
+    assert NotSubmitted(Reason.NOT_PREPARED) == issue.print(Print(sealed_authority(PUBLIC_KEY), "job-1"))
+    assert printed == []
+
+
+@pytest.mark.parametrize("city_seal", ["", samples.base64url(samples.png(567, "L")), "A+A="])
+def test_without_a_proper_city_seal_nothing_is_printed(
+    issue: Issue, printed: list[str], city_seal: str
+) -> None:
+    issue.prepare(order(sealed_contents(PUBLIC_KEY, "inkan", samples.inkan())))
+    answer = issue.print(Print(sealed_authority(PUBLIC_KEY, city_seal=city_seal), "job-1"))
+    assert isinstance(answer, NotSubmitted)
+    assert printed == []
