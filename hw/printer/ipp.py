@@ -1,0 +1,227 @@
+"""The A4 printer, asked directly by IPP what it can do and what really came out."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from firmware.core.facts import DocumentPrinterLevel
+from firmware.core.terms import Certainty, PrinterReason
+from firmware.errors import DeviceGone
+from firmware.logbook import EventId, Logbook
+from firmware.ports import PrintProgress, PrintResult, ReportLevel
+from hw.printer.absence import Absence
+from hw.printer.ipp_partner import Condition, IppPartner
+from hw.printer.proof import Finding, JobWatch, Limits, Look, judge, pages_out
+from hw.printer.readiness import reasons_of_printer, reasons_of_queue
+
+GONE = frozenset({PrinterReason.UNREACHABLE})
+
+
+class IppDocumentPrinter:
+    """Implements `firmware.ports.DocumentPrinter`.
+
+    printer_uri: the printer itself, ipp://host:port/path; it must count job-impressions-completed.
+    cups_socket, queue: our cupsd and the queue the document worker submits to.
+    poll_seconds: between looks at an idle printer; follow_seconds: while a job is followed.
+    request_seconds: for one answer of printer or cupsd.
+    appear_seconds, stall_seconds, silent_seconds: see `Limits`.
+    purge_seconds: for printer and cupsd to let a cancelled job go.
+    history_seconds: how long the printer at least remembers an ended job.
+    """
+
+    def __init__(
+        self,
+        *,
+        printer_uri: str,
+        cups_socket: str,
+        queue: str,
+        log: Logbook,
+        poll_seconds: float = 5.0,
+        follow_seconds: float = 0.25,
+        request_seconds: float = 3.0,
+        appear_seconds: float = 40.0,
+        stall_seconds: float = 300.0,
+        silent_seconds: float = 20.0,
+        purge_seconds: float = 15.0,
+        history_seconds: float = 60.0,
+    ) -> None:
+        self._log = log
+        self._printer = IppPartner(printer_uri, request_seconds=request_seconds)
+        self._server = IppPartner(
+            f"ipp://localhost/printers/{queue}", request_seconds=request_seconds, socket_path=cups_socket
+        )
+        self._poll_seconds = poll_seconds
+        self._follow_seconds = follow_seconds
+        self._purge_seconds = purge_seconds
+        self._limits = Limits(appear_seconds, stall_seconds, silent_seconds)
+        self._absence = Absence(self._printer, self._server, history_seconds=history_seconds)
+        self._report: ReportLevel | None = None
+        self._level: DocumentPrinterLevel | None = None
+        self._queue_reasons = GONE
+        self._following = 0
+        self._watching: asyncio.Task[None] | None = None
+
+    def start(self, report: ReportLevel) -> None:
+        """Watch printer and queue; reports DocumentPrinterLevel, the first one unasked."""
+        self._report = report
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def refresh(self) -> DocumentPrinterLevel:
+        """Look at printer and queue right now; the level, reported too if it changed.
+
+        For the moment before money is asked for.
+        """
+        queue, printer = await asyncio.gather(_condition_of(self._server), _condition_of(self._printer))
+        self._queue_reasons = GONE if queue is None else reasons_of_queue(queue)
+        return self._take(printer)
+
+    async def expect(self, job_name: str) -> None:
+        """Say that the job is about to be submitted, and by this process.
+
+        Only then can it later prove something that neither cupsd nor the printer knows the job.
+        """
+        await self._absence.expect(job_name, asyncio.get_running_loop().time())
+
+    async def follow(
+        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None]
+    ) -> PrintResult:
+        """Follow the job of this name at the printer to its proven end.
+
+        pages: printed sides of all copies. Whatever is not DONE is also cancelled everywhere, and is
+        NOT_DONE only when the printer is proven empty of a job it counted no page of.
+        """
+        self._following += 1
+        try:
+            result = await self._follow(job_name, pages, progress)
+        finally:
+            self._following -= 1
+        self._log(
+            EventId.PRINT_ENDED, job=job_name, certainty=result.certainty, pages=result.pages_out, count=pages
+        )
+        await self.refresh()
+        return result
+
+    async def purge(self, job_name: str) -> bool:
+        """Cancel the job at cupsd and at the printer; True when both are proven empty of it."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._purge_seconds
+        clean_looks = 0
+        while clean_looks < 2:
+            # The second look catches a backend that handed the job over while it was cancelled.
+            clean_looks = clean_looks + 1 if await self._cancel_active(job_name) else 0
+            if clean_looks < 2 and loop.time() > deadline:
+                return False
+            await asyncio.sleep(self._follow_seconds)
+        return True
+
+    async def close(self) -> None:
+        """End the watch and every connection."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait([watching])
+        await self._printer.close()
+        await self._server.close()
+
+    async def _watch(self) -> None:
+        while True:
+            await self.refresh()
+            await asyncio.sleep(self._poll_seconds)
+
+    def _take(self, printer: Condition | None) -> DocumentPrinterLevel:
+        """The level by this look at the printer and the last one at the queue, reported if new."""
+        reasons = self._queue_reasons | (GONE if printer is None else reasons_of_printer(printer))
+        if self._following:
+            reasons -= {PrinterReason.JOBS_WAITING}
+        level = DocumentPrinterLevel(reasons)
+        if level != self._level:
+            self._level = level
+            self._tell(level)
+        return level
+
+    def _tell(self, level: DocumentPrinterLevel) -> None:
+        if level.reasons:
+            first = min(level.reasons, key=lambda reason: reason.value)
+            self._log(EventId.PRINTER_NOT_READY, reason=first, count=len(level.reasons))
+        else:
+            self._log(EventId.PRINTER_READY)
+        if self._report is not None:
+            self._report(level)
+
+    async def _follow(
+        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None]
+    ) -> PrintResult:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        watch = JobWatch(pages, self._limits, began)
+        told = 0
+        server_ended = False
+        while True:
+            look = await self._look(job_name)
+            finding = watch.see(loop.time(), look)
+            if watch.pages_out != told:
+                told = watch.pages_out
+                progress(PrintProgress(min(told, pages), pages))
+            if finding is None and look is not None and not watch.seen:
+                # cupsd lets go of a job after the printer took it: one more look decides.
+                if server_ended:
+                    finding = Finding.NEVER_SEEN
+                server_ended = await self._absence.server_ended(job_name)
+            if finding is not None:
+                return await self._settle(job_name, pages, finding, watch.pages_out, began)
+            await asyncio.sleep(self._follow_seconds)
+
+    async def _look(self, job_name: str) -> Look | None:
+        """One look at the printer, which also renews the level; None if it was silent."""
+        try:
+            look = Look(await self._printer.condition(), await self._printer.jobs(job_name))
+        except DeviceGone:
+            look = None
+        self._take(None if look is None else look.condition)
+        return look
+
+    async def _settle(
+        self, job_name: str, pages: int, finding: Finding, seen_out: int, began: float
+    ) -> PrintResult:
+        """Turn a finding into a result; whatever is not all out is purged and looked at once more."""
+        if finding is Finding.ALL_OUT:
+            return PrintResult(Certainty.DONE, pages)
+        empty = await self.purge(job_name)
+        look = await self._look(job_name)
+        if look is None or finding is Finding.LOST:
+            return PrintResult(Certainty.UNKNOWN, seen_out)
+        out = max(seen_out, pages_out(look.jobs))
+        if not look.jobs:
+            now = asyncio.get_running_loop().time()
+            never = empty and not out and await self._absence.proven(job_name, began=began, now=now)
+            return PrintResult(Certainty.NOT_DONE if never else Certainty.UNKNOWN, out)
+        match judge(pages, look.jobs):
+            case Finding.ALL_OUT:
+                return PrintResult(Certainty.DONE, pages)
+            case Finding.NOTHING_OUT if empty and not out:
+                return PrintResult(Certainty.NOT_DONE, 0)
+            case _:
+                return PrintResult(Certainty.UNKNOWN, out)
+
+    async def _cancel_active(self, job_name: str) -> bool:
+        """Cancel the job where it can still print, cupsd first; True if there was nothing to cancel."""
+        try:
+            active = [
+                (partner, job.job_id)
+                for partner in (self._server, self._printer)
+                for job in await partner.jobs(job_name)
+                if job.state.active
+            ]
+        except DeviceGone:
+            return False
+        for partner, job_id in active:
+            with contextlib.suppress(DeviceGone):
+                await partner.cancel(job_id)
+        return not active
+
+
+async def _condition_of(partner: IppPartner) -> Condition | None:
+    try:
+        return await partner.condition()
+    except DeviceGone:
+        return None

@@ -1,0 +1,125 @@
+"""What the looks at a printer prove about one job. Pure: looks and times in, a finding out.
+
+A print server's "completed" is no proof: cupsd says it for a job whose printer was switched off, and
+counts pages no printer has printed. Only the printer's own count, over one uninterrupted power-on,
+shows what came out.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from hw.printer.ipp_partner import Condition, JobReport, JobState
+
+BOOT_SLACK_SECONDS = 3.0
+"""A printer's clock counts whole seconds and its answer takes a moment."""
+
+
+class Finding(enum.Enum):
+    """How following a job can end."""
+
+    ALL_OUT = "all_out"  # completed, every page counted
+    NOTHING_OUT = "nothing_out"  # ended by the printer before a page
+    PART_OUT = "part_out"  # ended otherwise: some pages, too many, or no count
+    NEVER_SEEN = "never_seen"  # the printer does not know it after the time to appear
+    LOST = "lost"  # the printer was switched off, is silent, or forgot the job
+    STALLED = "stalled"  # no page and nobody at the printer for too long
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the printer: its condition and the jobs of the name followed."""
+
+    condition: Condition
+    jobs: tuple[JobReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long to wait, in seconds.
+
+    appear: for the printer to know the job. stall: without any change at the printer.
+    silent: without an answer of the printer.
+    """
+
+    appear_seconds: float
+    stall_seconds: float
+    silent_seconds: float
+
+
+def judge(pages: int, jobs: tuple[JobReport, ...]) -> Finding | None:
+    """What the jobs of one name prove, None while one can still print. jobs: at least one.
+
+    A backend that was refused tries again, so a name may have dead jobs besides the one that counts;
+    two that printed are too many pages and prove nothing good.
+    """
+    if any(job.state.active for job in jobs):
+        return None
+    printed = [job for job in jobs if not _printed_nothing(job)]
+    match printed:
+        case []:
+            return Finding.NOTHING_OUT
+        case [job] if _completed(job) and job.impressions == pages:
+            return Finding.ALL_OUT
+        case _:
+            return Finding.PART_OUT
+
+
+def pages_out(jobs: tuple[JobReport, ...]) -> int:
+    """Printed sides the printer counts for this name."""
+    return sum(job.impressions or 0 for job in jobs)
+
+
+def _printed_nothing(job: JobReport) -> bool:
+    return job.state in (JobState.CANCELED, JobState.ABORTED) and job.impressions == 0
+
+
+def _completed(job: JobReport) -> bool:
+    return job.state is JobState.COMPLETED and "job-completed-successfully" in job.reasons
+
+
+class JobWatch:
+    """Follows one job of `pages` printed sides from look to look. Times are seconds of one clock."""
+
+    def __init__(self, pages: int, limits: Limits, now: float) -> None:
+        self._pages = pages
+        self._limits = limits
+        self._began = now
+        self._answered = now
+        self._changed = now
+        self._picture: object = None
+        self._power_on: float | None = None
+        self.seen = False
+        self.pages_out = 0
+
+    def see(self, now: float, look: Look | None) -> Finding | None:
+        """Take in one look, None if the printer was silent; None as long as the end is open."""
+        if look is None:
+            return Finding.LOST if now - self._answered > self._limits.silent_seconds else None
+        self._answered = now
+        if self._was_switched_off(now, look.condition.clock_seconds):
+            return Finding.LOST
+        self._note_change(now, look)
+        if not look.jobs:
+            return self._absent(now)
+        self.seen = True
+        self.pages_out = max(self.pages_out, pages_out(look.jobs))
+        finding = judge(self._pages, look.jobs)
+        if finding is None and now - self._changed > self._limits.stall_seconds:
+            return Finding.STALLED
+        return finding
+
+    def _absent(self, now: float) -> Finding | None:
+        if self.seen:
+            return Finding.LOST
+        return Finding.NEVER_SEEN if now - self._began > self._limits.appear_seconds else None
+
+    def _was_switched_off(self, now: float, up_seconds: int) -> bool:
+        power_on = now - up_seconds
+        if self._power_on is None:
+            self._power_on = power_on
+        return power_on > self._power_on + BOOT_SLACK_SECONDS
+
+    def _note_change(self, now: float, look: Look) -> None:
+        picture = (look.jobs, look.condition.reasons, look.condition.stopped)
+        if picture != self._picture:
+            self._picture, self._changed = picture, now
