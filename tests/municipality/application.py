@@ -1,0 +1,258 @@
+"""The HTTP side: routes, who may ask, and the form of every answer."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from tests.municipality import orders, sessions
+from tests.municipality.desk import JST, Desk, Kiosk, utc
+from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
+from tests.municipality.jpki import CardRefused, CardVerifier
+from tests.municipality.register import City
+from tests.municipality.sessions import Answer, Challenge
+from tests.municipality.store import Store
+from tests.municipality.wire import (
+    PROTOCOL,
+    AuthenticateRequest,
+    HeartbeatRequest,
+    OpenSessionRequest,
+    Problem,
+    R,
+    RefundRequest,
+    ReleaseRequest,
+    ReserveRequest,
+    ResultRequest,
+    b64u,
+    decode,
+    encode,
+    unb64u,
+)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Clock = Callable[[], datetime]
+T = TypeVar("T")
+
+_KIOSK = web.RequestKey("kiosk", Kiosk)
+
+
+@dataclass(slots=True)
+class Service:
+    """What the service knows; city and maintenance may change while it runs."""
+
+    store: Store
+    cards: CardVerifier
+    city: City
+    city_seal_png: bytes
+    server_thumbprint: str
+    now: Clock
+    maintenance: bool = False
+    faults: Faults = field(default_factory=Faults)
+
+    def closed_because(self) -> str | None:
+        """Why no visit may begin now, or None (R3)."""
+        if self.maintenance:
+            return "maintenance"
+        time_in_japan = self.now().astimezone(JST).time()
+        return None if self.city.opens <= time_in_japan < self.city.closes else "outside_hours"
+
+
+def application(service: Service) -> web.Application:
+    """The protocol over this service."""
+    window = _Window(service)
+    app = web.Application(
+        middlewares=[_with_protocol, window.with_faults, window.with_kiosk], client_max_size=65536
+    )
+    app.add_routes(
+        [
+            web.post("/v1/heartbeat", window.heartbeat),
+            web.post("/v1/sessions", window.open_session),
+            web.post("/v1/sessions/{session_id}/authenticate", window.authenticate),
+            web.delete("/v1/sessions/{session_id}", window.end_session),
+            web.post("/v1/orders", window.reserve),
+            web.get("/v1/orders/{order_id}", window.view),
+            web.post("/v1/orders/{order_id}/release", window.release),
+            web.post("/v1/orders/{order_id}/result", window.result),
+            web.post("/v1/orders/{order_id}/refund", window.refund),
+        ]
+    )
+    return app
+
+
+def thumbprint(certificate_der: bytes) -> str:
+    """SHA-256 of a certificate, base64url (x5t#S256 of RFC 7515)."""
+    return b64u(hashlib.sha256(certificate_der).digest())
+
+
+@web.middleware
+async def _with_protocol(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        response = await handler(request)
+    except Problem as problem:
+        response = _problem(problem.status, problem.code)
+    except web.HTTPException as refused:
+        response = _problem(refused.status, "request_invalid")
+    response.headers.update(PROTOCOL)
+    return response
+
+
+class _Window:
+    """One method for each message."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @web.middleware
+    async def with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        match self._service.faults.take(request.path):
+            case None:
+                return await handler(request)
+            case Refuse(code):
+                raise Problem(403, code)
+            case Delay(seconds):
+                await asyncio.sleep(seconds)
+                return await handler(request)
+            case Alter(change):
+                answer = await handler(request)
+                body = answer.body if isinstance(answer, web.Response) else None
+                return _json(200, change(body if isinstance(body, bytes) else b""))
+            case Drop("before"):
+                return _cut(request)
+            case Drop():
+                await handler(request)
+                return _cut(request)
+
+    @web.middleware
+    async def with_kiosk(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Ask the registry on every request: to TLS alone an expelled kiosk's open connection stays good."""
+        seen = thumbprint(_peer_certificate(request))
+        row = await self._service.store.transact(
+            lambda c: c.execute(
+                "SELECT urn FROM kiosk WHERE thumbprint = ? AND active = 1", (seen,)
+            ).fetchone()
+        )
+        if row is None:
+            raise Problem(403, "kiosk_unknown")
+        request[_KIOSK] = Kiosk(row["urn"], seen)
+        return await handler(request)
+
+    async def heartbeat(self, request: web.Request) -> web.Response:
+        beat = await _body(request, HeartbeatRequest)
+        await self._at_desk(
+            request,
+            lambda desk: desk.connection.execute(
+                "UPDATE kiosk SET seq = ?, firmware = ?, seen_at = ? WHERE urn = ?",
+                (beat.seq, beat.firmware, desk.moment, desk.kiosk.urn),
+            ),
+        )
+        reason = self._service.closed_because()
+        return _ok({"server_time": utc(self._service.now()), "open": reason is None, "reason": reason})
+
+    async def open_session(self, request: web.Request) -> web.Response:
+        message = await _body(request, OpenSessionRequest)
+        if (reason := self._service.closed_because()) is not None:
+            raise Problem(503, reason)
+        server = self._service.server_thumbprint
+        opened = await self._at_desk(request, lambda desk: sessions.open_session(desk, message, server))
+        return _ok(opened, status=201)
+
+    async def authenticate(self, request: web.Request) -> web.Response:
+        message = await _body(request, AuthenticateRequest)
+        certificate, signature = unb64u(message.cert), unb64u(message.signature)
+        session_id = request.match_info["session_id"]
+        consumed = await self._at_desk(request, lambda desk: sessions.consume(desk, session_id, message))
+        if isinstance(consumed, Answer):
+            return _given(consumed)
+        return _given(await self._judge(request, consumed, certificate, signature))
+
+    async def end_session(self, request: web.Request) -> web.Response:
+        session_id = request.match_info["session_id"]
+        await self._at_desk(request, lambda desk: sessions.end(desk, session_id))
+        return web.Response(status=204)
+
+    async def reserve(self, request: web.Request) -> web.Response:
+        message = await _body(request, ReserveRequest)
+        if self._service.maintenance:
+            raise Problem(503, "maintenance")
+        return _ok(await self._at_desk(request, lambda desk: orders.reserve(desk, message)), status=201)
+
+    async def view(self, request: web.Request) -> web.Response:
+        order_id = request.match_info["order_id"]
+        return _ok(await self._at_desk(request, lambda desk: orders.view(desk, order_id)))
+
+    async def release(self, request: web.Request) -> web.Response:
+        message = await _body(request, ReleaseRequest)
+        order_id, seal = request.match_info["order_id"], self._service.city_seal_png
+        return _ok(await self._at_desk(request, lambda desk: orders.release(desk, order_id, message, seal)))
+
+    async def result(self, request: web.Request) -> web.Response:
+        message = await _body(request, ResultRequest)
+        order_id = request.match_info["order_id"]
+        return _ok(await self._at_desk(request, lambda desk: orders.result(desk, order_id, message)))
+
+    async def refund(self, request: web.Request) -> web.Response:
+        message = await _body(request, RefundRequest)
+        order_id = request.match_info["order_id"]
+        return _ok(await self._at_desk(request, lambda desk: orders.refund(desk, order_id, message)))
+
+    async def _judge(
+        self, request: web.Request, challenge: Challenge, certificate: bytes, signature: bytes
+    ) -> Answer:
+        """Verify the card, then admit or refuse; a refusal is kept too, so that a repeat gets it again."""
+        try:
+            card = self._service.cards.verify(certificate, signature, challenge.tbs, self._service.now())
+            return await self._at_desk(request, lambda desk: sessions.admit(desk, challenge, card))
+        except (CardRefused, Problem) as refusal:
+            refused = Answer(403, _problem_body(403, refusal.code))
+        return await self._at_desk(request, lambda desk: sessions.refuse(desk, challenge, refused))
+
+    async def _at_desk(self, request: web.Request, work: Callable[[Desk], T]) -> T:
+        """One transaction for the kiosk that asks."""
+        kiosk, city, now = request[_KIOSK], self._service.city, self._service.now()
+        return await self._service.store.transact(lambda c: work(Desk(c, kiosk, city, now)))
+
+
+async def _body(request: web.Request, message: type[R]) -> R:
+    if request.content_type != "application/json":
+        raise Problem(415, "request_invalid")
+    return decode(await request.read(), message)
+
+
+def _ok(message: dict[str, Any], status: int = 200) -> web.Response:
+    return _json(status, encode(message))
+
+
+def _json(status: int, body: bytes) -> web.Response:
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+def _given(answer: Answer) -> web.Response:
+    kind = "application/json" if answer.status == 200 else "application/problem+json"
+    return web.Response(status=answer.status, body=answer.body, content_type=kind)
+
+
+def _problem(status: int, code: str) -> web.Response:
+    return _given(Answer(status, _problem_body(status, code)))
+
+
+def _problem_body(status: int, code: str) -> bytes:
+    return encode({"type": f"urn:madoguchi:problem:{code}", "status": status, "code": code})
+
+
+def _cut(request: web.Request) -> web.Response:
+    """End the connection at once; the response goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def _peer_certificate(request: web.Request) -> bytes:
+    tls = request.get_extra_info("ssl_object")
+    certificate = None if tls is None else tls.getpeercert(binary_form=True)
+    if not isinstance(certificate, bytes):
+        raise Problem(403, "kiosk_unknown")
+    return certificate

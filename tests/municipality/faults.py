@@ -1,0 +1,69 @@
+"""Faults that a test or a demonstration orders: each strikes the next matching request, once."""
+
+import fnmatch
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Change = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with this code instead of acting."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alter:
+    """Act, and then answer something else."""
+
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Wait before acting."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Cut the connection before or after acting."""
+
+    when: Literal["before", "after"]
+
+
+Fault = Refuse | Alter | Delay | Drop
+
+
+@dataclass(slots=True)
+class Faults:
+    """Faults waiting for their request. path: a shell pattern; heartbeats only match by name."""
+
+    _waiting: list[tuple[str, Fault]] = field(default_factory=list)
+
+    def add(self, path: str, fault: Fault) -> None:
+        """Strike the next request to this path."""
+        self._waiting.append((path, fault))
+
+    def take(self, path: str) -> Fault | None:
+        """The first fault waiting for this path, used up."""
+        for waiting in self._waiting:
+            pattern, fault = waiting
+            if _strikes(pattern, path):
+                self._waiting.remove(waiting)
+                return fault
+        return None
+
+    def left(self) -> int:
+        """Faults that met no request yet."""
+        return len(self._waiting)
+
+
+def _strikes(pattern: str, path: str) -> bool:
+    if path == "/v1/heartbeat" and pattern == "*":
+        return False
+    return fnmatch.fnmatchcase(path, pattern)

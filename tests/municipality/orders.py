@@ -1,0 +1,274 @@
+"""Orders: reserved, released against the fee, ended by what the kiosk reports.
+
+Every statement names the order, its kiosk, its session and the state it expects, and must change
+exactly one row. Answers given once are given again.
+"""
+
+import hashlib
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tests.municipality import contents, records
+from tests.municipality.desk import Desk
+from tests.municipality.eligibility import Assessment, Offer
+from tests.municipality.sealing import AUTHORITY, CONTENTS, Addressee, seal
+from tests.municipality.sessions import current_assessment
+from tests.municipality.states import TERMINAL, State, after_refund, after_result
+from tests.municipality.store import count
+from tests.municipality.wire import (
+    Problem,
+    RefundRequest,
+    ReleaseRequest,
+    Request,
+    ReserveRequest,
+    ResultRequest,
+    b64u,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What checks and settlements may know of an order: nothing of a person."""
+
+    order_id: str
+    kiosk: str
+    kind: str
+    copies: int
+    state: State
+    total_yen: int
+    number: str
+    paid_yen: int | None
+    receipt_no: str | None
+    pages_out: int | None
+    refunded_yen: int | None
+    owed_yen: int | None
+
+
+def reserve(desk: Desk, request: ReserveRequest) -> dict[str, Any]:
+    """Reserve an issuance and seal its contents to the session's key.
+
+    Raises Problem 404 session_unknown, 409 order_conflict for the id of another order, 403 with the
+    refusal or not_offered.
+    """
+    asked = hashlib.sha256(msgspec.json.encode(request, order="deterministic")).digest()
+    if (existing := _find(desk, request.order_id)) is not None:
+        return _reserved_before(desk, existing, request, asked)
+    session = desk.connection.execute(
+        "SELECT * FROM session"
+        " WHERE id = ? AND kiosk = ? AND thumbprint = ? AND state = 'AUTHENTICATED' AND ends_at > ?",
+        (request.session_id, desk.kiosk.urn, desk.kiosk.thumbprint, desk.moment),
+    ).fetchone()
+    if session is None:
+        raise Problem(404, "session_unknown")
+    assessment = current_assessment(desk, session["resident"])
+    total_yen = _permitted(assessment, request).fee_yen * request.copies
+    return _insert(desk, session, request, asked, total_yen)
+
+
+def release(desk: Desk, order_id: str, request: ReleaseRequest, city_seal_png: bytes) -> dict[str, Any]:
+    """Commit the issuance: from here the certificate exists and its fee is due.
+
+    Raises Problem 404 order_unknown, 409 amount_wrong or order_ended (nothing was released), 409
+    order_conflict (it was released, but not like this or it has ended since).
+    """
+    order = _owned(desk, order_id)
+    state = State(order["state"])
+    if order["receipt_no"] is not None:
+        if state in TERMINAL or order["paid_yen"] != request.paid_yen:
+            raise Problem(409, "order_conflict")
+        return _released(order_id, order["receipt_no"], order["authority"])
+    if state is not State.RESERVED or order["expires_at"] <= desk.moment:
+        raise Problem(409, "order_ended")
+    if order["total_yen"] != request.paid_yen:
+        raise Problem(409, "amount_wrong")
+    receipt_no = f"{desk.today:%Y%m%d}-{count(desk.connection, 'receipt'):08d}"
+    authority = seal(
+        {
+            "v": 1,
+            "order_id": order_id,
+            "number": order["number"],
+            "receipt_no": receipt_no,
+            "city_seal": b64u(city_seal_png),
+        },
+        AUTHORITY,
+        Addressee(order["kem"], order_id, order["session"], desk.kiosk.urn),
+    )
+    _change(
+        desk,
+        order,
+        State.RELEASED,
+        {"paid_yen": request.paid_yen, "receipt_no": receipt_no, "authority": authority},
+    )
+    return _released(order_id, receipt_no, authority)
+
+
+def result(desk: Desk, order_id: str, request: ResultRequest) -> dict[str, Any]:
+    """Take the kiosk's word for how the print ended. Raises Problem 404 order_unknown, 409 order_conflict."""
+    order = _owned(desk, order_id)
+    if _is_new(desk, order_id, request):
+        state = after_result(State(order["state"]), request.outcome)
+        if state is None:
+            raise Problem(409, "order_conflict")
+        _change(desk, order, state, {"pages_out": request.pages_out})
+    return view(desk, order_id)
+
+
+def refund(desk: Desk, order_id: str, request: RefundRequest) -> dict[str, Any]:
+    """Take the kiosk's word for what was paid back. Raises Problem 404 order_unknown, 409 order_conflict."""
+    order = _owned(desk, order_id)
+    if _is_new(desk, order_id, request):
+        state = after_refund(State(order["state"]))
+        if state is None or order["refunded_yen"] is not None:
+            raise Problem(409, "order_conflict")
+        _change(desk, order, state, {"refunded_yen": request.yen, "owed_yen": request.owed_yen})
+    return view(desk, order_id)
+
+
+def view(desk: Desk, order_id: str) -> dict[str, Any]:
+    """The order as a kiosk may see it, without anything sealed. Raises Problem 404 order_unknown."""
+    order = _owned(desk, order_id)
+    names = ("order_id", "state", "total_yen", "number", "receipt_no", "paid_yen", "refunded_yen", "owed_yen")
+    return {name: order[name] for name in names}
+
+
+def expire(connection: sqlite3.Connection, now: datetime) -> None:
+    """End what waited too long, and forget what sessions knew."""
+    moment = now.timestamp()
+    connection.execute(
+        "UPDATE orders SET state = 'EXPIRED', sealed = NULL WHERE state = 'RESERVED' AND expires_at <= ?",
+        (moment,),
+    )
+    connection.execute(
+        "UPDATE session SET state = 'ENDED', answer = NULL, resident = NULL"
+        " WHERE state <> 'ENDED' AND ends_at <= ?",
+        (moment,),
+    )
+
+
+def snapshot(connection: sqlite3.Connection) -> list[Order]:
+    """All orders in the order they were made."""
+    rows = connection.execute(
+        "SELECT order_id, kiosk, kind, copies, state, total_yen, number, paid_yen, receipt_no, pages_out,"
+        " refunded_yen, owed_yen FROM orders ORDER BY rowid"
+    )
+    return [Order(**{**dict(row), "state": State(row["state"])}) for row in rows]
+
+
+def _find(desk: Desk, order_id: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = desk.connection.execute(
+        "SELECT orders.*, session.kem FROM orders JOIN session ON session.id = orders.session"
+        " WHERE order_id = ? AND session.kiosk = orders.kiosk",
+        (order_id,),
+    ).fetchone()
+    return row
+
+
+def _owned(desk: Desk, order_id: str) -> sqlite3.Row:
+    row = _find(desk, order_id)
+    if row is None or row["kiosk"] != desk.kiosk.urn:
+        raise Problem(404, "order_unknown")
+    return row
+
+
+def _reserved_before(desk: Desk, order: sqlite3.Row, request: ReserveRequest, asked: bytes) -> dict[str, Any]:
+    same = (order["kiosk"], order["session"], order["asked"]) == (desk.kiosk.urn, request.session_id, asked)
+    if not same or order["state"] != State.RESERVED:
+        raise Problem(409, "order_conflict")
+    return _reserved(request.order_id, order["total_yen"], order["sealed"])
+
+
+def _permitted(assessment: Assessment, request: ReserveRequest) -> Offer:
+    """The offer that covers the request. Raises Problem 403."""
+    for kind, code in assessment.refusals:
+        if kind == request.kind:
+            raise Problem(403, code)
+    offer = next(offer for offer in assessment.offers if offer.kind == request.kind)
+    too_much = request.copies > offer.max_copies
+    no_household = request.subjects == "household" and not offer.household
+    no_items = bool(request.items) and request.kind != "juminhyo"
+    if too_much or no_household or no_items or len(set(request.items)) != len(request.items):
+        raise Problem(403, "not_offered")
+    return offer
+
+
+def _insert(
+    desk: Desk, session: sqlite3.Row, request: ReserveRequest, asked: bytes, total_yen: int
+) -> dict[str, Any]:
+    today, city = desk.today, desk.city
+    entry = records.entry(desk, session["resident"])
+    number = f"{city.code}-{today:%Y%m%d}-{count(desk.connection, 'number'):08d}"
+    wanted = contents.Wanted(
+        request.kind, request.subjects == "household", frozenset(request.items), request.copies
+    )
+    owner = {
+        "v": 1,
+        "order_id": request.order_id,
+        "session_id": request.session_id,
+        "kiosk": desk.kiosk.urn,
+        "person_ref": session["person_ref"],
+    }
+    sealed = seal(
+        owner | contents.certificate(entry, wanted, city, number, today),
+        CONTENTS,
+        Addressee(session["kem"], request.order_id, request.session_id, desk.kiosk.urn),
+    )
+    desk.connection.execute(
+        "INSERT INTO orders (order_id, kiosk, session, asked, kind, copies, total_yen, number,"
+        " register_version, register_as_of, state, expires_at, sealed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'RESERVED', ?, ?)",
+        (
+            *(
+                request.order_id,
+                desk.kiosk.urn,
+                request.session_id,
+                asked,
+                request.kind,
+                request.copies,
+                total_yen,
+            ),
+            *(number, entry.version, entry.as_of.timestamp()),
+            *(desk.moment + city.reservation_seconds, sealed),
+        ),
+    )
+    return _reserved(request.order_id, total_yen, sealed)
+
+
+def _change(desk: Desk, order: sqlite3.Row, state: State, values: dict[str, int | str]) -> None:
+    """From the state that was read to the next one, or not at all; what ended keeps nothing sealed."""
+    settings = "".join(f", {name} = ?" for name in values)
+    erased = ", sealed = NULL, authority = NULL" if state in TERMINAL else ""
+    changed = desk.connection.execute(
+        f"UPDATE orders SET state = ?{settings}{erased}"  # noqa: S608 - names of columns from this module
+        " WHERE order_id = ? AND kiosk = ? AND session = ? AND state = ?",
+        (state, *values.values(), order["order_id"], order["kiosk"], order["session"], order["state"]),
+    ).rowcount
+    if changed != 1:
+        raise Problem(409, "order_conflict")
+
+
+def _is_new(desk: Desk, order_id: str, request: Request) -> bool:
+    """False if the very same report was taken before."""
+    digest = hashlib.sha256(
+        type(request).__name__.encode() + msgspec.json.encode(request, order="deterministic")
+    ).digest()
+    return (
+        desk.connection.execute("INSERT OR IGNORE INTO report VALUES (?, ?)", (order_id, digest)).rowcount
+        == 1
+    )
+
+
+def _reserved(order_id: str, total_yen: int, sealed: str) -> dict[str, Any]:
+    return {"order_id": order_id, "state": State.RESERVED, "total_yen": total_yen, "sealed": sealed}
+
+
+def _released(order_id: str, receipt_no: str, authority: str) -> dict[str, Any]:
+    return {
+        "order_id": order_id,
+        "state": State.RELEASED,
+        "receipt_no": receipt_no,
+        "authority": authority,
+    }

@@ -1,0 +1,187 @@
+"""The reference backend of a municipality: HTTPS with mutual TLS 1.3, one process, one SQLite file."""
+
+import asyncio
+import sqlite3
+import ssl
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+from cryptography import x509
+
+from tests.municipality import orders, records
+from tests.municipality.application import Clock, Service, application, thumbprint
+from tests.municipality.desk import JST
+from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
+from tests.municipality.jpki import CardVerifier
+from tests.municipality.orders import Order
+from tests.municipality.register import CITY, PEOPLE, load_city, load_people
+from tests.municipality.store import Store
+
+
+def real_time() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+class MunicipalityServer:
+    """Serves the kiosk protocol on localhost until stopped.
+
+    pki: a folder made by scripts/make_test_pki. database: a file, kept between runs, or a new one.
+    port: 0 takes a free one, see the attribute after start. kiosks: certificates of the kiosks that
+    are let in, by default the one in pki/kiosk. now: the clock of the service (hours, dates, expiry),
+    not of TLS. upkeep_seconds: how often the register is confirmed and old things end.
+    """
+
+    def __init__(
+        self,
+        *,
+        pki: Path,
+        database: Path,
+        port: int = 0,
+        now: Clock = real_time,
+        city: Path = CITY,
+        people: Path = PEOPLE,
+        kiosks: tuple[Path, ...] | None = None,
+        upkeep_seconds: float = 60.0,
+    ) -> None:
+        self.port = port
+        self._pki = pki
+        self._people = people
+        self._kiosks = (pki / "kiosk" / "certificate.pem",) if kiosks is None else kiosks
+        self._upkeep_seconds = upkeep_seconds
+        rules = load_city(city)
+        roots, crl = (pki / "jpki" / "root.pem").read_bytes(), (pki / "jpki" / "crl.der").read_bytes()
+        self._service = Service(
+            store=Store(database),
+            cards=CardVerifier(roots, (crl,), rules.policies),
+            city=rules,
+            city_seal_png=(pki / "seals" / "city.png").read_bytes(),
+            server_thumbprint=thumbprint(_certificate_der(pki / "server" / "certificate.pem")),
+            now=now,
+        )
+        self._runner: web.AppRunner | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where a kiosk finds the server."""
+        return f"https://localhost:{self.port}"
+
+    @property
+    def audience(self) -> str:
+        """The backend's own name, which stands in what a card signs."""
+        return self._service.city.audience
+
+    async def start(self) -> None:
+        """Load the register and listen."""
+        service, now = self._service, self._service.now()
+        await service.store.open()
+        people = load_people(now.astimezone(JST).date(), self._people)
+        await service.store.transact(lambda c: records.load(c, people, self._pki, service.city, now))
+        for certificate in self._kiosks:
+            await self.admit_kiosk(certificate)
+        self._runner = web.AppRunner(application(service), access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls())
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self._upkeep = asyncio.create_task(self._keep_up(), name="municipality-upkeep")
+
+    async def stop(self) -> None:
+        """Stop listening and close the database; may be called twice."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+            await asyncio.gather(self._upkeep, return_exceptions=True)
+            self._upkeep = None
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        await self._service.store.close()
+
+    async def orders(self) -> list[Order]:
+        """All orders so far, for checks: id, state, yen, number."""
+        return await self._service.store.transact(orders.snapshot)
+
+    async def admit_kiosk(self, certificate: Path) -> None:
+        """Let the kiosk with this certificate in."""
+        der = _certificate_der(certificate)
+        row = (_kiosk_urn(der), thumbprint(der))
+        await self._service.store.transact(
+            lambda c: c.execute(
+                "INSERT INTO kiosk (urn, thumbprint, active) VALUES (?, ?, 1)"
+                " ON CONFLICT (urn) DO UPDATE SET thumbprint = excluded.thumbprint, active = 1",
+                row,
+            )
+        )
+
+    async def expel_kiosk(self, urn: str) -> None:
+        """Refuse this kiosk from its next request on, also on an open connection."""
+        await self._service.store.transact(
+            lambda c: c.execute("UPDATE kiosk SET active = 0 WHERE urn = ?", (urn,))
+        )
+
+    def set_hours(self, opens: time, closes: time) -> None:
+        """Serve from opens until closes, Japan time."""
+        self._service.city = msgspec.structs.replace(self._service.city, opens=opens, closes=closes)
+
+    def set_maintenance(self, maintenance: bool) -> None:
+        """Begin or end system maintenance."""
+        self._service.maintenance = maintenance
+
+    def refuse_next(self, code: str, path: str = "*") -> None:
+        """Refuse the next request with this code. path: a shell pattern; * means all but heartbeats."""
+        self._service.faults.add(path, Refuse(code))
+
+    def answer_garbage_next(self, path: str = "*", body: bytes = b'{"state": "GARB') -> None:
+        """Act on the next request, and answer this with status 200."""
+        self._service.faults.add(path, Alter(lambda _: body))
+
+    def alter_next(self, path: str, change: Change) -> None:
+        """Act on the next request, and answer with a changed body and status 200."""
+        self._service.faults.add(path, Alter(change))
+
+    def delay_next(self, seconds: float, path: str = "*") -> None:
+        """Act on the next request only after a while."""
+        self._service.faults.add(path, Delay(seconds))
+
+    def drop_next(self, when: Literal["before", "after"], path: str = "*") -> None:
+        """Cut the connection of the next request, before or after acting on it."""
+        self._service.faults.add(path, Drop(when))
+
+    def faults_left(self) -> int:
+        """Ordered faults that met no request yet."""
+        return self._service.faults.left()
+
+    def _tls(self) -> ssl.SSLContext:
+        """TLS 1.3 with a client certificate; no tickets: a resumed session would not be checked again."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(self._pki / "server" / "certificate.pem", self._pki / "server" / "key.pem")
+        context.load_verify_locations(self._pki / "device_ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.num_tickets = 0
+        return context
+
+    async def _keep_up(self) -> None:
+        """Confirm the register, and end what waited too long."""
+        while True:
+            await asyncio.sleep(self._upkeep_seconds)
+            await self._service.store.transact(self._keep_up_once)
+
+    def _keep_up_once(self, connection: sqlite3.Connection) -> None:
+        now = self._service.now()
+        records.confirm(connection, now)
+        orders.expire(connection, now)
+
+
+def _certificate_der(path: Path) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(path.read_text(encoding="ascii"))
+
+
+def _kiosk_urn(certificate_der: bytes) -> str:
+    certificate = x509.load_der_x509_certificate(certificate_der)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return names.get_values_for_type(x509.UniformResourceIdentifier)[0]

@@ -1,0 +1,100 @@
+"""The protocol's messages as the backend reads and writes them: JSON, strict, binary as base64url."""
+
+import base64
+import binascii
+import json
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from tests.municipality.register import Kind
+from tests.municipality.states import Outcome
+
+PROTOCOL = {"Madoguchi-Protocol": "1"}
+"""Header of every response."""
+
+Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
+Binary = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]*\Z", max_length=16384)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+
+
+class Problem(Exception):
+    """An answer of RFC 9457: nothing was done, `code` says why."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request body; unknown fields are refused."""
+
+
+class HeartbeatRequest(Request, frozen=True):
+    seq: Count
+    firmware: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class OpenSessionRequest(Request, frozen=True):
+    kem: Binary
+    kem_alg: Literal["X25519"]
+    ui_lang: Literal["ja", "en"]
+
+
+class AuthenticateRequest(Request, frozen=True):
+    cert: Binary
+    alg: Literal["RS256"]
+    signature: Binary
+
+
+class ReserveRequest(Request, frozen=True):
+    order_id: Id
+    session_id: Id
+    kind: Kind
+    subjects: Literal["self", "household"]
+    items: tuple[Literal["head_and_relation", "registered_domicile"], ...]
+    copies: Annotated[int, msgspec.Meta(ge=1, le=99)]
+
+
+class ReleaseRequest(Request, frozen=True):
+    paid_yen: Count
+
+
+class ResultRequest(Request, frozen=True):
+    outcome: Outcome
+    pages_out: Count
+
+
+class RefundRequest(Request, frozen=True):
+    yen: Count
+    owed_yen: Count
+
+
+R = TypeVar("R", bound=Request)
+
+
+def decode(body: bytes, message: type[R]) -> R:
+    """Read a request body. Raises Problem 400 request_invalid."""
+    try:
+        return msgspec.json.decode(body, type=message)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
+        raise Problem(400, "request_invalid") from cause
+
+
+def b64u(octets: bytes) -> str:
+    """base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+
+
+def unb64u(text: str) -> bytes:
+    """Octets of unpadded base64url. Raises Problem 400 request_invalid."""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as cause:
+        raise Problem(400, "request_invalid") from cause
+
+
+def encode(message: Any) -> bytes:
+    """JSON without white space, UTF-8."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
