@@ -19,12 +19,19 @@ class Closure:
 
 @dataclass(frozen=True, slots=True)
 class HoursRule:
-    """Daily hours in Japan time; in the last minutes before closing no new visit begins."""
+    """Daily hours in Japan time; in the last minutes before closing no new visit begins.
+
+    closes: time.max for the end of the day.
+    """
 
     opens: time
     closes: time
     last_minutes: int
     closures: tuple[Closure, ...] = ()
+
+    @property
+    def round_the_clock(self) -> bool:
+        return self.opens == time.min and self.closes == time.max
 
 
 def service_hours(now: datetime, rule: HoursRule) -> ServiceHours:
@@ -54,7 +61,7 @@ def opens_next(now: datetime, rule: HoursRule) -> datetime:
         opening = local.replace(hour=rule.opens.hour, minute=rule.opens.minute, second=0, microsecond=0)
         if local.time() < rule.opens:
             moment = opening
-        elif local.time() >= rule.closes:
+        elif local.time() >= rule.closes and not rule.round_the_clock:
             moment = opening + timedelta(days=1)
         else:
             break

@@ -1,0 +1,416 @@
+"""The configuration: typed TOML, every key known, every unit in its key.
+
+`kiosk.toml` describes the machine, one or more municipality profiles describe the service. A key
+that is unknown, missing, of the wrong type or contradicted by another profile is a ConfigError
+that names file, key and what was expected.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from firmware.core.fees import Fee, overlaps
+from firmware.core.hours import Closure, HoursRule
+from firmware.core.rules import Rules
+from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
+from firmware.errors import ConfigError
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Pin = Annotated[int, Meta(ge=0, le=27)]
+Level = Annotated[int, Meta(ge=0, le=1)]
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file; a key nobody reads is an error."""
+
+
+class Kiosk(_Section):
+    """urn: the identity in the device certificate, urn:kiosk:…"""
+
+    urn: Annotated[str, Meta(pattern=r"^urn:kiosk:[a-z0-9][a-z0-9-]{0,62}$")]
+    profiles: Annotated[list[str], Meta(min_length=1)]
+    messages: str = "messages"
+    languages: list[Language] = msgspec.field(default_factory=lambda: [Language.JA, Language.EN])
+
+
+class JournalFile(_Section):
+    """key_file: at least 16 random bytes that chain the entries; a credential, never in the repository."""
+
+    path: str
+    key_file: str
+
+
+class Screen(_Section):
+    host: Word = "127.0.0.1"
+    port: Port = 8080
+    keepalive_seconds: Seconds = 0.5
+    silence_seconds: Seconds = 1.5
+
+
+class CardReader(_Section):
+    """name: a part of the reader's PC/SC name, empty for the first one."""
+
+    name: str = ""
+    apdu_timeout_seconds: Seconds = 5.0
+    reconnect_seconds: Seconds = 2.0
+
+
+class Keypad(_Section):
+    row_pins: list[Pin]
+    column_pins: list[Pin]
+    layout: list[list[str]]
+    scan_seconds: Seconds = 0.01
+    stable_scans: Annotated[int, Meta(ge=2, le=20)] = 3
+    double_strike_seconds: Seconds = 0.3
+
+
+class Sensor(_Section):
+    pin: Pin
+    active_level: Level
+
+
+class Panel(_Section):
+    door: Sensor
+    paper: Sensor
+    change: Sensor
+    lamp_pins: dict[str, Pin]
+    buzzer_pin: Pin
+    debounce_seconds: Seconds = 0.03
+
+
+class Coins(_Section):
+    """device: the tty of the ccTalk bus. serial: the commissioned acceptor, 0 for any."""
+
+    device: str
+    baud: int = 9600
+    serial: Annotated[int, Meta(ge=0, le=0xFFFFFF)] = 0
+    denominations_yen: list[Yen]
+    drain_seconds: Seconds = 2.0
+    poll_seconds: Seconds = 0.2
+
+
+class Hopper(_Section):
+    """coins_loaded: coins put in when the journal began; what was paid out since is counted there."""
+
+    coin_yen: Yen = 100
+    coins_loaded: Annotated[int, Meta(ge=0)]
+    minimum_coins: Annotated[int, Meta(ge=0)] = 8
+
+
+class DocumentPrinter(_Section):
+    uri: Word
+    cups_socket: str
+    queue: Word
+    poll_seconds: Seconds = 2.0
+    appear_seconds: Seconds = 40.0
+    stall_seconds: Seconds = 300.0
+
+
+class ReceiptPrinter(_Section):
+    device: str
+    baud: int = 19_200
+    columns: Annotated[int, Meta(ge=24, le=64)] = 32
+    poll_seconds: Seconds = 2.0
+
+
+class Municipality(_Section):
+    url: Annotated[str, Meta(pattern=r"^https://")]
+    ca_file: str
+    certificate_file: str
+    key_file: str
+    audience: Word
+    heartbeat_seconds: Seconds = 20.0
+    request_seconds: Seconds = 10.0
+    total_seconds: Seconds = 45.0
+    clock_tolerance_seconds: Seconds = 2.0
+
+
+class Documents(_Section):
+    value_fonts: Annotated[list[str], Meta(min_length=1)]
+    label_fonts: Annotated[list[str], Meta(min_length=1)]
+    start_seconds: Seconds = 10.0
+    prepare_seconds: Seconds = 20.0
+    print_seconds: Seconds = 30.0
+
+
+class Timeouts(_Section):
+    """How long each screen waits for the person or the other side."""
+
+    notice_seconds: Seconds = 90
+    present_card_seconds: Seconds = 60
+    reading_card_seconds: Seconds = 15
+    opening_session_seconds: Seconds = 20
+    pin_seconds: Seconds = 60
+    pin_wrong_seconds: Seconds = 60
+    authenticating_seconds: Seconds = 50
+    take_card_seconds: Seconds = 10
+    choose_kind_seconds: Seconds = 90
+    choose_subjects_seconds: Seconds = 90
+    choose_items_seconds: Seconds = 120
+    choose_copies_seconds: Seconds = 60
+    confirm_seconds: Seconds = 120
+    preparing_seconds: Seconds = 60
+    coins_seconds: Seconds = 120
+    closing_coins_seconds: Seconds = 15
+    take_all_seconds: Seconds = 20
+    thanks_seconds: Seconds = 10
+    ended_seconds: Seconds = 20
+    most_alarms: Annotated[int, Meta(ge=1, le=100)] = 17
+
+
+_STATE_OF_TIMEOUT = {
+    "notice_seconds": "Notice",
+    "present_card_seconds": "AwaitingCard",
+    "reading_card_seconds": "ReadingCard",
+    "opening_session_seconds": "OpeningSession",
+    "pin_seconds": "EnteringPin",
+    "pin_wrong_seconds": "PinWasWrong",
+    "authenticating_seconds": "Authenticating",
+    "take_card_seconds": "TakingCard",
+    "choose_kind_seconds": "ChoosingKind",
+    "choose_subjects_seconds": "ChoosingSubjects",
+    "choose_items_seconds": "ChoosingItems",
+    "choose_copies_seconds": "ChoosingCopies",
+    "confirm_seconds": "Confirming",
+    "preparing_seconds": "Preparing",
+    "coins_seconds": "CollectingCoins",
+    "closing_coins_seconds": "ClosingCoins",
+    "take_all_seconds": "TakingAll",
+    "thanks_seconds": "Thanks",
+    "ended_seconds": "Ended",
+}
+
+
+class KioskFile(_Section):
+    """kiosk.toml"""
+
+    kiosk: Kiosk
+    journal: JournalFile
+    screen: Screen = Screen()
+    card_reader: CardReader = CardReader()
+    keypad: Keypad
+    panel: Panel
+    coins: Coins
+    hopper: Hopper
+    document_printer: DocumentPrinter
+    receipt_printer: ReceiptPrinter
+    municipality: Municipality
+    documents: Documents
+    timeouts: Timeouts = Timeouts()
+
+
+class City(_Section):
+    name: Word
+    name_en: Word
+    counters: Word
+    counters_en: Word
+
+
+class ClosureEntry(_Section):
+    begins: datetime
+    ends: datetime
+
+
+class Hours(_Section):
+    opens: str
+    closes: str
+    last_minutes: Annotated[int, Meta(ge=0, le=120)]
+    closures: list[ClosureEntry] = []
+
+
+class FeeEntry(_Section):
+    kind: CertificateKind
+    yen: Annotated[int, Meta(gt=0, le=10_000)]
+    valid_from: date
+    valid_to: date | None = None
+
+
+class ProfileFile(_Section):
+    """A municipality profile, after merging."""
+
+    city: City
+    hours: Hours
+    fees: Annotated[list[FeeEntry], Meta(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the kiosk is told. directory: what relative paths in kiosk.toml start from."""
+
+    directory: Path
+    file: KioskFile
+    city: City
+    hours: HoursRule
+    fees: tuple[Fee, ...]
+    rules: Rules
+
+    def path(self, text: str) -> Path:
+        """A path of kiosk.toml, relative to the file's folder."""
+        return self.directory / text
+
+
+def load(path: Path) -> Settings:
+    """Read kiosk.toml and its profiles. Raises ConfigError."""
+    file = _typed(path, _table(path), KioskFile)
+    _check_machine(path, file)
+    profiles = [path.parent / name for name in file.kiosk.profiles]
+    profile = _typed(profiles[-1], merge([(p.name, _table(p)) for p in profiles]), ProfileFile)
+    name = profiles[-1].name
+    fees = tuple(Fee(f.kind, f.yen, f.valid_from, f.valid_to) for f in profile.fees)
+    for earlier, later in overlaps(fees):
+        raise ConfigError(
+            f"{name}: fees: two fees of {later.kind.value} hold on {later.valid_from}"
+            f" ({earlier.yen} and {later.yen} yen); expected one a day"
+        )
+    _check_money(path, file, fees)
+    return Settings(
+        directory=path.parent,
+        file=file,
+        city=profile.city,
+        hours=_hours(name, profile.hours),
+        fees=fees,
+        rules=_rules(file),
+    )
+
+
+def merge(tables: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Several profiles as one: lists add up, everything else may be said only once or alike.
+
+    Raises ConfigError naming both files and the key that they contradict each other in.
+    """
+    merged: dict[str, Any] = {}
+    said_in: dict[str, str] = {}
+    for file, table in tables:
+        _merge_into(merged, table, "", file, said_in)
+    return merged
+
+
+def _merge_into(
+    merged: dict[str, Any], table: Mapping[str, Any], prefix: str, file: str, said_in: dict[str, str]
+) -> None:
+    for key, value in table.items():
+        where = f"{prefix}{key}"
+        match merged.get(key), value:
+            case None, dict():
+                merged[key] = {}
+                _merge_into(merged[key], value, f"{where}.", file, said_in)
+            case None, _:
+                merged[key] = list(value) if isinstance(value, list) else value
+                said_in[where] = file
+            case dict() as known, dict():
+                _merge_into(known, value, f"{where}.", file, said_in)
+            case list() as known, list():
+                known.extend(item for item in value if item not in known)
+            case known, _ if known != value:
+                raise ConfigError(
+                    f"{file}: {where} is {value!r} but {said_in.get(where, 'another profile')} says"
+                    f" {known!r}; expected one value"
+                )
+            case _:
+                pass
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as cause:
+        raise ConfigError(f"{path}: file is missing") from cause
+    except (OSError, UnicodeDecodeError) as cause:
+        raise ConfigError(f"{path}: cannot be read") from cause
+    except tomllib.TOMLDecodeError as cause:
+        raise ConfigError(f"{path}: is no TOML: {cause}") from cause
+
+
+T = TypeVar("T")
+
+
+def _typed(path: Path, table: dict[str, Any], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(table, kind, strict=True)
+    except msgspec.ValidationError as cause:
+        message, _, where = str(cause).partition(" - at `$")
+        key = where.rstrip("`").lstrip(".")
+        raise ConfigError(f"{path.name}: {key or 'top level'}: {message}") from cause
+
+
+def _check_machine(path: Path, file: KioskFile) -> None:
+    keypad = file.keypad
+    names = [name for row in keypad.layout for name in row if name]
+    known = {key.value for key in KeypadKey}
+    if unknown := sorted(set(names) - known):
+        raise ConfigError(
+            f"{path.name}: keypad.layout: unknown key {unknown[0]!r}; expected {', '.join(sorted(known))}"
+        )
+    if missing := sorted(known - set(names)):
+        raise ConfigError(f"{path.name}: keypad.layout: key {missing[0]!r} is missing")
+    if len(keypad.layout) != len(keypad.row_pins) or any(
+        len(row) != len(keypad.column_pins) for row in keypad.layout
+    ):
+        raise ConfigError(f"{path.name}: keypad.layout: expected one list a row pin, one key a column pin")
+    panel = file.panel
+    pins = [
+        *keypad.row_pins,
+        *keypad.column_pins,
+        *panel.lamp_pins.values(),
+        panel.buzzer_pin,
+        *(sensor.pin for sensor in (panel.door, panel.paper, panel.change)),
+    ]
+    if twice := sorted({pin for pin in pins if pins.count(pin) > 1}):
+        raise ConfigError(f"{path.name}: keypad, panel: GPIO {twice[0]} is used twice")
+
+
+def _check_money(path: Path, file: KioskFile, fees: Sequence[Fee]) -> None:
+    coin_yen = file.hopper.coin_yen
+    for yen in file.coins.denominations_yen:
+        if yen <= 0 or yen % coin_yen:
+            raise ConfigError(
+                f"{path.name}: coins.denominations_yen: {yen} yen cannot be given back in"
+                f" {coin_yen}-yen coins; expected multiples"
+            )
+    for fee in fees:
+        if fee.yen % coin_yen:
+            raise ConfigError(
+                f"fees: {fee.yen} yen for {fee.kind.value} leaves change that"
+                f" {coin_yen}-yen coins of {path.name} cannot make up; expected a multiple"
+            )
+
+
+def _hours(name: str, hours: Hours) -> HoursRule:
+    closures = []
+    for index, entry in enumerate(hours.closures):
+        if entry.begins.tzinfo is None or entry.ends.tzinfo is None:
+            raise ConfigError(f"{name}: hours.closures[{index}]: expected a time with its offset, +09:00")
+        if entry.begins >= entry.ends:
+            raise ConfigError(f"{name}: hours.closures[{index}]: ends before it begins")
+        closures.append(Closure(entry.begins, entry.ends))
+    opens, closes = _time(name, "opens", hours.opens), _time(name, "closes", hours.closes)
+    if opens >= closes:
+        raise ConfigError(f"{name}: hours.closes: {hours.closes} is not after {hours.opens}")
+    return HoursRule(opens, closes, hours.last_minutes, tuple(closures))
+
+
+def _time(name: str, key: str, text: str) -> time:
+    if text == "24:00":
+        return time.max
+    try:
+        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a wall time in Japan, no date
+    except ValueError as cause:
+        raise ConfigError(f"{name}: hours.{key}: {text!r}; expected HH:MM up to 24:00") from cause
+
+
+def _rules(file: KioskFile) -> Rules:
+    return Rules(
+        timeouts_seconds={state: getattr(file.timeouts, key) for key, state in _STATE_OF_TIMEOUT.items()},
+        denominations_yen=frozenset(file.coins.denominations_yen),
+        minimum_change_coins=file.hopper.minimum_coins,
+        most_alarms=file.timeouts.most_alarms,
+        languages=tuple(file.kiosk.languages),
+    )
