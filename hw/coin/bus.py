@@ -1,0 +1,183 @@
+"""The ccTalk bus: one line, one request at a time, answers that can be believed."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from firmware.errors import DeviceGone, MadoguchiError
+from firmware.logbook import EventId, Logbook
+from hw.coin.cctalk import HOST_ADDRESS, Answer, Frame, Garbled, Header, decode, encode, without_echo
+from hw.serial_line import SerialLine
+
+ANSWERS = frozenset(Answer)
+LONGEST_FLUSH_SILENCES = 8
+"""A line that babbles longer than this many silences is not waited for any more."""
+
+
+class NotExecuted(MadoguchiError, RuntimeError):
+    """The device answered NAK or BUSY: it understood and did not do it."""
+
+
+class CcTalkBus:
+    """The host's side of one ccTalk line, shared by the acceptor and the hopper.
+
+    Requests are served in the order they are asked for, one attempt at a time, so a device that
+    is silent cannot keep the acceptor's polls waiting for longer than one attempt. The line is
+    opened by the first request and again after it was lost.
+
+    path, baud: the tty, see SerialLine.
+    reply_seconds: how long a device may take to answer. gap_seconds: the longest pause inside a
+    frame. silence_seconds: how long the line must be quiet after a garbled frame.
+    tries: attempts of a request that is safe to repeat.
+    """
+
+    def __init__(
+        self,
+        log: Logbook,
+        *,
+        path: str,
+        baud: int = 9600,
+        reply_seconds: float = 0.25,
+        gap_seconds: float = 0.05,
+        silence_seconds: float = 0.06,
+        tries: int = 3,
+    ) -> None:
+        self._log = log
+        self._line = SerialLine(path, baud)
+        self._byte_seconds = 10 / baud
+        self._reply_seconds = reply_seconds
+        self._gap_seconds = gap_seconds
+        self._silence_seconds = silence_seconds
+        self._tries = tries
+        self._turn = asyncio.Lock()
+        self._clean = True
+        self._garbled_count = 0
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the line back for good; whoever waits for an answer gets DeviceGone."""
+        self._closed = True
+        self._line.close()
+
+    async def ask(
+        self,
+        address: int,
+        header: Header,
+        data: bytes = b"",
+        *,
+        length: int | None,
+        reply_seconds: float | None = None,
+    ) -> bytes:
+        """Send a request that is safe to repeat; the data of its reply.
+
+        length: of the reply's data, None if it varies. Raises DeviceGone when no try brought a
+        usable answer, NotExecuted when the last one brought NAK or BUSY.
+        """
+        for _ in range(self._tries - 1):
+            try:
+                return await self._attempt(address, header, data, (length,), reply_seconds)
+            except (TimeoutError, Garbled, NotExecuted):
+                continue
+        return await self.ask_once(address, header, data, lengths=(length,), reply_seconds=reply_seconds)
+
+    async def ask_once(
+        self,
+        address: int,
+        header: Header,
+        data: bytes = b"",
+        *,
+        lengths: tuple[int | None, ...],
+        reply_seconds: float | None = None,
+    ) -> bytes:
+        """Send a request exactly once.
+
+        Raises DeviceGone when no usable answer came, and then the request may have been carried
+        out or not; NotExecuted after NAK or BUSY.
+        """
+        try:
+            return await self._attempt(address, header, data, lengths, reply_seconds)
+        except (TimeoutError, Garbled) as cause:
+            raise DeviceGone(f"ccTalk address {address} gives no usable answer") from cause
+
+    async def _attempt(
+        self,
+        address: int,
+        header: Header,
+        data: bytes,
+        lengths: tuple[int | None, ...],
+        reply_seconds: float | None,
+    ) -> bytes:
+        async with self._turn:
+            await self._prepare_line()
+            self._clean = False
+            try:
+                request = Frame(address, HOST_ADDRESS, header, data)
+                reply = _checked(await self._exchange(request, reply_seconds), request, lengths)
+            except Garbled:
+                self._note_garbled(address, header)
+                raise
+            self._clean = True
+        if reply.header != Answer.REPLY:
+            raise NotExecuted(f"ccTalk answer {reply.header}")
+        return reply.data
+
+    async def _prepare_line(self) -> None:
+        if self._closed:
+            raise DeviceGone("ccTalk bus is closed")
+        if not self._line.is_open:
+            self._line.open()
+            self._clean = True
+        if not self._clean:
+            await self._wait_for_silence()
+        self._line.discard_input()
+
+    async def _wait_for_silence(self) -> None:
+        for _ in range(LONGEST_FLUSH_SILENCES):
+            try:
+                await self._line.read_some(self._silence_seconds)
+            except TimeoutError:
+                return
+            self._line.discard_input()
+
+    async def _exchange(self, request: Frame, reply_seconds: float | None) -> Frame:
+        sent = encode(request)
+        seconds = (reply_seconds or self._reply_seconds) + len(sent) * self._byte_seconds
+        await self._line.write(sent, seconds)
+        deadline = asyncio.get_running_loop().time() + seconds
+        received = b""
+        answer: bytes | None = None
+        while True:
+            received += await self._line.read_some(self._patience(answer, deadline))
+            answer = without_echo(sent, received)
+            reply = None if answer is None else decode(answer)
+            if reply is not None:
+                return reply
+
+    def _patience(self, answer: bytes | None, deadline: float) -> float:
+        if answer is None:
+            return max(0.0, deadline - asyncio.get_running_loop().time())
+        return self._gap_seconds
+
+    def _note_garbled(self, address: int, header: Header) -> None:
+        """Log the 1st, 2nd, 4th, 8th … garbled frame: a noisy line must not fill the disk."""
+        self._garbled_count += 1
+        if self._garbled_count & (self._garbled_count - 1) == 0:
+            self._log(EventId.CCTALK_GARBLED, device=address, header=header, count=self._garbled_count)
+
+
+def _checked(reply: Frame, request: Frame, lengths: tuple[int | None, ...]) -> Frame:
+    if (reply.destination, reply.source) != (HOST_ADDRESS, request.destination):
+        raise Garbled("reply of another device")
+    if reply.header not in ANSWERS:
+        raise Garbled("not a reply")
+    if reply.header == Answer.REPLY and None not in lengths and len(reply.data) not in lengths:
+        raise Garbled("length of the reply")
+    return reply
