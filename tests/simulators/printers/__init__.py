@@ -1,6 +1,7 @@
-"""Simulated printers behind their real wires: IPP by ippeveprinter and cupsd, ESC/POS on a pseudo-terminal."""
+"""Simulated printers on real wires: IPP by ippeveprinter and cupsd, ESC/POS on a pseudo-terminal."""
 
 from tests.simulators.printers.a4_printer import A4Printer, PrintedJob
 from tests.simulators.printers.print_server import PrintServer
+from tests.simulators.printers.receipt_sink import ReceiptSink
 
-__all__ = ["A4Printer", "PrintServer", "PrintedJob"]
+__all__ = ["A4Printer", "PrintServer", "PrintedJob", "ReceiptSink"]

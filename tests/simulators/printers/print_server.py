@@ -121,7 +121,7 @@ class PrintServer:
         if os.geteuid() == 0:
             shutil.chown(temporary, group="lp")
         temporary.chmod(0o1770)
-        Path(self.socket).unlink(missing_ok=True)
+        (self.memory / "cups.sock").unlink(missing_ok=True)
         self._cupsd = await KeptProgram.start(
             ("cupsd", "-f", "-c", str(self._root / "cupsd.conf"), "-s", str(self._root / "cups-files.conf")),
             log=self.log,

@@ -1,0 +1,147 @@
+"""The receipt printer (レシートプリンター): ESC/POS on a serial line."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from firmware.core.facts import ReceiptPrinterLevel
+from firmware.core.terms import Certainty
+from firmware.errors import DeviceGone
+from firmware.logbook import EventId, Logbook
+from firmware.ports import ReportLevel, SlipLine
+from hw.printer import escpos
+from hw.serial_line import SerialLine
+
+
+class EscPosReceiptPrinter:
+    """Implements `firmware.ports.ReceiptPrinter`.
+
+    path, baud: the serial line, best a /dev/serial/by-path name.
+    columns: half-width characters on a line, see `escpos.slip`.
+    poll_seconds: between two looks at a printer that answers.
+    answer_seconds: for one status byte; silence beyond is "not ready".
+    print_seconds: for a whole slip, from the first byte to the proof after the cut.
+    retry_first_seconds, retry_most_seconds: wait before looking for a missing printer again.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        baud: int,
+        columns: int,
+        log: Logbook,
+        poll_seconds: float = 5.0,
+        answer_seconds: float = 0.3,
+        print_seconds: float = 15.0,
+        retry_first_seconds: float = 0.1,
+        retry_most_seconds: float = 5.0,
+    ) -> None:
+        self._line = SerialLine(path, baud)
+        self._columns = columns
+        self._log = log
+        self._poll_seconds = poll_seconds
+        self._answer_seconds = answer_seconds
+        self._print_seconds = print_seconds
+        self._retry_first_seconds = retry_first_seconds
+        self._retry_most_seconds = retry_most_seconds
+        self._one_user = asyncio.Lock()
+        self._report: ReportLevel | None = None
+        self._trouble: str | None = None
+        self._known = False
+        self._watching: asyncio.Task[None] | None = None
+
+    def start(self, report: ReportLevel) -> None:
+        """Watch the printer; reports ReceiptPrinterLevel, the first one unasked."""
+        self._report = report
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def print_slip(self, lines: Sequence[SlipLine]) -> Certainty:
+        """Print and cut.
+
+        NOT_DONE if the printer was not ready before the first byte; DONE when it answered after the cut
+        and has paper and no fault; UNKNOWN otherwise, and what it has not printed yet is dropped, so
+        that it cannot come out in front of the next person.
+        """
+        async with self._one_user:
+            certainty = await self._print(escpos.slip(lines, columns=self._columns))
+        self._log(EventId.RECEIPT_ENDED, certainty=certainty)
+        return certainty
+
+    async def close(self) -> None:
+        """End the watch and give the line back."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait([watching])
+        self._line.close()
+
+    async def _watch(self) -> None:
+        wait_seconds = self._retry_first_seconds
+        while True:
+            async with self._one_user:
+                trouble = await self._look()
+            if trouble in ("unplugged", "silent"):
+                await asyncio.sleep(wait_seconds)
+                wait_seconds = min(wait_seconds * 2, self._retry_most_seconds)
+            else:
+                wait_seconds = self._retry_first_seconds
+                await asyncio.sleep(self._poll_seconds)
+
+    async def _print(self, slip: bytes) -> Certainty:
+        if await self._look() is not None:
+            return Certainty.NOT_DONE
+        try:
+            proven = await self._send_and_prove(slip)
+        except (DeviceGone, TimeoutError):
+            proven = False
+        trouble = await self._look()
+        if proven and trouble is None:
+            return Certainty.DONE
+        with contextlib.suppress(DeviceGone, TimeoutError):
+            await self._line.write(escpos.CLEAR_BUFFER, self._answer_seconds)
+        await self._look()  # an answer behind the command: it has arrived
+        return Certainty.UNKNOWN
+
+    async def _send_and_prove(self, slip: bytes) -> bool:
+        """Whether the answer in order came and says that there is still paper."""
+        async with asyncio.timeout(self._print_seconds):
+            self._line.discard_input()
+            await self._line.write(slip, self._print_seconds)
+            while True:
+                [answer] = await self._line.read(1, self._print_seconds)
+                if escpos.is_paper_answer(answer):
+                    return escpos.paper_left(answer)
+
+    async def _look(self) -> str | None:
+        """Ask for the status now and report it; the trouble in a word, None if it can print."""
+        try:
+            self._line.open()
+            trouble = (await self._status()).trouble
+        except DeviceGone:
+            trouble = "unplugged"
+        except (TimeoutError, ValueError):
+            trouble = "silent"
+        self._take(trouble)
+        return trouble
+
+    async def _status(self) -> escpos.ReceiptPrinterStatus:
+        """Raises DeviceGone, TimeoutError for silence, ValueError for bytes that are no status."""
+        answers = bytearray()
+        for group in escpos.STATUS_GROUPS:
+            self._line.discard_input()
+            await self._line.write(escpos.ask_status(group), self._answer_seconds)
+            answers += await self._line.read(1, self._answer_seconds)
+        return escpos.status(answers)
+
+    def _take(self, trouble: str | None) -> None:
+        if self._known and trouble == self._trouble:
+            return
+        first, was_ready = not self._known, self._trouble is None
+        self._known, self._trouble = True, trouble
+        if trouble is not None:
+            self._log(EventId.RECEIPT_PRINTER_GONE, reason=trouble)
+        elif not first:
+            self._log(EventId.RECEIPT_PRINTER_BACK)
+        if self._report is not None and (first or was_ready != (trouble is None)):
+            self._report(ReceiptPrinterLevel(ready=trouble is None))

@@ -1,0 +1,188 @@
+"""The receipt printer over a pseudo-terminal: done only with an answer after the cut."""
+
+import asyncio
+
+import pytest
+
+from firmware.core.facts import ReceiptPrinterLevel
+from firmware.core.terms import Certainty
+from firmware.logbook import EventId, line
+from firmware.ports import SlipLine
+from hw.printer.receipt import EscPosReceiptPrinter
+from tests.simulators.printers import ReceiptSink, roll
+
+SLIP = [SlipLine("領収書", scale=2, centred=True), SlipLine("住民票の写し 2通", right="600円")]
+READY = ReceiptPrinterLevel(ready=True)
+NOT_READY = ReceiptPrinterLevel(ready=False)
+
+
+class Levels:
+    """Collects the levels reported and lets a test wait for one."""
+
+    def __init__(self):
+        self.seen = []
+        self._more = asyncio.Condition()
+
+    def __call__(self, level):
+        self.seen.append(level)
+        self._task = asyncio.get_running_loop().create_task(self._notify())
+
+    async def _notify(self):
+        async with self._more:
+            self._more.notify_all()
+
+    async def until(self, level):
+        async with asyncio.timeout(5), self._more:
+            await self._more.wait_for(lambda: self.seen and self.seen[-1] == level)
+
+
+class Log:
+    """Keeps the events; checks each field as the real log does."""
+
+    def __init__(self):
+        self.events = []
+
+    def __call__(self, event, /, **fields):
+        from datetime import UTC, datetime
+
+        line(event, datetime.now(UTC), fields)
+        self.events.append((event, fields))
+
+    def of(self, event):
+        return [fields for found, fields in self.events if found is event]
+
+
+@pytest.fixture
+async def sink():
+    async with ReceiptSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def log():
+    return Log()
+
+
+@pytest.fixture
+async def printer(sink, log):
+    printer = EscPosReceiptPrinter(
+        path=sink.path,
+        baud=115200,
+        columns=42,
+        log=log,
+        poll_seconds=0.05,
+        answer_seconds=0.1,
+        print_seconds=0.4,
+        retry_first_seconds=0.02,
+        retry_most_seconds=0.1,
+    )
+    yield printer
+    await printer.close()
+    await printer.close()
+
+
+@pytest.fixture
+async def levels(printer):
+    levels = Levels()
+    printer.start(levels)
+    return levels
+
+
+async def test_a_slip_is_cut_and_done(printer, sink, levels, log):
+    await levels.until(READY)
+
+    assert Certainty.DONE == await printer.print_slip(SLIP)
+    assert ["領収書\n住民票の写し 2通" + " " * 21 + "600円"] == [roll.text(slip) for slip in sink.slips]
+    assert [] == sink.complaints
+    assert [{"certainty": Certainty.DONE}] == log.of(EventId.RECEIPT_ENDED)
+
+
+async def test_on_the_wire_a_slip_is_these_bytes(printer, sink):
+    await printer.print_slip([SlipLine("領収書")])
+
+    assert [bytes.fromhex("1b40 1b7401 1c4301 1b5208 1b6100 1d2100 97cc8efb8f91 0a 1d564200")] == sink.slips
+
+
+@pytest.mark.parametrize("fault", ["paper_out", "cover_open", "offline", "cutter", "silent"])
+async def test_a_printer_in_trouble_is_not_ready_and_gets_no_byte_of_a_slip(printer, sink, levels, fault):
+    await levels.until(READY)
+    sink.set_fault(fault)
+    await levels.until(NOT_READY)
+
+    assert Certainty.NOT_DONE == await printer.print_slip(SLIP)
+    assert b"\x1b@" not in sink.received
+    sink.set_fault(None)
+    await levels.until(READY)
+    assert Certainty.DONE == await printer.print_slip(SLIP)
+
+
+async def test_paper_near_its_end_still_prints(printer, sink, levels):
+    sink.set_fault("near_end")
+
+    await levels.until(READY)
+    assert Certainty.DONE == await printer.print_slip(SLIP)
+
+
+@pytest.mark.parametrize("fault", ["paper_out", "cover_open", "cutter"])
+async def test_trouble_in_the_middle_is_unknown_and_the_rest_never_comes_out_later(printer, sink, fault):
+    sink.set_fault(fault, after_bytes=20)
+
+    assert Certainty.UNKNOWN == await printer.print_slip(SLIP)
+    sink.set_fault(None)
+    assert Certainty.DONE == await printer.print_slip([SlipLine("次の方")])
+    assert ["次の方"] == [roll.text(slip) for slip in sink.slips]
+
+
+async def test_silence_in_the_middle_is_unknown(printer, sink):
+    sink.set_fault("silent", after_bytes=20)
+
+    assert Certainty.UNKNOWN == await printer.print_slip(SLIP)
+
+
+async def test_a_cable_pulled_in_the_middle_is_unknown(printer, sink):
+    sink.set_fault("offline", after_bytes=20)
+    printing = asyncio.create_task(printer.print_slip(SLIP))
+    async with asyncio.timeout(5):
+        while b"\x1dr\x01" not in sink.received:  # noqa: ASYNC110 - bytes on a wire have no event
+            await asyncio.sleep(0.005)
+    sink.unplug()
+
+    assert Certainty.UNKNOWN == await printing
+
+
+async def test_it_vanishes_and_comes_back_and_each_is_logged_once(printer, sink, levels, log):
+    await levels.until(READY)
+    sink.unplug()
+    await levels.until(NOT_READY)
+    assert Certainty.NOT_DONE == await printer.print_slip(SLIP)
+    await asyncio.sleep(0.2)  # several tries to find it again
+    sink.plug_in()
+    await levels.until(READY)
+
+    assert [{"reason": "unplugged"}] == log.of(EventId.RECEIPT_PRINTER_GONE)
+    assert [{}] == log.of(EventId.RECEIPT_PRINTER_BACK)
+    assert [READY, NOT_READY, READY] == levels.seen
+    assert Certainty.DONE == await printer.print_slip(SLIP)
+
+
+async def test_absent_from_the_start_is_reported_and_found_when_plugged_in(printer, sink):
+    sink.unplug()
+    levels = Levels()
+    printer.start(levels)
+    await levels.until(NOT_READY)
+    sink.plug_in()
+
+    await levels.until(READY)
+
+
+async def test_two_slips_at_once_come_out_one_after_the_other(printer, sink, levels):
+    both = await asyncio.gather(printer.print_slip([SlipLine("一")]), printer.print_slip([SlipLine("二")]))
+
+    assert [Certainty.DONE, Certainty.DONE] == both
+    assert ["一", "二"] == [roll.text(slip) for slip in sink.slips]
+
+
+async def test_a_picture_of_the_slip_shows_the_roll(printer, sink):
+    await printer.print_slip(SLIP)
+
+    assert b"\x89PNG" == sink.render_png(sink.slips[0])[:4]
