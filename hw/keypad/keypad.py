@@ -46,6 +46,8 @@ class MatrixKeypad:
         self._first_retry_seconds = first_retry_seconds
         self._last_retry_seconds = last_retry_seconds
         self._log = log
+        self._pause_seconds = first_retry_seconds
+        self._gone = False
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -61,21 +63,25 @@ class MatrixKeypad:
             await asyncio.wait([task])
 
     async def _keep_watching(self, pressed: Callable[[KeypadKey], None]) -> None:
-        pause_seconds = self._first_retry_seconds
-        gone = False
         while True:
             try:
                 with pin_faults(), self._claim() as matrix:
-                    if gone:
-                        self._log(EventId.KEYPAD_BACK)
-                        gone, pause_seconds = False, self._first_retry_seconds
                     await self._watch(matrix, pressed)
             except DeviceGone as error:
-                if not gone:
-                    self._log(EventId.KEYPAD_GONE, error=type(error.__cause__).__name__)
-                    gone = True
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, self._last_retry_seconds)
+                self._note_gone(error)
+            await asyncio.sleep(self._pause_seconds)
+            self._pause_seconds = min(2 * self._pause_seconds, self._last_retry_seconds)
+
+    def _note_gone(self, error: DeviceGone) -> None:
+        if not self._gone:
+            self._gone = True
+            self._log(EventId.KEYPAD_GONE, error=type(error.__cause__).__name__)
+
+    def _note_working(self) -> None:
+        self._pause_seconds = self._first_retry_seconds
+        if self._gone:
+            self._gone = False
+            self._log(EventId.KEYPAD_BACK)
 
     def _claim(self) -> KeyMatrix:
         loop = asyncio.get_running_loop()
@@ -95,6 +101,7 @@ class MatrixKeypad:
                 contact = debounce.scan(await self._scan(matrix), loop.time())
                 if contact in self._keys:
                     loop.call_soon(pressed, self._keys[contact])
+            self._note_working()
             await self._sleep_until_moved(matrix, frozenset(column for _, column in debounce.closed))
 
     async def _scan(self, matrix: KeyMatrix) -> frozenset[Contact]:

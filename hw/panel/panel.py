@@ -50,6 +50,8 @@ class GpioPanel:
         self._first_retry_seconds = first_retry_seconds
         self._last_retry_seconds = last_retry_seconds
         self._log = log
+        self._pause_seconds = first_retry_seconds
+        self._gone = False
         self._lit: frozenset[str] = frozenset()
         self._beeps = Beeps()
         self._moved = asyncio.Event()
@@ -84,22 +86,26 @@ class GpioPanel:
             await asyncio.wait([task])
 
     async def _keep_working(self, report: ReportLevel) -> None:
-        pause_seconds = self._first_retry_seconds
-        gone = False
         while True:
             try:
                 with pin_faults(), self._claim() as wires:
-                    if gone:
-                        self._log(EventId.RECOVERED, device="panel")
-                        gone, pause_seconds = False, self._first_retry_seconds
                     await self._work(wires, report)
             except DeviceGone as error:
-                if not gone:
-                    self._log(EventId.TASK_FAILED, device="panel", error=type(error.__cause__).__name__)
-                    gone = True
+                self._note_gone(error)
                 self._tell(report, UNSEEN)
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, self._last_retry_seconds)
+            await asyncio.sleep(self._pause_seconds)
+            self._pause_seconds = min(2 * self._pause_seconds, self._last_retry_seconds)
+
+    def _note_gone(self, error: DeviceGone) -> None:
+        if not self._gone:
+            self._gone = True
+            self._log(EventId.TASK_FAILED, device="panel", error=type(error.__cause__).__name__)
+
+    def _note_working(self) -> None:
+        self._pause_seconds = self._first_retry_seconds
+        if self._gone:
+            self._gone = False
+            self._log(EventId.RECOVERED, device="panel")
 
     def _claim(self) -> PanelWires:
         return PanelWires(
@@ -124,6 +130,7 @@ class GpioPanel:
             ]
             sounds, beep_due = self._beeps.look(now_seconds)
             wires.turn_on(self._lit | {BUZZER} if sounds else self._lit)
+            self._note_working()
             self._tell(report, PanelLevel(*(sensor.level for sensor in sensors)))
             due_seconds = min((seconds for seconds in (*due, beep_due) if seconds is not None), default=None)
             with contextlib.suppress(TimeoutError):

@@ -116,3 +116,25 @@ async def test_after_a_power_cut_the_kiosk_finds_the_world_as_it_was(
 async def test_no_kiosk_is_told_after_the_waiting_time(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         await PinBench.connect(tmp_path / "nobody.sock", WIRING, wait_seconds=0.1)
+
+
+@pytest.mark.skipif(Path("/dev/gpiochip0").exists(), reason="this machine has GPIO")
+async def test_a_machine_without_gpio_says_so_once_for_each_device_and_goes_on(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from tests.contract.kiosk_on_pins import main; main([])",
+        env={"GPIOZERO_PIN_FACTORY": "lgpio", "LG_WD": str(tmp_path)},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    told = [json.loads(await process.stdout.readline()) for _ in range(2)]
+    await asyncio.sleep(1.0)
+    running = process.returncode is None
+    process.terminate()
+    _, log = await process.communicate()
+    assert running
+    assert {"door_open": True, "paper": False, "change": False} == told[1]
+    assert 2 == len(log.splitlines()), log.decode()

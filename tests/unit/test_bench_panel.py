@@ -323,7 +323,7 @@ async def test_pictures_come_from_the_world(browser: aiohttp.ClientSession, worl
     assert [("job_page_png", "madoguchi-7", 2), ("receipt_png", "r1")] == world.done
 
 
-@pytest.mark.parametrize("path", ["/", "/bench.css", "/bench.js"])
+@pytest.mark.parametrize("path", ["/", "/bench.css", "/bench.js", "/bench.svg"])
 async def test_the_page_is_served_under_a_strict_policy(browser: aiohttp.ClientSession, path: str) -> None:
     async with browser.get(path) as answer:
         assert 200 == answer.status
