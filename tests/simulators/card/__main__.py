@@ -9,6 +9,7 @@ JSON object per line on FOLDER/control. Ends when standard input does, that is w
 import asyncio
 import contextlib
 import ctypes
+import itertools
 import json
 import os
 import shutil
@@ -107,8 +108,7 @@ class Inside:
             "pcscd", "--foreground", "--config", self._folder / "readers", preexec_fn=die_with_parent
         )
         async with asyncio.timeout(START_SECONDS):
-            while not await accepts_connections(self._folder / "pcscd.comm"):
-                await asyncio.sleep(0.01)
+            await connectable(self._folder / "pcscd.comm")
         return {}
 
     def _card(self, name: str) -> VirtualCard:
@@ -149,20 +149,24 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-async def accepts_connections(path: Path) -> bool:
-    """Somebody listens on this unix socket."""
-    try:
-        _, writer = await asyncio.open_unix_connection(path)
-    except OSError:
-        return False
-    writer.close()
-    return True
+async def connectable(path: Path) -> None:
+    """Wait until somebody listens on this unix socket; pcscd has no other sign of being ready."""
+    for pause_seconds in itertools.repeat(0.01):
+        try:
+            _, writer = await asyncio.open_unix_connection(path)
+        except OSError:
+            await asyncio.sleep(pause_seconds)
+        else:
+            writer.close()
+            return
 
 
 async def standard_input_ended() -> None:
     """Wait for the end of file on standard input."""
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
     await reader.read()
 
 

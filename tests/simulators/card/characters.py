@@ -52,7 +52,7 @@ BUILT_IN = {
 def load(folder: Path) -> tuple[Character, dict[str, Any]]:
     """A card folder's character, and the faults that its card.json asks for.
 
-    Raises FileNotFoundError, and ValueError for a key that is not RSA or an unknown key of card.json.
+    Raises FileNotFoundError, and TypeError for a key that is not RSA.
     """
     settings_path = folder / "card.json"
     settings = json.loads(settings_path.read_text()) if settings_path.exists() else {}
@@ -63,7 +63,7 @@ def load(folder: Path) -> tuple[Character, dict[str, Any]]:
         return Character(kind, BUILT_IN[kind].atr, select_refusal=BUILT_IN[kind].select_refusal), settings
     key = load_pem_private_key((folder / "key.pem").read_bytes(), None)
     if not isinstance(key, RSAPrivateKey):
-        raise ValueError(f"{folder / 'key.pem'}: not an RSA key")
+        raise TypeError(f"{folder / 'key.pem'}: not an RSA key")
     certificate = (folder / "certificate.der").read_bytes() if present else b""
     ca = (folder / "ca.der").read_bytes()
     atr = JUKI_ATR if kind == "juki" else TYPE_B_ATR

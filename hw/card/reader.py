@@ -1,0 +1,229 @@
+"""The card reader as the kiosk sees it: watched, one session at a time, powered down on every way out."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+from firmware.core.facts import ReaderLevel
+from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinUncertain, PinWrong
+from firmware.logbook import EventId, Logbook
+from firmware.ports import CardReading, CardSignature, ReportLevel
+from hw.card.monitor import ReaderMonitor, Sighting
+from hw.card.session import CardSession, CardStats, shut
+from hw.one_thread import OneThread
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CANCEL_AGAIN_SECONDS = 0.05
+
+
+class PcscCardReader:
+    """A `firmware.ports.CardReader` on pcscd.
+
+    reader_name: a part of the reader's PC/SC name, "" takes the first there is.
+    apdu_timeout_seconds: a card that works on one command for longer (up to twice that) is given up and
+        the reader counts as gone until the command comes back. Cards may take 2.5 s by their standard.
+    reconnect_seconds: longest pause between two attempts to reach pcscd.
+    now: aware; judges the certificate's dates.
+    accept_issuer_organizations: O of the certificate's issuer, e.g. JPKI; empty accepts every one.
+
+    The environment variable PCSCLITE_CSOCK_NAME is read by libpcsclite itself. `stats` counts sessions,
+    APDUs and bytes.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Logbook,
+        reader_name: str,
+        apdu_timeout_seconds: float,
+        reconnect_seconds: float,
+        now: Callable[[], datetime],
+        accept_issuer_organizations: frozenset[str] = frozenset(),
+    ) -> None:
+        self.stats = CardStats()
+        self._log = log
+        self._apdu_timeout_seconds = apdu_timeout_seconds
+        self._now = now
+        self._accept_issuer_organizations = accept_issuer_organizations
+        self._monitor = ReaderMonitor(
+            reader_name=reader_name, reconnect_seconds=reconnect_seconds, tell=self._tell_from_thread
+        )
+        self._monitor_thread = OneThread("card-monitor")
+        self._worker = OneThread("card-worker")
+        self._session: CardSession | None = None
+        self._sighting = Sighting()
+        self._stuck = False
+        self._working: bool | None = None
+        self._level: ReaderLevel | None = None
+        self._report: ReportLevel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watching: asyncio.Future[None] | None = None
+        self._background: set[asyncio.Future[Any]] = set()
+
+    def start(self, report: ReportLevel) -> None:
+        """Watch the reader; reports ReaderLevel first for what is there now, then after each change."""
+        self._loop = asyncio.get_running_loop()
+        self._report = report
+        self._watching = asyncio.ensure_future(self._monitor_thread.run(self._monitor.run))
+
+    async def read(self) -> CardReading:
+        """See `firmware.ports.CardReader.read`."""
+        if not self._sighting.reader:
+            raise DeviceGone("no card reader")
+        began = time.monotonic()
+        try:
+            reading = await self._watched(self._read_blocking, self._sighting.reader, self._now())
+        except CardUnusable as error:
+            self._log(EventId.CARD_REFUSED, refusal=error.refusal)
+            raise
+        except CardGone:
+            self._log(EventId.CARD_GONE, step="read")
+            raise
+        self._log(EventId.CARD_READ, milliseconds=round((time.monotonic() - began) * 1000))
+        return reading
+
+    async def sign(self, pin: bytearray, message: bytes) -> CardSignature:
+        """See `firmware.ports.CardReader.sign`. Raises ValueError for a pin that is not 4 digits."""
+        try:
+            return await self._watched(self._sign_blocking, pin, message)
+        except PinWrong as error:
+            self._log(EventId.PIN_REFUSED, tries_left=error.tries_left)
+            raise
+        except PinBlocked:
+            self._log(EventId.PIN_BLOCKED)
+            raise
+        except PinUncertain:
+            self._log(EventId.PIN_UNCERTAIN)
+            raise
+        except CardGone:
+            self._log(EventId.CARD_GONE, step="sign")
+            raise
+        finally:
+            pin[:] = bytes(len(pin))
+
+    async def release(self) -> None:
+        """See `firmware.ports.CardReader.release`."""
+        with contextlib.suppress(DeviceGone, CardGone):  # a stuck session ends when its command comes back
+            await self._watched(self._end_session)
+
+    async def close(self) -> None:
+        """End the session, both threads and the watch; returns also when a command is stuck."""
+        self._report = None
+        if self._watching is not None:
+            while not self._watching.done():
+                self._monitor.stop()
+                await asyncio.wait({self._watching}, timeout=CANCEL_AGAIN_SECONDS)
+            self._watching = None
+            await self.release()
+        await self._monitor_thread.close()
+        await self._worker.close(timeout_seconds=self._apdu_timeout_seconds)
+
+    # --- in the worker thread
+
+    def _read_blocking(self, reader: str, now: datetime) -> CardReading:
+        self._end_session()
+        self._session = CardSession(reader, self.stats)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._end_session)
+            reading = self._session.read(now, self._accept_issuer_organizations)
+            undo.pop_all()
+        return reading
+
+    def _sign_blocking(self, pin: bytearray, message: bytes) -> CardSignature:
+        if self._session is None:
+            raise CardGone("no session with a card")
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._end_session)
+            try:
+                return self._session.sign(pin, message)
+            except PinWrong:
+                undo.pop_all()
+                raise
+
+    def _end_session(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.end()
+
+    def _shut_blocking(self, reader: str) -> None:
+        if self._session is None:
+            shut(reader)
+
+    # --- on the loop
+
+    async def _watched(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run call in the worker as long as it makes progress. Raises DeviceGone while one is stuck.
+
+        When nobody waits any more, because the caller was cancelled or the card does not answer, no
+        further command goes to the card, and the session ends right behind the one under way.
+        """
+        if self._stuck:
+            raise DeviceGone("a command to the card has not come back")
+        work = asyncio.ensure_future(self._worker.run(call, *args, **kwargs))
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._abandon, work)
+            while not work.done():
+                apdus = self.stats.apdus
+                done, _ = await asyncio.wait({work}, timeout=self._apdu_timeout_seconds)
+                if not done and apdus == self.stats.apdus:
+                    raise self._give_up()
+            undo.pop_all()
+        return work.result()
+
+    def _give_up(self) -> Exception:
+        self._stuck = True
+        self._tell()
+        if self._session is not None and self._session.verify_in_flight:
+            return PinUncertain("VERIFY, no answer in time")
+        return CardGone("no answer in time")
+
+    def _abandon(self, work: asyncio.Future[Any]) -> None:
+        session = self._session
+        if session is not None:
+            session.abandon()
+        work.cancel()
+        self._in_background(work)
+        self._in_background(self._end_abandoned())
+
+    async def _end_abandoned(self) -> None:
+        await self._worker.run(self._end_session)
+        self._stuck = False
+        self._tell()
+
+    def _tell_from_thread(self, sighting: Sighting) -> None:
+        assert self._loop is not None  # noqa: S101 - the monitor runs only after start
+        self._loop.call_soon_threadsafe(self._on_sighting, sighting)
+
+    def _on_sighting(self, sighting: Sighting) -> None:
+        if sighting.card_present and not self._sighting.reader:
+            self._in_background(self._worker.run(self._shut_blocking, sighting.reader))
+        self._sighting = sighting
+        self._tell()
+
+    def _tell(self) -> None:
+        """Log a change of working, report a change of the level."""
+        if self._report is None:
+            return
+        working = bool(self._sighting.reader) and not self._stuck
+        if working != self._working and not (working and self._working is None):
+            self._log(EventId.CARD_READER_BACK if working else EventId.CARD_READER_GONE)
+        self._working = working
+        level = ReaderLevel(working=working, card_present=working and self._sighting.card_present)
+        if level != self._level:
+            self._level = level
+            self._report(level)
+
+    def _in_background(self, work: asyncio.Future[Any] | Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Future[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled():
+            task.exception()

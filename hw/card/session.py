@@ -1,0 +1,155 @@
+"""One card from power-up to power-down. Blocking; used from the worker thread only."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from firmware.core.terms import CardRefusal
+from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinUncertain, PinWrong
+from firmware.ports import CardReading, CardSignature
+from hw.card import apdu, jpki
+from hw.card.apdu import File, PinVerdict
+from hw.card.certificate import Algorithm, algorithm, is_signature, refusal
+from hw.card.pcsc import PcscContext, PcscError, PcscHandle
+
+
+@dataclass(slots=True)
+class CardStats:
+    """Counted since the program began; bytes are those of APDUs."""
+
+    sessions: int = 0
+    apdus: int = 0
+    bytes_to_card: int = 0
+    bytes_from_card: int = 0
+
+
+class CardSession:
+    """Holds the card exclusively until `end`, which powers it down.
+
+    Every method raises CardGone, CardUnusable or DeviceGone for what PC/SC says. A command is sent to
+    the card that was there at `__init__` or not at all: the handle is never opened again for another one.
+    """
+
+    def __init__(self, reader: str, stats: CardStats) -> None:
+        self._stats = stats
+        self._tries_left = 0
+        self._certificate: x509.Certificate | None = None
+        self._algorithm: Algorithm | None = None
+        self._abandoned = False
+        self.verify_in_flight = False
+        with _translated():
+            self._context = PcscContext()
+            with contextlib.ExitStack() as undo:
+                undo.callback(self._context.release)
+                self._handle = self._context.connect(reader)
+                undo.callback(_power_down, self._handle)
+                self._handle.power_cycle()
+                undo.pop_all()
+        stats.sessions += 1
+
+    def read(self, now: datetime, accept_issuer_organizations: frozenset[str]) -> CardReading:
+        """Everything that needs no PIN. now: aware, for the certificate's dates."""
+        with _translated():
+            jpki.open_my_number_card(self._transmit)
+            der = jpki.read_certificate(self._transmit)
+            self._certificate = jpki.parse_certificate(der)
+            reason = refusal(self._certificate, now, accept_issuer_organizations)
+            if reason is not None:
+                raise CardUnusable(reason)
+            self._algorithm = algorithm(self._certificate)
+            if self._algorithm is None:
+                raise CardUnusable(CardRefusal.UNREADABLE)
+            self._tries_left = jpki.read_tries(self._transmit)
+        return CardReading(certificate_der=der, tries_left=self._tries_left)
+
+    def sign(self, pin: bytearray, message: bytes) -> CardSignature:
+        """VERIFY at most once, sign, and check the signature; pin is wiped once it is in the command.
+
+        Raises PinWrong, PinBlocked, PinUncertain too, and ValueError for a pin that is not 4 digits.
+        """
+        if self._certificate is None or self._algorithm is None:
+            raise CardGone("no card was read")
+        if self._tries_left == 0:
+            raise PinBlocked
+        with _translated():
+            jpki.select(self._transmit, File.PIN)
+            self._verify(pin)
+            jpki.select(self._transmit, File.KEY)
+            reply = apdu.parse_reply(self._transmit(apdu.sign(self._algorithm.to_sign(message))))
+        if not reply.is_ok or not is_signature(self._algorithm, self._certificate, message, reply.body):
+            raise CardGone("the signature is not this card's")
+        return CardSignature(algorithm=self._algorithm.name, signature=reply.body)
+
+    def abandon(self) -> None:
+        """Let no further command go to the card; may be called from any thread."""
+        self._abandoned = True
+
+    def end(self) -> None:
+        """Power the card down and give it free, whatever state it is in."""
+        _power_down(self._handle)
+        self._context.release()
+
+    def _verify(self, pin: bytearray) -> None:
+        """The only place that sends a PIN; there is no retry around it and there must be none."""
+        command = apdu.verify(pin)
+        pin[:] = bytes(len(pin))
+        self.verify_in_flight = True
+        try:
+            answer = self._transmit(command)
+        except PcscError as cause:
+            raise PinUncertain(f"VERIFY, {cause}") from cause
+        finally:
+            self.verify_in_flight = False
+            apdu.wipe(command)
+        match apdu.pin_verdict(answer):
+            case PinVerdict.ACCEPTED:
+                return
+            case PinVerdict.WRONG:
+                self._tries_left = answer[1] & 0x0F
+                raise PinWrong(self._tries_left)
+            case PinVerdict.BLOCKED:
+                raise PinBlocked
+            case PinVerdict.NOT_TRIED:
+                raise CardGone("the card did not try the PIN")
+            case PinVerdict.UNCERTAIN:
+                raise PinUncertain("VERIFY without a sure answer")
+
+    def _transmit(self, command: list[int]) -> bytes:
+        apdu.check_allowed(command)
+        if self._abandoned:
+            raise CardGone("nobody waits for this card any more")
+        self._stats.apdus += 1
+        self._stats.bytes_to_card += len(command)
+        answer = self._handle.transmit(command)
+        self._stats.bytes_from_card += len(answer)
+        return answer
+
+
+def shut(reader: str) -> None:
+    """Power down a card that an earlier process may have left open; harmless if there is none."""
+    with contextlib.suppress(PcscError):
+        context = PcscContext()
+        try:
+            _power_down(context.connect(reader))
+        finally:
+            context.release()
+
+
+def _power_down(handle: PcscHandle) -> None:
+    with contextlib.suppress(PcscError):  # a card that is gone has no power
+        handle.power_down()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except PcscError as cause:
+        if cause.reader_is_gone:
+            raise DeviceGone(f"card reader, {cause}") from cause
+        if cause.card_is_mute:
+            raise CardUnusable(CardRefusal.UNREADABLE) from cause
+        raise CardGone(f"card, {cause}") from cause
