@@ -115,6 +115,11 @@ class ScreenServer:
         """Where the browser finds the page, once started; with port 0 the port that was free."""
         return f"http://{self._authority(self._host)}/"
 
+    @property
+    def seq(self) -> int:
+        """Number of the picture now shown; 0 before the first."""
+        return self._seq
+
     def page_silent_seconds(self) -> float | None:
         """Seconds since the page last said that it draws; None if it never did."""
         return None if self._alive_at is None else asyncio.get_running_loop().time() - self._alive_at

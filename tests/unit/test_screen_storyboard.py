@@ -87,7 +87,7 @@ ENDINGS = (
 ).split()
 
 STORYBOARD = (
-    Screen(ScreenId.IDLE, legend=Legend(confirm="start"), place=Place.CARD),
+    Screen(ScreenId.IDLE, legend=Legend(confirm="start")),
     CLOSED,
     replace(CLOSED, reason="hours"),
     replace(CLOSED, reason="maintenance"),
@@ -193,7 +193,7 @@ STORYBOARD = (
         ATTEND,
         reason="print_unknown",
         place=Place.PAPER,
-        legend=Legend("staff_not_printed", None, "staff_printed"),
+        legend=Legend(cancel="staff_not_printed", confirm="staff_printed"),
     ),
     replace(ATTEND, reason="claim", legend=END, alarm=True),
 )

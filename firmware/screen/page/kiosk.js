@@ -3,7 +3,7 @@
 const LOCK_AFTER_CHANGE_MS = 400;
 const DOUBLE_STRIKE_MS = 300;
 const WATCH_MS = 200;
-const RECONNECT_MS = 2000;
+const RECONNECT_MS = 1000;
 const ALIVE_MS = 5000;
 const URGENT_SECONDS = 20;
 const PIN_DIGITS = 4;
@@ -13,6 +13,7 @@ const MOST_SHEETS_DRAWN = 6;
 const WAITING = new Set([
   "reading_card", "checking", "preparing", "closing_coins", "committing", "printing", "paying_out",
 ]);
+const WITHOUT_KIND = new Set(["confirm", "coins"]);
 const PICTOGRAMS = {
   closed: "clock", out_of_service: "wrench", reading_card: "card", checking: "wait", preparing: "paper",
   closing_coins: "coin", committing: "wait", paying_out: "coin", thanks: "check", ended: "info", attend: "bell",
@@ -70,7 +71,7 @@ function draw(picture) {
   dom.kiosk.classList.toggle("error", picture.error);
   put(dom.title, picture.title);
   put(dom.headline, picture.headline);
-  put(dom.kind, picture.screen === "confirm" ? "" : picture.kind);
+  put(dom.kind, WITHOUT_KIND.has(picture.screen) ? "" : picture.kind);
   put(dom.note, picture.note);
   put(dom["alarm-text"], picture.alarm_text);
   dom.alarm.hidden = !picture.alarm;
@@ -179,10 +180,12 @@ function drawKeys(keys) {
 }
 
 function drawAside({ screen, place, place_label: label, error }) {
-  const pictogram = place === null ? PICTOGRAMS[screen] : undefined;
-  dom.machine.classList.toggle("off", place === null);
+  const machine = place !== null || screen === "idle";
+  const pictogram = machine ? undefined : PICTOGRAMS[screen];
+  dom.machine.classList.toggle("off", !machine);
+  dom.machine.classList.toggle("unmarked", place === null);
   dom.pictogram.classList.toggle("off", pictogram === undefined);
-  dom.kiosk.classList.toggle("aside", place !== null || pictogram !== undefined);
+  dom.kiosk.classList.toggle("aside", machine || pictogram !== undefined);
   if (pictogram) dom["pictogram-use"].setAttribute("href", `#i-${error ? "warning" : pictogram}`);
   for (const [name, part] of parts) part.classList.toggle("lit", name === place);
   if (place !== null) drawMark(parts.get(place).querySelector(".bed"), label);

@@ -1,0 +1,269 @@
+"""The page in a real browser: every picture fits, reads well and stays true when the daemon does not.
+
+Set MADOGUCHI_PICTURES to a directory to keep a PNG of every picture.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+
+from firmware.core.screens import Legend, Screen, ScreenId
+from firmware.core.terms import KeypadKey, Language
+from firmware.logbook import EventId, FieldValue
+from firmware.screen.server import ScreenServer
+from firmware.screen.texts import Texts
+from tests.unit.test_screen_storyboard import MESSAGES, NAMES, PIN, STORYBOARD, name_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+)
+PICTURES = os.environ.get("MADOGUCHI_PICTURES")
+SIZES = {(1280, 800): 28.0, (1024, 600): 27.9, (1920, 1080): 28.0, (1080, 1920): 28.0}
+"""Panel in pixels, and the smallest text allowed on it."""
+
+FAULTS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+
+TOUCH_LOCK_MS = 400
+IDLE = Screen(ScreenId.IDLE, legend=Legend(confirm="start"))
+KINDS = next(screen for screen in STORYBOARD if screen.id is ScreenId.CHOOSE_KIND)
+
+WATCH_SILENCE = """() => {
+  const cover = document.querySelector("#silent");
+  const now = () => { if (!cover.hidden) window.silentAt ??= performance.now(); };
+  new MutationObserver(now).observe(cover, { attributes: true });
+  return performance.now();
+}"""
+
+
+@dataclass
+class Kiosk:
+    """A screen server and what it told."""
+
+    texts: Texts
+    pressed: list[KeypadKey] = field(default_factory=list)
+    log: list[EventId] = field(default_factory=list)
+    touched: asyncio.Event = field(default_factory=asyncio.Event)
+    port: int = 0
+    server: ScreenServer = field(init=False)
+
+    async def start(self) -> None:
+        """Start anew, on the same port as before."""
+        self.server = ScreenServer(
+            host="127.0.0.1",
+            port=self.port,
+            texts=self.texts,
+            pressed=self._press,
+            log=self._log,
+            keepalive_seconds=0.5,
+            silence_seconds=1.6,
+        )
+        await self.server.start()
+        self.port = int(self.server.url.rstrip("/").rpartition(":")[2])
+
+    async def show(self, page: Page, screen: Screen, language: Language = Language.JA) -> None:
+        """Show and wait until the page has drawn it."""
+        self.server.show(screen, language)
+        await page.wait_for_selector(f"#kiosk[data-seq='{self.server.seq}']")
+
+    def _press(self, key: KeypadKey) -> None:
+        self.pressed.append(key)
+        self.touched.set()
+
+    def _log(self, event: EventId, /, **_fields: FieldValue) -> None:
+        self.log.append(event)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, chromium_sandbox=False, args=FLAGS.split()
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def kiosk() -> AsyncIterator[Kiosk]:
+    kiosk = Kiosk(Texts.load(MESSAGES, NAMES))
+    await kiosk.start()
+    yield kiosk
+    await kiosk.server.close()
+
+
+@dataclass
+class Watched:
+    """A page, what it complained of and where it went."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    addresses: set[str] = field(default_factory=set)
+
+
+def panel(width: int, height: int) -> ViewportSize:
+    """A panel in pixels."""
+    return {"width": width, "height": height}
+
+
+async def opened(
+    browser: Browser, kiosk: Kiosk, stack: AsyncExitStack, size: ViewportSize | None = None
+) -> Watched:
+    """The page of this kiosk on a panel of this size, closed with the stack."""
+    page = await browser.new_page(viewport=size or panel(1280, 800))
+    stack.push_async_callback(page.close)
+    watched = Watched(page)
+    page.on("console", lambda message: watched.complaints.append(message.text))
+    page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+    page.on("request", lambda request: watched.addresses.add(request.url))
+    await page.goto(kiosk.server.url)
+    return watched
+
+
+@pytest.mark.parametrize("language", Language)
+async def test_every_picture_fits_and_reads_well_on_every_panel(
+    browser: Browser, kiosk: Kiosk, language: Language
+) -> None:
+    async with AsyncExitStack() as stack:
+        pages = {size: await opened(browser, kiosk, stack, panel(*size)) for size in SIZES}
+        faults: list[str] = []
+        for number, screen in enumerate(STORYBOARD):
+            kiosk.server.show(screen, language)
+            looked = [looked_at(watched.page, kiosk.server.seq, size) for size, watched in pages.items()]
+            name = f"{number:02}-{name_of(screen)}"
+            faults += [f"{name} {fault}" for found in await asyncio.gather(*looked) for fault in found]
+            if PICTURES:
+                for (width, height), watched in pages.items():
+                    path = Path(PICTURES, f"{width}x{height}-{language.value}", f"{name}.png")
+                    await watched.page.screenshot(path=path)
+        assert not faults, "\n".join(faults)
+        for watched in pages.values():
+            assert not watched.complaints
+            assert all(address.startswith(kiosk.server.url) for address in watched.addresses)
+
+
+async def looked_at(page: Page, seq: int, size: tuple[int, int]) -> list[str]:
+    """What a person would find wrong with this picture on a panel of this size."""
+    found = await page.evaluate(FAULTS, {"seq": seq, "smallest": SIZES[size]})
+    return [f"{size[0]}x{size[1]}: {fault}" for fault in found]
+
+
+async def test_a_touch_presses_the_key_it_shows(browser: Browser, kiosk: Kiosk) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack)).page
+        await page.clock.install()
+        await page.reload()
+        for screen, label, key in (
+            (IDLE, "English", KeypadKey.DIGIT_2),
+            (IDLE, "確定", KeypadKey.CONFIRM),
+            (KINDS, "印鑑登録証明書", KeypadKey.DIGIT_2),
+            (KINDS, "取消", KeypadKey.CANCEL),
+        ):
+            await kiosk.show(page, screen)
+            await page.clock.run_for(TOUCH_LOCK_MS + 1)
+            kiosk.touched.clear()
+            await page.get_by_role("button", name=label).click()
+            async with asyncio.timeout(5):
+                await kiosk.touched.wait()
+            assert key == kiosk.pressed[-1]
+
+
+async def test_a_touch_right_after_a_change_or_twice_in_a_row_is_not_passed_on(
+    browser: Browser, kiosk: Kiosk
+) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack)).page
+        await page.clock.install()
+        await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
+        await page.reload()
+        await kiosk.show(page, KINDS)
+        cancel = page.locator("#cancel")
+        await cancel.click()
+        await page.clock.run_for(TOUCH_LOCK_MS + 1)
+        for _ in range(3):
+            await cancel.click()
+        await page.clock.run_for(TOUCH_LOCK_MS)
+        async with asyncio.timeout(5):
+            await kiosk.touched.wait()
+        await page.locator("#choices button").first.click()
+        while len(kiosk.pressed) < 2:
+            kiosk.touched.clear()
+            async with asyncio.timeout(5):
+                await kiosk.touched.wait()
+        assert kiosk.pressed == [KeypadKey.CANCEL, KeypadKey.DIGIT_1]
+
+
+async def test_the_time_left_counts_down_and_turns_urgent(browser: Browser, kiosk: Kiosk) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack)).page
+        kiosk.server.show(KINDS, Language.JA, remaining_seconds=20.6)
+        await expect(page.locator("#time-text")).to_have_text("のこり 0:21")
+        await expect(page.locator("#time.urgent")).to_have_count(0)
+        await expect(page.locator("#time.urgent")).to_have_text("のこり 0:20")
+
+
+async def test_no_key_on_the_pin_screen_could_type_a_digit(browser: Browser, kiosk: Kiosk) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack)).page
+        await kiosk.show(page, PIN)
+        assert await page.locator("button:visible").evaluate_all(
+            "buttons => buttons.map(button => button.dataset.action)"
+        ) == ["cancel", "correct", "confirm"]
+        assert await page.locator("input").count() == 0
+
+
+async def test_a_screen_that_waits_for_a_person_animates_nothing(browser: Browser, kiosk: Kiosk) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack)).page
+        for screen in (IDLE, KINDS, PIN):
+            await kiosk.show(page, screen)
+            assert await page.evaluate("document.getAnimations().length") == 0
+
+
+async def test_a_reloaded_page_shows_the_same_picture(browser: Browser, kiosk: Kiosk) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack)).page
+        await kiosk.show(page, PIN)
+        await page.reload()
+        await expect(page.locator("#pin .typed")).to_have_count(2)
+
+
+async def test_out_of_order_within_two_seconds_of_the_daemon_and_back_with_it(
+    browser: Browser, kiosk: Kiosk
+) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack)).page
+        await kiosk.show(page, PIN)
+        watched_from_ms = await page.evaluate(WATCH_SILENCE)
+        await kiosk.server.close()
+        silent = page.locator("#silent")
+        await expect(silent).to_be_visible()
+        assert await page.evaluate("window.silentAt") - watched_from_ms < 2000
+        await expect(silent).to_contain_text("ただいま使えません")
+        await expect(silent).to_contain_text("Out of order")
+        await kiosk.start()
+        kiosk.server.show(IDLE, Language.EN)
+        await expect(silent).to_be_hidden()
+        await expect(page.locator("#title")).to_contain_text("Certificates")
+
+
+async def test_a_daemon_that_hangs_with_open_connections_shows_as_out_of_order(
+    browser: Browser, kiosk: Kiosk
+) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack)).page
+        await kiosk.show(page, IDLE)
+        await page.evaluate(WATCH_SILENCE)
+        time.sleep(2.0)  # noqa: ASYNC251 - the hang
+        await expect(page.locator("#silent")).to_be_hidden()
+        assert await page.evaluate("window.silentAt !== undefined")
