@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from firmware.core.facts import Level
+from firmware.core.facts import DocumentPrinterLevel, Level
 from firmware.core.terms import (
     Certainty,
     CertificateKind,
     KeypadKey,
     Language,
+    Offer,
     OrderId,
     RecordItem,
     Refusal,
@@ -170,6 +171,12 @@ class DocumentPrinter(Protocol):
     def start(self, report: ReportLevel) -> None:
         """Watch the printer; reports DocumentPrinterLevel."""
 
+    async def refresh(self) -> DocumentPrinterLevel:
+        """Ask the printer now and report its level, also when it is silent."""
+
+    async def expect(self, job_name: str) -> None:
+        """Note what the printer knows before a job is submitted; `follow` needs it to prove absence."""
+
     async def follow(
         self, job_name: str, pages: int, progress: Callable[[PrintProgress], None]
     ) -> PrintResult:
@@ -219,16 +226,6 @@ class Panel(Protocol):
         """Sound key (short), attention (two) or alarm (three)."""
 
     async def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A certificate the person may have now; household: 世帯全員 is possible (住民票の写し)."""
-
-    kind: CertificateKind
-    fee_yen: Yen
-    max_copies: int
-    household: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A table of the file; a key nobody reads is an error."""
 
 
-class Kiosk(_Section):
+class Kiosk(_Section, frozen=True, kw_only=True):
     """urn: the identity in the device certificate, urn:kiosk:…"""
 
     urn: Annotated[str, Meta(pattern=r"^urn:kiosk:[a-z0-9][a-z0-9-]{0,62}$")]
@@ -41,21 +41,21 @@ class Kiosk(_Section):
     languages: list[Language] = msgspec.field(default_factory=lambda: [Language.JA, Language.EN])
 
 
-class JournalFile(_Section):
+class JournalFile(_Section, frozen=True, kw_only=True):
     """key_file: at least 16 random bytes that chain the entries; a credential, never in the repository."""
 
     path: str
     key_file: str
 
 
-class Screen(_Section):
+class Screen(_Section, frozen=True, kw_only=True):
     host: Word = "127.0.0.1"
     port: Port = 8080
     keepalive_seconds: Seconds = 0.5
     silence_seconds: Seconds = 1.5
 
 
-class CardReader(_Section):
+class CardReader(_Section, frozen=True, kw_only=True):
     """name: a part of the reader's PC/SC name, empty for the first one."""
 
     name: str = ""
@@ -63,7 +63,7 @@ class CardReader(_Section):
     reconnect_seconds: Seconds = 2.0
 
 
-class Keypad(_Section):
+class Keypad(_Section, frozen=True, kw_only=True):
     row_pins: list[Pin]
     column_pins: list[Pin]
     layout: list[list[str]]
@@ -72,12 +72,12 @@ class Keypad(_Section):
     double_strike_seconds: Seconds = 0.3
 
 
-class Sensor(_Section):
+class Sensor(_Section, frozen=True, kw_only=True):
     pin: Pin
     active_level: Level
 
 
-class Panel(_Section):
+class Panel(_Section, frozen=True, kw_only=True):
     door: Sensor
     paper: Sensor
     change: Sensor
@@ -86,7 +86,7 @@ class Panel(_Section):
     debounce_seconds: Seconds = 0.03
 
 
-class Coins(_Section):
+class Coins(_Section, frozen=True, kw_only=True):
     """device: the tty of the ccTalk bus. serial: the commissioned acceptor, 0 for any."""
 
     device: str
@@ -97,7 +97,7 @@ class Coins(_Section):
     poll_seconds: Seconds = 0.2
 
 
-class Hopper(_Section):
+class Hopper(_Section, frozen=True, kw_only=True):
     """coins_loaded: coins put in when the journal began; what was paid out since is counted there."""
 
     coin_yen: Yen = 100
@@ -105,7 +105,7 @@ class Hopper(_Section):
     minimum_coins: Annotated[int, Meta(ge=0)] = 8
 
 
-class DocumentPrinter(_Section):
+class DocumentPrinter(_Section, frozen=True, kw_only=True):
     uri: Word
     cups_socket: str
     queue: Word
@@ -114,14 +114,14 @@ class DocumentPrinter(_Section):
     stall_seconds: Seconds = 300.0
 
 
-class ReceiptPrinter(_Section):
+class ReceiptPrinter(_Section, frozen=True, kw_only=True):
     device: str
     baud: int = 19_200
     columns: Annotated[int, Meta(ge=24, le=64)] = 32
     poll_seconds: Seconds = 2.0
 
 
-class Municipality(_Section):
+class Municipality(_Section, frozen=True, kw_only=True):
     url: Annotated[str, Meta(pattern=r"^https://")]
     ca_file: str
     certificate_file: str
@@ -133,7 +133,7 @@ class Municipality(_Section):
     clock_tolerance_seconds: Seconds = 2.0
 
 
-class Documents(_Section):
+class Documents(_Section, frozen=True, kw_only=True):
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
     start_seconds: Seconds = 10.0
@@ -141,7 +141,7 @@ class Documents(_Section):
     print_seconds: Seconds = 30.0
 
 
-class Timeouts(_Section):
+class Timeouts(_Section, frozen=True, kw_only=True):
     """How long each screen waits for the person or the other side."""
 
     notice_seconds: Seconds = 90
@@ -189,7 +189,7 @@ _STATE_OF_TIMEOUT = {
 }
 
 
-class KioskFile(_Section):
+class KioskFile(_Section, frozen=True, kw_only=True):
     """kiosk.toml"""
 
     kiosk: Kiosk
@@ -207,33 +207,33 @@ class KioskFile(_Section):
     timeouts: Timeouts = Timeouts()
 
 
-class City(_Section):
+class City(_Section, frozen=True, kw_only=True):
     name: Word
     name_en: Word
     counters: Word
     counters_en: Word
 
 
-class ClosureEntry(_Section):
+class ClosureEntry(_Section, frozen=True, kw_only=True):
     begins: datetime
     ends: datetime
 
 
-class Hours(_Section):
+class Hours(_Section, frozen=True, kw_only=True):
     opens: str
     closes: str
     last_minutes: Annotated[int, Meta(ge=0, le=120)]
     closures: list[ClosureEntry] = []
 
 
-class FeeEntry(_Section):
+class FeeEntry(_Section, frozen=True, kw_only=True):
     kind: CertificateKind
     yen: Annotated[int, Meta(gt=0, le=10_000)]
     valid_from: date
     valid_to: date | None = None
 
 
-class ProfileFile(_Section):
+class ProfileFile(_Section, frozen=True, kw_only=True):
     """A municipality profile, after merging."""
 
     city: City

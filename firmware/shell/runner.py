@@ -130,6 +130,11 @@ class Runner:
         finally:
             await self._stop()
 
+    def coin_devices_work(self) -> bool:
+        """Whether acceptor and hopper have answered; looks at the levels reported so far."""
+        self._settle_levels()
+        return self.facts.acceptor.working and self.facts.hopper.working
+
     def _settle_levels(self) -> None:
         """Apply the levels already reported; other items keep their order."""
         kept: list[_Item] = []

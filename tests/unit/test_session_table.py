@@ -86,7 +86,6 @@ ALLOWED_FROM_FIRMWARE = {
         "firmware.ports",
         "firmware.errors",
         "firmware.logbook",
-        "firmware.documents.receipt",
     ),
     "tests/simulators": (),
     "tests/municipality": (),
@@ -125,6 +124,15 @@ def test_only_the_command_line_imports_compose() -> None:
         str(path.relative_to(ROOT))
         for folder in ("firmware", "hw")
         for path in files(folder)
-        if "firmware.compose" in imports(path)
+        if any(within(module, ("firmware.compose",)) for module in imports(path))
     }
-    assert users <= {"firmware/__main__.py"}
+    assert users <= {"firmware/__main__.py", "firmware/compose/kiosk.py", "firmware/compose/worker.py"}
+
+
+def test_only_compose_knows_both_rules_and_wires() -> None:
+    both = {
+        str(path.relative_to(ROOT))
+        for path in files("firmware")
+        if any(within(module, ("hw",)) for module in imports(path))
+    }
+    assert {"firmware/compose/kiosk.py", "firmware/compose/worker.py"} == both

@@ -1,0 +1,305 @@
+"""The kiosk put together: adapters picked from the settings."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from firmware import __version__, ports
+from firmware.core import records as r
+from firmware.core.fees import fee_on
+from firmware.core.hours import JST
+from firmware.core.orders import PrintSlip
+from firmware.core.states import Slip
+from firmware.core.terms import Certainty, CertificateKind, KeypadKey, Language, Yen
+from firmware.documents.receipt import Sold, claim_slip, receipt
+from firmware.documents.worker_client import WorkerProcess
+from firmware.errors import ConfigError, JournalError
+from firmware.logbook import EventId, JsonLog, Logbook
+from firmware.municipality.client import HttpsMunicipality
+from firmware.municipality.exchange import Patience
+from firmware.screen.server import ScreenServer
+from firmware.screen.texts import Texts
+from firmware.settings import Sensor, Settings, load
+from firmware.shell.clock import Clock, now_utc
+from firmware.shell.crew import DeviceCrew
+from firmware.shell.daemon import Daemon, Parts
+from firmware.shell.devices import Devices
+from firmware.shell.journal import Entry, Journal
+from firmware.shell.notify import ServiceManager
+from firmware.shell.pin import PinBuffer
+from firmware.shell.workers import SpareWorker
+from hw.card.reader import PcscCardReader
+from hw.coin.acceptor import CcTalkAcceptor
+from hw.coin.bus import CcTalkBus
+from hw.coin.hopper import CcTalkHopper
+from hw.keypad.keypad import MatrixKeypad
+from hw.panel.panel import GpioPanel
+from hw.panel.wires import SensorPin
+from hw.printer.ipp import IppDocumentPrinter
+from hw.printer.receipt import EscPosReceiptPrinter
+
+_SETTLE_SECONDS = 15.0
+
+
+async def run_kiosk(config: Path) -> None:
+    """Run the kiosk until cancelled. Raises ConfigError, JournalError."""
+    settings = load(config)
+    log = JsonLog()
+    log(EventId.CONFIG_LOADED, version=__version__)
+    manager = ServiceManager()
+    async with AsyncExitStack() as undo:
+        journal = open_journal(settings)
+        undo.push_async_callback(journal.close)
+        entries = await journal.open()
+        bus = CcTalkBus(
+            log, path=str(settings.path(settings.file.coins.device)), baud=settings.file.coins.baud
+        )
+        undo.callback(bus.close)
+
+        def touched(key: KeypadKey) -> None:
+            daemon.runner.touch(key)
+
+        screen = screen_server(settings, log, touched)
+        kiosk = Kiosk(settings, config, log)
+        daemon = Daemon(kiosk.parts(entries, journal, bus, screen), entries, log)
+        undo.callback(manager.stopping)
+        log(EventId.DAEMON_STARTED, version=__version__)
+        await daemon.run(manager)
+
+
+def open_journal(settings: Settings) -> Journal:
+    """The journal file, not yet opened. Raises ConfigError if its key cannot be read."""
+    key_file = settings.path(settings.file.journal.key_file)
+    try:
+        key = key_file.read_bytes()
+    except OSError as cause:
+        raise ConfigError(f"journal.key_file: {key_file} cannot be read; expected a key file") from cause
+    if len(key) < 16:
+        raise ConfigError(f"journal.key_file: {key_file} has {len(key)} bytes; expected at least 16")
+    return Journal(settings.path(settings.file.journal.path), key)
+
+
+def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey], None]) -> ScreenServer:
+    """The local page. Raises ConfigError for texts that do not fit together."""
+    screen = settings.file.screen
+    return ScreenServer(
+        host=screen.host,
+        port=screen.port,
+        texts=texts(settings),
+        pressed=pressed,
+        log=log,
+        keepalive_seconds=screen.keepalive_seconds,
+        silence_seconds=screen.silence_seconds,
+    )
+
+
+def texts(settings: Settings) -> Texts:
+    """The messages with the city's names filled in. Raises ConfigError."""
+    city, hours = settings.city, settings.hours
+    coins = sorted(settings.file.coins.denominations_yen)
+    fees = sorted({fee.yen for fee in settings.fees})
+    closes = "24:00" if hours.closes.microsecond else f"{hours.closes:%-H:%M}"
+    names: Mapping[str, str] = {
+        "city": city.name,
+        "city.en": city.name_en,
+        "counters": city.counters,
+        "counters.en": city.counters_en,
+        "opens": f"{hours.opens:%-H:%M}",
+        "closes": closes,
+        "fees": "1通 " + "・".join(f"{yen}円" for yen in fees),
+        "fees.en": " / ".join(f"¥{yen}" for yen in fees) + " a copy",
+        "coins": "・".join(f"{yen}円" for yen in coins),
+        "coins.en": ", ".join(f"¥{yen}" for yen in coins),
+    }
+    return Texts.load(settings.path(settings.file.kiosk.messages), names)
+
+
+class Kiosk:
+    """Builds what the settings ask for."""
+
+    def __init__(self, settings: Settings, config: Path, log: Logbook) -> None:
+        self._settings = settings
+        self._config = config
+        self._log = log
+
+    def parts(
+        self, entries: Sequence[Entry], journal: Journal, bus: CcTalkBus, screen: ScreenServer
+    ) -> Parts:
+        """Every adapter the settings ask for."""
+        settings, config, log = self._settings, self._config, self._log
+        file = settings.file
+        clock = Clock(
+            rule=settings.hours, tolerance_seconds=file.municipality.clock_tolerance_seconds, log=log
+        )
+        devices = Devices(
+            card=PcscCardReader(
+                log=log,
+                reader_name=file.card_reader.name,
+                apdu_timeout_seconds=file.card_reader.apdu_timeout_seconds,
+                reconnect_seconds=file.card_reader.reconnect_seconds,
+                now=now_utc,
+            ),
+            keypad=MatrixKeypad(
+                row_pins=file.keypad.row_pins,
+                column_pins=file.keypad.column_pins,
+                layout=file.keypad.layout,
+                scan_seconds=file.keypad.scan_seconds,
+                stable_scans=file.keypad.stable_scans,
+                double_strike_seconds=file.keypad.double_strike_seconds,
+                log=log,
+            ),
+            acceptor=CcTalkAcceptor(
+                bus,
+                log,
+                expected_serial=file.coins.serial or None,
+                poll_seconds=file.coins.poll_seconds,
+                drain_seconds=file.coins.drain_seconds,
+            ),
+            payout=CcTalkHopper(bus, log, coins=coins_left(settings, entries), coin_yen=file.hopper.coin_yen),
+            printer=IppDocumentPrinter(
+                printer_uri=file.document_printer.uri,
+                cups_socket=str(settings.path(file.document_printer.cups_socket)),
+                queue=file.document_printer.queue,
+                log=log,
+                poll_seconds=file.document_printer.poll_seconds,
+                appear_seconds=file.document_printer.appear_seconds,
+                stall_seconds=file.document_printer.stall_seconds,
+            ),
+            receipt=EscPosReceiptPrinter(
+                path=str(settings.path(file.receipt_printer.device)),
+                baud=file.receipt_printer.baud,
+                columns=file.receipt_printer.columns,
+                poll_seconds=file.receipt_printer.poll_seconds,
+                log=log,
+            ),
+            panel=_panel(settings, log),
+            municipality=_municipality(settings, clock, log),
+            new_worker=partial(_worker, settings, config, log),
+            slip_lines=partial(_slip_lines, settings),
+        )
+        return Parts(
+            rules=settings.rules,
+            devices=devices,
+            clock=clock,
+            journal=journal,
+            show=screen.show,
+            start_screen=screen.start,
+            close_screen=screen.close,
+            make_crew=partial(self._crew, devices),
+            settle_seconds=_SETTLE_SECONDS,
+        )
+
+    def _crew(
+        self, devices: Devices, pin: PinBuffer, spare: SpareWorker, speak: Callable[[Language], None]
+    ) -> DeviceCrew:
+        def fee_now(kind: CertificateKind, now: datetime) -> Yen | None:
+            return fee_on(self._settings.fees, kind, now.astimezone(JST).date())
+
+        return DeviceCrew(
+            devices=devices,
+            pin=pin,
+            spare=spare,
+            fee_now=fee_now,
+            now=lambda: datetime.now(UTC),
+            speak=speak,
+            log=self._log,
+        )
+
+
+def coins_left(settings: Settings, entries: Sequence[Entry]) -> int:
+    """What must still lie in the hopper: a coin whose way is unknown counts as gone."""
+    gone = sum(
+        isinstance(entry.record, r.CoinPayEnded) and entry.record.certainty is not Certainty.NOT_DONE
+        for entry in entries
+    )
+    return max(0, settings.file.hopper.coins_loaded - gone)
+
+
+async def read_journal(config: Path) -> tuple[Entry, ...]:
+    """Every entry, checked. Raises ConfigError, JournalError."""
+    settings = load(config)
+    if not settings.path(settings.file.journal.path).exists():
+        raise JournalError(f"{settings.file.journal.path}: there is no journal")
+    journal = open_journal(settings)
+    try:
+        return await journal.open()
+    finally:
+        await journal.close()
+
+
+def _panel(settings: Settings, log: Logbook) -> GpioPanel:
+    panel = settings.file.panel
+
+    def sensor(said: Sensor) -> SensorPin:
+        return SensorPin(said.pin, said.active_level)
+
+    return GpioPanel(
+        door=sensor(panel.door),
+        paper=sensor(panel.paper),
+        change=sensor(panel.change),
+        lamp_pins=panel.lamp_pins,
+        buzzer_pin=panel.buzzer_pin,
+        debounce_seconds=panel.debounce_seconds,
+        log=log,
+    )
+
+
+def _municipality(settings: Settings, clock: Clock, log: Logbook) -> HttpsMunicipality:
+    said = settings.file.municipality
+    return HttpsMunicipality(
+        url=said.url,
+        audience=said.audience,
+        ca_file=settings.path(said.ca_file),
+        certificate_file=settings.path(said.certificate_file),
+        key_file=settings.path(said.key_file),
+        kiosk=settings.file.kiosk.urn,
+        firmware_version=__version__,
+        log=log,
+        server_time=clock.heard,
+        server_hours=clock.server_said,
+        patience=Patience(
+            answer_seconds=said.request_seconds,
+            total_seconds=said.total_seconds,
+            heartbeat_seconds=said.heartbeat_seconds,
+        ),
+    )
+
+
+def _worker(settings: Settings, config: Path, log: Logbook) -> WorkerProcess:
+    said = settings.file.documents
+    return WorkerProcess(
+        command=(sys.executable, "-m", "firmware", "document-worker", "--config", str(config)),
+        log=log,
+        kiosk=settings.file.kiosk.urn,
+        start_seconds=said.start_seconds,
+        prepare_seconds=said.prepare_seconds,
+        print_seconds=said.print_seconds,
+    )
+
+
+def _slip_lines(settings: Settings, slip: PrintSlip, now: datetime) -> Sequence[ports.SlipLine]:
+    columns = settings.file.receipt_printer.columns
+    issued_at = now.astimezone(JST)
+    match slip.slip:
+        case Slip.RECEIPT:
+            return receipt(
+                municipality=settings.city.name,
+                receipt_no=slip.receipt_no,
+                issued_at=issued_at,
+                sold=(Sold(slip.kind, slip.copies, slip.fee_yen // slip.copies),),
+                paid_yen=slip.paid_yen,
+                change_yen=slip.back_yen,
+                columns=columns,
+            )
+        case Slip.CLAIM:
+            return claim_slip(
+                municipality=settings.city.name,
+                claim_no=slip.claim_no,
+                issued_at=issued_at,
+                yen=slip.owed_yen,
+                where=settings.city.counters,
+                columns=columns,
+            )

@@ -1,0 +1,29 @@
+"""The document worker put together; it imports no more than it needs, because a visit waits for it."""
+
+import sys
+from pathlib import Path
+
+from firmware.documents.settings import DocumentSettings
+from firmware.documents.worker import serve
+from firmware.settings import load
+from hw.printer.queue import submit
+
+
+def document_worker(config: Path) -> None:
+    """The one-shot process: serves one visit over standard input and output."""
+    settings = load(config)
+    file = settings.file
+
+    def hand_over(pdf: bytes, job_name: str) -> None:
+        submit(
+            pdf,
+            job_name=job_name,
+            cups_socket=str(settings.path(file.document_printer.cups_socket)),
+            queue=file.document_printer.queue,
+        )
+
+    documents = DocumentSettings(
+        value_fonts=tuple(settings.path(font) for font in file.documents.value_fonts),
+        label_fonts=tuple(settings.path(font) for font in file.documents.label_fonts),
+    )
+    serve(sys.stdin.buffer, sys.stdout.buffer, hand_over, documents)

@@ -1,0 +1,318 @@
+"""The crew carries the engine's orders out through the ports and brings back the answers."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeVar, assert_never
+
+from firmware import ports
+from firmware.core import events as e
+from firmware.core import orders as o
+from firmware.core.states import Purchase
+from firmware.core.terms import (
+    CardRefusal,
+    Certainty,
+    CertificateKind,
+    Language,
+    Refusal,
+    VisitId,
+    Yen,
+)
+from firmware.errors import (
+    CardGone,
+    CardUnusable,
+    DeviceGone,
+    DocumentError,
+    MunicipalityAnswerInvalid,
+    MunicipalityError,
+    PinBlocked,
+    PinUncertain,
+    PinWrong,
+    PrintNotSubmitted,
+    PrintUncertain,
+    Refused,
+)
+from firmware.logbook import EventId, Logbook
+from firmware.shell.devices import Devices
+from firmware.shell.pin import PinBuffer
+from firmware.shell.runner import Answer
+from firmware.shell.visit import VisitScope
+from firmware.shell.workers import SpareWorker
+
+
+class DeviceCrew:
+    """firmware.shell.runner.Crew over the real ports.
+
+    fee_now: the profile's fee of a kind at a moment; what the municipality offers must agree.
+    """
+
+    def __init__(
+        self,
+        *,
+        devices: Devices,
+        pin: PinBuffer,
+        spare: SpareWorker,
+        fee_now: Callable[[CertificateKind, datetime], Yen | None],
+        now: Callable[[], datetime],
+        speak: Callable[[Language], None],
+        log: Logbook,
+    ) -> None:
+        self._devices = devices
+        self._pin = pin
+        self._spare = spare
+        self._fee_now = fee_now
+        self._now = now
+        self._speak_to = speak
+        self._log = log
+        self._language = Language.JA
+        self._scope = VisitScope(VisitId(""))
+        self._closing: asyncio.Task[None] | None = None
+
+    async def carry_out(self, order: o.Order, answer: Answer) -> None:  # noqa: C901, PLR0912 - a line each
+        """See firmware.shell.runner.Crew."""
+        match order:
+            case o.RunTimer(seconds=seconds):
+                await asyncio.sleep(seconds)
+                answer(e.TimedOut())
+            case o.ReadCard():
+                await self._read_card(order, answer)
+            case o.OpenSession():
+                await self._open_session(answer)
+            case o.CollectPin():
+                await asyncio.Event().wait()
+            case o.SignWithPin():
+                await self._sign(answer)
+            case o.Authenticate():
+                await self._authenticate(answer)
+            case o.Prepare():
+                await self._prepare(order, answer)
+            case o.AcceptCoins():
+                await self._accept(order)
+            case o.CloseCoins():
+                await self._close_slot()
+                answer(e.CoinsClosed())
+            case o.Release():
+                await self._release(order, answer)
+            case o.Print():
+                await self._print(order, answer)
+            case o.FollowPrint():
+                await self._follow(order.job_name, order.pages, answer)
+            case o.PayCoin():
+                answer(e.CoinPaid(await self._devices.payout.pay_one(order.life_count)))
+            case o.ReconcileCoin():
+                answer(e.CoinPaid(await self._devices.payout.reconcile(order.life_count)))
+            case o.PrintSlip():
+                lines = self._devices.slip_lines(order, self._now())
+                answer(e.SlipFinished(await self._devices.receipt.print_slip(lines)))
+            case o.EndVisit():
+                await self._end_visit()
+            case o.Speak():
+                self._language = order.language
+                self._speak_to(order.language)
+            case o.Sound():
+                self._devices.panel.buzz(order.alarm.value)
+            case _:
+                assert_never(order)
+
+    def failed(self, order: o.Order) -> e.Event | None:
+        """Unknown wherever something irreversible may have happened."""
+        careful: Mapping[type[o.Order], e.Event] = {
+            o.ReadCard: e.CardRefused(CardRefusal.UNREADABLE),
+            o.OpenSession: e.MunicipalityFailed(Certainty.NOT_DONE),
+            o.SignWithPin: e.PinInDoubt(),
+            o.Authenticate: e.MunicipalityFailed(Certainty.UNKNOWN),
+            o.Prepare: e.DocumentRefused(),
+            o.Release: e.MunicipalityFailed(Certainty.UNKNOWN),
+            o.Print: e.PrintFinished(Certainty.UNKNOWN, 0),
+            o.FollowPrint: e.PrintFinished(Certainty.UNKNOWN, 0),
+            o.PayCoin: e.CoinPaid(Certainty.UNKNOWN),
+            o.ReconcileCoin: e.CoinPaid(Certainty.UNKNOWN),
+            o.PrintSlip: e.SlipFinished(Certainty.UNKNOWN),
+        }
+        return careful.get(type(order))
+
+    async def close(self) -> None:
+        """Shut the slot and forget the visit."""
+        await self._end_visit()
+        if self._closing is not None:
+            await self._closing
+
+    async def _read_card(self, order: o.ReadCard, answer: Answer) -> None:
+        self._scope = VisitScope(order.visit)
+        try:
+            reading = await self._devices.card.read()
+        except CardUnusable as error:
+            self._log(EventId.CARD_REFUSED, refusal=error.refusal)
+            answer(e.CardRefused(error.refusal))
+        except (CardGone, DeviceGone):
+            self._log(EventId.CARD_GONE)
+            answer(e.CardRefused(CardRefusal.UNREADABLE))
+        else:
+            self._scope.reading = reading
+            self._log(EventId.CARD_READ, tries_left=reading.tries_left)
+            answer(e.CardRead(reading.tries_left))
+
+    async def _open_session(self, answer: Answer) -> None:
+        scope = self._scope
+        try:
+            scope.worker, public_key = await self._spare.take()
+            scope.session = await self._devices.municipality.open_session(public_key, self._language)
+        except DocumentError as error:
+            self._log(EventId.DOCUMENT_REFUSED, error=type(error).__name__)
+            answer(e.MunicipalityFailed(Certainty.NOT_DONE))
+        except MunicipalityError as error:
+            self._answer_municipality(error, answer)
+        else:
+            answer(e.SessionOpened())
+
+    async def _sign(self, answer: Answer) -> None:
+        session = _held(self._scope.session)
+        try:
+            self._scope.signature = await self._devices.card.sign(self._pin.take(), session.message)
+        except PinWrong as error:
+            self._log(EventId.PIN_REFUSED, tries_left=error.tries_left)
+            answer(e.PinWasRefused(error.tries_left))
+        except PinBlocked:
+            self._log(EventId.PIN_BLOCKED)
+            answer(e.PinIsLocked())
+        except PinUncertain:
+            self._log(EventId.PIN_UNCERTAIN)
+            answer(e.PinInDoubt())
+        except (CardGone, CardUnusable, DeviceGone):
+            self._log(EventId.CARD_GONE)
+            answer(e.CardRefused(CardRefusal.UNREADABLE))
+        else:
+            answer(e.CardSigned())
+
+    async def _authenticate(self, answer: Answer) -> None:
+        scope = self._scope
+        try:
+            person = await self._devices.municipality.authenticate(
+                _held(scope.session).session_id,
+                _held(scope.reading).certificate_der,
+                _held(scope.signature),
+            )
+            self._check_fees(person)
+        except MunicipalityError as error:
+            self._answer_municipality(error, answer)
+            return
+        scope.person = person
+        if person.offers:
+            refused = tuple(kind for kind, _ in person.refusals)
+            answer(e.PersonKnown(person.offers, refused))
+        else:
+            reasons = [refusal for _, refusal in person.refusals]
+            answer(e.MunicipalityRefused(reasons[0] if reasons else Refusal.REPLICA_STALE))
+
+    def _check_fees(self, person: ports.Authenticated) -> None:
+        """Two sources for one fee must agree, or nobody pays."""
+        now = self._now()
+        for offer in person.offers:
+            if self._fee_now(offer.kind, now) != offer.fee_yen:
+                raise MunicipalityAnswerInvalid(
+                    f"authenticate: fee of {offer.kind.value} is not the profile's"
+                )
+
+    async def _prepare(self, order: o.Prepare, answer: Answer) -> None:
+        scope = self._scope
+        request = _request(order.purchase)
+        session_id = _held(scope.session).session_id
+        await self._devices.printer.refresh()
+        try:
+            reserved = await self._devices.municipality.reserve(session_id, request)
+            prepared = await _held(scope.worker).prepare(
+                reserved.sealed, request, session_id, _held(scope.person).person_ref
+            )
+        except MunicipalityError as error:
+            self._answer_municipality(error, answer)
+        except DocumentError as error:
+            self._log(EventId.DOCUMENT_REFUSED, error=type(error).__name__)
+            answer(e.DocumentRefused())
+        else:
+            answer(e.DocumentPrepared(reserved.total_yen, prepared.sheets, prepared.pages))
+
+    async def _accept(self, order: o.AcceptCoins) -> None:
+        """Open the slot until cancelled; shutting it drains coins in flight in the background."""
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+        try:
+            await self._devices.acceptor.accept(order.denominations)
+            await asyncio.Event().wait()
+        except DeviceGone:
+            return  # the level has told the engine
+        finally:
+            self._closing = asyncio.create_task(self._devices.acceptor.stop(), name="shut-slot")
+
+    async def _close_slot(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._devices.acceptor.stop(), name="shut-slot")
+        await asyncio.shield(self._closing)
+        self._closing = None
+
+    async def _release(self, order: o.Release, answer: Answer) -> None:
+        try:
+            released = await self._devices.municipality.release(order.order_id, order.fee_yen)
+        except MunicipalityError as error:
+            self._answer_municipality(error, answer)
+        else:
+            self._scope.authority = released.authority
+            answer(e.IssueReleased(released.receipt_no))
+
+    async def _print(self, order: o.Print, answer: Answer) -> None:
+        scope = self._scope
+        await self._devices.printer.expect(order.job_name)
+        try:
+            await _held(scope.worker).print(_held(scope.authority), order.job_name)
+        except PrintNotSubmitted as error:
+            self._log(EventId.PRINT_ENDED, certainty=error.certainty, pages=0)
+            answer(e.PrintFinished(Certainty.NOT_DONE, 0))
+            return
+        except PrintUncertain:
+            self._log(EventId.PRINT_SUBMITTED, certainty=Certainty.UNKNOWN)
+        else:
+            self._log(EventId.PRINT_SUBMITTED, certainty=Certainty.DONE)
+        await self._follow(order.job_name, order.pages, answer)
+
+    async def _follow(self, job_name: str, pages: int, answer: Answer) -> None:
+        """Whatever is not proven done the printer's adapter cancels, so that nothing comes out later."""
+        result = await self._devices.printer.follow(
+            job_name, pages, lambda progress: answer(e.PagesOut(progress.pages_out))
+        )
+        answer(e.PrintFinished(result.certainty, result.pages_out))
+
+    async def _end_visit(self) -> None:
+        scope, self._scope = self._scope, VisitScope(VisitId(""))
+        await self._devices.card.release()
+        if scope.worker is not None:
+            await scope.worker.end()
+        if scope.session is not None:
+            try:
+                await self._devices.municipality.end_session(scope.session.session_id)
+            except MunicipalityError as error:
+                self._log(EventId.MUNICIPALITY_GONE, error=type(error).__name__)
+
+    def _answer_municipality(self, error: MunicipalityError, answer: Answer) -> None:
+        if isinstance(error, Refused):
+            # Which refusal it is stays between the person and the counter.
+            self._log(EventId.MUNICIPALITY_REFUSED)
+            answer(e.MunicipalityRefused(error.refusal))
+            return
+        if isinstance(error, MunicipalityAnswerInvalid):
+            self._log(EventId.MUNICIPALITY_ANSWER_INVALID)
+        answer(e.MunicipalityFailed(error.certainty))
+
+
+def _request(purchase: Purchase) -> ports.OrderRequest:
+    return ports.OrderRequest(
+        purchase.order_id, purchase.kind, purchase.subjects, purchase.items, purchase.copies
+    )
+
+
+T = TypeVar("T")
+
+
+def _held(thing: T | None) -> T:
+    """What an earlier step of this visit has set; the table allows no other order."""
+    if thing is None:
+        raise LookupError("the visit has no such thing")
+    return thing

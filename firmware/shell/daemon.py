@@ -1,0 +1,169 @@
+"""The daemon: starts the devices, recovers from the journal, runs the engine until told to stop."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from firmware import __version__, ports
+from firmware.core import events as e
+from firmware.core import records as r
+from firmware.core.facts import Level
+from firmware.core.recovery import open_visit, recover
+from firmware.core.rules import Rules
+from firmware.core.screens import Screen
+from firmware.core.steps import Step
+from firmware.core.terms import Language
+from firmware.logbook import EventId, Logbook
+from firmware.shell.clock import Clock
+from firmware.shell.crew import DeviceCrew
+from firmware.shell.devices import Devices
+from firmware.shell.journal import Entry, Journal
+from firmware.shell.notify import ServiceManager
+from firmware.shell.outbox import Outbox
+from firmware.shell.pin import PinBuffer
+from firmware.shell.runner import Runner
+from firmware.shell.workers import SpareWorker
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What compose has built. show draws a screen in a language."""
+
+    rules: Rules
+    devices: Devices
+    clock: Clock
+    journal: Journal
+    show: Callable[[Screen, Language], None]
+    start_screen: Callable[[], Awaitable[None]]
+    close_screen: Callable[[], Awaitable[None]]
+    make_crew: Callable[[PinBuffer, SpareWorker, Callable[[Language], None]], DeviceCrew]
+    settle_seconds: float
+
+
+def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
+    """Where the acceptor's counter stood at the last coin on record."""
+    mark = None
+    for entry in entries:
+        match entry.record:
+            case (
+                r.CoinTaken(serial=serial, counter=counter)
+                | r.CoinUnclaimed(serial=serial, counter=counter)
+                | r.CoinsSuspected(serial=serial, counter=counter)
+            ):
+                mark = ports.CoinMark(serial, counter)
+            case _:
+                pass
+    return mark
+
+
+class Daemon:
+    """One run of the kiosk."""
+
+    def __init__(self, parts: Parts, entries: Sequence[Entry], log: Logbook) -> None:
+        self._parts = parts
+        self._entries = entries
+        self._log = log
+        self._language = parts.rules.languages[0]
+        self._screen: Screen | None = None
+        self._pin = PinBuffer()
+        self._spare = SpareWorker(parts.devices.new_worker)
+        self._crew = parts.make_crew(self._pin, self._spare, self._speak)
+        self._outbox = Outbox(municipality=parts.devices.municipality, journal=parts.journal, log=log)
+        self._settled = asyncio.Event()
+        self.runner = Runner(
+            rules=parts.rules,
+            journal=parts.journal,
+            crew=self._crew,
+            pin=self._pin,
+            show=self._show,
+            noted=self._noted,
+            log=log,
+        )
+
+    async def run(self, manager: ServiceManager) -> None:
+        """Run until cancelled. Raises JournalError when a record is not certainly on disk."""
+        devices = self._parts.devices
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._parts.close_screen)
+            await self._parts.start_screen()
+            for device in (
+                devices.card,
+                devices.keypad,
+                devices.acceptor,
+                devices.payout,
+                devices.printer,
+                devices.receipt,
+                devices.panel,
+                devices.municipality,
+                self._parts.clock,
+            ):
+                undo.push_async_callback(device.close)
+            undo.push_async_callback(self._spare.close)
+            undo.push_async_callback(self._crew.close)
+            self._start_devices()
+            self._spare.prepare()
+            self._outbox.note(entry.record for entry in self._entries)
+            await self._parts.journal.append((r.DaemonStarted(__version__),))
+            await self._wait_for_coin_devices()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._outbox.run(), name="outbox")
+                tasks.create_task(manager.keep_alive(), name="watchdog")
+                tasks.create_task(self.runner.run(self._recovered), name="runner")
+                manager.ready()
+
+    def _start_devices(self) -> None:
+        devices, report = self._parts.devices, self.runner.report
+        devices.card.start(report)
+        devices.keypad.start(self.runner.key)
+        devices.acceptor.start(self._report_coin_device, self._coin, last_mark(self._entries))
+        devices.payout.start(self._report_coin_device)
+        devices.printer.start(report)
+        devices.receipt.start(report)
+        devices.panel.start(report)
+        devices.municipality.start(report)
+        self._parts.clock.start(report)
+
+    def _report_coin_device(self, level: Level) -> None:
+        self.runner.report(level)
+        self._settled.set()
+
+    async def _wait_for_coin_devices(self) -> None:
+        """An open visit is settled in coins: give acceptor and hopper time to answer first."""
+        if open_visit(entry.record for entry in self._entries) is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._parts.settle_seconds):
+                while not self.runner.coin_devices_work():
+                    self._settled.clear()
+                    await self._settled.wait()
+
+    def _recovered(self) -> Step:
+        records = [entry.record for entry in self._entries]
+        step = recover(records)
+        if (visit := open_visit(records)) is not None:
+            self._log(EventId.RECOVERED, visit=visit.visit[:8], state=type(step.state).__name__)
+        return step
+
+    def _coin(self, coin: ports.CoinAccepted | ports.CoinsSuspect) -> None:
+        match coin:
+            case ports.CoinAccepted(yen=yen, mark=mark):
+                self.runner.post(e.CoinInserted(yen, mark.serial, mark.counter))
+            case ports.CoinsSuspect(lost=lost, code=code, mark=mark):
+                self.runner.post(e.CoinTrouble(lost, code, mark.serial, mark.counter))
+
+    def _show(self, screen: Screen) -> None:
+        self._screen = screen
+        self._parts.show(screen, self._language)
+        self._parts.devices.panel.light(None if screen.place is None else screen.place.value)
+
+    def _speak(self, language: Language) -> None:
+        self._language = language
+        if self._screen is not None:
+            self._parts.show(self._screen, language)
+
+    def _noted(self, records: Sequence[r.Record]) -> None:
+        self._outbox.note(records)
+        if any(isinstance(record, r.VisitEnded) for record in records):
+            self._spare.prepare()

@@ -1,0 +1,41 @@
+"""Talks to the service manager: ready, watchdog, stopping. sd_notify(3)"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+
+
+class ServiceManager:
+    """Does nothing when not started by systemd (no NOTIFY_SOCKET)."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        watchdog_us = environment.get("WATCHDOG_USEC", "")
+        self._half_seconds = int(watchdog_us) / 2_000_000 if watchdog_us.isdigit() else 0.0
+
+    def ready(self) -> None:
+        """The engine runs."""
+        self._send("READY=1")
+
+    def stopping(self) -> None:
+        """The daemon is on its way out."""
+        self._send("STOPPING=1")
+
+    async def keep_alive(self) -> None:
+        """Feed the watchdog from the loop it watches, until cancelled."""
+        while self._half_seconds:
+            self._send("WATCHDOG=1")
+            await asyncio.sleep(self._half_seconds)
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link,
+        ):
+            link.connect(address)
+            link.sendall(message.encode())
