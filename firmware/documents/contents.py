@@ -4,11 +4,16 @@ Field names, types and the meaning of null are the protocol's, version 1; an unk
 """
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from firmware.core.terms import CertificateKind
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+"""Text that a certificate cannot do without."""
+
+Year = Annotated[int, msgspec.Meta(ge=1873, le=9999)]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,9 +23,9 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class IssuingMunicipality(_Strict, frozen=True):
     """name: 渋川市; prefecture: 群馬県; mayor: office and name as they stand under the certificate."""
 
-    name: str
-    prefecture: str
-    mayor: str
+    name: Text
+    prefecture: Text
+    mayor: Text
 
 
 class Contents(_Strict, frozen=True):
@@ -33,7 +38,7 @@ class Contents(_Strict, frozen=True):
     person_ref: str
     kind: CertificateKind
     copies: int
-    number: str
+    number: Text
     issued_on: date
     municipality: IssuingMunicipality
     document: msgspec.Raw
@@ -42,7 +47,7 @@ class Contents(_Strict, frozen=True):
 class Person(_Strict, frozen=True):
     """One member of the household; None: not chosen by the applicant, or not applicable."""
 
-    name: str
+    name: Text
     kana: str
     birth_date: date
     sex: str
@@ -65,7 +70,7 @@ class Person(_Strict, frozen=True):
 class Juminhyo(_Strict, frozen=True):
     """住民票の写し. head: 世帯主, None if not chosen."""
 
-    address: str
+    address: Text
     head: str | None
     whole_household: bool
     persons: tuple[Person, ...]
@@ -74,36 +79,36 @@ class Juminhyo(_Strict, frozen=True):
 class Inkan(_Strict, frozen=True):
     """印鑑登録証明書. seal: base64url of a 1-bit PNG, 25 mm at 600 dpi."""
 
-    name: str
+    name: Text
     kana: str | None
     alias: str | None
     birth_date: date
-    address: str
+    address: Text
     seal: str
 
 
 class Amount(_Strict, frozen=True):
     """One line of money."""
 
-    label: str
+    label: Text
     yen: int
 
 
 class Count(_Strict, frozen=True):
     """One line of persons."""
 
-    label: str
+    label: Text
     count: int
 
 
 class Shotoku(_Strict, frozen=True):
     """所得課税証明書. fiscal_year: 年度; income_year: the calendar year of the income, western."""
 
-    fiscal_year: int
-    income_year: int
-    name: str
+    fiscal_year: Year
+    income_year: Year
+    name: Text
     birth_date: date
-    address: str
+    address: Text
     address_on_january_1: str
     income: tuple[Amount, ...]
     deductions: tuple[Amount, ...]

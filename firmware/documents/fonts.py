@@ -150,6 +150,7 @@ class FontChain:
         """Raises ConfigError for a file that is not a usable font."""
         self._typefaces = [typeface(path) for path in paths]
         self._of: dict[str, Typeface] = {}
+        self._advances: dict[str, float] = {}
 
     @property
     def first(self) -> Typeface:
@@ -172,7 +173,10 @@ class FontChain:
 
     def advance(self, char: str) -> float:
         """Width in thousandths of an em. Raises DocumentRefused as `of`."""
-        return self.of(char).advance(char)
+        known = self._advances.get(char)
+        if known is None:
+            known = self._advances[char] = self.of(char).advance(char)
+        return known
 
     def width(self, text: str) -> float:
         """Width in thousandths of an em. Raises DocumentRefused as `of`."""

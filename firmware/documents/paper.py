@@ -82,6 +82,7 @@ class Paper:
         self._values = FontChain(settings.value_fonts)
         self._labels = FontChain((*settings.label_fonts, *settings.value_fonts))
         self._stamps: dict[Bitmap, str] = {}
+        self._fits: dict[tuple[str, float, float, _Type], Fitted] = {}
         self._bytes = io.BytesIO()
         # Without initialFontName every page would refer to a Helvetica that is not embedded.
         self._canvas = _Canvas(
@@ -180,8 +181,7 @@ class Paper:
         chain = style.chain
         width = (box.width - 2 * _PADDING_MM) * _POINTS_PER_MM
         height = box.height * _POINTS_PER_MM
-        room = height - 2 * _AIR_MM * _POINTS_PER_MM
-        fitted = fit(text, width, room, chain.advance, style.sizes_points, most_lines=style.most_lines)
+        fitted = self._fit(text, width, height - 2 * _AIR_MM * _POINTS_PER_MM, style)
         self.drawn[-1].extend(fitted.lines)
         top = _y(box.top) - (height - fitted.height_points) / 2 - _OPTICAL_SHIFT * fitted.points
         for at, line in enumerate(fitted.lines):
@@ -190,6 +190,15 @@ class Paper:
             indent = {Align.LEFT: 0.0, Align.CENTRE: spare / 2, Align.RIGHT: spare}[align]
             base_line = top - fitted.points * (ASCENT + at * LINE_SPACING)
             self._draw(line, _x(box.left + _PADDING_MM) + indent, base_line, fitted, chain)
+
+    def _fit(self, text: str, width: float, height: float, style: _Type) -> Fitted:
+        """The fit, found once for all sheets and copies that repeat the field."""
+        key = (text, width, height, style)
+        known = self._fits.get(key)
+        if known is None:
+            advance, sizes = style.chain.advance, style.sizes_points
+            known = self._fits[key] = fit(text, width, height, advance, sizes, most_lines=style.most_lines)
+        return known
 
     def _draw(self, line: str, x: float, base_line: float, fitted: Fitted, chain: FontChain) -> None:
         text = self._canvas.beginText(x, base_line)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import re
 import signal
 import sys
@@ -136,15 +137,23 @@ async def test_the_authority_of_another_order_prints_nothing(bench: Bench, spoil
         ("lose", PrintUncertain),
         ("die", PrintUncertain),
         ("break", PrintUncertain),
-        ("hang", PrintUncertain),
     ],
 )
 async def test_what_is_not_known_of_a_print_is_called_uncertain(
     bench: Bench, outcome: str, expected: type[Exception]
 ) -> None:
-    worker, key = await prepared_worker(bench, outcome, print_seconds=1.0 if outcome == "hang" else 30.0)
+    worker, key = await prepared_worker(bench, outcome)
     with pytest.raises(expected):
         await worker.print(sealed_authority(key), "job-1")
+
+
+async def test_a_worker_silent_for_too_long_is_killed_so_that_it_cannot_print_later(bench: Bench) -> None:
+    worker, key = await prepared_worker(bench, "hang", print_seconds=0.5)
+    with pytest.raises(PrintUncertain):
+        await worker.print(sealed_authority(key), "job-1")
+    assert worker._process is not None
+    async with asyncio.timeout(5):
+        assert await worker._process.wait() == -signal.SIGKILL
 
 
 async def test_an_unforeseen_error_tells_its_name_and_place_and_no_value(
@@ -235,16 +244,20 @@ async def test_the_worker_dies_with_a_daemon_that_was_killed(bench: Bench) -> No
         "print(worker.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
-    daemon = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    assert daemon.stdout is not None
-    assert daemon.stdin is not None  # stays open: the worker sees no end of its requests
-    worker = psutil.Process(int(await daemon.stdout.readline()))
-    daemon.kill()
-    await daemon.wait()
-    gone, _ = await asyncio.to_thread(psutil.wait_procs, [worker], 10)
-    assert [worker] == gone
+    requests, kept_open = os.pipe()  # so that the worker never sees the end of its requests
+    try:
+        daemon = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, stdin=requests, stdout=asyncio.subprocess.PIPE
+        )
+        assert daemon.stdout is not None
+        worker = psutil.Process(int(await daemon.stdout.readline()))
+        daemon.kill()
+        await daemon.wait()
+        gone, _ = await asyncio.to_thread(psutil.wait_procs, [worker], 10)
+        assert gone == [worker]
+    finally:
+        os.close(requests)
+        os.close(kept_open)
 
 
 def child() -> psutil.Process:

@@ -73,6 +73,8 @@ def test_each_certificate_is_laid_out_for_the_order(issue: Issue, kind: str) -> 
         ({"document": samples.inkan(birth_date="1980-02-30")}, Reason.CONTENTS_INVALID),
         ({"document": samples.inkan(seal="A+A/")}, Reason.CONTENTS_INVALID),
         ({"document": samples.inkan(seal="A")}, Reason.CONTENTS_INVALID),
+        ({"document": samples.inkan(name="")}, Reason.CONTENTS_INVALID),
+        ({"number": ""}, Reason.CONTENTS_INVALID),
         ({"v": 2}, Reason.CONTENTS_INVALID),
         ({"extra": 1}, Reason.CONTENTS_INVALID),
         ({"document": samples.inkan(name="渡邊\U000e0109")}, Reason.GLYPH_MISSING),
@@ -93,6 +95,13 @@ def test_contents_of_something_else_are_refused_before_any_money(
     changed = {"kind": "inkan", "document": samples.inkan()} | changes
     sealed = sealed_contents(PUBLIC_KEY, changed.pop("kind"), changed.pop("document"), **changed)
     assert Declined(expected) == issue.prepare(order(sealed))
+
+
+@pytest.mark.parametrize("year", [0, -1, 10_000, 1872])
+def test_a_year_that_no_form_can_write_is_refused(issue: Issue, year: int) -> None:
+    for field in ("fiscal_year", "income_year"):
+        sealed = sealed_contents(PUBLIC_KEY, "shotoku", samples.shotoku(**{field: year}))
+        assert Declined(Reason.CONTENTS_INVALID) == issue.prepare(order(sealed, "shotoku"))
 
 
 @pytest.mark.parametrize("foreign", ["order_id", "session_id", "kiosk"])
