@@ -1,0 +1,125 @@
+"""A simulated ccTalk coin acceptor: the slave at address 2."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.simulators.coin.wire import Silence
+
+SELF_INHIBIT_SECONDS = 1.0
+KEEPING_CODES = frozenset({7, 16, 17, 18, 19, 20, 23, 36, 39, 40})
+"""Errors at which the coin is in the machine all the same."""
+
+
+@dataclass(slots=True)
+class SimulatedAcceptor:
+    """Five event slots, a counter, inhibits, and coins that fall where they would fall.
+
+    serial: 24 bits. coin_ids: of the positions from 1. cash_box: coins by yen, counted when they
+    drop into it, credited or not.
+    """
+
+    serial: int
+    coin_ids: tuple[str, ...]
+    restart_seconds: float
+    cash_box: Counter[int] = field(default_factory=Counter)
+    uncredited_yen: int = 0
+    returned_yen: int = 0
+    counter: int = 0
+    pairs: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)] * 5)
+    mask: int = 0
+    master: bool = False
+    self_check: int = 0
+    category: bytes = b"Coin Acceptor"
+    next_errors: list[int] = field(default_factory=list)
+    _polled_at: float = float("-inf")
+    _deaf_until: float = float("-inf")
+    _in_flight: list[asyncio.TimerHandle] = field(default_factory=list)
+
+    def answer(self, header: int, data: bytes) -> bytes | None:
+        """The reply's data; raises Silence while it starts and for headers it does not know."""
+        now = asyncio.get_running_loop().time()
+        if now < self._deaf_until:
+            raise Silence
+        match header, list(data):
+            case 254, []:
+                return b""
+            case 245, []:
+                return self.category
+            case 242, []:
+                return self.serial.to_bytes(3, "little")
+            case 232, []:
+                return bytes((self.self_check,))
+            case 184, [position]:
+                return self._coin_id(position).encode()
+            case 231, [low, high]:
+                self.mask = low | high << 8
+                return b""
+            case 228, [bits]:
+                self.master = bool(bits & 1)
+                return b""
+            case 229, []:
+                self._polled_at = now
+                return bytes((self.counter, *(octet for pair in self.pairs for octet in pair)))
+            case 1, []:
+                self.power_cycle()
+                return b""
+            case _:
+                raise Silence
+
+    @property
+    def is_open(self) -> bool:
+        """Any coin could be taken now."""
+        return bool(self.mask) and self._lets_in
+
+    def drop(self, yen: int, issue: str, flight_seconds: float) -> bool:
+        """A coin falls in; True if it is taken, then its event comes flight_seconds later."""
+        position = self._position_of(yen, issue)
+        if position is None or not self._lets_in or not self.mask >> position - 1 & 1:
+            if self._lets_in:
+                self._event(0, 2 if position else 1)
+            self.returned_yen += yen
+            return False
+        error = self.next_errors.pop(0) if self.next_errors else 0
+        if error and error not in KEEPING_CODES:
+            self._event(0, error)
+            self.returned_yen += yen
+            return False
+        self.cash_box[yen] += 1
+        if error:
+            self.uncredited_yen += yen
+        pair = (0, error) if error else (position, 1)
+        if flight_seconds:
+            loop = asyncio.get_running_loop()
+            self._in_flight.append(loop.call_later(flight_seconds, self._event, *pair))
+        else:
+            self._event(*pair)
+        return True
+
+    def power_cycle(self) -> None:
+        """Start anew: counter 0, slots empty, everything inhibited, deaf for a while."""
+        self.forget_flights()
+        self.counter, self.pairs, self.mask, self.master = 0, [(0, 0)] * 5, 0, False
+        self._deaf_until = asyncio.get_running_loop().time() + self.restart_seconds
+
+    def forget_flights(self) -> None:
+        """Coins on their way make no event any more."""
+        for flight in self._in_flight:
+            flight.cancel()
+        self._in_flight.clear()
+
+    @property
+    def _lets_in(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return self.master and now - self._polled_at < SELF_INHIBIT_SECONDS and now >= self._deaf_until
+
+    def _event(self, position: int, code: int) -> None:
+        self.counter = self.counter % 255 + 1
+        self.pairs = [(position, code), *self.pairs[:4]]
+
+    def _coin_id(self, position: int) -> str:
+        return self.coin_ids[position - 1] if position <= len(self.coin_ids) else "......"
+
+    def _position_of(self, yen: int, issue: str) -> int | None:
+        coin_id = f"JP{yen:03}{issue}"
+        return self.coin_ids.index(coin_id) + 1 if coin_id in self.coin_ids else None
