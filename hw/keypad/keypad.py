@@ -100,7 +100,7 @@ class MatrixKeypad:
             while not debounce.settled:
                 contact = debounce.scan(await self._scan(matrix), loop.time())
                 if contact in self._keys:
-                    loop.call_soon(pressed, self._keys[contact])
+                    _tell_soon(pressed, self._keys[contact])
             self._note_working()
             await self._sleep_until_moved(matrix, frozenset(column for _, column in debounce.closed))
 
@@ -125,3 +125,8 @@ class MatrixKeypad:
         while matrix.low_columns() == expected_low:
             await self._moved.wait()
             self._moved.clear()
+
+
+def _tell_soon(pressed: Callable[[KeypadKey], None], key: KeypadKey) -> None:
+    # asyncio logs a callback that fails together with its arguments: a key must not be one
+    asyncio.get_running_loop().call_soon(lambda: pressed(key))

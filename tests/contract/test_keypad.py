@@ -246,12 +246,10 @@ async def test_a_vanishing_chip_is_logged_once_gone_and_once_back(rig: Rig) -> N
     assert [EventId.KEYPAD_GONE, EventId.KEYPAD_BACK] == [event for event, _ in rig.log]
 
 
-async def test_a_listener_that_fails_does_not_deafen_the_keypad(board: Board) -> None:
+async def test_a_listener_that_fails_does_not_deafen_the_keypad_and_betrays_no_key(
+    board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = Rig(board, Contacts(board))
-    faults = list[str]()
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: faults.append(str(context["exception"]))
-    )
 
     def pressed(key: KeypadKey) -> None:
         rig.pressed(key)
@@ -267,7 +265,8 @@ async def test_a_listener_that_fails_does_not_deafen_the_keypad(board: Board) ->
     await rig.quiet()
     await keypad.close()
     assert ["1", "2"] == rig.heard
-    assert ["listener failed"] == faults
+    assert 1 == caplog.text.count("RuntimeError: listener failed")
+    assert "KeypadKey" not in caplog.text
 
 
 @pytest.mark.parametrize("held", [(), ("6",)], ids=["idle", "key held"])
@@ -288,13 +287,11 @@ def wake_count() -> int:
 
 
 async def test_scanning_never_blocks_the_loop_noticeably(rig: Rig) -> None:
-    """The longest time the loop was not free while a key is down, the simulated board included."""
-    loop = asyncio.get_running_loop()
-    slowest = 0.0
+    """The most processor time between two turns of the loop, the simulated board's included."""
+    slowest_seconds = 0.0
     pressing = asyncio.create_task(rig.press("9", 0.2))
     while not pressing.done():
-        started = loop.time()
+        started_seconds = time.thread_time()
         await asyncio.sleep(0)
-        slowest = max(slowest, loop.time() - started)
-    await pressing
-    assert 0.02 > slowest
+        slowest_seconds = max(slowest_seconds, time.thread_time() - started_seconds)
+    assert 0.005 > slowest_seconds

@@ -287,6 +287,17 @@ async def test_a_world_in_trouble_is_told_and_the_stream_goes_on(
         assert {"state": state_at_rest()} == await stream.next()
 
 
+async def test_a_fault_in_the_world_itself_ends_the_stream_and_stands_in_the_log(
+    browser: aiohttp.ClientSession, world: RecordingWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with browser.get("/state") as answer:
+        await Stream(answer).next()
+        world.trouble = KeyError("hopper")
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await asyncio.wait_for(answer.content.read(), 5)
+    assert "KeyError: 'hopper'" in caplog.text
+
+
 async def test_nobody_looks_at_the_world_while_no_page_is_open(
     browser: aiohttp.ClientSession, world: RecordingWorld
 ) -> None:

@@ -31,6 +31,7 @@ class StateFeed:
         self.nudge()
         if self._polling is None:
             self._polling = asyncio.create_task(self._poll(), name="bench feed")
+            self._polling.add_done_callback(lambda _: self._end_streams())
         try:
             yield picture
         finally:
@@ -44,15 +45,20 @@ class StateFeed:
 
     async def close(self) -> None:
         """End every watcher's stream."""
+        self._end_streams()
+        await self._stop_polling()
+
+    def _end_streams(self) -> None:
         for picture in self._watchers:
             picture.put_nowait(None)
-        await self._stop_polling()
 
     async def _stop_polling(self) -> None:
         polling, self._polling = self._polling, None
         if polling is not None:
             polling.cancel()
             await asyncio.wait([polling])
+            if not polling.cancelled():
+                polling.result()  # a fault of the world itself is not hidden
 
     async def _poll(self) -> None:
         while True:

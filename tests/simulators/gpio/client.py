@@ -137,7 +137,7 @@ class PinBench:
                 line = await reader.readline()
         except OSError as cause:
             raise ConnectionError("the kiosk does not run") from cause
-        if not line:
+        if not line.endswith(b"\n"):
             raise ConnectionError("the kiosk ended")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
@@ -160,7 +160,7 @@ class PinBench:
             await self._ask({"drive": pin, "level": int(level)})
         names = {str(pin): name for name, pin in self._wiring.outputs.items()}
         writer.write(json.dumps({"watch": [*self._wiring.outputs.values()]}).encode() + b"\n")
-        while line := await reader.readline():
+        while (line := await reader.readline()).endswith(b"\n"):
             levels = json.loads(line)["levels"]
             on = {names[pin]: level == self._wiring.on_level for pin, level in levels.items()}
             await self._note_outputs(self._outputs | on, connected=True)

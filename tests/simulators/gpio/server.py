@@ -40,8 +40,7 @@ class PinServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         """Drive levels_at_start, or what was driven when the last process ended."""
         levels = levels_at_start
         if self._levels_file.exists():
-            kept = json.loads(self._levels_file.read_text())
-            levels = levels | {int(pin): level for pin, level in kept.items()}
+            levels = {int(pin): level for pin, level in json.loads(self._levels_file.read_text()).items()}
         for pin, level in levels.items():
             self.board.drive(pin, level)
 
