@@ -89,7 +89,7 @@ class Inside:
         card = self._card(name)
         if "tries_left" in settings:
             card.tries_left = settings.pop("tries_left")
-        card.faults = Faults(**(asdict(card.faults) | settings))
+        card.plant(Faults(**(asdict(card.faults) | settings)))
         return {}
 
     async def kill_pcscd(self) -> dict[str, Any]:

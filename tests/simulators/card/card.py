@@ -27,7 +27,7 @@ class Torn(Exception):
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong. APDUs are counted from 1 since the card was laid down.
+    """What goes wrong. APDUs are counted from 1 since the card was laid down or was given its faults.
 
     die_at_apdu: it leaves the field; die_after_effect: only after having carried the command out.
     silent_at_apdu: it never answers. flip_signature: one bit of the signature is wrong.
@@ -68,11 +68,16 @@ class VirtualCard:
         self._fresh = False
         self._in_jpki = False
         self._file: int | None = None
-        self._apdus_since_laid_down = 0
+        self._apdus = 0
 
     def lay_down(self) -> None:
         """The card comes onto the reader."""
-        self._apdus_since_laid_down = 0
+        self._apdus = 0
+
+    def plant(self, faults: Faults) -> None:
+        """Replace what goes wrong."""
+        self.faults = faults
+        self._apdus = 0
 
     def power_on(self) -> None:
         """Cold start: nothing selected, no PIN verified."""
@@ -97,8 +102,8 @@ class VirtualCard:
         """
         self.counts.apdus += 1
         self.counts.headers.append(command[:4].hex())
-        self._apdus_since_laid_down += 1
-        here = self._apdus_since_laid_down
+        self._apdus += 1
+        here = self._apdus
         if here == self.faults.die_at_apdu and not self.faults.die_after_effect:
             raise Torn
         answer = self._answer(command)

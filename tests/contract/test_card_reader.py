@@ -1,0 +1,488 @@
+"""`firmware.ports.CardReader` against a virtual card behind the real pcscd."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from firmware.core.facts import Level, ReaderLevel
+from firmware.core.terms import CardRefusal
+from firmware.errors import (
+    CardGone,
+    CardUnusable,
+    DeviceGone,
+    MadoguchiError,
+    PinBlocked,
+    PinUncertain,
+    PinWrong,
+)
+from firmware.logbook import EventId, FieldValue, line
+from firmware.ports import CardReading
+from hw.card import PcscCardReader
+from tests.simulators.card import CardStand
+from tests.simulators.card.personalise import CardIssuer
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+MESSAGE = b"madoguchi-card-auth-v1 and the challenge"
+ABSENT = ReaderLevel()
+EMPTY = ReaderLevel(working=True)
+PRESENT = ReaderLevel(working=True, card_present=True)
+APDU_TIMEOUT_SECONDS = 0.4
+
+READ_APDUS, SELECT_PIN, VERIFY, SELECT_KEY, SIGN = 12, 13, 14, 15, 16
+"""Where the commands stand for the certificate of the test cards, counted from 1."""
+
+HARMLESS: dict[str, object] = {
+    "die_at_apdu": None,
+    "die_after_effect": False,
+    "silent_at_apdu": None,
+    "answers": {},
+    "flip_signature": False,
+}
+
+
+@dataclass
+class Bench:
+    """A reader under test, the stand with its cards, and everything that the reader said."""
+
+    stand: CardStand
+    reader_name: str = "Virtual PCD"
+    levels: list[ReaderLevel] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.reader = PcscCardReader(
+            log=self.write,
+            reader_name=self.reader_name,
+            apdu_timeout_seconds=APDU_TIMEOUT_SECONDS,
+            reconnect_seconds=0.2,
+            now=lambda: NOW,
+            accept_issuer_organizations=frozenset({"JPKI-DEVSIM"}),
+        )
+        self.reader.start(self.report)
+
+    def write(self, event: EventId, /, **fields: FieldValue) -> None:
+        line(event, NOW, fields)  # refuses what must not be logged
+        self.log.append(event.value)
+
+    def report(self, level: Level) -> None:
+        assert isinstance(level, ReaderLevel)
+        self.levels.append(level)
+        self.changed.set()
+
+    async def becomes(self, level: ReaderLevel) -> None:
+        async with asyncio.timeout(5):
+            while self.levels[-1:] != [level]:
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def lay_down(self, name: str, **settings: object) -> None:
+        """The card lies on the reader, with all its tries and these faults, and the reader knows it."""
+        lying = (await self.stand.state())["card"]
+        if lying not in (None, name):
+            await self.take_away()
+        if lying != name:
+            await self.stand.insert(name)
+        await self.becomes(PRESENT)
+        if name == "taro":
+            await self.stand.set(name, **(HARMLESS | {"tries_left": 3} | settings))
+
+    async def take_away(self) -> None:
+        await self.stand.remove()
+        await self.becomes(EMPTY)
+
+
+@pytest.fixture(scope="session")
+def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cards = tmp_path_factory.mktemp("cards")
+    issuer = CardIssuer()
+    begins = NOW - timedelta(days=30)
+    issuer.personalise(cards / "taro", valid_from=begins)
+    issuer.personalise(cards / "hanako", valid_from=begins, pin="9876")
+    issuer.personalise(cards / "expired", valid_from=begins, valid_days=29)
+    issuer.personalise(cards / "not_yet", valid_from=NOW + timedelta(days=1))
+    issuer.personalise(cards / "absent", valid_from=begins, certificate="absent")
+    issuer.personalise(cards / "smartphone", valid_from=begins, kind="smartphone")
+    issuer.personalise(cards / "sleepy", valid_from=begins, first_apdu_6f00=True)
+    CardIssuer("JPKI-OTHER").personalise(cards / "foreign", valid_from=begins)
+    return cards
+
+
+@pytest.fixture(scope="session")
+def card_stand(cards: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CardStand]:
+    stand = CardStand(tmp_path_factory.mktemp("stand"), cards)
+    asyncio.run(stand.start())
+    os.environ.update(stand.environment)
+    yield stand
+    asyncio.run(stand.stop())
+
+
+@pytest.fixture
+async def bench(card_stand: CardStand) -> AsyncIterator[Bench]:
+    bench = Bench(card_stand)
+    yield bench
+    await bench.reader.close()
+
+
+def pin(digits: bytes = b"1234") -> bytearray:
+    return bytearray(digits)
+
+
+def is_signed_by(reading: CardReading, signature: bytes, message: bytes) -> bool:
+    key = x509.load_der_x509_certificate(reading.certificate_der).public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+    return True
+
+
+async def test_a_card_is_read_and_signs_what_it_is_given(bench: Bench, cards: Path) -> None:
+    await bench.lay_down("taro")
+    before = (await bench.stand.state())["apdus"]
+    reading = await bench.reader.read()
+    assert CardReading((cards / "taro" / "certificate.der").read_bytes(), 3) == reading
+    signed = await bench.reader.sign(pin(), MESSAGE)
+    assert "RS256" == signed.algorithm
+    assert is_signed_by(reading, signed.signature, MESSAGE)
+    state = await bench.stand.state()
+    assert SIGN == state["apdus"] - before
+    assert 0 == state["forbidden"]
+    assert ["card-read"] == bench.log
+    assert (1, SIGN) == (bench.reader.stats.sessions, bench.reader.stats.apdus)
+
+
+async def test_a_wrong_pin_leaves_the_session_open_for_the_right_one(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    before = await bench.stand.state()
+    reading = await bench.reader.read()
+    with pytest.raises(PinWrong) as raised:
+        await bench.reader.sign(pin(b"0000"), MESSAGE)
+    assert 2 == raised.value.tries_left
+    signed = await bench.reader.sign(pin(), MESSAGE)
+    assert is_signed_by(reading, signed.signature, MESSAGE)
+    after = await bench.stand.state()
+    assert 2 == after["verify_count"] - before["verify_count"]
+    assert 3 == after["tries_left"]
+    assert ["card-read", "pin-refused"] == bench.log
+
+
+async def test_the_third_wrong_pin_locks_and_a_locked_card_is_never_asked_again(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    await bench.reader.read()
+    for left in (2, 1):
+        with pytest.raises(PinWrong) as raised:
+            await bench.reader.sign(pin(b"0000"), MESSAGE)
+        assert left == raised.value.tries_left
+    with pytest.raises(PinBlocked):
+        await bench.reader.sign(pin(b"0000"), MESSAGE)
+    locked = await bench.stand.state()
+    assert not locked["verified"]
+    assert 0 == (await bench.reader.read()).tries_left
+    with pytest.raises(PinBlocked):
+        await bench.reader.sign(pin(), MESSAGE)
+    assert locked["verify_count"] == (await bench.stand.state())["verify_count"]
+    with pytest.raises(CardGone):
+        await bench.reader.sign(pin(), MESSAGE)
+
+
+async def test_tries_used_up_elsewhere_are_told_before_any_pin_is_asked_for(bench: Bench) -> None:
+    await bench.lay_down("taro", tries_left=1)
+    assert 1 == (await bench.reader.read()).tries_left
+
+
+@pytest.mark.parametrize(
+    ("expected", "name"),
+    [
+        (CardRefusal.NOT_A_MY_NUMBER_CARD, "felica"),
+        (CardRefusal.NOT_A_MY_NUMBER_CARD, "licence"),
+        (CardRefusal.NOT_A_MY_NUMBER_CARD, "other"),
+        (CardRefusal.NOT_A_MY_NUMBER_CARD, "foreign"),
+        (CardRefusal.JUKI_CARD, "juki"),
+        (CardRefusal.SMARTPHONE, "smartphone"),
+        (CardRefusal.UNREADABLE, "mute"),
+        (CardRefusal.NO_CERTIFICATE, "absent"),
+        (CardRefusal.CERTIFICATE_EXPIRED, "expired"),
+        (CardRefusal.CERTIFICATE_NOT_YET_VALID, "not_yet"),
+    ],
+)
+async def test_a_card_that_cannot_be_used_is_refused_with_its_reason_and_powered_down(
+    bench: Bench, expected: CardRefusal, name: str
+) -> None:
+    await bench.lay_down(name)
+    with pytest.raises(CardUnusable) as raised:
+        await bench.reader.read()
+    assert expected == raised.value.refusal
+    state = await bench.stand.state()
+    assert (0, 0) == (state["verify_count"], state["forbidden"])
+    assert ["card-refused"] == bench.log
+    with pytest.raises(CardGone):
+        await bench.reader.sign(pin(), MESSAGE)
+    await bench.take_away()
+
+
+async def test_a_card_not_awake_at_its_first_command_is_read_all_the_same(bench: Bench) -> None:
+    await bench.lay_down("sleepy")
+    assert 3 == (await bench.reader.read()).tries_left
+    await bench.reader.sign(pin(), MESSAGE)
+    await bench.take_away()
+
+
+async def test_a_card_taken_away_during_the_pin_gets_no_pin_even_when_it_comes_back(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    before = await bench.stand.state()
+    await bench.reader.read()
+    await bench.take_away()
+    await bench.lay_down("taro")
+    entry = pin()
+    with pytest.raises(CardGone):
+        await bench.reader.sign(entry, MESSAGE)
+    assert bytearray(4) == entry
+    assert before["verify_count"] == (await bench.stand.state())["verify_count"]
+    assert ["card-read", "card-gone"] == bench.log
+    await bench.reader.read()
+
+
+async def test_the_pin_of_one_card_never_reaches_another_laid_in_its_place(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    await bench.reader.read()
+    await bench.take_away()
+    await bench.lay_down("hanako")
+    with pytest.raises(CardGone):
+        await bench.reader.sign(pin(), MESSAGE)
+    assert 0 == (await bench.stand.state("hanako"))["verify_count"]
+    await bench.take_away()
+
+
+@pytest.mark.parametrize("index", range(1, READ_APDUS + 1))
+async def test_a_card_torn_away_while_being_read_is_gone(bench: Bench, index: int) -> None:
+    await bench.lay_down("taro", die_at_apdu=index)
+    with pytest.raises(CardGone):
+        await bench.reader.read()
+    await bench.becomes(EMPTY)
+    assert ["card-gone"] == bench.log
+
+
+@pytest.mark.parametrize(
+    ("expected", "index", "after_effect", "tries_left"),
+    [
+        (CardGone, SELECT_PIN, False, 3),
+        (PinUncertain, VERIFY, False, 3),
+        (PinUncertain, VERIFY, True, 2),
+        (CardGone, SELECT_KEY, False, 3),
+        (CardGone, SIGN, False, 3),
+        (CardGone, SIGN, True, 3),
+    ],
+)
+async def test_a_card_torn_away_while_signing_never_sees_a_second_verify(
+    bench: Bench, expected: type[MadoguchiError], index: int, after_effect: bool, tries_left: int
+) -> None:
+    await bench.lay_down("taro", die_at_apdu=index, die_after_effect=after_effect)
+    before = (await bench.stand.state())["verify_count"]
+    await bench.reader.read()
+    entry = pin(b"0000") if index == VERIFY else pin()
+    with pytest.raises(expected):
+        await bench.reader.sign(entry, MESSAGE)
+    assert bytearray(4) == entry
+    await bench.becomes(EMPTY)
+    await bench.stand.set("taro", die_at_apdu=None)
+    state = await bench.stand.state()
+    assert tries_left == state["tries_left"]
+    assert state["verify_count"] - before <= 1
+
+
+@pytest.mark.parametrize("answer", ["6F00", "6102", "6C00", "009000", "90", "6300", "6200"])
+async def test_an_unsure_answer_to_verify_is_uncertain_and_ends_the_session(
+    bench: Bench, answer: str
+) -> None:
+    await bench.lay_down("taro")
+    before = await bench.stand.state()
+    await bench.reader.read()
+    await bench.stand.set("taro", answers={"20": answer})
+    with pytest.raises(PinUncertain):
+        await bench.reader.sign(pin(b"0000"), MESSAGE)
+    after = await bench.stand.state()
+    assert 1 == after["verify_count"] - before["verify_count"]
+    assert not after["verified"]
+    with pytest.raises(CardGone):
+        await bench.reader.sign(pin(), MESSAGE)
+    assert after["verify_count"] == (await bench.stand.state())["verify_count"]
+
+
+async def test_a_card_that_refuses_to_try_the_pin_ends_the_session(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    await bench.reader.read()
+    await bench.stand.set("taro", answers={"20": "6985"})
+    with pytest.raises(CardGone):
+        await bench.reader.sign(pin(), MESSAGE)
+    assert not (await bench.stand.state())["verified"]
+
+
+async def test_a_signature_with_one_wrong_bit_is_never_given_out(bench: Bench) -> None:
+    await bench.lay_down("taro", flip_signature=True)
+    await bench.reader.read()
+    with pytest.raises(CardGone):
+        await bench.reader.sign(pin(), MESSAGE)
+    assert not (await bench.stand.state())["verified"]
+
+
+Way = Callable[[PcscCardReader], Awaitable[object]]
+
+
+async def signs(reader: PcscCardReader) -> None:
+    await reader.sign(pin(), MESSAGE)
+
+
+async def signs_with_a_wrong_pin_and_gives_up(reader: PcscCardReader) -> None:
+    with pytest.raises(PinWrong):
+        await reader.sign(pin(b"0000"), MESSAGE)
+    await reader.release()
+
+
+async def signs_with_no_pin(reader: PcscCardReader) -> None:
+    with pytest.raises(ValueError, match="not a PIN"):
+        await reader.sign(pin(b"12"), MESSAGE)
+
+
+async def is_cancelled_while_signing(reader: PcscCardReader) -> None:
+    entry = pin()
+    signing = asyncio.create_task(reader.sign(entry, MESSAGE))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    signing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await signing
+    assert bytearray(4) == entry
+    await reader.release()
+
+
+async def is_released_twice(reader: PcscCardReader) -> None:
+    await reader.release()
+    await reader.release()
+
+
+async def is_closed_twice(reader: PcscCardReader) -> None:
+    await reader.close()
+    await reader.close()
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        signs,
+        signs_with_a_wrong_pin_and_gives_up,
+        signs_with_no_pin,
+        is_cancelled_while_signing,
+        is_released_twice,
+        is_closed_twice,
+    ],
+)
+async def test_the_card_is_powered_down_however_a_session_ends(bench: Bench, way: Way) -> None:
+    await bench.lay_down("taro")
+    await bench.reader.read()
+    before = await bench.stand.state()
+    await way(bench.reader)
+    after = await bench.stand.state()
+    assert 1 == after["power_offs"] - before["power_offs"]
+    assert (False, 0) == (after["verified"], after["resets"])
+
+
+async def test_a_cancelled_read_leaves_no_session_behind(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    reading = asyncio.create_task(bench.reader.read())
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    with pytest.raises(CardGone):
+        await bench.reader.sign(pin(), MESSAGE)
+    assert 3 == (await bench.reader.read()).tries_left
+
+
+async def test_a_key_left_open_by_a_killed_process_is_shut_when_the_next_one_starts(
+    card_stand: CardStand,
+) -> None:
+    first = Bench(card_stand)
+    await first.lay_down("taro")
+    await first.reader.close()
+    before = await card_stand.state()
+    second = Bench(card_stand)
+    await second.becomes(PRESENT)
+    await second.reader.release()
+    assert 1 <= (await card_stand.state())["power_offs"] - before["power_offs"]
+    await second.reader.close()
+
+
+async def test_a_card_stuck_in_verify_is_uncertain_and_the_reader_is_gone_until_it_comes_back(
+    bench: Bench,
+) -> None:
+    await bench.lay_down("taro", silent_at_apdu=VERIFY)
+    await bench.reader.read()
+    entry = pin()
+    with pytest.raises(PinUncertain):
+        await bench.reader.sign(entry, MESSAGE)
+    assert bytearray(4) == entry
+    assert ABSENT == bench.levels[-1]
+    with pytest.raises(DeviceGone):
+        await bench.reader.read()
+    await bench.reader.release()
+    await bench.take_away()
+    assert ["card-read", "card-reader-gone", "pin-uncertain", "card-reader-back"] == bench.log
+
+
+async def test_a_card_stuck_while_being_read_is_gone_and_close_does_not_hang(card_stand: CardStand) -> None:
+    bench = Bench(card_stand)
+    await bench.lay_down("taro", silent_at_apdu=3)
+    with pytest.raises(CardGone):
+        await bench.reader.read()
+    await bench.reader.close()
+    await card_stand.remove()
+
+
+async def test_pcscd_killed_and_restarted_is_told_once_each_and_the_card_is_there_again(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    await bench.reader.read()
+    await bench.stand.kill_pcscd()
+    await bench.becomes(ABSENT)
+    with pytest.raises(DeviceGone):
+        await bench.reader.sign(pin(), MESSAGE)
+    with pytest.raises(DeviceGone):
+        await bench.reader.read()
+    await bench.reader.release()
+    await bench.stand.restart_pcscd()
+    await bench.becomes(PRESENT)
+    assert ["card-read", "card-reader-gone", "card-reader-back"] == bench.log
+    await bench.reader.read()
+    await bench.reader.sign(pin(), MESSAGE)
+    assert [PRESENT, ABSENT, EMPTY, PRESENT] == bench.levels[-4:]
+
+
+async def test_a_reader_that_is_not_there_is_waited_for(card_stand: CardStand) -> None:
+    bench = Bench(card_stand, reader_name="Sony RC-S300")
+    await bench.becomes(ABSENT)
+    with pytest.raises(DeviceGone):
+        await bench.reader.read()
+    await bench.reader.close()
+    assert ["card-reader-gone"] == bench.log
+
+
+async def test_reading_again_starts_from_a_card_powered_down(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    first = await bench.reader.read()
+    assert first == await bench.reader.read()
+    signed = await bench.reader.sign(pin(), MESSAGE)
+    assert is_signed_by(first, signed.signature, MESSAGE)
+
+
+async def test_a_sign_without_a_card_read_is_refused_and_wipes_the_pin(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    entry = pin()
+    with pytest.raises(CardGone):
+        await bench.reader.sign(entry, MESSAGE)
+    assert bytearray(4) == entry
