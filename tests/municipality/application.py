@@ -94,6 +94,8 @@ async def _with_protocol(request: web.Request, handler: Handler) -> web.StreamRe
         response = await handler(request)
     except Problem as problem:
         response = _problem(problem.status, problem.code)
+    except ConnectionResetError:  # the kiosk went away before its request was whole
+        response = _cut(request)
     except web.HTTPException as refused:
         response = _problem(refused.status, "request_invalid")
     response.headers.update(PROTOCOL)

@@ -58,6 +58,10 @@ class Faults:
                 return fault
         return None
 
+    def clear(self) -> None:
+        """Forget all that wait."""
+        self._waiting.clear()
+
     def left(self) -> int:
         """Faults that met no request yet."""
         return len(self._waiting)

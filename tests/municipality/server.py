@@ -151,6 +151,10 @@ class MunicipalityServer:
         """Cut the connection of the next request, before or after acting on it."""
         self._service.faults.add(path, Drop(when))
 
+    def forget_faults(self) -> None:
+        """Forget the faults that met no request yet."""
+        self._service.faults.clear()
+
     def faults_left(self) -> int:
         """Ordered faults that met no request yet."""
         return self._service.faults.left()

@@ -1,0 +1,254 @@
+"""The municipality as the kiosk sees it: `firmware.ports.Municipality` over HTTPS."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from firmware.core.terms import Certainty, Language, Offer, OrderId, Refusal, ServiceHours, Yen
+from firmware.errors import (
+    MunicipalityAnswerInvalid,
+    MunicipalityDown,
+    MunicipalityError,
+    MunicipalityUncertain,
+    Refused,
+)
+from firmware.logbook import EventId, Logbook
+from firmware.municipality import messages
+from firmware.municipality.challenge import Expected, message_to_sign
+from firmware.municipality.exchange import Call, Exchange, Patience, Reply
+from firmware.municipality.heartbeat import Heartbeat, Listeners
+from firmware.municipality.messages import b64u, decode, encode, problem_code, unb64u
+from firmware.municipality.tls import load_credentials
+from firmware.ports import (
+    Authenticated,
+    CardSignature,
+    OrderRequest,
+    Released,
+    ReportLevel,
+    Reserved,
+    Session,
+)
+
+A = TypeVar("A", bound=messages.Message)
+
+SURELY_NOT_DONE = frozenset(
+    """
+    request_invalid kiosk_unknown session_unknown session_used session_expired
+    order_unknown order_ended amount_wrong not_offered
+    """.split()
+)
+"""Problem codes after which nothing has changed at the municipality. After any other nobody knows."""
+
+
+def system_time() -> datetime:
+    """Now by the system's clock."""
+    return datetime.now(UTC)
+
+
+class HttpsMunicipality:
+    """The backend at url, reached with mutual TLS 1.3.
+
+    url: https://host[:port]. audience: the backend's name in what a card signs. kiosk: our URN, as in
+    our certificate. server_time: told the server's clock after each heartbeat; server_hours: told
+    OPEN, CLOSED or MAINTENANCE likewise. now: the trusted clock.
+    Raises ConfigError if a file cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        audience: str,
+        ca_file: Path,
+        certificate_file: Path,
+        key_file: Path,
+        kiosk: str,
+        firmware_version: str,
+        log: Logbook,
+        server_time: Callable[[datetime], None],
+        server_hours: Callable[[ServiceHours], None],
+        now: Callable[[], datetime] = system_time,
+        patience: Patience | None = None,
+    ) -> None:
+        self._url, self._audience, self._kiosk, self._firmware = url, audience, kiosk, firmware_version
+        self._credentials = load_credentials(
+            ca_file=ca_file, certificate_file=certificate_file, key_file=key_file, kiosk=kiosk
+        )
+        self._log = log
+        self._server_time, self._server_hours = server_time, server_hours
+        self._now = now
+        self._patience = Patience() if patience is None else patience
+        self._open_exchange: Exchange | None = None
+        self._beating: asyncio.Task[None] | None = None
+        self._heartbeat: Heartbeat | None = None
+
+    def start(self, report: ReportLevel) -> None:
+        """Keep a heartbeat; reports MunicipalityLevel."""
+        self._heartbeat = Heartbeat(
+            exchange=self._exchange,
+            credentials=self._credentials,
+            patience=self._patience,
+            firmware_version=self._firmware,
+            log=self._log,
+            now=self._now,
+            listeners=Listeners(report, self._server_time, self._server_hours),
+        )
+        self._beating = asyncio.create_task(self._heartbeat.run(), name="municipality-heartbeat")
+
+    async def open_session(self, kem_public_key: bytes, language: Language) -> Session:
+        """Begin a visit; kem_public_key: 32 bytes of X25519. Every field to be signed is checked."""
+        kem = b64u(kem_public_key)
+        body = encode(messages.OpenSessionRequest(kem, language))
+        reply, answer = await self._ask(
+            Call("open_session", "POST", ("v1", "sessions"), body, repeatable=False),
+            messages.OpenSessionAnswer,
+        )
+        expected = Expected(
+            audience=self._audience,
+            session_id=answer.session_id,
+            kiosk=self._kiosk,
+            device=b64u(self._credentials.thumbprint),
+            server=b64u(hashlib.sha256(reply.server_der).digest()),
+            kem=kem,
+        )
+        with self._naming_what_is_invalid():
+            tbs = unb64u("open_session", "tbs", answer.tbs)
+            message = message_to_sign(tbs, expected, self._now(), self._patience.clock_error_seconds)
+        return Session(answer.session_id, message)
+
+    async def authenticate(
+        self, session_id: str, certificate_der: bytes, signature: CardSignature
+    ) -> Authenticated:
+        """Prove the card. A lost answer is asked for again with the same signature: no second PIN."""
+        body = encode(
+            messages.AuthenticateRequest(
+                b64u(certificate_der), signature.algorithm, b64u(signature.signature)
+            )
+        )
+        _, answer = await self._ask(
+            Call("authenticate", "POST", ("v1", "sessions", session_id, "authenticate"), body),
+            messages.AuthenticateAnswer,
+        )
+        self._require(answer.session_id == session_id, "authenticate", "session_id")
+        kinds = [o.kind for o in answer.offers] + [r.kind for r in answer.refusals]
+        self._require(len(kinds) == len(set(kinds)), "authenticate", "offers")
+        return Authenticated(
+            answer.person_ref,
+            tuple(Offer(o.kind, o.fee_yen, o.max_copies, o.household) for o in answer.offers),
+            tuple((r.kind, r.code) for r in answer.refusals),
+        )
+
+    async def reserve(self, session_id: str, request: OrderRequest) -> Reserved:
+        """Reserve an issuance; nothing is due yet."""
+        body = encode(
+            messages.ReserveRequest(
+                order_id=request.order_id,
+                session_id=session_id,
+                kind=request.kind,
+                subjects=request.subjects,
+                items=tuple(sorted(request.items, key=lambda item: item.value)),
+                copies=request.copies,
+            )
+        )
+        _, answer = await self._ask(Call("reserve", "POST", ("v1", "orders"), body), messages.ReserveAnswer)
+        self._require(answer.order_id == request.order_id, "reserve", "order_id")
+        return Reserved(request.order_id, answer.total_yen, self._octets("reserve", "sealed", answer.sealed))
+
+    async def release(self, order_id: OrderId, paid_yen: Yen) -> Released:
+        """Commit the issuance against the fee; safe to repeat with the same order_id."""
+        body = encode(messages.ReleaseRequest(paid_yen))
+        _, answer = await self._ask(_order_call(order_id, "release", body), messages.ReleaseAnswer)
+        self._require(answer.order_id == order_id, "release", "order_id")
+        return Released(answer.receipt_no, self._octets("release", "authority", answer.authority))
+
+    async def report_result(self, order_id: OrderId, outcome: Certainty, pages_out: int) -> None:
+        """Tell how the print ended; safe to repeat."""
+        body = encode(messages.ResultRequest(outcome, pages_out))
+        _, answer = await self._ask(_order_call(order_id, "result", body), messages.OrderAnswer)
+        self._require(answer.order_id == order_id, "result", "order_id")
+
+    async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
+        """Tell what was paid back and what is owed by a claim slip; safe to repeat."""
+        body = encode(messages.RefundRequest(yen, owed_yen))
+        _, answer = await self._ask(_order_call(order_id, "refund", body), messages.OrderAnswer)
+        self._require(answer.order_id == order_id, "refund", "order_id")
+
+    async def end_session(self, session_id: str) -> None:
+        """Forget the session; reservations without release end with it."""
+        reply = await self._reply_to(Call("end_session", "DELETE", ("v1", "sessions", session_id)))
+        self._require(reply.status == 204, "end_session", "status")
+
+    async def close(self) -> None:
+        """End the heartbeat and all connections; may be called twice."""
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.wait({self._beating})
+            self._beating = None
+        if self._open_exchange is not None:
+            await self._open_exchange.close()
+            self._open_exchange = None
+
+    @property
+    def _exchange(self) -> Exchange:
+        if self._open_exchange is None:
+            self._open_exchange = Exchange(self._url, self._credentials, self._patience)
+        return self._open_exchange
+
+    async def _ask(self, call: Call, answer: type[A]) -> tuple[Reply, A]:
+        """The decoded answer to a call that a person waits for."""
+        reply = await self._reply_to(call)
+        with self._naming_what_is_invalid():
+            return reply, decode(call.message, reply.body, answer)
+
+    async def _reply_to(self, call: Call) -> Reply:
+        try:
+            with self._naming_what_is_invalid():
+                reply = await self._exchange.patiently(call)
+        except MunicipalityError:
+            if self._heartbeat is not None:
+                self._heartbeat.doubt()
+            raise
+        if not 200 <= reply.status < 300:
+            raise self._refusal(call, reply)
+        return reply
+
+    def _refusal(self, call: Call, reply: Reply) -> MunicipalityError:
+        """What an answer other than success means: Refused, surely not done, or nobody knows."""
+        with self._naming_what_is_invalid():
+            code = problem_code(call.message, reply.is_problem, reply.body)
+        if code in _REFUSALS:
+            return Refused(Refusal(code))
+        self._log(EventId.MUNICIPALITY_REFUSED, order=call.message, code=code)
+        if code in SURELY_NOT_DONE:
+            return MunicipalityDown(f"{call.message}: {code}")
+        return MunicipalityUncertain(f"{call.message}: {code}")
+
+    def _require(self, fits: bool, message: str, field: str) -> None:
+        with self._naming_what_is_invalid():
+            if not fits:
+                raise MunicipalityAnswerInvalid(f"{message}: {field}")
+
+    def _octets(self, message: str, field: str, text: str) -> bytes:
+        with self._naming_what_is_invalid():
+            return unb64u(message, field, text)
+
+    @contextmanager
+    def _naming_what_is_invalid(self) -> Iterator[None]:
+        """Log an answer that is not in the protocol: its message and field, never a value."""
+        try:
+            yield
+        except MunicipalityAnswerInvalid as invalid:
+            message, _, field = str(invalid).partition(": ")
+            self._log(EventId.MUNICIPALITY_ANSWER_INVALID, order=message, reason=field.replace("#", "."))
+            raise
+
+
+_REFUSALS = frozenset(refusal.value for refusal in Refusal)
+
+
+def _order_call(order_id: OrderId, act: str, body: bytes) -> Call:
+    return Call(act, "POST", ("v1", "orders", order_id, act), body)

@@ -1,0 +1,108 @@
+"""The heartbeat: is the municipality reachable with our certificate, what time is it, is it open."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+
+from firmware.core.facts import MunicipalityLevel
+from firmware.core.terms import ServiceHours
+from firmware.errors import MunicipalityAnswerInvalid, MunicipalityError
+from firmware.logbook import EventId, Logbook
+from firmware.municipality.exchange import Call, Exchange, Patience
+from firmware.municipality.messages import HeartbeatAnswer, HeartbeatRequest, decode, encode, problem_code
+from firmware.municipality.tls import Credentials, word_for
+from firmware.ports import ReportLevel
+
+_CLOSED = {"outside_hours": ServiceHours.CLOSED, "maintenance": ServiceHours.MAINTENANCE}
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is told what the heartbeat learns.
+
+    level: MunicipalityLevel whenever it changes. server_time: the server's clock after each beat.
+    server_hours: OPEN, CLOSED or MAINTENANCE after each beat.
+    """
+
+    level: ReportLevel
+    server_time: Callable[[datetime], None]
+    server_hours: Callable[[ServiceHours], None]
+
+
+class Heartbeat:
+    """Beats every heartbeat_seconds, with back-off while unreachable, and at once after `doubt`."""
+
+    def __init__(
+        self,
+        *,
+        exchange: Exchange,
+        credentials: Credentials,
+        patience: Patience,
+        firmware_version: str,
+        log: Logbook,
+        now: Callable[[], datetime],
+        listeners: Listeners,
+    ) -> None:
+        self._exchange, self._credentials, self._patience = exchange, credentials, patience
+        self._firmware = firmware_version
+        self._log, self._now, self._listeners = log, now, listeners
+        self._doubted = asyncio.Event()
+        self._reachable: bool | None = None
+
+    def doubt(self) -> None:
+        """A request failed: look now."""
+        self._doubted.set()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        pause = self._patience.first_retry_seconds
+        for seq in count(1):
+            self._doubted.clear()
+            failure = await self._beat(seq)
+            self._tell(failure)
+            if failure is None:
+                pause = self._patience.first_retry_seconds
+                await self._rest()
+            else:
+                await asyncio.sleep(random.SystemRandom().uniform(pause / 2, pause))
+                pause = min(2 * pause, self._patience.longest_retry_seconds)
+
+    async def _beat(self, seq: int) -> str | None:
+        """One heartbeat; why it failed, as one word for the log, or None."""
+        body = encode(HeartbeatRequest(seq, self._firmware))
+        try:
+            reply = await self._exchange.once(Call("heartbeat", "POST", ("v1", "heartbeat"), body))
+            if reply.status != 200:
+                return problem_code("heartbeat", reply.is_problem, reply.body)
+            answer = decode("heartbeat", reply.body, HeartbeatAnswer)
+        except MunicipalityAnswerInvalid:
+            return "answer-invalid"
+        except MunicipalityError as error:
+            return self._credentials.fault(self._now()) or word_for(error)
+        self._listeners.server_time(answer.server_time)
+        self._listeners.server_hours(
+            ServiceHours.OPEN if answer.open else _CLOSED.get(answer.reason or "", ServiceHours.CLOSED)
+        )
+        return None
+
+    def _tell(self, failure: str | None) -> None:
+        """Once gone, once back."""
+        reachable = failure is None
+        if reachable == self._reachable:
+            return
+        if failure is not None:
+            self._log(EventId.MUNICIPALITY_GONE, reason=failure)
+        elif self._reachable is not None:
+            self._log(EventId.MUNICIPALITY_BACK)
+        self._reachable = reachable
+        self._listeners.level(MunicipalityLevel(reachable))
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience.heartbeat_seconds):
+                await self._doubted.wait()
+        except TimeoutError:
+            return

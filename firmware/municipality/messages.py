@@ -1,0 +1,208 @@
+"""The messages of the municipality protocol, version 1: JSON, unknown fields refused.
+
+Binary values are base64url without padding. An answer that does not fit raises
+MunicipalityAnswerInvalid naming message and field, never a value.
+"""
+
+import base64
+import binascii
+import re
+from datetime import datetime
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from firmware.core.terms import Certainty, CertificateKind, Language, RecordItem, Refusal, Subjects
+from firmware.errors import MunicipalityAnswerInvalid
+
+PROTOCOL_HEADER = "Madoguchi-Protocol"
+PROTOCOL_VERSION = "1"
+
+Identifier = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
+Word = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9-]{0,39}\Z")]
+Binary = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]+\Z")]
+Code = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Copies = Annotated[int, msgspec.Meta(ge=1, le=99)]
+
+OrderState = Literal[
+    "RESERVED", "RELEASED", "ISSUED", "PRINT_FAILED", "UNCERTAIN", "REFUNDED", "CANCELLED", "EXPIRED"
+]
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A JSON object of the protocol."""
+
+
+class HeartbeatRequest(Message, frozen=True):
+    seq: int
+    firmware: str
+
+
+class HeartbeatAnswer(Message, frozen=True):
+    server_time: Moment
+    open: bool
+    reason: Literal["outside_hours", "maintenance"] | None
+
+
+class OpenSessionRequest(Message, frozen=True):
+    kem: str
+    ui_lang: Language
+    kem_alg: Literal["X25519"] = "X25519"
+
+
+class OpenSessionAnswer(Message, frozen=True):
+    session_id: Identifier
+    tbs: Binary
+    expires_at: Moment
+    server_time: Moment
+
+
+class ToBeSigned(Message, frozen=True, rename={"device": "device_x5t#S256", "server": "server_x5t#S256"}):
+    """What the card signs for. device, server: SHA-256 of the certificates of this connection.
+
+    kem: the public key of the process that alone may open the certificate. iat, exp: seconds since 1970.
+    """
+
+    v: Literal[1]
+    aud: str
+    session: str
+    nonce: Binary
+    kiosk: str
+    device: str
+    server: str
+    kem: str
+    purpose: Literal["cert-issuance"]
+    catalog: str
+    iat: int
+    exp: int
+
+
+class AuthenticateRequest(Message, frozen=True):
+    cert: str
+    alg: str
+    signature: str
+
+
+class OfferAnswer(Message, frozen=True):
+    kind: CertificateKind
+    fee_yen: Count
+    max_copies: Copies
+    household: bool
+
+
+class RefusalAnswer(Message, frozen=True):
+    kind: CertificateKind
+    code: Refusal
+
+
+class AuthenticateAnswer(Message, frozen=True):
+    session_id: str
+    person_ref: Identifier
+    offers: tuple[OfferAnswer, ...]
+    refusals: tuple[RefusalAnswer, ...]
+
+
+class ReserveRequest(Message, frozen=True):
+    order_id: str
+    session_id: str
+    kind: CertificateKind
+    subjects: Subjects
+    items: tuple[RecordItem, ...]
+    copies: int
+
+
+class ReserveAnswer(Message, frozen=True):
+    order_id: str
+    state: Literal["RESERVED"]
+    total_yen: Count
+    sealed: Binary
+
+
+class ReleaseRequest(Message, frozen=True):
+    paid_yen: int
+
+
+class ReleaseAnswer(Message, frozen=True):
+    order_id: str
+    state: Literal["RELEASED"]
+    receipt_no: Word
+    authority: Binary
+
+
+class ResultRequest(Message, frozen=True):
+    outcome: Certainty
+    pages_out: int
+
+
+class RefundRequest(Message, frozen=True):
+    yen: int
+    owed_yen: int
+
+
+class OrderAnswer(Message, frozen=True):
+    """An order as the municipality keeps it; None for what has not happened."""
+
+    order_id: str
+    state: OrderState
+    total_yen: Count
+    number: Word
+    receipt_no: Word | None
+    paid_yen: Count | None
+    refunded_yen: Count | None
+    owed_yen: Count | None
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An answer of RFC 9457; whatever else stands in it is not read."""
+
+    code: Code
+
+
+M = TypeVar("M", bound=msgspec.Struct)
+
+_PATH = re.compile(r"at `\$\.?([^`]*)`")
+_NAMED = re.compile(r"(?:required|unknown) field `([A-Za-z0-9_#]{1,40})`")
+
+
+def decode(message: str, body: bytes, answer: type[M]) -> M:
+    """Read an answer to this message. Raises MunicipalityAnswerInvalid."""
+    try:
+        return msgspec.json.decode(body, type=answer)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
+        raise MunicipalityAnswerInvalid(f"{message}: {_field(str(cause))}") from None
+
+
+def problem_code(message: str, is_problem: bool, body: bytes) -> str:
+    """Why a request was refused, in the protocol's word. Raises MunicipalityAnswerInvalid."""
+    if not is_problem:
+        raise MunicipalityAnswerInvalid(f"{message}: status")
+    return decode(message, body, Problem).code
+
+
+def encode(message: Message) -> bytes:
+    """JSON, UTF-8."""
+    return msgspec.json.encode(message)
+
+
+def b64u(octets: bytes) -> str:
+    """base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+
+
+def unb64u(message: str, field: str, text: str) -> bytes:
+    """Octets of unpadded base64url. Raises MunicipalityAnswerInvalid."""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        raise MunicipalityAnswerInvalid(f"{message}: {field}") from None
+
+
+def _field(fault: str) -> str:
+    """Where an answer is wrong, as a dotted path without any value of the answer."""
+    path = _PATH.search(fault)
+    named = _NAMED.search(fault)
+    parts = (path.group(1) if path else "", named.group(1) if named else "")
+    dotted = ".".join(re.sub(r"\[(\d+|\.\.\.)\]", r".\1", part) for part in parts if part)
+    return dotted.replace("...", "each").strip(".") or "json"
