@@ -109,7 +109,7 @@ class Shotoku(_Strict, frozen=True):
     name: Text
     birth_date: date
     address: Text
-    address_on_january_1: str
+    address_on_january_1: Text
     income: tuple[Amount, ...]
     deductions: tuple[Amount, ...]
     tax: tuple[Amount, ...]

@@ -9,7 +9,7 @@ from firmware.documents.era import era_date
 from firmware.documents.paper import PIXEL_MM, Align, Box, Paper
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import from_base64url
-from firmware.documents.sheet import REST_BLANK, Place, closing, heading
+from firmware.documents.sheet import OMITTED, REST_BLANK, Place, closing, heading
 
 _IMPRINT = Box(20.0, 46.0, 66.0, 58.0)
 _FIELDS_LEFT = 86.0
@@ -24,9 +24,9 @@ def draw(paper: Paper, contents: Contents, document: Inkan, seal: Bitmap | None,
     heading(paper, "印　鑑　登　録　証　明　書", top=24)
     _imprint(paper, document)
     fields = (
-        ("氏名の振り仮名", document.kana or ""),
+        ("氏名の振り仮名", document.kana or OMITTED),
         ("氏名", document.name),
-        ("旧氏・通称", document.alias or ""),
+        ("旧氏・通称", document.alias or OMITTED),
         ("生年月日", era_date(document.birth_date)),
     )
     top = _IMPRINT.top
@@ -34,7 +34,7 @@ def draw(paper: Paper, contents: Contents, document: Inkan, seal: Bitmap | None,
         paper.field(Box(_FIELDS_LEFT, top, _RIGHT - _FIELDS_LEFT, height), _LABEL, label, value)
         top += height
     paper.field(Box(_IMPRINT.left, top, _RIGHT - _IMPRINT.left, 18), 16, "住所", document.address)
-    paper.field(Box(_IMPRINT.left, top + 18, _RIGHT - _IMPRINT.left, 14), 16, "備考", "＊＊＊＊")
+    paper.field(Box(_IMPRINT.left, top + 18, _RIGHT - _IMPRINT.left, 14), 16, "備考", OMITTED)
     paper.frame(Box(_IMPRINT.left, _IMPRINT.top, _RIGHT - _IMPRINT.left, top + 32 - _IMPRINT.top), heavy=True)
     paper.value(Box(_IMPRINT.left, top + 36, _RIGHT - _IMPRINT.left, 6), REST_BLANK, Align.CENTRE)
     closing(paper, contents, paper.settings.wording.inkan_attested, seal, place)

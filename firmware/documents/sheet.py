@@ -22,7 +22,7 @@ TITLES = {
 }
 
 OMITTED = "＊＊＊＊"
-"""An item left out, so that nothing can be written in."""
+"""An item left out or not there, so that nothing can be written in."""
 
 REST_BLANK = "以下余白"
 

@@ -210,10 +210,11 @@ async def test_a_program_that_is_no_worker_is_refused_and_killed(bench: Bench, c
     assert psutil.Process().children() == []
 
 
-async def test_the_worker_cannot_be_read_dumped_or_left_behind(bench: Bench) -> None:
+async def test_the_worker_leaves_no_core_hears_no_ctrl_c_and_is_not_left_behind(bench: Bench) -> None:
     worker = bench.worker()
     await worker.start()
     assert child().rlimit(psutil.RLIMIT_CORE) == (0, 0)
+    assert os.getsid(child().pid) == child().pid
     await worker.end()
     await worker.end()
     assert psutil.Process().children() == []

@@ -108,6 +108,11 @@ def test_items_left_out_are_closed_and_foreign_residents_have_western_dates() ->
     assert "本籍＊＊＊＊筆頭者＊＊＊＊" in front
 
 
+def test_a_seal_certificate_has_no_field_that_could_be_filled_in() -> None:
+    front = texts(certificate("inkan", samples.inkan(kana=None, alias=None)))[0]
+    assert front.count("＊＊＊＊") == 3
+
+
 def test_losses_and_the_end_of_each_column_cannot_be_altered() -> None:
     front = texts(certificate("shotoku", samples.shotoku()))[0]
     assert "令和８年度所得・課税証明書（令和７年１月１日から令和７年１２月３１日までの所得）" in front
