@@ -9,7 +9,7 @@ from firmware.errors import DeviceGone
 from firmware.logbook import EventId, Logbook
 from hw.gpio_pins import pin_faults
 from hw.keypad.debounce import KeyDebounce
-from hw.keypad.layout import Contact, keys_by_contact
+from hw.keypad.layout import keys_by_contact
 from hw.keypad.matrix import KeyMatrix
 
 
@@ -17,8 +17,8 @@ class MatrixKeypad:
     """A key matrix on GPIO pins; implements `firmware.ports.Keypad`. Which key it was is never logged.
 
     row_pins, column_pins: BCM numbers. layout: see `keys_by_contact`.
-    scan_seconds: one pass over all rows while something moves (0.01 is good).
-    stable_scans: equal passes until a contact is believed (3).
+    scan_seconds: from one scan to the next while something moves (0.01 is good).
+    stable_scans: equal scans until a contact is believed (3). settle_seconds: see `KeyMatrix`.
     double_strike_seconds: the same key again within this time does not count (0.3; up to 0.5).
     first_retry_seconds, last_retry_seconds: pause before the pins are claimed again, doubled each time.
     Raises ConfigError for a layout that cannot be.
@@ -34,13 +34,15 @@ class MatrixKeypad:
         stable_scans: int,
         double_strike_seconds: float,
         log: Logbook,
+        settle_seconds: float = 0.00005,
         first_retry_seconds: float = 0.1,
         last_retry_seconds: float = 5.0,
     ) -> None:
         self._row_pins = tuple(row_pins)
         self._column_pins = tuple(column_pins)
         self._keys = keys_by_contact(row_pins, column_pins, layout)
-        self._row_seconds = scan_seconds / len(self._row_pins)
+        self._scan_seconds = scan_seconds
+        self._settle_seconds = settle_seconds
         self._stable_scans = stable_scans
         self._double_strike_seconds = double_strike_seconds
         self._first_retry_seconds = first_retry_seconds
@@ -86,33 +88,25 @@ class MatrixKeypad:
     def _claim(self) -> KeyMatrix:
         loop = asyncio.get_running_loop()
         return KeyMatrix(
-            self._row_pins, self._column_pins, partial(loop.call_soon_threadsafe, self._moved.set)
+            self._row_pins,
+            self._column_pins,
+            settle_seconds=self._settle_seconds,
+            edge=partial(loop.call_soon_threadsafe, self._moved.set),
         )
 
     async def _watch(self, matrix: KeyMatrix, pressed: Callable[[KeypadKey], None]) -> None:
-        loop = asyncio.get_running_loop()
         debounce = KeyDebounce(
             stable_scans=self._stable_scans, double_strike_seconds=self._double_strike_seconds
         )
         while True:
-            matrix.release_all_rows()
             debounce.disturb()
             while not debounce.settled:
-                contact = debounce.scan(await self._scan(matrix), loop.time())
+                contact = debounce.scan(matrix.scan(), asyncio.get_running_loop().time())
                 if contact in self._keys:
                     _tell_soon(pressed, self._keys[contact])
+                await asyncio.sleep(self._scan_seconds)
             self._note_working()
             await self._sleep_until_moved(matrix, frozenset(column for _, column in debounce.closed))
-
-    async def _scan(self, matrix: KeyMatrix) -> frozenset[Contact]:
-        """One pass; every row gets its time to pull its columns down and they theirs to rise again."""
-        closed = set[Contact]()
-        for row in range(matrix.row_count):
-            matrix.drive_row(row)
-            await asyncio.sleep(self._row_seconds)
-            closed.update((row, column) for column in matrix.low_columns())
-            matrix.release_row(row)
-        return frozenset(closed)
 
     async def _sleep_until_moved(self, matrix: KeyMatrix, expected_low: frozenset[int]) -> None:
         """Wait without polling until a column differs from what the closed keys explain.

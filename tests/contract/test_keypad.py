@@ -29,8 +29,7 @@ WIRES = {
     for column, key in enumerate(keys)
     if key
 }
-HOLD_SECONDS = 0.06
-QUIET_SECONDS = 0.08
+HOLD_SECONDS = 0.1
 
 
 @dataclass
@@ -59,9 +58,17 @@ class Rig:
         for key in keys:
             await asyncio.to_thread(self.contacts.open, *WIRES[key])
 
+    def asleep(self) -> bool:
+        """All rows are driven: the keypad waits for an edge."""
+        return all(self.board.driven_by_kiosk(row) is False for row in ROWS)
+
     async def quiet(self) -> None:
-        """Wait longer than the keypad takes to judge the last movement."""
-        await asyncio.sleep(QUIET_SECONDS)
+        """Wait until the keypad has judged the last movement; it looks up once more if it must."""
+        for _ in range(2):
+            assert await asyncio.to_thread(self.board.wait_until, self.asleep, 10)
+            await asyncio.sleep(0.02)
+        if not self.asleep():
+            await self.quiet()
 
 
 @pytest.fixture
@@ -109,7 +116,7 @@ async def test_typing_eight_keys_a_second_loses_none(rig: Rig) -> None:
     typed = "1234567890" * 2
     for key in typed:
         started = time.monotonic()
-        await rig.press(key)
+        await rig.press(key, 0.07)
         await asyncio.sleep(max(0, started + 0.125 - time.monotonic()))
     await rig.quiet()
     assert typed == "".join(rig.heard)
@@ -239,7 +246,7 @@ async def test_a_vanishing_chip_is_logged_once_gone_and_once_back(rig: Rig) -> N
     await asyncio.sleep(0.2)
     await rig.let_go("1")
     rig.board.restore_power()
-    await asyncio.sleep(0.1)
+    await rig.quiet()
     await rig.press("2")
     await rig.quiet()
     assert ["2"] == rig.heard

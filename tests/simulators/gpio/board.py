@@ -85,6 +85,7 @@ class Board:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._settled_again = threading.Condition(self._lock)
         self._pins: dict[int, BoardPin] = {}
         self._switches: set[tuple[int, int]] = set()
         self._driven: Levels = {}
@@ -123,6 +124,11 @@ class Board:
         """The level that the pin's user drives; None while it is an input or not open."""
         with self._lock:
             return self._pins[pin].driven_level if pin in self._pins else None
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Block until condition is true, asked after each change of the board; False if it never was."""
+        with self._settled_again:
+            return self._settled_again.wait_for(condition, seconds)
 
     def watch(self, changed: Callable[[Levels], None]) -> Callable[[], None]:
         """Call changed with the levels that changed, after each change; returns the end of it.
@@ -163,6 +169,7 @@ class Board:
         with self._lock:
             yield
             edges = self._settle()
+            self._settled_again.notify_all()
         for tell in edges:
             tell()
 
