@@ -68,7 +68,7 @@ Body = TypeVar("Body", Intent, Alive)
 
 
 class ScreenServer:
-    """Serves the page to the one browser of this machine and tells touches as keys.
+    """Serves the page to the one browser of this machine and tells touches as keys. Started once.
 
     pressed: called on the loop for each touch that was meant for the picture now shown.
     keepalive_seconds: longest silence of the event stream.
@@ -256,7 +256,7 @@ class ScreenServer:
 
 
 def _asks_for_pin(screen: Screen) -> bool:
-    return screen.id is ScreenId.PIN or screen.pin_digits is not None
+    return screen.id in {ScreenId.PIN, ScreenId.PIN_WRONG} or screen.pin_digits is not None
 
 
 def _file(path: Path, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -15,7 +15,7 @@ from firmware.errors import ConfigError
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.server import FILES, HEADERS, ScreenServer
 from firmware.screen.texts import Texts
-from tests.unit.test_screen_storyboard import COINS, MESSAGES, NAMES, PIN
+from tests.unit.test_screen_storyboard import COINS, MESSAGES, NAMES, PIN, PIN_WRONG, name_of
 
 KEEPALIVE_SECONDS = 0.05
 IDLE = Screen(ScreenId.IDLE, legend=Legend(confirm="start"))
@@ -73,8 +73,9 @@ class Events:
 
     async def screen(self) -> dict[str, object]:
         """The next picture."""
-        while (event := await self.next())[0] != "screen":
-            assert not self.ended
+        async with asyncio.timeout(5):
+            while (event := await self.next())[0] != "screen":
+                assert not self.ended
         picture = json.loads(event[1])
         assert isinstance(picture, dict)
         return picture
@@ -205,9 +206,10 @@ async def test_a_touch_meant_for_another_run_is_ignored(kiosk: Kiosk, boot: str)
     assert kiosk.pressed == []
 
 
+@pytest.mark.parametrize("screen", [PIN, PIN_WRONG, replace(COINS, pin_digits=0)], ids=name_of)
 @pytest.mark.parametrize("digit", "0123456789")
-async def test_a_pin_digit_is_never_taken_from_the_screen(kiosk: Kiosk, digit: str) -> None:
-    kiosk.server.show(PIN, Language.JA)
+async def test_a_pin_digit_is_never_taken_from_the_screen(kiosk: Kiosk, digit: str, screen: Screen) -> None:
+    kiosk.server.show(screen, Language.JA)
     assert await kiosk.touch(intent(await kiosk.picture(), digit)) == 403
     assert kiosk.pressed == []
     assert kiosk.log == [{"event": EventId.SCREEN_INTENT_REFUSED, "reason": "pin-digit", "code": 403}]

@@ -282,7 +282,7 @@ async function post(path, message) {
 
 function touched(event) {
   const button = event.target.closest("button[data-action]");
-  if (button === null || button.disabled || shown === null) return;
+  if (button === null || shown === null) return;
   const now = performance.now();
   const action = button.dataset.action;
   const doubled = action === lastTouch.action && now - lastTouch.at < DOUBLE_STRIKE_MS;
