@@ -7,19 +7,25 @@ class KeyDebounce:
     """Judges one scan of the matrix after the other.
 
     A key counts once, when it alone is closed in stable_scans equal scans running, and all keys were
-    released before. As soon as two are closed nothing counts until all are released: three keys of a
-    matrix without diodes close a fourth, a ghost that nobody pressed.
+    released before. Two equal scans stable_seconds apart are as good: on a busy machine scans come late,
+    and a short press must not be lost by that.
+    As soon as two keys are closed nothing counts until all are released: three keys of a matrix without
+    diodes close a fourth, a ghost that nobody pressed.
     The same key again within double_strike_seconds of its last count does not count
     (EN 301 549, 5.8, for people whose hands shake).
     """
 
-    def __init__(self, *, stable_scans: int, double_strike_seconds: float) -> None:
+    def __init__(self, *, stable_scans: int, stable_seconds: float, double_strike_seconds: float) -> None:
         if stable_scans < 1:
             raise ValueError(f"stable_scans is {stable_scans}, must be 1 or more")
         self._stable_scans = stable_scans
+        self._stable_seconds = stable_seconds
         self._double_strike_seconds = double_strike_seconds
         self._closed: frozenset[Contact] = frozenset()
+        self._begin_anew = True
         self._equal_scans = 0
+        self._first_equal_seconds = 0.0
+        self._last_equal_seconds = 0.0
         self._all_were_released = False
         self._last: tuple[Contact, float] | None = None
 
@@ -30,20 +36,28 @@ class KeyDebounce:
 
     @property
     def settled(self) -> bool:
-        """The last stable_scans scans were equal: without an edge another scan tells nothing new."""
-        return self._equal_scans >= self._stable_scans
+        """The last scans were equal for long enough: without an edge another one tells nothing new."""
+        if self._begin_anew:
+            return False
+        lasted_seconds = self._last_equal_seconds - self._first_equal_seconds
+        return self._equal_scans >= self._stable_scans or lasted_seconds >= self._stable_seconds
 
     def disturb(self) -> None:
         """An edge was seen since the last scan: start counting equal scans anew."""
-        self._equal_scans = 0
+        self._begin_anew = True
 
     def scan(self, closed: frozenset[Contact], now_seconds: float) -> Contact | None:
         """Judge a scan; the contact whose key counts as pressed now, or None.
 
         now_seconds: of a clock that never goes back.
         """
-        self._equal_scans = self._equal_scans + 1 if closed == self._closed else 1
-        self._closed = closed
+        if self._begin_anew or closed != self._closed:
+            self._begin_anew = False
+            self._closed = closed
+            self._equal_scans = 0
+            self._first_equal_seconds = now_seconds
+        self._equal_scans += 1
+        self._last_equal_seconds = now_seconds
         if len(closed) > 1:
             self._all_were_released = False
         if not self.settled:

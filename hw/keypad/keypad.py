@@ -96,7 +96,9 @@ class MatrixKeypad:
 
     async def _watch(self, matrix: KeyMatrix, pressed: Callable[[KeypadKey], None]) -> None:
         debounce = KeyDebounce(
-            stable_scans=self._stable_scans, double_strike_seconds=self._double_strike_seconds
+            stable_scans=self._stable_scans,
+            stable_seconds=self._stable_scans * self._scan_seconds,
+            double_strike_seconds=self._double_strike_seconds,
         )
         while True:
             debounce.disturb()

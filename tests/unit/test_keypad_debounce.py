@@ -8,12 +8,18 @@ ONE, TWO, FOUR, FIVE = (0, 0), (0, 1), (1, 0), (1, 1)
 SYMBOLS = {"1": ONE, "2": TWO, "4": FOUR, "5": FIVE}
 
 
-def pressed_in(scans: str, *, stable_scans: int = 3, double_strike_seconds: float = 0.3) -> str:
-    """Keys counted in scans, a word each: `.` for none closed, else the closed keys; 10 ms apart."""
-    debounce = KeyDebounce(stable_scans=stable_scans, double_strike_seconds=double_strike_seconds)
+def pressed_in(
+    scans: str, *, apart_seconds: float = 0.01, stable_scans: int = 3, double_strike_seconds: float = 0.3
+) -> str:
+    """Keys counted in scans, a word each: `.` for none closed, else the closed keys."""
+    debounce = KeyDebounce(
+        stable_scans=stable_scans,
+        stable_seconds=stable_scans * 0.01,
+        double_strike_seconds=double_strike_seconds,
+    )
     names = {contact: name for name, contact in SYMBOLS.items()}
     counted = (
-        debounce.scan(frozenset(SYMBOLS[key] for key in word if key != "."), number * 0.01)
+        debounce.scan(frozenset(SYMBOLS[key] for key in word if key != "."), number * apart_seconds)
         for number, word in enumerate(scans.split())
     )
     return "".join(names[contact] for contact in counted if contact is not None)
@@ -61,13 +67,26 @@ def test_one_scan_is_enough_if_so_configured() -> None:
     assert "1" == pressed_in(". 1 .", stable_scans=1)
 
 
+@pytest.mark.parametrize(
+    ("apart_seconds", "expected"), [(0.02, ""), (0.04, "1")], ids=["too near", "far enough"]
+)
+def test_a_short_press_on_a_busy_machine_is_seen_by_two_late_scans(
+    apart_seconds: float, expected: str
+) -> None:
+    assert expected == pressed_in(". . . 1 1 . .", apart_seconds=apart_seconds)
+
+
+def test_one_late_scan_is_never_enough() -> None:
+    assert "" == pressed_in(". . . 1 . . 1 . .", apart_seconds=1.0)
+
+
 def test_no_scan_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="stable_scans is 0"):
-        KeyDebounce(stable_scans=0, double_strike_seconds=0.3)
+        KeyDebounce(stable_scans=0, stable_seconds=0.03, double_strike_seconds=0.3)
 
 
 def test_settles_only_after_equal_scans_without_an_edge_between() -> None:
-    debounce = KeyDebounce(stable_scans=2, double_strike_seconds=0.3)
+    debounce = KeyDebounce(stable_scans=2, stable_seconds=0.02, double_strike_seconds=0.3)
 
     def settled_after_scan(now_seconds: float) -> bool:
         debounce.scan(frozenset(), now_seconds)
