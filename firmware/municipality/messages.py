@@ -162,7 +162,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 M = TypeVar("M", bound=msgspec.Struct)
 
-_PATH = re.compile(r"at `\$\.?([^`]*)`")
+_PATH = re.compile(r"at `\$\.?([A-Za-z0-9_.#\[\]]{0,60})`\Z")
 _NAMED = re.compile(r"(?:required|unknown) field `([A-Za-z0-9_#]{1,40})`")
 
 
@@ -205,4 +205,4 @@ def _field(fault: str) -> str:
     named = _NAMED.search(fault)
     parts = (path.group(1) if path else "", named.group(1) if named else "")
     dotted = ".".join(re.sub(r"\[(\d+|\.\.\.)\]", r".\1", part) for part in parts if part)
-    return dotted.replace("...", "each").strip(".") or "json"
+    return dotted.replace("...", "each").strip("._#")[:80] or "json"
