@@ -81,6 +81,7 @@ class CcTalkAcceptor:
         self._wanted_mask = 0
         self._mask_in_force: int | None = None
         self._closed_at = 0.0
+        self._gone_at = 0.0
         self._quiet = False
         self._opened_here = False
         self._wake = asyncio.Event()
@@ -96,6 +97,7 @@ class CcTalkAcceptor:
         self._report = report
         self._coin = coin
         self._mark = seen
+        self._gone_at = _now()
         self._task = asyncio.get_running_loop().create_task(
             keep(
                 self._serve,
@@ -128,14 +130,17 @@ class CcTalkAcceptor:
     async def stop(self) -> None:
         """Inhibit all coins and wait until none can come any more; see CoinAcceptor.
 
-        Without an answer of the acceptor this ends after twice the time to drain: it has inhibited
-        itself by then, and what it took is told when it answers again.
+        An acceptor that is gone is waited for as long as coins could be on their way; it inhibits
+        itself when nobody polls it, and what it took is told when it answers again.
         """
         self._want(0)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2 * self._drain_seconds):
-                while not self._quiet:
+        while not self._quiet:
+            patience = None if self._working else self._gone_at + self._drain_seconds - _now()
+            try:
+                async with asyncio.timeout(patience):
                     await self._turned.wait()
+            except TimeoutError:
+                return
 
     async def close(self) -> None:
         """Inhibit all coins if the acceptor answers, and end the watch."""
@@ -159,7 +164,7 @@ class CcTalkAcceptor:
             self._back()
             while True:
                 await self._turn_slot()
-                began = asyncio.get_running_loop().time()
+                began = _now()
                 fresh = fresh_events(mark.counter, await self._read_events())
                 mark = self._tell(mark, fresh)
                 if fresh.reset:
@@ -212,7 +217,7 @@ class CcTalkAcceptor:
         if mask:
             await self._ask(Header.MODIFY_MASTER_INHIBIT, b"\x01", length=0)
         self._mask_in_force = mask
-        self._closed_at = asyncio.get_running_loop().time()
+        self._closed_at = _now()
 
     async def _pause(self) -> None:
         seconds = self._idle_poll_seconds if self._quiet else self._poll_seconds
@@ -248,6 +253,7 @@ class CcTalkAcceptor:
     def _report_working(self, working: bool) -> None:
         if working != self._working:
             self._working = working
+            self._gone_at = _now()
             self._report(AcceptorLevel(working))
 
     # coins
@@ -306,3 +312,7 @@ class CcTalkAcceptor:
         return await self._bus.ask(
             self._address, header, data, length=length, reply_seconds=self._slow_reply_seconds
         )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

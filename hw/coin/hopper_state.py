@@ -75,6 +75,10 @@ class Command:
     counter_before: int
     answered: bool
 
+    def was_heard(self, counter: int) -> bool:
+        """The hopper heard it, since it answered or its event counter is now another one."""
+        return self.answered or counter != self.counter_before
+
 
 def verdict(life_count: int, found: Finding, command: Command | None) -> Certainty:
     """Was the coin paid for which the life counter stood at life_count before?
@@ -93,5 +97,4 @@ def verdict(life_count: int, found: Finding, command: Command | None) -> Certain
         return Certainty.NOT_DONE if counter else Certainty.UNKNOWN
     if command.answered and counter == counter_after(command.counter_before, 1):
         return Certainty.DONE
-    untouched = not command.answered and counter == command.counter_before
-    return Certainty.NOT_DONE if untouched else Certainty.UNKNOWN
+    return Certainty.UNKNOWN if command.was_heard(counter) else Certainty.NOT_DONE

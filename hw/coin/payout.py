@@ -82,11 +82,10 @@ class Payout:
             if found is None:
                 return Payment(Certainty.UNKNOWN)
             certainty = verdict(life_count, found, command)
-            seen = found.status.counter != counter_before
-            payment = Payment(
-                certainty, empty=seen and certainty is Certainty.NOT_DONE and found.status.unpaid > 0
-            )
-            if seen or certainty is not Certainty.NOT_DONE:
+            heard = command.was_heard(found.status.counter)
+            unpaid = certainty is Certainty.NOT_DONE and found.status.unpaid > 0
+            payment = Payment(certainty, empty=heard and unpaid)
+            if heard or certainty is not Certainty.NOT_DONE:
                 break
         return payment
 

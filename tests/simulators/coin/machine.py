@@ -97,6 +97,10 @@ class CoinMachine:
         """Every whole frame the host sent, oldest first."""
         return self._line.frames
 
+    def watch_frames(self, on_frame: Callable[[SeenFrame], None] | None) -> None:
+        """Call on_frame for each frame a slave has acted on, before its reply; None ends that."""
+        self._line.on_frame = on_frame
+
     # what a person does
 
     def drop_coin(self, yen: int, *, issue: str = "A", flight_seconds: float = 0.0) -> bool:
@@ -178,6 +182,10 @@ class CoinMachine:
     def drop_requests(self, requests: int, *, header: int | None = None) -> None:
         """Lose the next requests (of this header) before the slave hears them."""
         self._line.faults += [(Fault.DEAF, header)] * requests
+
+    def clear_faults(self) -> None:
+        """Forget the faults that were planned and have not happened."""
+        self._line.faults.clear()
 
     def noise(self, octets: bytes) -> None:
         """Put stray bytes on the wire."""

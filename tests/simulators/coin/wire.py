@@ -8,6 +8,7 @@ import contextlib
 import enum
 import os
 import tty
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -60,6 +61,7 @@ class Line:
     paced: bool
     slaves: dict[int, Slave]
     frames: list[SeenFrame] = field(default_factory=list)
+    on_frame: Callable[[SeenFrame], None] | None = None
     faults: list[tuple[Fault, int | None]] = field(default_factory=list)
     _host_end: int = -1
     _slave_end: int = -1
@@ -145,7 +147,8 @@ class Line:
 
     def _serve(self, whole: bytes) -> None:
         address, header, data = whole[0], whole[3], whole[4:-1]
-        self.frames.append(SeenFrame(asyncio.get_running_loop().time(), address, header, data))
+        seen = SeenFrame(asyncio.get_running_loop().time(), address, header, data)
+        self.frames.append(seen)
         slave = self.slaves.get(address)
         if slave is None or self._goes_wrong(Fault.DEAF, header):
             return
@@ -153,6 +156,8 @@ class Line:
             answer = slave.answer(header, data)
         except Silence:
             return
+        if self.on_frame is not None:
+            self.on_frame(seen)
         if self._goes_wrong(Fault.LOST, header):
             return
         reply = frame(1, address, 5, b"") if answer is None else frame(1, address, 0, answer)
