@@ -20,6 +20,14 @@ class Expectation:
     at: float
     power_on: float
 
+    def covers(self, job_name: str, *, began: float, power_on: float, history_seconds: float) -> bool:
+        """Whether a printer switched on at power_on, looked at since began, must still know the job."""
+        return (
+            self.job_name == job_name
+            and began - self.at < history_seconds
+            and power_on <= self.power_on + BOOT_SLACK_SECONDS
+        )
+
 
 class Absence:
     """Asks printer and cupsd for the proof; history_seconds: the printer's memory of an ended job."""
@@ -48,7 +56,10 @@ class Absence:
         return bool(jobs) and not any(job.state.active for job in jobs)
 
     async def proven(self, job_name: str, *, began: float, now: float) -> bool:
-        """Whether the job never reached the printer, which has not known it from began until now."""
+        """Whether the job never reached the printer, which has not known it from began until now.
+
+        What cupsd remembers counts if it gave the job up and had got it after the printer was switched on.
+        """
         try:
             up_seconds = (await self._printer.condition()).clock_seconds
             jobs = await self._server.jobs(job_name)
@@ -56,20 +67,14 @@ class Absence:
         except DeviceGone:
             return False
         if not jobs:
-            return self._was_expected(job_name, began, now - up_seconds)
-        oldest_seconds = min(up_seconds - BOOT_SLACK_SECONDS, self._history_seconds + now - began)
+            expected, power_on = self._expectation, now - up_seconds
+            return expected is not None and expected.covers(
+                job_name, began=began, power_on=power_on, history_seconds=self._history_seconds
+            )
+        oldest_seconds = min(up_seconds - 1, self._history_seconds + now - began)
         return all(
             job.state in (JobState.CANCELED, JobState.ABORTED)
             and job.created_seconds is not None
             and server_clock - job.created_seconds < oldest_seconds
             for job in jobs
-        )
-
-    def _was_expected(self, job_name: str, began: float, power_on: float) -> bool:
-        expected = self._expectation
-        return (
-            expected is not None
-            and expected.job_name == job_name
-            and began - expected.at < self._history_seconds
-            and power_on <= expected.power_on + BOOT_SLACK_SECONDS
         )

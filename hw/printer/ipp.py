@@ -1,7 +1,6 @@
 """The A4 printer, asked directly by IPP what it can do and what really came out."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from firmware.core.facts import DocumentPrinterLevel
@@ -204,20 +203,20 @@ class IppDocumentPrinter:
                 return PrintResult(Certainty.UNKNOWN, out)
 
     async def _cancel_active(self, job_name: str) -> bool:
-        """Cancel the job where it can still print, cupsd first; True if there was nothing to cancel."""
-        try:
-            active = [
-                (partner, job.job_id)
-                for partner in (self._server, self._printer)
-                for job in await partner.jobs(job_name)
-                if job.state.active
-            ]
-        except DeviceGone:
-            return False
-        for partner, job_id in active:
-            with contextlib.suppress(DeviceGone):
-                await partner.cancel(job_id)
-        return not active
+        """Cancel the job where it can still print, cupsd first; True if there was nothing to cancel.
+
+        A silent printer keeps nobody from cancelling at cupsd, which would send the job later.
+        """
+        clean = True
+        for partner in (self._server, self._printer):
+            try:
+                for job in await partner.jobs(job_name):
+                    if job.state.active:
+                        clean = False
+                        await partner.cancel(job.job_id)
+            except DeviceGone:
+                clean = False
+        return clean
 
 
 async def _condition_of(partner: IppPartner) -> Condition | None:

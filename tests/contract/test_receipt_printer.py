@@ -1,12 +1,14 @@
 """The receipt printer over a pseudo-terminal: done only with an answer after the cut."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
-from firmware.core.facts import ReceiptPrinterLevel
+from firmware.core.facts import Level, ReceiptPrinterLevel
 from firmware.core.terms import Certainty
-from firmware.logbook import EventId, line
+from firmware.logbook import EventId, FieldValue, line
 from firmware.ports import SlipLine
 from hw.printer.receipt import EscPosReceiptPrinter
 from tests.simulators.printers import ReceiptSink, roll
@@ -19,19 +21,19 @@ NOT_READY = ReceiptPrinterLevel(ready=False)
 class Levels:
     """Collects the levels reported and lets a test wait for one."""
 
-    def __init__(self):
-        self.seen = []
+    def __init__(self) -> None:
+        self.seen: list[Level] = []
         self._more = asyncio.Condition()
 
-    def __call__(self, level):
+    def __call__(self, level: Level) -> None:
         self.seen.append(level)
         self._task = asyncio.get_running_loop().create_task(self._notify())
 
-    async def _notify(self):
+    async def _notify(self) -> None:
         async with self._more:
             self._more.notify_all()
 
-    async def until(self, level):
+    async def until(self, level: ReceiptPrinterLevel) -> None:
         async with asyncio.timeout(5), self._more:
             await self._more.wait_for(lambda: self.seen and self.seen[-1] == level)
 
@@ -39,32 +41,31 @@ class Levels:
 class Log:
     """Keeps the events; checks each field as the real log does."""
 
-    def __init__(self):
-        self.events = []
+    def __init__(self) -> None:
+        self.events: list[tuple[EventId, dict[str, FieldValue]]] = []
 
-    def __call__(self, event, /, **fields):
-        from datetime import UTC, datetime
+    def __call__(self, event: EventId, /, **fields: FieldValue) -> None:
 
         line(event, datetime.now(UTC), fields)
         self.events.append((event, fields))
 
-    def of(self, event):
+    def of(self, event: EventId) -> list[dict[str, FieldValue]]:
         return [fields for found, fields in self.events if found is event]
 
 
 @pytest.fixture
-async def sink():
+async def sink() -> AsyncIterator[ReceiptSink]:
     async with ReceiptSink() as sink:
         yield sink
 
 
 @pytest.fixture
-def log():
+def log() -> Log:
     return Log()
 
 
 @pytest.fixture
-async def printer(sink, log):
+async def printer(sink: ReceiptSink, log: Log) -> AsyncIterator[EscPosReceiptPrinter]:
     printer = EscPosReceiptPrinter(
         path=sink.path,
         baud=115200,
@@ -82,13 +83,15 @@ async def printer(sink, log):
 
 
 @pytest.fixture
-async def levels(printer):
+async def levels(printer: EscPosReceiptPrinter) -> Levels:
     levels = Levels()
     printer.start(levels)
     return levels
 
 
-async def test_a_slip_is_cut_and_done(printer, sink, levels, log):
+async def test_a_slip_is_cut_and_done(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels, log: Log
+) -> None:
     await levels.until(READY)
 
     assert Certainty.DONE == await printer.print_slip(SLIP)
@@ -97,14 +100,16 @@ async def test_a_slip_is_cut_and_done(printer, sink, levels, log):
     assert [{"certainty": Certainty.DONE}] == log.of(EventId.RECEIPT_ENDED)
 
 
-async def test_on_the_wire_a_slip_is_these_bytes(printer, sink):
+async def test_on_the_wire_a_slip_is_these_bytes(printer: EscPosReceiptPrinter, sink: ReceiptSink) -> None:
     await printer.print_slip([SlipLine("領収書")])
 
     assert [bytes.fromhex("1b40 1b7401 1c4301 1b5208 1b6100 1d2100 97cc8efb8f91 0a 1d564200")] == sink.slips
 
 
 @pytest.mark.parametrize("fault", ["paper_out", "cover_open", "offline", "cutter", "silent"])
-async def test_a_printer_in_trouble_is_not_ready_and_gets_no_byte_of_a_slip(printer, sink, levels, fault):
+async def test_a_printer_in_trouble_is_not_ready_and_gets_no_byte_of_a_slip(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels, fault: str
+) -> None:
     await levels.until(READY)
     sink.set_fault(fault)
     await levels.until(NOT_READY)
@@ -116,7 +121,9 @@ async def test_a_printer_in_trouble_is_not_ready_and_gets_no_byte_of_a_slip(prin
     assert Certainty.DONE == await printer.print_slip(SLIP)
 
 
-async def test_paper_near_its_end_still_prints(printer, sink, levels):
+async def test_paper_near_its_end_still_prints(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels
+) -> None:
     sink.set_fault("near_end")
 
     await levels.until(READY)
@@ -124,7 +131,9 @@ async def test_paper_near_its_end_still_prints(printer, sink, levels):
 
 
 @pytest.mark.parametrize("fault", ["paper_out", "cover_open", "cutter"])
-async def test_trouble_in_the_middle_is_unknown_and_the_rest_never_comes_out_later(printer, sink, fault):
+async def test_trouble_in_the_middle_is_unknown_and_the_rest_never_comes_out_later(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, fault: str
+) -> None:
     sink.set_fault(fault, after_bytes=20)
 
     assert Certainty.UNKNOWN == await printer.print_slip(SLIP)
@@ -133,13 +142,15 @@ async def test_trouble_in_the_middle_is_unknown_and_the_rest_never_comes_out_lat
     assert ["次の方"] == [roll.text(slip) for slip in sink.slips]
 
 
-async def test_silence_in_the_middle_is_unknown(printer, sink):
+async def test_silence_in_the_middle_is_unknown(printer: EscPosReceiptPrinter, sink: ReceiptSink) -> None:
     sink.set_fault("silent", after_bytes=20)
 
     assert Certainty.UNKNOWN == await printer.print_slip(SLIP)
 
 
-async def test_a_cable_pulled_in_the_middle_is_unknown(printer, sink):
+async def test_a_cable_pulled_in_the_middle_is_unknown(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink
+) -> None:
     sink.set_fault("offline", after_bytes=20)
     printing = asyncio.create_task(printer.print_slip(SLIP))
     async with asyncio.timeout(5):
@@ -150,7 +161,9 @@ async def test_a_cable_pulled_in_the_middle_is_unknown(printer, sink):
     assert Certainty.UNKNOWN == await printing
 
 
-async def test_it_vanishes_and_comes_back_and_each_is_logged_once(printer, sink, levels, log):
+async def test_it_vanishes_and_comes_back_and_each_is_logged_once(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels, log: Log
+) -> None:
     await levels.until(READY)
     sink.unplug()
     await levels.until(NOT_READY)
@@ -165,7 +178,9 @@ async def test_it_vanishes_and_comes_back_and_each_is_logged_once(printer, sink,
     assert Certainty.DONE == await printer.print_slip(SLIP)
 
 
-async def test_absent_from_the_start_is_reported_and_found_when_plugged_in(printer, sink):
+async def test_absent_from_the_start_is_reported_and_found_when_plugged_in(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink
+) -> None:
     sink.unplug()
     levels = Levels()
     printer.start(levels)
@@ -175,14 +190,16 @@ async def test_absent_from_the_start_is_reported_and_found_when_plugged_in(print
     await levels.until(READY)
 
 
-async def test_two_slips_at_once_come_out_one_after_the_other(printer, sink, levels):
+async def test_two_slips_at_once_come_out_one_after_the_other(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels
+) -> None:
     both = await asyncio.gather(printer.print_slip([SlipLine("一")]), printer.print_slip([SlipLine("二")]))
 
-    assert [Certainty.DONE, Certainty.DONE] == both
+    assert (Certainty.DONE, Certainty.DONE) == both
     assert ["一", "二"] == [roll.text(slip) for slip in sink.slips]
 
 
-async def test_a_picture_of_the_slip_shows_the_roll(printer, sink):
+async def test_a_picture_of_the_slip_shows_the_roll(printer: EscPosReceiptPrinter, sink: ReceiptSink) -> None:
     await printer.print_slip(SLIP)
 
     assert b"\x89PNG" == sink.render_png(sink.slips[0])[:4]

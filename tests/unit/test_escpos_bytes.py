@@ -12,11 +12,13 @@ START = bytes.fromhex("1b40 1b7401 1c4301 1b5208")
 END = bytes.fromhex("1d564200 1d7201")
 
 
-def test_a_receipt_is_shift_jis_chosen_anew_in_every_slip():
+def test_a_receipt_is_shift_jis_chosen_anew_in_every_slip() -> None:
     lines = [SlipLine("領収書", scale=2, centred=True), SlipLine("合計", right="600円")]
 
     title = bytes.fromhex("1b6101 1d2111 97cc8efb8f91 0a")
-    total = bytes.fromhex("1b6100 1d2100 8d878c76") + b" " * 33 + bytes.fromhex("3630308 97e 0a".replace(" ", ""))
+    total = (
+        bytes.fromhex("1b6100 1d2100 8d878c76") + b" " * 33 + bytes.fromhex("3630308 97e 0a".replace(" ", ""))
+    )
     assert START + title + total + END == escpos.slip(lines, columns=42)
 
 
@@ -30,27 +32,32 @@ def test_a_receipt_is_shift_jis_chosen_anew_in_every_slip():
         ("ｶﾅ", bytes.fromhex("b6c5")),
     ],
 )
-def test_characters_a_printer_knows_and_those_it_does_not(text, expected):
+def test_characters_a_printer_knows_and_those_it_does_not(text: str, expected: bytes) -> None:
     assert expected == escpos.encoded(text)
 
 
-def test_control_characters_in_a_text_cannot_command_the_printer():
+def test_control_characters_in_a_text_cannot_command_the_printer() -> None:
     assert "〓p〓 〓〓V".encode("cp932") == escpos.encoded("\x1bp\x00 \x7f\x1dV")
 
 
-def test_a_long_text_goes_on_below_and_no_kanji_is_torn():
+def test_a_long_text_goes_on_below_and_no_kanji_is_torn() -> None:
     printed = roll.text(escpos.slip([SlipLine("証明書" * 10, right="300円")], columns=21))
 
-    assert ["証明書証明書証明書証", "明書証明書証明書証明", "書証明書証明書証明書", " " * 16 + "300円"] == printed.split("\n")
+    assert printed.split("\n") == [
+        "証明書証明書証明書証",
+        "明書証明書証明書証明",
+        "書証明書証明書証明書",
+        " " * 16 + "300円",
+    ]
 
 
-def test_an_amount_that_does_not_fit_beside_its_text_gets_its_own_line_flush_right():
+def test_an_amount_that_does_not_fit_beside_its_text_gets_its_own_line_flush_right() -> None:
     printed = roll.text(escpos.slip([SlipLine("あ" * 10, right="300円")], columns=24))
 
-    assert ["あ" * 10, " " * 19 + "300円"] == printed.split("\n")
+    assert printed.split("\n") == ["あ" * 10, " " * 19 + "300円"]
 
 
-def test_double_size_counts_double_width():
+def test_double_size_counts_double_width() -> None:
     [line] = roll.lines(escpos.slip([SlipLine("合計", right="600円", scale=2)], columns=42))
 
     assert roll.RollLine("合計" + " " * 12 + "600円", 2, centred=False) == line
@@ -69,7 +76,7 @@ def test_double_size_counts_double_width():
     ),
     st.sampled_from([42, 48]),
 )
-def test_no_text_breaks_out_of_its_line_or_of_the_paper(lines, columns):
+def test_no_text_breaks_out_of_its_line_or_of_the_paper(lines: list[SlipLine], columns: int) -> None:
     slip = escpos.slip(lines, columns=columns)
 
     printed = list(roll.lines(slip))
@@ -93,15 +100,15 @@ def test_no_text_breaks_out_of_its_line_or_of_the_paper(lines, columns):
         ("12 12 16 12", "error"),
     ],
 )
-def test_status_bytes_of_the_manuals(answers, trouble):
+def test_status_bytes_of_the_manuals(answers: str, trouble: str | None) -> None:
     assert trouble == escpos.status(bytes.fromhex(answers)).trouble
 
 
 @pytest.mark.parametrize("answers", ["12 12 12", "12 12 12 00", "92 12 12 12", "12 12 12 13"])
-def test_line_noise_is_no_status(answers):
+def test_line_noise_is_no_status(answers: str) -> None:
     with pytest.raises(ValueError, match="status"):
         escpos.status(bytes.fromhex(answers))
 
 
-def test_the_answer_in_order_is_never_mistaken_for_a_status_byte():
+def test_the_answer_in_order_is_never_mistaken_for_a_status_byte() -> None:
     assert not [byte for byte in range(256) if escpos.is_status(byte) and escpos.is_paper_answer(byte)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.simulators.printers.ipp_wire import GET_PRINTER_ATTRIBUTES, PRINT_JOB, ask
+from tests.simulators.printers.ipp_wire import GET_PRINTER_ATTRIBUTES, PRINT_JOB, ask, integer, submit_form
 from tests.simulators.printers.kept import KeptProgram
 
 HERE = Path(__file__).parent
@@ -22,6 +22,9 @@ START_SECONDS = 15.0
 
 STALLS = {"jam": "media-jam", "empty": "media-empty", "cover": "cover-open", "toner": "toner-empty"}
 """Faults that hold the paper path until cleared, and the keyword the printer shows."""
+
+EMPTY = STALLS["empty"]
+TRAY_FORM = "/media?size0=iso_a4_210x297mm&type0=stationery&level0={sheets}"
 
 FAULTS = frozenset({*STALLS, "toner-low", "refuse", "abort", "swallow", "offline", "power_cycle"})
 """refuse: the next job is aborted before a sheet; abort: between sheets; swallow: the printer says
@@ -66,6 +69,7 @@ class A4Printer:
         self._root = Path()
         self._port = 0
         self._jobs: list[PrintedJob] = []
+        self._first_job = 0
         self._paper: list[Callable[[int], None]] = []
         self._fault: str | None = None
         self._fault_after_sheets = 0
@@ -90,8 +94,18 @@ class A4Printer:
         return self._printer is not None
 
     def jobs(self) -> list[PrintedJob]:
-        """Every job that reached the print engine, in order."""
-        return list(self._jobs)
+        """Every job that reached the print engine, in order, since the start or `forget_jobs`."""
+        return self._jobs[self._first_job :]
+
+    def forget_jobs(self) -> None:
+        """Begin the list of jobs anew; their files stay until the end."""
+        self._first_job = len(self._jobs)
+
+    async def until_idle(self) -> None:
+        """Return when the printer has no job left. Raises TimeoutError."""
+        async with asyncio.timeout(START_SECONDS):
+            while self._printing.locked() or await self._jobs_waiting():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
 
     def on_paper(self, callback: Callable[[int], None]) -> None:
         """Call callback with the number of sheets whenever sheets reach the tray."""
@@ -206,12 +220,27 @@ class A4Printer:
         return self._fault == fault and sheets_out >= self._fault_after_sheets
 
     async def _show(self) -> None:
-        """Bring the printer's state reasons up to date, through a job of the panel when it is idle."""
-        while self.powered and self._shown != self._wanted(0):
-            if not self._printing.locked():
-                with contextlib.suppress(OSError):
-                    await ask(self._port, PRINT_JOB, job_name=FRONT_PANEL, document=b"%PDF-1.4\n")
-            await asyncio.sleep(0.02)
+        """Bring the printer's state reasons up to date; a running job shows them by itself.
+
+        An idle one learns of paper by its web form, because it starts no job while it has none, and of
+        the rest by a job of the panel.
+        """
+        async with asyncio.timeout(START_SECONDS):
+            while self.powered and self._shown != (wanted := self._wanted(0)):
+                if not self._printing.locked():
+                    with contextlib.suppress(OSError):
+                        await self._show_idle(wanted)
+                await asyncio.sleep(0.02)
+
+    async def _show_idle(self, wanted: set[str]) -> None:
+        if EMPTY in self._shown ^ wanted:
+            await submit_form(self._port, TRAY_FORM.format(sheets=0 if EMPTY in wanted else 200))
+            self._shown ^= {EMPTY}
+        elif (await ask(self._port, PRINT_JOB, job_name=FRONT_PANEL, document=b"%PDF-1.4\n"))[0] == 0:
+            await self.until_idle()
+
+    async def _jobs_waiting(self) -> int:
+        return integer((await ask(self._port, GET_PRINTER_ATTRIBUTES))[1], "queued-job-count")
 
     async def _run_engine(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

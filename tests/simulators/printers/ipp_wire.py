@@ -12,13 +12,27 @@ async def ask(port: int, operation: int, *, job_name: str = "", document: bytes 
 
     Raises OSError when nobody listens or the printer hangs up.
     """
-    body = _request(port, operation, job_name) + document
+    request = _request(port, operation, job_name) + document
+    head = b"POST /ipp/print HTTP/1.1\r\nContent-Type: application/ipp\r\nContent-Length: %d\r\n"
+    body = await _exchange(port, head % len(request), request)
+    return int.from_bytes(body[2:4], "big"), body
+
+
+def integer(body: bytes, attribute: str) -> int:
+    """An integer attribute of an answer, by its name."""
+    start = body.index(attribute.encode()) + len(attribute) + 2
+    return int.from_bytes(body[start : start + 4], "big")
+
+
+async def submit_form(port: int, path: str) -> None:
+    """Fill in one of the printer's web forms. Raises OSError."""
+    await _exchange(port, f"GET {path} HTTP/1.1\r\n".encode(), b"")
+
+
+async def _exchange(port: int, head: bytes, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        writer.write(
-            b"POST /ipp/print HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/ipp\r\n"
-            b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-        )
+        writer.write(head + b"Host: localhost\r\nConnection: close\r\n\r\n" + request)
         return await _answer(reader)
     except (asyncio.IncompleteReadError, ValueError) as cause:
         raise ConnectionError("the printer hung up") from cause
@@ -42,7 +56,7 @@ def _request(port: int, operation: int, job_name: str) -> bytes:
     return struct.pack(">BBHIB", 2, 0, operation, 1, 0x01) + encoded + b"\x03"
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def _answer(reader: asyncio.StreamReader) -> bytes:
     async with asyncio.timeout(5):
         head = await reader.readuntil(b"\r\n\r\n")
         while b" 100 " in head.split(b"\r\n", 1)[0]:
@@ -55,4 +69,4 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
         else:
             length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
             body = await reader.readexactly(int(length))
-    return int.from_bytes(body[2:4], "big"), body
+    return body

@@ -1,0 +1,479 @@
+"""The A4 printer behind a real cupsd and a real IPP printer: what it says against what came out."""
+
+import asyncio
+import contextlib
+import functools
+import io
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cups
+import pytest
+import pytest_asyncio
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from firmware.core.facts import DocumentPrinterLevel, Level
+from firmware.core.terms import Certainty, PrinterReason
+from firmware.errors import PrintNotSubmitted
+from firmware.logbook import EventId, FieldValue, line
+from firmware.ports import PrintProgress, PrintResult
+from hw.printer.ipp import IppDocumentPrinter
+from hw.printer.queue import A4_DUPLEX, submit
+from tests.simulators.printers import A4Printer, PrintServer
+
+READY = DocumentPrinterLevel(frozenset())
+CANARY = "CANARY-7f3a"
+ROOT = Path(__file__).parents[2]
+
+
+def not_ready(*reasons: PrinterReason) -> DocumentPrinterLevel:
+    return DocumentPrinterLevel(frozenset(reasons))
+
+
+def certificate(pages: int) -> bytes:
+    """A PDF of A4 pages with random content, so that no two are alike."""
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=A4)
+    for number in range(pages):
+        canvas.drawString(72, 700, f"{CANARY} {number + 1} {secrets.token_hex(8)}")
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+class Watcher:
+    """Collects levels, log events and progress, and lets a test wait for a level."""
+
+    def __init__(self) -> None:
+        self.levels: list[Level] = []
+        self.events: list[tuple[EventId, dict[str, FieldValue]]] = []
+        self.progress: list[PrintProgress] = []
+        self._changed = asyncio.Event()
+
+    def report(self, level: Level) -> None:
+        self.levels.append(level)
+        self._changed.set()
+
+    def log(self, event: EventId, /, **fields: FieldValue) -> None:
+        line(event, datetime.now(UTC), fields)
+        self.events.append((event, fields))
+
+    def pages(self, progress: PrintProgress) -> None:
+        self.progress.append(progress)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_level(self, level: DocumentPrinterLevel) -> None:
+        await self.until(lambda: self.levels and self.levels[-1] == level)
+
+    def logged(self, event: EventId) -> list[dict[str, FieldValue]]:
+        return [fields for found, fields in self.events if found is event]
+
+
+module_fixture = functools.partial(pytest_asyncio.fixture, loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@module_fixture(scope="module")
+async def machines() -> AsyncIterator[tuple[A4Printer, PrintServer]]:
+    """One printer and one print server for all tests: they start in half a second."""
+    async with A4Printer(page_ms=10) as paper, PrintServer(paper.uri, connect_seconds=1) as server:
+        yield paper, server
+
+
+@module_fixture()
+async def paper(machines: tuple[A4Printer, PrintServer]) -> AsyncIterator[A4Printer]:
+    paper, server = machines
+    paper.forget_jobs()
+    yield paper
+    await paper.set_fault(None)
+    await asyncio.to_thread(cups.Connection(host=server.socket).cancelAllJobs, server.queue)
+    await paper.until_idle()
+
+
+@pytest.fixture
+def server(machines: tuple[A4Printer, PrintServer]) -> PrintServer:
+    return machines[1]
+
+
+@pytest.fixture
+def watcher() -> Watcher:
+    return Watcher()
+
+
+def adapter(
+    paper: A4Printer, server: PrintServer, watcher: Watcher, *, appear_seconds: float = 10.0
+) -> IppDocumentPrinter:
+    return IppDocumentPrinter(
+        printer_uri=paper.uri,
+        cups_socket=server.socket,
+        queue=server.queue,
+        log=watcher.log,
+        poll_seconds=0.1,
+        follow_seconds=0.03,
+        request_seconds=0.7,
+        appear_seconds=appear_seconds,
+        stall_seconds=0.6,
+        silent_seconds=0.8,
+        purge_seconds=0.6,
+    )
+
+
+@module_fixture()
+async def printer(
+    paper: A4Printer, server: PrintServer, watcher: Watcher
+) -> AsyncIterator[IppDocumentPrinter]:
+    printer = adapter(paper, server, watcher)
+    printer.start(watcher.report)
+    yield printer
+    await printer.close()
+    await printer.close()
+
+
+@module_fixture()
+async def impatient(
+    paper: A4Printer, server: PrintServer, watcher: Watcher
+) -> AsyncIterator[IppDocumentPrinter]:
+    """One that takes a job for lost soon; not started."""
+    printer = adapter(paper, server, watcher, appear_seconds=0.5)
+    yield printer
+    await printer.close()
+
+
+@pytest.fixture
+def job_name() -> str:
+    return f"cert-{secrets.token_hex(8)}"
+
+
+async def send(
+    server: PrintServer, pdf: bytes | memoryview, job_name: str, options: Mapping[str, str] = A4_DUPLEX
+) -> int:
+    return await asyncio.to_thread(
+        submit, pdf, job_name=job_name, cups_socket=server.socket, queue=server.queue, options=options
+    )
+
+
+async def test_a_certificate_is_printed_and_proven_page_by_page(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    pdf = certificate(4)
+    sheets: list[int] = []
+    paper.on_paper(sheets.append)
+    await watcher.until_level(READY)
+
+    await send(server, pdf, job_name)
+    result = await printer.follow(job_name, 4, watcher.pages)
+
+    assert PrintResult(Certainty.DONE, 4) == result
+    assert 2 == sum(sheets)
+    assert watcher.progress[-1] == PrintProgress(4, 4)
+    [job] = paper.jobs()
+    assert pdf == job.pdf.read_bytes()
+    assert "two-sided-long-edge" == job.attributes["IPP_SIDES"]
+    assert "x-dimension=21000 y-dimension=29700" in job.attributes["IPP_MEDIA_COL"]
+    assert [{"job": job_name, "certainty": Certainty.DONE, "pages": 4, "count": 4}] == watcher.logged(
+        EventId.PRINT_ENDED
+    )
+
+
+async def test_the_printer_and_the_print_server_learn_an_opaque_name_and_no_person(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await send(server, memoryview(certificate(2)), job_name)
+    await printer.follow(job_name, 2, watcher.pages)
+
+    [job] = paper.jobs()
+    assert job_name == job.name
+    assert "kiosk" == job.attributes["IPP_JOB_ORIGINATING_USER_NAME"]
+    assert CANARY not in str(job.attributes)
+    assert CANARY not in server.log.read_text()
+
+
+async def test_nothing_of_the_document_stays_at_the_print_server(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await send(server, certificate(2), job_name)
+    await printer.follow(job_name, 2, watcher.pages)
+    await watcher.until_level(READY)
+    async with asyncio.timeout(5):
+        while list(server.spool.glob("d*")):  # noqa: ASYNC110 - cupsd tells nobody
+            await asyncio.sleep(0.02)
+
+    kept = [file for file in server.memory.rglob("*") if file.is_file()]
+    assert [] == [file for file in kept if b"%PDF" in file.read_bytes()]
+
+
+async def test_a_job_the_printer_refuses_is_surely_not_done(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("refuse")
+    await send(server, certificate(2), job_name)
+
+    assert PrintResult(Certainty.NOT_DONE, 0) == await printer.follow(job_name, 2, watcher.pages)
+    assert 0 == sum(job.pages_out for job in paper.jobs())
+
+
+async def test_a_job_aborted_after_a_sheet_is_unknown_with_its_pages(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("abort", after_sheets=1)
+    await send(server, certificate(4), job_name)
+
+    assert PrintResult(Certainty.UNKNOWN, 2) == await printer.follow(job_name, 4, watcher.pages)
+    assert [PrintProgress(2, 4)] == watcher.progress
+
+
+async def test_a_printer_that_says_completed_and_printed_nothing_is_not_believed(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("swallow")
+    await send(server, certificate(2), job_name)
+
+    assert PrintResult(Certainty.UNKNOWN, 0) == await printer.follow(job_name, 2, watcher.pages)
+
+
+async def test_power_cut_at_the_printer_in_the_middle_is_unknown(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    await send(server, certificate(4), job_name)
+    following = asyncio.create_task(printer.follow(job_name, 4, watcher.pages))
+    await watcher.until(lambda: watcher.progress)
+    await paper.set_fault("power_cycle")
+
+    assert PrintResult(Certainty.UNKNOWN, 2) == await following
+
+
+async def test_a_printer_unplugged_in_the_middle_is_unknown(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    await send(server, certificate(4), job_name)
+    following = asyncio.create_task(printer.follow(job_name, 4, watcher.pages))
+    await watcher.until(lambda: watcher.progress)
+    await paper.set_fault("offline")
+
+    assert PrintResult(Certainty.UNKNOWN, 2) == await following
+    await watcher.until_level(not_ready(PrinterReason.UNREACHABLE))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("empty", PrinterReason.MEDIA_EMPTY),
+        ("cover", PrinterReason.COVER_OPEN),
+        ("toner", PrinterReason.TONER_EMPTY),
+        ("offline", PrinterReason.UNREACHABLE),
+    ],
+)
+async def test_trouble_of_an_idle_printer_is_seen_before_anybody_pays(
+    printer: IppDocumentPrinter, paper: A4Printer, watcher: Watcher, fault: str, reason: PrinterReason
+) -> None:
+    await watcher.until_level(READY)
+    await paper.set_fault(fault)
+    assert not_ready(reason) == await printer.refresh()
+    await watcher.until_level(not_ready(reason))
+    await paper.set_fault(None)
+
+    await watcher.until_level(READY)
+    assert reason in [fields["reason"] for fields in watcher.logged(EventId.PRINTER_NOT_READY)]
+
+
+async def test_low_toner_still_prints(
+    printer: IppDocumentPrinter, paper: A4Printer, watcher: Watcher
+) -> None:
+    await watcher.until_level(READY)
+    await paper.set_fault("toner-low")
+
+    assert READY == await printer.refresh()
+
+
+async def test_a_jam_that_is_cleared_ends_done_and_is_shown_meanwhile(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    await send(server, certificate(4), job_name)
+    following = asyncio.create_task(printer.follow(job_name, 4, watcher.pages))
+    await watcher.until_level(not_ready(PrinterReason.MEDIA_JAM))
+    await paper.set_fault(None)
+
+    assert PrintResult(Certainty.DONE, 4) == await following
+    assert [PrintProgress(2, 4), PrintProgress(4, 4)] == watcher.progress
+
+
+async def test_a_jam_nobody_clears_is_unknown_and_keeps_the_kiosk_closed(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    await send(server, certificate(4), job_name)
+
+    assert PrintResult(Certainty.UNKNOWN, 2) == await printer.follow(job_name, 4, watcher.pages)
+    # The printer lets a cancelled job go only when its paper path moves: until then nobody may order.
+    assert not await printer.purge(job_name)
+    await watcher.until_level(not_ready(PrinterReason.MEDIA_JAM, PrinterReason.JOBS_WAITING))
+    await paper.set_fault(None)
+    await watcher.until_level(READY)
+    assert await printer.purge(job_name)
+
+
+async def test_cancel_leaves_print_server_and_printer_empty(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    job_id = await send(server, certificate(4), job_name)
+    await watcher.until_level(not_ready(PrinterReason.MEDIA_JAM, PrinterReason.JOBS_WAITING))
+    purging = asyncio.create_task(printer.purge(job_name))
+    await paper.set_fault(None)
+
+    assert await purging
+    assert job_state(server, job_id) > cups.IPP_JOB_STOPPED
+    assert READY == await printer.refresh()
+
+
+async def test_a_print_server_killed_while_the_printer_works_ends_done_and_never_prints_twice(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    await send(server, certificate(4), job_name)
+    following = asyncio.create_task(printer.follow(job_name, 4, watcher.pages))
+    await watcher.until(lambda: watcher.progress)
+    await server.restart()
+    await paper.set_fault(None)
+
+    assert PrintResult(Certainty.DONE, 4) == await following
+    await watcher.until_level(READY)
+    assert [4] == [job.pages_out for job in paper.jobs()]
+
+
+async def test_without_a_print_server_the_printer_is_not_ready_and_nothing_is_submitted(
+    printer: IppDocumentPrinter, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await watcher.until_level(READY)
+    await server.kill()
+    await watcher.until_level(not_ready(PrinterReason.UNREACHABLE))
+
+    with pytest.raises(PrintNotSubmitted):
+        await send(server, certificate(2), job_name)
+    await server.restart()
+    await watcher.until_level(READY)
+
+
+async def test_a_print_server_that_hangs_blocks_nobody(
+    printer: IppDocumentPrinter, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await watcher.until_level(READY)
+    server.hang()
+    await watcher.until_level(not_ready(PrinterReason.UNREACHABLE))
+
+    assert not await printer.purge(job_name)
+    server.resume()
+    await watcher.until_level(READY)
+
+
+async def test_a_printer_off_from_the_start_gives_up_and_the_job_never_comes_out_later(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("offline")
+    await send(server, certificate(2), job_name)
+
+    assert PrintResult(Certainty.UNKNOWN, 0) == await printer.follow(job_name, 2, watcher.pages)
+    await paper.set_fault(None)
+    assert await printer.purge(job_name)
+    await watcher.until_level(READY)
+    assert [] == paper.jobs()
+
+
+async def test_a_job_the_print_server_never_passed_on_is_cancelled_and_surely_not_done(
+    impatient: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await asyncio.sleep(2.0)  # seconds are whole on both clocks: the printer was surely on before the job
+    await send(server, certificate(2), job_name, options={**A4_DUPLEX, "job-hold-until": "indefinite"})
+
+    assert PrintResult(Certainty.NOT_DONE, 0) == await impatient.follow(job_name, 2, watcher.pages)
+    assert [] == paper.jobs()
+
+
+async def test_a_name_nobody_knows_is_unknown_because_it_may_be_older_than_both_memories(
+    impatient: IppDocumentPrinter, watcher: Watcher, job_name: str
+) -> None:
+    assert PrintResult(Certainty.UNKNOWN, 0) == await impatient.follow(job_name, 2, watcher.pages)
+
+
+async def test_a_name_nobody_knows_is_not_done_if_this_process_was_about_to_submit_it(
+    impatient: IppDocumentPrinter, watcher: Watcher, job_name: str
+) -> None:
+    await impatient.expect(job_name)
+
+    assert PrintResult(Certainty.NOT_DONE, 0) == await impatient.follow(job_name, 2, watcher.pages)
+
+
+async def test_a_queue_that_does_not_exist_takes_nothing(server: PrintServer, job_name: str) -> None:
+    with pytest.raises(PrintNotSubmitted):
+        await asyncio.to_thread(
+            submit, certificate(1), job_name=job_name, cups_socket=server.socket, queue="nowhere"
+        )
+
+
+async def test_two_certificates_one_after_the_other_are_told_apart(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher
+) -> None:
+    for pages, name in ((2, "cert-a"), (4, "cert-b")):
+        await send(server, certificate(pages), name)
+        assert PrintResult(Certainty.DONE, pages) == await printer.follow(name, pages, watcher.pages)
+
+    assert ["cert-a", "cert-b"] == [job.name for job in paper.jobs()]
+
+
+async def test_simulators_leave_no_process_and_no_file_when_their_owner_is_killed(tmp_path: Path) -> None:
+    owner = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", OWNER),
+        stdout=asyncio.subprocess.PIPE,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)},
+    )
+    assert owner.stdout is not None
+    assert b"ready\n" == await owner.stdout.readline()
+    assert 2 == len(files_in(tmp_path))
+    owner.kill()
+    await owner.wait()
+
+    async with asyncio.timeout(5):
+        while files_in(tmp_path) or processes_that_name(tmp_path):  # noqa: ASYNC110 - not our child
+            await asyncio.sleep(0.02)
+
+
+OWNER = """
+import asyncio
+from tests.simulators.printers import A4Printer, PrintServer
+async def main():
+    async with A4Printer() as printer, PrintServer(printer.uri):
+        print("ready", flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def files_in(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
+
+
+def processes_that_name(directory: Path) -> list[str]:
+    found = []
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(directory).encode() in command.read_bytes():
+                found.append(command.parent.name)
+    return found
+
+
+def job_state(server: PrintServer, job_id: int) -> int:
+    connection = cups.Connection(host=server.socket)
+    return int(connection.getJobAttributes(job_id)["job-state"])

@@ -1,0 +1,174 @@
+"""What looks at a printer prove, and what they do not."""
+
+from collections.abc import Iterable
+
+import pytest
+from pyipp.tags import ATTRIBUTE_TAG_MAP
+
+from firmware.core.terms import PrinterReason
+from hw.printer.absence import Expectation
+from hw.printer.ipp_partner import REQUEST_ATTRIBUTES, Condition, JobReport, JobState
+from hw.printer.proof import Finding, JobWatch, Limits, Look, judge
+from hw.printer.readiness import reasons_of_printer, reasons_of_queue
+
+OK = frozenset({"job-completed-successfully"})
+LIMITS = Limits(appear_seconds=10, stall_seconds=30, silent_seconds=5)
+
+
+def job(state: JobState, impressions: int | None, reasons: Iterable[str] = OK, job_id: int = 1) -> JobReport:
+    return JobReport(job_id, state, frozenset(reasons), impressions, created_seconds=1)
+
+
+def look(*jobs: JobReport, up: int = 100, reasons: Iterable[str] = ()) -> Look:
+    return Look(condition(up=up, reasons=reasons), jobs)
+
+
+def condition(
+    *,
+    up: int = 100,
+    reasons: Iterable[str] = (),
+    stopped: bool = False,
+    accepting: bool = True,
+    waiting: int = 0,
+) -> Condition:
+    return Condition(up, stopped, accepting, frozenset(reasons), waiting)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        ([job(JobState.COMPLETED, 4)], Finding.ALL_OUT),
+        ([job(JobState.COMPLETED, 3)], Finding.PART_OUT),
+        ([job(JobState.COMPLETED, 0)], Finding.PART_OUT),  # completed, and nothing came out
+        ([job(JobState.COMPLETED, None)], Finding.PART_OUT),  # a printer that does not count
+        ([job(JobState.COMPLETED, 5)], Finding.PART_OUT),  # more than was asked for
+        ([job(JobState.COMPLETED, 4, {"job-completed-with-errors"})], Finding.PART_OUT),
+        ([job(JobState.ABORTED, 4)], Finding.PART_OUT),
+        ([job(JobState.CANCELED, 1)], Finding.PART_OUT),
+        ([job(JobState.ABORTED, None)], Finding.PART_OUT),
+        ([job(JobState.ABORTED, 0)], Finding.NOTHING_OUT),
+        ([job(JobState.CANCELED, 0)], Finding.NOTHING_OUT),
+        ([job(JobState.PROCESSING, 4)], None),  # the last page counted, the job not ended
+        ([job(JobState.STOPPED, 0)], None),
+        ([job(JobState.ABORTED, 0), job(JobState.COMPLETED, 4, job_id=2)], Finding.ALL_OUT),
+        ([job(JobState.ABORTED, 0), job(JobState.PENDING, 0, job_id=2)], None),
+        ([job(JobState.COMPLETED, 4), job(JobState.COMPLETED, 4, job_id=2)], Finding.PART_OUT),  # twice
+        ([job(JobState.ABORTED, 2), job(JobState.COMPLETED, 4, job_id=2)], Finding.PART_OUT),
+    ],
+)
+def test_only_a_whole_count_of_one_completed_job_proves_the_pages(
+    jobs: list[JobReport], expected: Finding | None
+) -> None:
+    assert expected == judge(4, tuple(jobs))
+
+
+def test_a_job_is_waited_for_and_then_never_seen() -> None:
+    watch = JobWatch(2, LIMITS, now=0)
+
+    assert [watch.see(at, look(up=100 + at)) for at in (0, 10, 11)] == [None, None, Finding.NEVER_SEEN]
+
+
+def test_a_job_the_printer_forgot_is_lost() -> None:
+    watch = JobWatch(2, LIMITS, now=0)
+    watch.see(0, look(job(JobState.PROCESSING, 1)))
+
+    assert watch.see(1, look(up=101)) == Finding.LOST
+    assert watch.pages_out == 1
+
+
+@pytest.mark.parametrize("up_after", [0, 5, 109])
+def test_a_printer_switched_off_and_on_is_lost_even_when_it_runs_longer_than_before(up_after: int) -> None:
+    watch = JobWatch(2, LIMITS, now=0)
+    watch.see(0, look(job(JobState.PROCESSING, 0), up=100))
+
+    assert watch.see(15, look(job(JobState.COMPLETED, 2), up=up_after)) == Finding.LOST
+
+
+def test_a_clock_that_counts_whole_seconds_is_no_power_cut() -> None:
+    watch = JobWatch(2, LIMITS, now=0)
+
+    assert [
+        watch.see(at, look(job(JobState.PROCESSING, 0), up=up))
+        for at, up in ((0.0, 100), (0.9, 100), (2.1, 101), (3.0, 103))
+    ] == [None] * 4
+
+
+def test_a_silent_printer_is_given_time_and_then_lost() -> None:
+    watch = JobWatch(2, LIMITS, now=0)
+
+    assert [watch.see(at, None) for at in (1, 5, 6)] == [None, None, Finding.LOST]
+
+
+def test_a_printer_that_answers_again_in_time_is_not_lost() -> None:
+    watch = JobWatch(2, LIMITS, now=0)
+    watch.see(4, None)
+    watch.see(5, look(job(JobState.PROCESSING, 0), up=105))
+
+    assert watch.see(9, None) is None
+
+
+def test_a_jam_that_nobody_touches_stalls_and_one_somebody_works_at_does_not() -> None:
+    watch = JobWatch(2, LIMITS, now=0)
+    jammed = job(JobState.PROCESSING, 0, ())
+
+    assert watch.see(0, look(jammed, reasons={"media-jam"})) is None
+    assert watch.see(29, look(jammed, up=129, reasons={"media-jam", "cover-open"})) is None
+    assert watch.see(58, look(jammed, up=158, reasons={"media-jam", "cover-open"})) is None
+    assert watch.see(60, look(jammed, up=160, reasons={"media-jam", "cover-open"})) == Finding.STALLED
+
+
+@pytest.mark.parametrize(
+    ("job_name", "began", "power_on", "expected"),
+    [
+        ("cert-a", 12, 3, True),
+        ("cert-a", 12, 5.5, True),  # a clock of whole seconds
+        ("cert-a", 12, 7, False),  # switched off and on since
+        ("cert-b", 12, 3, False),
+        ("cert-a", 71, 3, False),  # it may have printed and been forgotten
+    ],
+)
+def test_absence_proves_something_only_of_the_job_expected_within_one_memory(
+    job_name: str, began: float, power_on: float, expected: bool
+) -> None:
+    expectation = Expectation("cert-a", at=10, power_on=3)
+
+    assert expected == expectation.covers(job_name, began=began, power_on=power_on, history_seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        (set(), set()),
+        ({"media-empty-error"}, {PrinterReason.MEDIA_EMPTY}),
+        ({"media-empty-report"}, {PrinterReason.MEDIA_EMPTY}),
+        ({"media-empty"}, {PrinterReason.MEDIA_EMPTY}),
+        ({"door-open-error", "media-jam-warning"}, {PrinterReason.COVER_OPEN, PrinterReason.MEDIA_JAM}),
+        ({"toner-low-warning", "media-low-report", "marker-waste-almost-full"}, set()),
+        ({"toner-empty-error"}, {PrinterReason.TONER_EMPTY}),
+        ({"spool-area-full-report"}, {PrinterReason.SPOOL_AREA_FULL}),
+        ({"fuser-over-temp-error"}, {PrinterReason.STOPPED}),
+        ({"fuser-over-temp-warning"}, set()),
+        ({"output-area-full-warning"}, {PrinterReason.STOPPED}),
+        ({"com.example.odd"}, set()),
+    ],
+)
+def test_printers_write_the_same_reason_with_every_suffix(
+    reasons: set[str], expected: set[PrinterReason]
+) -> None:
+    assert expected == reasons_of_printer(condition(reasons=reasons))
+
+
+def test_a_printer_that_stands_refuses_or_has_work_left_is_not_ready() -> None:
+    assert {PrinterReason.STOPPED} == reasons_of_printer(condition(stopped=True))
+    assert {PrinterReason.STOPPED} == reasons_of_printer(condition(accepting=False))
+    assert {PrinterReason.JOBS_WAITING} == reasons_of_printer(condition(waiting=1))
+
+
+def test_what_a_queue_remembers_of_an_old_jam_does_not_count() -> None:
+    assert set() == reasons_of_queue(condition(reasons={"media-jam", "cups-ipp-missing-job-history"}))
+    assert {PrinterReason.STOPPED} == reasons_of_queue(condition(stopped=True))
+    assert {PrinterReason.JOBS_WAITING} == reasons_of_queue(condition(waiting=1))
+
+
+def test_pyipp_drops_none_of_the_attributes_we_ask_with() -> None:
+    assert set() == REQUEST_ATTRIBUTES - ATTRIBUTE_TAG_MAP.keys()
