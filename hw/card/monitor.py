@@ -39,7 +39,7 @@ class ReaderMonitor:
         self._told: Sighting | None = None
         self._stopped = threading.Event()
         self._context: PcscContext | None = None
-        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._retry_seconds = self._first_retry_seconds = min(FIRST_RETRY_SECONDS, reconnect_seconds)
 
     def run(self) -> None:
         """Watch until stopped."""
@@ -64,7 +64,7 @@ class ReaderMonitor:
             while not self._stopped.is_set():
                 known = self._choose(context, known)
                 known = self._look(context, known)
-                self._retry_seconds = FIRST_RETRY_SECONDS
+                self._retry_seconds = self._first_retry_seconds
         finally:
             self._context = None
             context.release()

@@ -70,6 +70,7 @@ class PcscCardReader:
         self._loop = asyncio.get_running_loop()
         self._report = report
         self._watching = asyncio.ensure_future(self._monitor_thread.run(self._monitor.run))
+        self._watching.add_done_callback(self._on_watch_ended)
 
     async def read(self) -> CardReading:
         """See `firmware.ports.CardReader.read`."""
@@ -204,6 +205,11 @@ class PcscCardReader:
             self._in_background(self._worker.run(self._shut_blocking, sighting.reader))
         self._sighting = sighting
         self._tell()
+
+    def _on_watch_ended(self, watching: asyncio.Future[None]) -> None:
+        """The watch ends by close alone; should it ever fail, the reader is gone and the loop is told why."""
+        self._on_sighting(Sighting())
+        watching.result()
 
     def _tell(self) -> None:
         """Log a change of working, report a change of the level."""

@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from smartcard import scard as untyped_scard
 
 from firmware.core.facts import Level, ReaderLevel
 from firmware.core.terms import CardRefusal
@@ -29,6 +32,8 @@ from hw.card import PcscCardReader
 from tests.simulators.card import CardStand
 from tests.simulators.card.personalise import CardIssuer
 
+scard: Any = untyped_scard
+
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 MESSAGE = b"madoguchi-card-auth-v1 and the challenge"
 ABSENT = ReaderLevel()
@@ -38,6 +43,8 @@ APDU_TIMEOUT_SECONDS = 0.4
 
 READ_APDUS, SELECT_PIN, VERIFY, SELECT_KEY, SIGN = 12, 13, 14, 15, 16
 """Where the commands stand for the certificate of the test cards, counted from 1."""
+
+VERIFY_WITH_DIGITS = re.compile(rb"\x00\x20\x00\x80\x04[0-9]{4}")
 
 HARMLESS: dict[str, object] = {
     "die_at_apdu": None,
@@ -405,18 +412,49 @@ async def test_a_cancelled_read_leaves_no_session_behind(bench: Bench) -> None:
     assert 3 == (await bench.reader.read()).tries_left
 
 
-async def test_a_key_left_open_by_a_killed_process_is_shut_when_the_next_one_starts(
-    card_stand: CardStand,
+async def test_a_key_left_open_by_a_process_that_died_is_shut_when_the_next_one_starts(
+    bench: Bench,
 ) -> None:
-    first = Bench(card_stand)
-    await first.lay_down("taro")
-    await first.reader.close()
-    before = await card_stand.state()
-    second = Bench(card_stand)
-    await second.becomes(PRESENT)
-    await second.reader.release()
-    assert 1 <= (await card_stand.state())["power_offs"] - before["power_offs"]
-    await second.reader.close()
+    await bench.lay_down("taro")
+    await bench.reader.close()
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+    _, name = scard.SCardListReaders(context, [])
+    _, handle, protocol = scard.SCardConnect(context, name[0], scard.SCARD_SHARE_SHARED, 3)
+    for command in ("00A4040C0AD392F000260100000001", "00A4020C020018", "0020008004" + b"1234".hex()):
+        assert (0, [0x90, 0x00]) == tuple(scard.SCardTransmit(handle, protocol, list(bytes.fromhex(command))))
+    assert (await bench.stand.state())["verified"]
+    scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+    scard.SCardReleaseContext(context)
+    starting = Bench(bench.stand)
+    await starting.becomes(PRESENT)
+    await starting.reader.release()
+    assert not (await bench.stand.state())["verified"]
+    await starting.reader.close()
+
+
+async def test_no_verify_command_stays_in_this_process(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    await bench.reader.read()
+    with pytest.raises(PinWrong):
+        await bench.reader.sign(pin(b"0000"), MESSAGE)
+    await bench.reader.sign(pin(), MESSAGE)
+    assert 0 == verify_commands_in_memory()
+    planted = bytearray(b"\x00\x20\x00\x80\x04") + bytearray(b"5678")
+    assert 1 <= verify_commands_in_memory()
+    del planted
+
+
+def verify_commands_in_memory() -> int:
+    """Places in this process's writable memory where VERIFY stands with four digits."""
+    found = 0
+    with Path("/proc/self/maps").open() as maps, Path("/proc/self/mem").open("rb", buffering=0) as memory:
+        for region in maps:
+            bounds, rights, *_ = region.split()
+            if rights.startswith("rw"):
+                begin, end = (int(bound, 16) for bound in bounds.split("-"))
+                memory.seek(begin)
+                found += len(VERIFY_WITH_DIGITS.findall(memory.read(end - begin)))
+    return found
 
 
 async def test_a_card_stuck_in_verify_is_uncertain_and_the_reader_is_gone_until_it_comes_back(

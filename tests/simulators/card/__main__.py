@@ -154,7 +154,7 @@ async def connectable(path: Path) -> None:
     for pause_seconds in itertools.repeat(0.01):
         try:
             _, writer = await asyncio.open_unix_connection(path)
-        except OSError:
+        except (FileNotFoundError, ConnectionRefusedError):
             await asyncio.sleep(pause_seconds)
         else:
             writer.close()

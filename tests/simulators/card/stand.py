@@ -24,6 +24,9 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+ADMINISTRATORS_FOLDERS = ":/usr/sbin:/sbin"
+"""Where pcscd and ip are; not on the path of an ordinary user."""
+
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 
@@ -113,6 +116,7 @@ class CardStand:
             return subprocess.Popen(
                 ["unshare", *namespaces, *inside],
                 cwd=REPOSITORY,
+                env=os.environ | {"PATH": os.environ.get("PATH", os.defpath) + ADMINISTRATORS_FOLDERS},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
