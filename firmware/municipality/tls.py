@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import aiohttp
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -65,6 +66,8 @@ def load_credentials(*, ca_file: Path, certificate_file: Path, key_file: Path, k
 def word_for(cause: BaseException | None) -> str:
     """What went wrong on the way to the server, as one word for the log."""
     while cause is not None:
+        if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+            cause = cause.certificate_error
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _SERVER_CERTIFICATE.get(cause.verify_code, "server-certificate-untrusted")
         if isinstance(cause, ssl.SSLError):

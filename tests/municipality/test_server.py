@@ -10,7 +10,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +235,31 @@ async def test_orders_and_counters_survive_a_restart_and_a_terminal_state_cannot
             edited.execute(statement)
     assert [(None, None)] == edited.execute("SELECT DISTINCT sealed, authority FROM orders").fetchall()
     edited.close()
+
+
+async def test_upkeep_confirms_the_register_and_expires_what_waited_too_long(
+    pki: Path, tmp_path: Path
+) -> None:
+    moment = [NOON]
+    server = MunicipalityServer(
+        pki=pki, database=tmp_path / "m.sqlite", now=lambda: moment[0], upkeep_seconds=0.01
+    )
+    await server.start()
+    async with client(pki) as http, asyncio.timeout(20):
+        wire = Wire(server.url, pki, http)
+        session_id, _ = await wire.admitted("mihon_hitori", X25519PrivateKey.generate())
+        await wire.send("POST", "/v1/orders", order(session_id))
+        moment[0] += timedelta(hours=1)
+        while (await wire.send("GET", f"/v1/orders/{ORDER}")).message["state"] != "EXPIRED":
+            pass
+        late = await wire.send("POST", "/v1/orders", order(session_id, "f" * 32))
+        session_id, _ = await wire.admitted("mihon_hitori", X25519PrivateKey.generate())
+        fresh = await wire.send("POST", "/v1/orders", order(session_id, "e" * 32))
+    await server.stop()
+    assert [(404, "session_unknown"), (201, "RESERVED")] == [
+        (late.status, late.message["code"]),
+        (fresh.status, fresh.message["state"]),
+    ]
 
 
 async def test_the_command_line_serves_until_it_is_told_to_stop(pki: Path, tmp_path: Path) -> None:
