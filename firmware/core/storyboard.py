@@ -14,6 +14,18 @@ _STOP = Legend(cancel="stop")
 _STOP_BACK = Legend(cancel="stop", correct="back")
 _END = Legend(confirm="end")
 
+_PARTS = {
+    "clock": "clock",
+    "reader": "card_reader",
+    "acceptor": "coin_acceptor",
+    "change": "hopper",
+    "printer": "printer",
+    "receipt": "receipt_printer",
+    "municipality": "municipality",
+    "door": "door",
+}
+"""The text of each obstacle that staff or a technician can mend."""
+
 
 def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C901, PLR0912
     """The screen of this state while facts hold."""
@@ -95,7 +107,7 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
                 reason=purpose.value,
                 step=5,
                 place=Place.CHANGE,
-                numbers=(("change_yen", back_yen + remaining_yen),),
+                numbers=_payout(back_yen + remaining_yen),
             )
         case s.PrintingSlip(reason=reason, back_yen=back_yen, owed_yen=owed_yen):
             return Screen(
@@ -103,7 +115,7 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
                 reason="change" if reason is None else "refund",
                 step=5,
                 place=Place.CHANGE,
-                numbers=(("change_yen", back_yen + owed_yen),),
+                numbers=_payout(back_yen + owed_yen),
             )
         case s.TakingAll():
             return _take_all(state, facts)
@@ -126,7 +138,8 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
                 if facts.panel.door_open
                 else Legend(),
                 rows=(Row("row.number", (), text=claim_no(visit)),),
-                numbers=(("pages_out", pages_out), ("pages", purchase.pages)),
+                pages_out=pages_out,
+                pages=purchase.pages,
                 error=True,
                 alarm=True,
             )
@@ -143,8 +156,8 @@ def _not_serving(facts: Facts, rules: Rules) -> Screen:
     if "paper-left" in found or "change-left" in found:
         place = Place.PAPER if "paper-left" in found else Place.CHANGE
         return Screen(ScreenId.OUT_OF_SERVICE, reason="left_behind", place=place, alarm=True)
-    code = found[0] if found else ""
-    return Screen(ScreenId.OUT_OF_SERVICE, rows=(Row("row.device", (f"device.{code}",)),), error=True)
+    part = next((_PARTS[name] for name in found if name in _PARTS), "")
+    return Screen(ScreenId.OUT_OF_SERVICE, reason=part, error=True)
 
 
 def _choosing(
@@ -174,7 +187,8 @@ def _choosing(
             return Screen(ScreenId.CHOOSE_ITEMS, step=3, legend=legend, choices=shown, seconds=seconds)
         case s.ChoosingCopies(offer=offer):
             shown = tuple(
-                Choice(copies, "copies", offer.fee_yen * copies) for copies in range(1, offer.max_copies + 1)
+                Choice(copies, "choice.copies", offer.fee_yen * copies)
+                for copies in range(1, min(c.MOST_COPIES, offer.max_copies) + 1)
             )
             return Screen(
                 ScreenId.CHOOSE_COPIES,
@@ -182,7 +196,7 @@ def _choosing(
                 legend=_STOP_BACK,
                 choices=shown,
                 kind=offer.kind,
-                numbers=(("fee_yen", offer.fee_yen), ("max_copies", offer.max_copies)),
+                numbers=(("fee_yen", offer.fee_yen),),
                 seconds=seconds,
             )
         case _:
@@ -195,8 +209,8 @@ def _confirming(state: s.Confirming, seconds: float | None) -> Screen:
         shown = [item for item in c.ITEM_DIGITS.values() if item in state.items]
         hidden = [item for item in c.ITEM_DIGITS.values() if item not in state.items]
         rows.append(Row("row.subjects", (f"subjects.{state.subjects.value}",)))
-        rows.append(Row("row.items", tuple(f"items.{item.value}" for item in shown) or ("none",)))
-        rows.append(Row("row.items_hidden", tuple(f"items.{item.value}" for item in hidden) or ("none",)))
+        rows.append(Row("row.items", tuple(f"items.{item.value}" for item in shown)))
+        rows.append(Row("row.items_left_out", tuple(f"items.{item.value}" for item in hidden)))
     elif state.subjects is Subjects.SELF:
         rows.append(Row("row.subjects", ("subjects.self",)))
     rows.append(Row("row.copies", (), number=state.copies))
@@ -204,7 +218,7 @@ def _confirming(state: s.Confirming, seconds: float | None) -> Screen:
     return Screen(
         ScreenId.CONFIRM,
         step=3,
-        legend=Legend(cancel="stop", correct="choose_again", confirm="pay"),
+        legend=Legend(cancel="stop", correct="change", confirm="pay"),
         kind=state.offer.kind,
         rows=tuple(rows),
         seconds=seconds,
@@ -232,13 +246,13 @@ def _coins(state: s.CollectingCoins, seconds: float | None) -> Screen:
 def _take_all(state: s.TakingAll, facts: Facts) -> Screen:
     paper, change = facts.panel.paper_in_tray, facts.panel.change_in_cup
     items = [
-        CheckItem("card", 1, ItemState.DONE),
-        CheckItem("paper", state.purchase.sheets, ItemState.NOW if paper else ItemState.DONE),
+        CheckItem("check.card", 1, ItemState.DONE),
+        CheckItem("check.certificate", state.purchase.sheets, ItemState.NOW if paper else ItemState.DONE),
     ]
     if state.back_yen:
         waiting = ItemState.NEXT if paper else ItemState.NOW
-        items.append(CheckItem("change", state.back_yen, waiting if change else ItemState.DONE))
-    items.append(CheckItem("receipt", 1, ItemState.NEXT if paper or change else ItemState.NOW))
+        items.append(CheckItem("check.change", state.back_yen, waiting if change else ItemState.DONE))
+    items.append(CheckItem("check.receipt", 1, ItemState.NEXT if paper or change else ItemState.NOW))
     return Screen(
         ScreenId.TAKE_ALL,
         reason="change" if change and not paper else "paper",
@@ -267,6 +281,10 @@ def _ended(state: s.Ended, facts: Facts) -> Screen:
         alarm=state.alarms > 0,
         error=state.owed_yen > 0,
     )
+
+
+def _payout(yen: Yen) -> tuple[tuple[str, int], ...]:
+    return (("change_yen", yen), ("refund_yen", yen))
 
 
 def _owed(visit: VisitId, owed_yen: Yen) -> tuple[Row, ...]:

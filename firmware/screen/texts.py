@@ -24,7 +24,7 @@ Snapshot = dict[str, object]
 
 NUMBERS = frozenset(
     """
-    fee_yen paid_yen due_yen change_yen refund_yen owed_yen yen tries_left pages pages_out sheets claim
+    fee_yen paid_yen due_yen change_yen refund_yen yen tries_left pages pages_out sheets
     digit count number until_month until_day until_hour until_minute
     """.split()
 )
@@ -187,7 +187,9 @@ class _Page:
         }
 
     def _row(self, row: Row) -> list[str]:
-        if row.number is None:
+        if row.text is not None:
+            value = row.text
+        elif row.number is None:
             words = [self._text(value) for value in row.values]
             value = self._text("page.join").join(words) if words else self._text("page.none")
         else:

@@ -71,7 +71,7 @@ COINS = Screen(
 )
 PRINTING = Screen(ScreenId.PRINTING, step=5, place=Place.PAPER, pages_out=1, pages=4)
 ENDED = Screen(ScreenId.ENDED, legend=END, error=True, seconds=30)
-ATTEND = Screen(ScreenId.ATTEND, numbers=(("claim", 42), ("owed_yen", 1200)), error=True)
+ATTEND = Screen(ScreenId.ATTEND, rows=(Row("row.number", (), text="0042-ABCD"),), error=True)
 CLOSED = Screen(ScreenId.CLOSED)
 MAINTENANCE_ENDS = (("until_month", 1), ("until_day", 5), ("until_hour", 6), ("until_minute", 30))
 
@@ -83,7 +83,7 @@ ENDINGS = (
     "go_to_counter cancelled timed_out not_a_my_number_card juki_card smartphone no_certificate"
     " certificate_expired certificate_not_yet_valid certificate_not_accepted unreadable pin_locked"
     " pin_uncertain under_15 not_this_municipality outside_hours municipality_down printer_not_ready"
-    " no_change document_refused coin_fault door_opened"
+    " no_change document_refused coin_fault door_opened print_failed power_cut"
 ).split()
 
 STORYBOARD = (
@@ -144,6 +144,14 @@ STORYBOARD = (
     Screen(ScreenId.PREPARING, step=3, legend=STOP),
     COINS,
     replace(COINS, exact_money_only=True),
+    replace(
+        COINS,
+        reason="paid",
+        place=Place.KEYPAD,
+        legend=Legend(cancel="refund", confirm="print"),
+        numbers=(("change_yen", 300),),
+        paid_yen=1500,
+    ),
     Screen(ScreenId.CLOSING_COINS, step=4),
     Screen(ScreenId.COMMITTING, step=4),
     PRINTING,
@@ -186,8 +194,23 @@ STORYBOARD = (
     ENDED,
     *(replace(ENDED, reason=ending) for ending in ENDINGS),
     replace(ENDED, reason="unreadable", place=Place.CARD, alarm=True),
-    replace(ENDED, reason="refunded", place=Place.CHANGE, error=False, alarm=True),
-    replace(ENDED, reason="claim", numbers=(("claim", 42), ("owed_yen", 1200))),
+    replace(
+        ENDED,
+        reason="cancelled",
+        place=Place.CHANGE,
+        rows=(Row("row.refunded", (), number=1200),),
+        error=False,
+        alarm=True,
+    ),
+    replace(
+        ENDED,
+        reason="print_failed",
+        rows=(
+            Row("row.refunded", (), number=500),
+            Row("row.owed", (), number=700),
+            Row("row.claim_number", (), text="0042-ABCD"),
+        ),
+    ),
     ATTEND,
     replace(
         ATTEND,
@@ -195,7 +218,6 @@ STORYBOARD = (
         place=Place.PAPER,
         legend=Legend(cancel="staff_not_printed", confirm="staff_printed"),
     ),
-    replace(ATTEND, reason="claim", legend=END, alarm=True),
 )
 
 
@@ -236,7 +258,7 @@ def test_every_picture_has_an_instruction_and_keeps_its_reason(
 def test_a_refusal_without_its_own_sentence_looks_like_every_private_one(
     texts: Texts, refusal: Refusal | CardRefusal, language: Language
 ) -> None:
-    told = {*ENDINGS, "refunded", "claim"}
+    told = set(ENDINGS)
     private = texts.snapshot(replace(ENDED, reason="go_to_counter"), language) | {"reason": ""}
     snapshot = texts.snapshot(replace(ENDED, reason=refusal.value), language)
     assert refusal.value in told or private == snapshot

@@ -9,6 +9,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,10 @@ from firmware.core.terms import (
     Subjects,
     VisitId,
 )
+from firmware.screen.texts import Texts
 
+ROOT = Path(__file__).parents[2]
+NAMES = dict.fromkeys(("city", "counters", "opens", "closes", "fees", "coins"), "…")
 FEE_YEN = 200
 TIMED = (
     "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard "
@@ -392,6 +396,14 @@ def test_power_cut_anywhere_settles_every_yen(nodes: list[Node]) -> None:
             worst_first = options[:1] + options[-1:] if len(options) > 1 else options
             for event, world in worst_first:
                 queue.append((after(world, step(world.state, event, world.facts, RULES)), depth + 1))
+
+
+def test_every_screen_of_the_walk_has_its_words(nodes: list[Node]) -> None:
+    texts = Texts.load(ROOT / "config" / "messages", NAMES)
+    screens = {screen_of(node.state, node.facts, RULES) for node in nodes}
+    snapshots = [texts.snapshot(screen, language) for screen in screens for language in Language]
+    assert all(snapshot["headline"] for snapshot in snapshots)
+    assert {screen.reason for screen in screens} == {snapshot["reason"] for snapshot in snapshots}
 
 
 def test_states_carry_no_text_that_could_be_a_person() -> None:

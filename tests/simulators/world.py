@@ -1,0 +1,484 @@
+"""The whole outside world of one kiosk: every simulator, the reference municipality and the kiosk itself.
+
+Tests, demo and bench start and stop everything here and nowhere else.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from datetime import time
+from pathlib import Path
+from typing import Any, Self
+
+import tomli_w
+
+from tests.municipality.pki import make_test_pki
+from tests.municipality.register import PEOPLE
+from tests.municipality.server import MunicipalityServer
+from tests.simulators.bench.world_api import (
+    CardChoice,
+    Key,
+    NetworkMode,
+    PrintedJob,
+    PrinterFault,
+    ReceiptFault,
+    WorldRefusal,
+    WorldState,
+)
+from tests.simulators.card.stand import CardStand
+from tests.simulators.coin.machine import CoinMachine
+from tests.simulators.eyes import Eyes
+from tests.simulators.gpio.client import PinBench
+from tests.simulators.gpio.wiring import Wiring
+from tests.simulators.network import Network
+from tests.simulators.printers.a4_printer import A4Printer
+from tests.simulators.printers.a4_printer import PrintedJob as KeptJob
+from tests.simulators.printers.print_server import PrintServer
+from tests.simulators.printers.receipt_sink import ReceiptSink
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIG = REPOSITORY / "config"
+PKI = REPOSITORY / "build" / "test-pki"
+
+OTHER_CARDS: tuple[CardChoice, ...] = (
+    {"name": "felica", "title": "FeliCa", "note": "a transit card"},
+    {"name": "licence", "title": "運転免許証", "note": "a driving licence"},
+    {"name": "juki", "title": "住民基本台帳カード", "note": "the card before the My Number Card"},
+    {"name": "other", "title": "Bank card", "note": "a card with other applications"},
+    {"name": "mute", "title": "Broken card", "note": "never answers"},
+)
+
+_PRINTER_FAULTS: Mapping[PrinterFault, str] = {
+    "jam": "jam",
+    "paper_out": "empty",
+    "cover_open": "cover",
+    "offline": "offline",
+    "abort": "abort",
+}
+_KIOSK_STOP_SECONDS = 10.0
+_SAME_KEY_SECONDS = 0.35
+
+
+class World:
+    """Use as an async context manager; everything ends with it.
+
+    directory: where kiosk, journal, log and received pages are kept; a private one by default.
+    overrides: sections of kiosk.toml with keys to replace. hours: of kiosk and municipality, Japan time.
+    screen_port: 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path | None = None,
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        hours: tuple[str, str] = ("00:00", "24:00"),
+        hopper_coins: int = 50,
+        page_ms: int = 60,
+        screen_port: int = 0,
+    ) -> None:
+        self._own_directory = directory is None
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="madoguchi-"))
+        self._overrides = overrides or {}
+        self._hours = hours
+        self._screen_port = screen_port
+        self._undo = AsyncExitStack()
+        self._sensor_tasks: set[asyncio.Task[None]] = set()
+        self.cards_stand = CardStand(self.directory, PKI / "cards")
+        self.coins = CoinMachine(hopper_coins=hopper_coins, on_change_cup=self._change_moved)
+        self.printer = A4Printer(page_ms=page_ms, directory=self.directory)
+        self.print_server: PrintServer
+        self.receipts = ReceiptSink(columns=32)
+        self.municipality: MunicipalityServer
+        self.network: Network
+        self.pins: PinBench | None = None
+        self.eyes: Eyes
+        self.kiosk: asyncio.subprocess.Process | None = None
+        self._wiring: Wiring
+        self._lock = asyncio.Lock()
+        self._state = WorldState(
+            kiosk_running=False,
+            card=None,
+            lamps=[],
+            buzzer=False,
+            beeps=0,
+            change_cup_yen=0,
+            cash_box_yen=0,
+            returned_coins_yen=0,
+            hopper_coins=hopper_coins,
+            hopper_jammed=False,
+            tray_sheets=0,
+            jobs=[],
+            receipts=[],
+            receipt_waiting=False,
+            door_open=False,
+            printer_fault=None,
+            receipt_fault=None,
+            network="ok",
+        )
+        self._returned_taken_yen = 0
+        self._last_press: tuple[str, float] = ("", 0.0)
+        self._slips: list[bytes] = []
+
+    @property
+    def config(self) -> Path:
+        """The kiosk.toml in use."""
+        return self.directory / "kiosk.toml"
+
+    @property
+    def log(self) -> Path:
+        """The kiosk's log, one JSON line an event."""
+        return self.directory / "kiosk.log"
+
+    @property
+    def screen_url(self) -> str:
+        return f"http://127.0.0.1:{self._screen_port}/"
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End everything; may be called twice."""
+        await self.stop_kiosk()
+        await self._undo.aclose()
+        if self._own_directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    async def _start(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        PKI.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(make_test_pki, PKI, PEOPLE)
+        self._undo.push_async_callback(self.cards_stand.stop)
+        await self.cards_stand.start()
+        self._undo.push_async_callback(self.coins.stop)
+        await self.coins.start()
+        self._undo.push_async_callback(self.printer.stop)
+        await self.printer.start()
+        self.printer.on_paper(self._paper_fell)
+        self.print_server = PrintServer(self.printer.uri)
+        self._undo.push_async_callback(self.print_server.stop)
+        await self.print_server.start()
+        self._undo.push_async_callback(self.receipts.stop)
+        await self.receipts.start()
+        self.receipts.on_slip(self._slip_cut)
+        self.municipality = MunicipalityServer(pki=PKI, database=self.directory / "municipality.db")
+        self.municipality.set_hours(_clock(self._hours[0]), _clock(self._hours[1]))
+        self._undo.push_async_callback(self.municipality.stop)
+        await self.municipality.start()
+        self.network = Network(self.municipality.port)
+        self._undo.push_async_callback(self.network.stop)
+        await self.network.start()
+        self._screen_port = self._screen_port or _free_port()
+        self._write_config()
+        self.eyes = await Eyes(self.screen_url).open()
+        self._undo.push_async_callback(self.eyes.close)
+        await self.start_kiosk()
+
+    def _write_config(self) -> None:
+        table = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
+        mine: dict[str, dict[str, Any]] = {
+            "kiosk": {"profiles": ["profile.toml"], "messages": str(CONFIG / "messages")},
+            "journal": {"path": "journal.db", "key_file": "journal.key"},
+            "screen": {"port": self._screen_port},
+            "coins": {"device": self.coins.path},
+            "hopper": {"coins_loaded": self.coins.hopper_coins},
+            "document_printer": {
+                "uri": self.printer.uri,
+                "cups_socket": self.print_server.socket,
+                "queue": self.print_server.queue,
+                "poll_seconds": 0.5,
+            },
+            "receipt_printer": {"device": self.receipts.path, "poll_seconds": 0.5},
+            "municipality": {
+                "url": f"https://localhost:{self.network.port}",
+                "audience": self.municipality.audience,
+                "ca_file": str(PKI / "server_ca.pem"),
+                "certificate_file": str(PKI / "kiosk" / "certificate.pem"),
+                "key_file": str(PKI / "kiosk" / "key.pem"),
+                "heartbeat_seconds": 2.0,
+            },
+        }
+        for changes in (mine, self._overrides):
+            for section, keys in changes.items():
+                table.setdefault(section, {}).update(keys)
+        self.config.write_text(tomli_w.dumps(table), encoding="utf-8")
+        profile = tomllib.loads((CONFIG / "shibukawa.toml").read_text(encoding="utf-8"))
+        profile["hours"] |= {"opens": self._hours[0], "closes": self._hours[1]}
+        (self.directory / "profile.toml").write_text(tomli_w.dumps(profile), encoding="utf-8")
+        key = self.directory / "journal.key"
+        if not key.exists():
+            key.write_bytes(secrets.token_bytes(32))
+            key.chmod(0o600)
+        self._wiring = _wiring(table)
+
+    async def start_kiosk(self) -> None:
+        """Start the daemon on simulated pins and wait until it answers on them."""
+        pin_socket = Path(self.coins.path).parent / "pins"
+        with self.log.open("ab") as log:
+            self.kiosk = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.simulators.gpio.host",
+                "--socket",
+                str(pin_socket),
+                "--wiring",
+                self._wiring.to_json(),
+                "--",
+                "run",
+                "--config",
+                str(self.config),
+                cwd=REPOSITORY,
+                env={**os.environ, **self.cards_stand.environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if self.pins is None:
+            connecting = asyncio.create_task(PinBench.connect(pin_socket, self._wiring, wait_seconds=30))
+            ended = asyncio.create_task(self.kiosk.wait())
+            await asyncio.wait({connecting, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                connecting.cancel()
+                await asyncio.gather(connecting, return_exceptions=True)
+                raise RuntimeError(f"the kiosk does not start: {self.last_words()}")
+            ended.cancel()
+            self.pins = await connecting
+            self._undo.push_async_callback(self.pins.close)
+
+    def last_words(self) -> str:
+        """The last line of the kiosk's log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    async def stop_kiosk(self) -> int | None:
+        """Ask the daemon to stop, as systemd does; its exit status."""
+        return await self._end_kiosk(signal.SIGTERM)
+
+    async def kill_kiosk(self) -> None:
+        """Power cut: SIGKILL, no chance to write anything."""
+        await self._end_kiosk(signal.SIGKILL)
+
+    async def _end_kiosk(self, number: signal.Signals) -> int | None:
+        kiosk, self.kiosk = self.kiosk, None
+        if kiosk is None:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            kiosk.send_signal(number)
+        try:
+            async with asyncio.timeout(_KIOSK_STOP_SECONDS):
+                return await kiosk.wait()
+        except TimeoutError:
+            kiosk.kill()
+            await kiosk.wait()
+            raise
+
+    async def journal_lines(self) -> tuple[int, list[str], str]:
+        """`madoguchi journal`: exit status, JSON lines, complaints."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "firmware",
+            "journal",
+            "--config",
+            str(self.config),
+            cwd=REPOSITORY,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, complaints = await process.communicate()
+        return process.returncode or 0, out.decode().splitlines(), complaints.decode()
+
+    # What a person does outside: the bench panel's API.
+
+    async def cards(self) -> list[CardChoice]:
+        """Cards at hand: one of each invented resident, and things that are no My Number Card."""
+        people = await asyncio.to_thread(make_test_pki, PKI, PEOPLE)
+        holders = [resident for _, resident in people.residents()] + list(people.visitor)
+        mine: list[CardChoice] = [
+            {"name": holder.id, "title": holder.id.replace("_", " "), "note": holder.shows}
+            for holder in holders
+            if holder.card is not None
+        ]
+        return mine + list(OTHER_CARDS)
+
+    async def insert_card(self, name: str) -> None:
+        if self._state["card"] is not None:
+            raise WorldRefusal("a card lies on the reader already")
+        await self.cards_stand.insert(name)
+        self._state["card"] = name
+
+    async def remove_card(self) -> None:
+        if self._state["card"] is not None:
+            await self.cards_stand.remove()
+            self._state["card"] = None
+
+    async def press(self, key: Key) -> None:
+        """A finger needs its time for the same key again: the keypad takes a quick one for a bounce."""
+        last, pressed_at = self._last_press
+        wait_seconds = pressed_at + _SAME_KEY_SECONDS - asyncio.get_running_loop().time()
+        if key == last and wait_seconds > 0:
+            await asyncio.sleep(wait_seconds)
+        await self._pins().press(key)
+        self._last_press = (key, asyncio.get_running_loop().time())
+
+    async def drop_coin(self, yen: int) -> bool:
+        return self.coins.drop_coin(yen)
+
+    async def take_paper(self) -> int:
+        sheets = self._state["tray_sheets"]
+        self._state["tray_sheets"] = 0
+        await self._pins().set_sensor("paper", active=False)
+        return sheets
+
+    async def take_change(self) -> int:
+        returned_yen = self.coins.returned_yen - self._returned_taken_yen
+        self._returned_taken_yen = self.coins.returned_yen
+        return self.coins.take_change() + returned_yen
+
+    async def take_receipt(self) -> None:
+        self._state["receipt_waiting"] = False
+
+    async def set_door(self, open: bool) -> None:  # noqa: A002 - the panel's word
+        await self._pins().set_sensor("door", active=open)
+        self._state["door_open"] = open
+
+    async def set_printer_fault(self, name: PrinterFault | None) -> None:
+        await self.printer.set_fault(None if name is None else _PRINTER_FAULTS[name])
+        self._state["printer_fault"] = name
+
+    async def set_receipt_fault(self, name: ReceiptFault | None) -> None:
+        self.receipts.set_fault(name)
+        self._state["receipt_fault"] = name
+
+    async def set_network(self, mode: NetworkMode) -> None:
+        self.network.set_mode(mode)
+        self._state["network"] = mode
+
+    async def jam_hopper(self, jammed: bool) -> None:
+        self.coins.hopper.jammed = jammed
+        self._state["hopper_jammed"] = jammed
+
+    async def refill_hopper(self, coins: int) -> None:
+        self.coins.refill(coins)
+
+    async def kill_pcscd(self) -> None:
+        await self.cards_stand.kill_pcscd()
+        await self.cards_stand.restart_pcscd()
+
+    async def power_cut(self) -> None:
+        async with self._lock:
+            await self.kill_kiosk()
+            await self.start_kiosk()
+
+    async def state(self) -> WorldState:
+        outputs = self.pins.outputs() if self.pins is not None and self.pins.connected else {}
+        return {
+            **self._state,
+            "kiosk_running": self.kiosk is not None and self.kiosk.returncode is None,
+            "lamps": [name for name, on in outputs.items() if on and name != "buzzer"],
+            "buzzer": outputs.get("buzzer", False),
+            "beeps": 0 if self.pins is None else self.pins.times_on("buzzer"),
+            "change_cup_yen": self.coins.change_cup_yen,
+            "cash_box_yen": self.coins.cash_box_yen,
+            "returned_coins_yen": self.coins.returned_yen - self._returned_taken_yen,
+            "hopper_coins": self.coins.hopper_coins,
+            "jobs": [PrintedJob(id=str(n), pages=job.pages) for n, job in enumerate(self.printer.jobs())],
+            "receipts": [str(number) for number in range(len(self._slips))],
+        }
+
+    async def job_page_png(self, job_id: str, page: int) -> bytes:
+        return await page_png(self._job(job_id).pdf, page)
+
+    async def receipt_png(self, receipt_id: str) -> bytes:
+        try:
+            slip = self._slips[int(receipt_id)]
+        except (ValueError, IndexError):
+            raise WorldRefusal("there is no such receipt") from None
+        return await asyncio.to_thread(self.receipts.render_png, slip)
+
+    def _job(self, job_id: str) -> KeptJob:
+        try:
+            return self.printer.jobs()[int(job_id)]
+        except (ValueError, IndexError):
+            raise WorldRefusal("there is no such job") from None
+
+    def _pins(self) -> PinBench:
+        if self.pins is None:
+            raise WorldRefusal("the kiosk has not started")
+        return self.pins
+
+    def _paper_fell(self, sheets: int) -> None:
+        self._state["tray_sheets"] += sheets
+        self._sense("paper", active=True)
+
+    def _change_moved(self, lies_there: bool) -> None:
+        self._sense("change", active=lies_there)
+
+    def _slip_cut(self, slip: bytes) -> None:
+        self._slips.append(slip)
+        self._state["receipt_waiting"] = True
+
+    def _sense(self, name: str, *, active: bool) -> None:
+        if self.pins is None:
+            return
+        task = asyncio.create_task(self.pins.set_sensor(name, active))
+        self._sensor_tasks.add(task)
+        task.add_done_callback(self._sensor_tasks.discard)
+
+
+async def page_png(pdf: Path, page: int, *, dpi: int = 100) -> bytes:
+    """One page of a PDF as PNG, by poppler. Raises WorldRefusal if there is none."""
+    process = await asyncio.create_subprocess_exec(
+        *("pdftoppm", "-png", "-r", str(dpi), "-f", str(page), "-l", str(page), str(pdf)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    png, _ = await process.communicate()
+    if process.returncode or not png:
+        raise WorldRefusal("there is no such page")
+    return png
+
+
+def _clock(text: str) -> time:
+    return time.max if text == "24:00" else time.fromisoformat(text)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wiring(table: Mapping[str, Any]) -> Wiring:
+    keypad, panel = table["keypad"], table["panel"]
+    return Wiring(
+        keys={
+            name: (row_pin, column_pin)
+            for row_pin, names in zip(keypad["row_pins"], keypad["layout"], strict=True)
+            for column_pin, name in zip(keypad["column_pins"], names, strict=True)
+            if name
+        },
+        sensors={
+            name: (panel[name]["pin"], panel[name]["active_level"]) for name in ("door", "paper", "change")
+        },
+        outputs={**panel["lamp_pins"], "buzzer": panel["buzzer_pin"]},
+    )
