@@ -35,8 +35,8 @@ class PcscError(Exception):
 
     @property
     def reader_is_gone(self) -> bool:
-        """pcscd ended, the reader was unplugged, or another process holds it."""
-        return self.code in _READER_GONE
+        """pcscd ended or takes nobody, the reader was unplugged, or another process holds the card."""
+        return self.code in _READER_GONE or self.call == "SCardEstablishContext"
 
     @property
     def card_is_mute(self) -> bool:

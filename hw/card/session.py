@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from cryptography import x509
 
@@ -104,7 +105,8 @@ class CardSession:
         finally:
             self.verify_in_flight = False
             apdu.wipe(command)
-        match apdu.pin_verdict(answer):
+        verdict = apdu.pin_verdict(answer)
+        match verdict:
             case PinVerdict.ACCEPTED:
                 return
             case PinVerdict.WRONG:
@@ -116,6 +118,8 @@ class CardSession:
                 raise CardGone("the card did not try the PIN")
             case PinVerdict.UNCERTAIN:
                 raise PinUncertain("VERIFY without a sure answer")
+            case _:
+                assert_never(verdict)
 
     def _transmit(self, command: list[int]) -> bytes:
         apdu.check_allowed(command)

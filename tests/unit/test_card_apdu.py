@@ -109,7 +109,7 @@ def test_read_binary_refuses_what_would_address_another_file(offset: int, length
 def test_wipe_overwrites_the_command_in_place() -> None:
     command = apdu.verify(bytearray(b"1234"))
     apdu.wipe(command)
-    assert [0] * 9 == command
+    assert command == [0] * 9
 
 
 @pytest.mark.parametrize(

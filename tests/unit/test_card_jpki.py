@@ -37,19 +37,19 @@ def test_a_card_is_told_by_its_whole_label(expected: CardKind, label: bytes) -> 
 
 @pytest.mark.parametrize("first", [b"\x6f\x00", b""])
 def test_a_card_that_is_not_awake_at_its_first_command_is_asked_once_more(first: bytes) -> None:
-    assert CardKind.MY_NUMBER_CARD == jpki.card_kind(card(first, OK, OK, MY_NUMBER_CARD))
+    assert jpki.card_kind(card(first, OK, OK, MY_NUMBER_CARD)) == CardKind.MY_NUMBER_CARD
 
 
 @pytest.mark.parametrize("first", [b"\x6f\x00", b""])
 def test_a_card_that_never_wakes_is_unreadable(first: bytes) -> None:
     with pytest.raises(CardUnusable) as raised:
         jpki.card_kind(card(first, first))
-    assert CardRefusal.UNREADABLE == raised.value.refusal
+    assert raised.value.refusal == CardRefusal.UNREADABLE
 
 
 @pytest.mark.parametrize("word", ["6A82", "6A81", "6D00", "6E00", "6999"])
 def test_a_card_without_the_application_is_another_card(word: str) -> None:
-    assert CardKind.OTHER == jpki.card_kind(card(bytes.fromhex(word)))
+    assert jpki.card_kind(card(bytes.fromhex(word))) == CardKind.OTHER
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ async def thread() -> AsyncIterator[OneThread]:
 
 
 async def test_calls_run_in_the_named_thread_and_give_their_result(thread: OneThread) -> None:
-    assert "device" == (await thread.run(threading.current_thread)).name
-    assert 8 == await thread.run(pow, 2, 3)
+    assert (await thread.run(threading.current_thread)).name == "device"
+    assert await thread.run(pow, 2, 3) == 8
 
 
 async def test_an_exception_of_the_device_reaches_the_caller(thread: OneThread) -> None:
     with pytest.raises(ZeroDivisionError):
         await thread.run(divmod, 1, 0)
-    assert 1 == await thread.run(int, "1")
+    assert await thread.run(int, "1") == 1
 
 
 async def test_a_cancelled_caller_does_not_free_the_device_for_the_next(thread: OneThread) -> None:
@@ -44,10 +44,10 @@ async def test_a_cancelled_caller_does_not_free_the_device_for_the_next(thread: 
         await first
     second = asyncio.create_task(thread.run(order.append, "second"))
     await asyncio.sleep(0)
-    assert ["first begins"] == order
+    assert order == ["first begins"]
     go_on.set()
     await second
-    assert ["first begins", "first ends", "second"] == order
+    assert order == ["first begins", "first ends", "second"]
 
 
 async def test_a_call_cancelled_before_it_began_never_reaches_the_device(thread: OneThread) -> None:
@@ -62,7 +62,7 @@ async def test_a_call_cancelled_before_it_began_never_reaches_the_device(thread:
     go_on.set()
     await first
     await thread.run(order.append, "next")
-    assert ["next"] == order
+    assert order == ["next"]
 
 
 async def test_close_waits_for_the_call_in_hand_and_refuses_more(thread: OneThread) -> None:
@@ -70,7 +70,7 @@ async def test_close_waits_for_the_call_in_hand_and_refuses_more(thread: OneThre
     call = asyncio.create_task(thread.run(order.append, "in hand"))
     await asyncio.sleep(0)
     assert await thread.close()
-    assert ["in hand"] == order
+    assert order == ["in hand"]
     await call
     with pytest.raises(RuntimeError, match="closed"):
         await thread.run(int)
