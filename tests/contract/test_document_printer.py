@@ -175,7 +175,7 @@ async def test_a_certificate_is_printed_and_proven_page_by_page(
 
     assert PrintResult(Certainty.DONE, 4) == result
     assert 2 == sum(sheets)
-    assert watcher.progress[-1] == PrintProgress(4, 4)
+    assert PrintProgress(4, 4) == watcher.progress[-1]
     [job] = paper.jobs()
     assert pdf == job.pdf.read_bytes()
     assert "two-sided-long-edge" == job.attributes["IPP_SIDES"]

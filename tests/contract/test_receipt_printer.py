@@ -193,9 +193,10 @@ async def test_absent_from_the_start_is_reported_and_found_when_plugged_in(
 async def test_two_slips_at_once_come_out_one_after_the_other(
     printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels
 ) -> None:
-    both = await asyncio.gather(printer.print_slip([SlipLine("一")]), printer.print_slip([SlipLine("二")]))
+    slips = ([SlipLine("一")], [SlipLine("二")])
+    both = await asyncio.gather(*(printer.print_slip(slip) for slip in slips))
 
-    assert (Certainty.DONE, Certainty.DONE) == both
+    assert [Certainty.DONE, Certainty.DONE] == both
     assert ["一", "二"] == [roll.text(slip) for slip in sink.slips]
 
 
