@@ -107,7 +107,7 @@ class Bench:
         await self.becomes(EMPTY)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cards = tmp_path_factory.mktemp("cards")
     issuer = CardIssuer()
@@ -123,7 +123,7 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cards
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def card_stand(cards: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CardStand]:
     stand = CardStand(tmp_path_factory.mktemp("stand"), cards)
     asyncio.run(stand.start())
