@@ -716,7 +716,13 @@ async def test_a_release_without_any_answer_is_uncertain_and_can_be_asked_about(
     assert "20261122-00000001" == (await place.kiosk().release(ORDER, 300)).receipt_no
 
 
-async def test_a_slow_answer_is_uncertain_and_open_session_is_never_sent_twice(place: Place) -> None:
+async def test_a_session_whose_answer_was_lost_is_not_opened_again(place: Place) -> None:
+    place.server.drop_next("after", "/v1/sessions")
+    with pytest.raises(MunicipalityUncertain, match="open_session: no answer"):
+        await opened(place.kiosk())
+
+
+async def test_an_answer_that_comes_too_late_is_uncertain(place: Place) -> None:
     place.server.delay_next(1.0, "/v1/sessions")
     with pytest.raises(MunicipalityUncertain, match="open_session: no answer"):
         await opened(place.kiosk(patience=HASTY))
