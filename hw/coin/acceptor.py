@@ -93,7 +93,11 @@ class CcTalkAcceptor:
         return self._mark
 
     def start(self, report: ReportLevel, coin: ReportCoin, seen: CoinMark | None) -> None:
-        """Watch the acceptor; see CoinAcceptor. seen: the last mark that was journaled."""
+        """Watch the acceptor; see CoinAcceptor.
+
+        seen: the last mark that was journaled. None, or another unit's: every coin counts that came
+        since power-up, for nobody but this kiosk has opened the slot since then.
+        """
         self._report = report
         self._coin = coin
         self._mark = seen
@@ -189,7 +193,7 @@ class CcTalkAcceptor:
         await self._check_itself()
         self._yen_of = await self._read_coin_ids()
         if self._mark is None or self._mark.serial != serial:
-            self._mark = CoinMark(serial, (await self._read_events()).counter)
+            self._mark = CoinMark(serial, 0)
         return self._mark
 
     async def _check_itself(self) -> None:

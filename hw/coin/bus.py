@@ -28,7 +28,9 @@ class CcTalkBus:
     path, baud: the tty, see SerialLine.
     reply_seconds: how long a device may take to answer. gap_seconds: the longest pause inside a
     frame. silence_seconds: how long the line must be quiet after a garbled frame.
-    tries: attempts of a request that is safe to repeat.
+    tries: attempts of a request that is safe to repeat. reopen_attempts: after so many attempts
+    without a usable answer of any device the line itself is opened anew, since a serial adapter may
+    hang or come back elsewhere without hanging up.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class CcTalkBus:
         gap_seconds: float = 0.05,
         silence_seconds: float = 0.06,
         tries: int = 3,
+        reopen_attempts: int = 12,
     ) -> None:
         self._log = log
         self._line = SerialLine(path, baud)
@@ -49,8 +52,10 @@ class CcTalkBus:
         self._gap_seconds = gap_seconds
         self._silence_seconds = silence_seconds
         self._tries = tries
+        self._reopen_attempts = reopen_attempts
         self._turn = asyncio.Lock()
         self._clean = True
+        self._useless_attempts = 0
         self._garbled_count = 0
         self._closed = False
 
@@ -118,6 +123,7 @@ class CcTalkBus:
         async with self._turn:
             await self._prepare_line()
             self._clean = False
+            self._useless_attempts += 1
             try:
                 request = Frame(address, HOST_ADDRESS, header, data)
                 reply = _checked(await self._exchange(request, reply_seconds), request, lengths)
@@ -125,6 +131,7 @@ class CcTalkBus:
                 self._note_garbled(address, header)
                 raise
             self._clean = True
+            self._useless_attempts = 0
         if reply.header != Answer.REPLY:
             raise NotExecuted(f"ccTalk answer {reply.header}")
         return reply.data
@@ -132,9 +139,12 @@ class CcTalkBus:
     async def _prepare_line(self) -> None:
         if self._closed:
             raise DeviceGone("ccTalk bus is closed")
+        if self._useless_attempts >= self._reopen_attempts:
+            self._line.close()
         if not self._line.is_open:
             self._line.open()
             self._clean = True
+            self._useless_attempts = 0
         if not self._clean:
             await self._wait_for_silence()
         self._line.discard_input()

@@ -177,6 +177,18 @@ async def test_a_line_lost_while_accepting_tells_its_coin_later_and_leaves_the_s
         assert ear.logged.count(EventId.COIN_ACCEPTOR_BACK) == 1
 
 
+async def test_a_serial_adapter_that_hangs_without_hanging_up_is_opened_anew() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine, acceptor_on(machine, ear) as acceptor:
+        await ear.until(lambda: ear.acceptor_works)
+        await acceptor.accept(COINS)
+        assert machine.drop_coin(500)
+        machine.hang_adapter()
+        await ear.until(lambda: not ear.acceptor_works)
+        await ear.until(lambda: ear.acceptor_works)
+        assert ear.yen == [500]
+
+
 async def test_coins_taken_while_the_kiosk_was_dead_are_told_at_its_start() -> None:
     before, after = Ear(), Ear()
     async with CoinMachine() as machine:
@@ -258,14 +270,19 @@ async def test_another_unit_than_the_commissioned_one_is_refused_until_it_is_bac
         assert ear.logged.count(EventId.COIN_ACCEPTOR_GONE) == 1
 
 
-async def test_the_marks_of_another_unit_make_no_coins() -> None:
-    ear = Ear()
+@pytest.mark.parametrize("seen", [None, CoinMark(42, 200)])
+async def test_the_first_coins_of_a_unit_are_told_even_if_the_kiosk_died_before_it_read_them(
+    seen: CoinMark | None,
+) -> None:
+    before, after = Ear(), Ear()
     async with CoinMachine() as machine:
-        machine.acceptor.counter = 3
-        async with acceptor_on(machine, ear, seen=CoinMark(42, 1)) as acceptor:
-            await ear.until(lambda: ear.acceptor_works)
-            assert mark(3) == acceptor.mark
-        assert ear.coins == []
+        async with acceptor_on(machine, before, seen=seen) as acceptor:
+            await before.until(lambda: before.acceptor_works)
+            await acceptor.accept(COINS)
+            assert machine.drop_coin(500)
+        async with acceptor_on(machine, after, seen=seen):
+            await after.until(lambda: after.acceptor_works)
+        assert after.coins == [CoinAccepted(500, mark(1))]
 
 
 async def test_something_else_at_the_address_is_not_an_acceptor() -> None:

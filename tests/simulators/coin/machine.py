@@ -195,6 +195,11 @@ class CoinMachine:
         """Pull the serial adapter: the tty hangs up and its path is gone; the devices stay powered."""
         self._line.unplug()
 
+    def hang_adapter(self) -> None:
+        """The serial adapter hangs: its tty stays and is silent; only opening path anew helps."""
+        self._line.hang()
+        self._line.plug_in()
+
     def come_back(self) -> None:
         """Plug the serial adapter in again: another tty at the same path."""
         self._line.plug_in()

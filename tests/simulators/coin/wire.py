@@ -63,6 +63,7 @@ class Line:
     frames: list[SeenFrame] = field(default_factory=list)
     on_frame: Callable[[SeenFrame], None] | None = None
     faults: list[tuple[Fault, int | None]] = field(default_factory=list)
+    _hung: list[int] = field(default_factory=list)
     _host_end: int = -1
     _slave_end: int = -1
     _heard: bytearray = field(default_factory=bytearray)
@@ -75,7 +76,9 @@ class Line:
         return self._slave_end >= 0
 
     def plug_in(self) -> None:
-        """Make a new pseudo-terminal and link it at path."""
+        """Make a new pseudo-terminal and link it at path; harmless when plugged in."""
+        if self.is_up:
+            return
         # the host's end is held open here too, so that a host that closes it does not hang the line up
         self._slave_end, self._host_end = os.openpty()
         tty.setraw(self._slave_end)
@@ -89,16 +92,22 @@ class Line:
 
     def unplug(self) -> None:
         """Close the pseudo-terminal: the host gets a hang-up and the path is gone."""
+        self.hang()
+        for end in self._hung:
+            os.close(end)
+        self._hung.clear()
+        self.path.unlink(missing_ok=True)
+
+    def hang(self) -> None:
+        """Keep the pseudo-terminal and answer nothing on it any more."""
         if not self.is_up:
             return
         asyncio.get_running_loop().remove_reader(self._slave_end)
         self._forget_partial()
         if self._pacer is not None:
             self._pacer.cancel()
-        os.close(self._slave_end)
-        os.close(self._host_end)
+        self._hung += [self._slave_end, self._host_end]
         self._slave_end = self._host_end = -1
-        self.path.unlink(missing_ok=True)
 
     def send(self, octets: bytes) -> None:
         """Put bytes on the wire towards the host; lost if nobody takes them, as on a real wire."""
