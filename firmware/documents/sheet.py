@@ -18,7 +18,7 @@ BODY_BOTTOM = 250.0
 TITLES = {
     CertificateKind.JUMINHYO: "住民票の写し",
     CertificateKind.INKAN: "印鑑登録証明書",
-    CertificateKind.SHOTOKU: "所得・課税証明書",
+    CertificateKind.SHOTOKU: "所得課税証明書",
 }
 
 OMITTED = "＊＊＊＊"

@@ -1,4 +1,4 @@
-"""所得・課税証明書: income, deductions and tax of one year in three columns.
+"""所得課税証明書: income, deductions and tax of one year in three columns.
 
 There is no national form; the lines and their order are the municipality's own.
 """
@@ -28,7 +28,7 @@ def sheets(document: Shotoku) -> int:
 
 def draw(paper: Paper, contents: Contents, document: Shotoku, seal: Bitmap | None, place: Place) -> None:
     """The front page of one sheet. Raises DocumentRefused."""
-    heading(paper, f"{era_year(date(document.fiscal_year, 4, 1))}度　所得・課税証明書", top=16)
+    heading(paper, f"{era_year(date(document.fiscal_year, 4, 1))}度　所得課税証明書", top=16)
     first_day, last_day = date(document.income_year, 1, 1), date(document.income_year, 12, 31)
     paper.value(
         Box(LEFT, 26, WIDTH, 6), f"（{era_date(first_day)}から{era_date(last_day)}までの所得）", Align.CENTRE

@@ -88,6 +88,7 @@ class Outbox:
         record = r.MunicipalityTold(tell.order_id, tell.subject.value, accepted)
         await self._journal.append((record,))
         self._records.append(record)
+        self._log(EventId.MUNICIPALITY_TOLD, order=tell.subject, outcome=accepted)
         return True
 
     async def _send(self, tell: Tell) -> None:

@@ -99,13 +99,13 @@ class GpioPanel:
     def _note_gone(self, error: DeviceGone) -> None:
         if not self._gone:
             self._gone = True
-            self._log(EventId.TASK_FAILED, device="panel", error=type(error.__cause__).__name__)
+            self._log(EventId.PANEL_GONE, error=type(error.__cause__).__name__)
 
     def _note_working(self) -> None:
         self._pause_seconds = self._first_retry_seconds
         if self._gone:
             self._gone = False
-            self._log(EventId.RECOVERED, device="panel")
+            self._log(EventId.PANEL_BACK)
 
     def _claim(self) -> PanelWires:
         return PanelWires(

@@ -115,7 +115,7 @@ def test_a_seal_certificate_has_no_field_that_could_be_filled_in() -> None:
 
 def test_losses_and_the_end_of_each_column_cannot_be_altered() -> None:
     front = texts(certificate("shotoku", samples.shotoku()))[0]
-    assert "令和８年度所得・課税証明書（令和７年１月１日から令和７年１２月３１日までの所得）" in front
+    assert "令和８年度所得課税証明書（令和７年１月１日から令和７年１２月３１日までの所得）" in front
     assert "不動産所得△310,000以下余白" in front
     assert front.count("以下余白") == 3
 

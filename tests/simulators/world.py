@@ -5,6 +5,7 @@ Tests, demo and bench start and stop everything here and nowhere else.
 
 import asyncio
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -66,6 +67,7 @@ _PRINTER_FAULTS: Mapping[PrinterFault, str] = {
 }
 _KIOSK_STOP_SECONDS = 10.0
 _SAME_KEY_SECONDS = 0.35
+_LOG_SECONDS = 0.05
 
 
 class World:
@@ -267,6 +269,15 @@ class World:
         """The last line of the kiosk's log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
+
+    async def logged(self, event: str) -> dict[str, Any]:
+        """Wait until the kiosk's log has this event; its newest line."""
+        while True:
+            for line in reversed(self.log.read_text(encoding="utf-8", errors="replace").splitlines()):
+                if f'"event": "{event}"' in line:
+                    entry: dict[str, Any] = json.loads(line)
+                    return entry
+            await asyncio.sleep(_LOG_SECONDS)
 
     async def stop_kiosk(self) -> int | None:
         """Ask the daemon to stop, as systemd does; its exit status."""
