@@ -58,14 +58,14 @@ def test_every_card_folder_is_complete_and_its_key_fits(out: Path) -> None:
 
 def test_a_locked_card_has_no_tries_left(out: Path) -> None:
     card = json.loads((out / "cards" / "rokku_zumi" / "card.json").read_text())
-    assert card == {"pin": "1234", "tries_left": 0, "kind": "my_number_card"}
+    assert {"pin": "1234", "tries_left": 0, "kind": "my_number_card"} == card
 
 
 def test_no_certificate_names_a_person(out: Path) -> None:
     for path in (out / "cards").glob("*/certificate.der"):
         subject = x509.load_der_x509_certificate(path.read_bytes()).subject
-        assert [part.rfc4514_attribute_name for part in subject] == ["C", "CN"]
-        assert len(subject.rfc4514_string().split(",")[0].removeprefix("CN=")) == 23
+        assert ["C", "CN"] == [part.rfc4514_attribute_name for part in subject]
+        assert 23 == len(subject.rfc4514_string().split(",")[0].removeprefix("CN="))
 
 
 def test_keys_are_for_the_owner_only(out: Path) -> None:
