@@ -8,7 +8,7 @@ both must have known it.
 from dataclasses import dataclass
 
 from firmware.errors import DeviceGone
-from hw.printer.ipp_partner import IppPartner, JobState
+from hw.printer.ipp_partner import IppPartner, JobReport, JobState
 from hw.printer.proof import BOOT_SLACK_SECONDS
 
 
@@ -71,10 +71,14 @@ class Absence:
             return expected is not None and expected.covers(
                 job_name, began=began, power_on=power_on, history_seconds=self._history_seconds
             )
-        oldest_seconds = min(up_seconds - 1, self._history_seconds + now - began)
-        return all(
-            job.state in (JobState.CANCELED, JobState.ABORTED)
-            and job.created_seconds is not None
-            and server_clock - job.created_seconds < oldest_seconds
-            for job in jobs
-        )
+        within_seconds = min(up_seconds - 1, self._history_seconds + now - began)
+        return all(surely_given_up(job, server_clock - within_seconds) for job in jobs)
+
+
+def surely_given_up(job: JobReport, after_seconds: float) -> bool:
+    """Whether cupsd, whose report this is, got the job after that moment and says it was not printed."""
+    return (
+        job.state in (JobState.CANCELED, JobState.ABORTED)
+        and job.created_seconds is not None
+        and job.created_seconds > after_seconds
+    )

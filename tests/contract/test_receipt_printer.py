@@ -142,6 +142,16 @@ async def test_trouble_in_the_middle_is_unknown_and_the_rest_never_comes_out_lat
     assert ["次の方"] == [roll.text(slip) for slip in sink.slips]
 
 
+async def test_a_fault_right_after_the_cut_is_unknown(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink
+) -> None:
+    loop = asyncio.get_running_loop()
+    sink.on_slip(lambda _: loop.call_soon(sink.set_fault, "paper_out"))
+
+    assert Certainty.UNKNOWN == await printer.print_slip(SLIP)
+    assert 1 == len(sink.slips)
+
+
 async def test_silence_in_the_middle_is_unknown(printer: EscPosReceiptPrinter, sink: ReceiptSink) -> None:
     sink.set_fault("silent", after_bytes=20)
 

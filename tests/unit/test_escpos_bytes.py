@@ -112,3 +112,9 @@ def test_line_noise_is_no_status(answers: str) -> None:
 
 def test_the_answer_in_order_is_never_mistaken_for_a_status_byte() -> None:
     assert not [byte for byte in range(256) if escpos.is_status(byte) and escpos.is_paper_answer(byte)]
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(0x00, True), (0x03, True), (0x0C, False), (0x0F, False)])
+def test_the_answer_in_order_tells_whether_paper_is_left(answer: int, expected: bool) -> None:
+    assert escpos.is_paper_answer(answer)
+    assert expected == escpos.paper_left(answer)

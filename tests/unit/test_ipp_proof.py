@@ -6,7 +6,7 @@ import pytest
 from pyipp.tags import ATTRIBUTE_TAG_MAP
 
 from firmware.core.terms import PrinterReason
-from hw.printer.absence import Expectation
+from hw.printer.absence import Expectation, surely_given_up
 from hw.printer.ipp_partner import REQUEST_ATTRIBUTES, Condition, JobReport, JobState
 from hw.printer.proof import Finding, JobWatch, Limits, Look, judge
 from hw.printer.readiness import reasons_of_printer, reasons_of_queue
@@ -133,6 +133,23 @@ def test_absence_proves_something_only_of_the_job_expected_within_one_memory(
     expectation = Expectation("cert-a", at=10, power_on=3)
 
     assert expected == expectation.covers(job_name, began=began, power_on=power_on, history_seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("state", "created_seconds", "expected"),
+    [
+        (JobState.ABORTED, 101, True),
+        (JobState.CANCELED, 101, True),
+        (JobState.COMPLETED, 101, False),  # what cupsd says of a job whose printer was switched off
+        (JobState.PROCESSING, 101, False),
+        (JobState.ABORTED, 100, False),  # the printer may have had it before it was switched off
+        (JobState.ABORTED, None, False),
+    ],
+)
+def test_the_print_server_is_believed_only_about_jobs_it_gave_up_and_the_printer_could_remember(
+    state: JobState, created_seconds: int | None, expected: bool
+) -> None:
+    assert expected == surely_given_up(JobReport(1, state, OK, 0, created_seconds), after_seconds=100)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class A4Printer:
         self._port = 0
         self._jobs: list[PrintedJob] = []
         self._first_job = 0
-        self._paper: list[Callable[[int], None]] = []
+        self._paper: list[Callable[[int], object]] = []
         self._fault: str | None = None
         self._fault_after_sheets = 0
         self._changed = asyncio.Event()
@@ -107,7 +107,7 @@ class A4Printer:
             while self._printing.locked() or await self._jobs_waiting():  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.02)
 
-    def on_paper(self, callback: Callable[[int], None]) -> None:
+    def on_paper(self, callback: Callable[[int], object]) -> None:
         """Call callback with the number of sheets whenever sheets reach the tray."""
         self._paper.append(callback)
 

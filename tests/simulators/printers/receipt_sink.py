@@ -40,7 +40,7 @@ class ReceiptSink:
         self._held = b""
         self._pending = bytearray()
         self._current = bytearray()
-        self._on_slip: list[Callable[[bytes], None]] = []
+        self._on_slip: list[Callable[[bytes], object]] = []
         self.slips: list[bytes] = []
         self.received = bytearray()
         self.complaints: list[str] = []
@@ -66,7 +66,7 @@ class ReceiptSink:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def on_slip(self, callback: Callable[[bytes], None]) -> None:
+    def on_slip(self, callback: Callable[[bytes], object]) -> None:
         """Call callback with the raw bytes of each slip when it is cut."""
         self._on_slip.append(callback)
 
