@@ -49,10 +49,13 @@ class JournalFile(_Section, frozen=True, kw_only=True):
 
 
 class Screen(_Section, frozen=True, kw_only=True):
+    """framed_by: origins whose pages may frame the screen; empty in a store."""
+
     host: Word = "127.0.0.1"
     port: Port = 8080
     keepalive_seconds: Seconds = 0.5
     silence_seconds: Seconds = 1.5
+    framed_by: list[Annotated[str, Meta(pattern=r"^http://(127\.0\.0\.1|localhost):[0-9]{1,5}$")]] = []
 
 
 class CardReader(_Section, frozen=True, kw_only=True):

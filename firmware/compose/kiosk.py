@@ -93,6 +93,7 @@ def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey
         log=log,
         keepalive_seconds=screen.keepalive_seconds,
         silence_seconds=screen.silence_seconds,
+        framed_by=screen.framed_by,
     )
 
 

@@ -13,7 +13,7 @@ another picture or another run of this program, 415 not JSON.
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,6 +50,18 @@ HEADERS = {
 LARGEST_POST_BYTES = 1024
 
 
+def headers(framed_by: Sequence[str]) -> dict[str, str]:
+    """The headers of every answer; only these origins may frame the page."""
+    if not framed_by:
+        return HEADERS
+    policy = HEADERS["Content-Security-Policy"]
+    return HEADERS | {
+        "Content-Security-Policy": policy.replace(
+            "frame-ancestors 'none'", f"frame-ancestors {' '.join(framed_by)}"
+        )
+    }
+
+
 class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A touch on the picture seq of the run boot; the same as pressing that key."""
 
@@ -73,6 +85,7 @@ class ScreenServer:
     pressed: called on the loop for each touch that was meant for the picture now shown.
     keepalive_seconds: longest silence of the event stream.
     silence_seconds: silence after which the page says by itself that the machine is out of order.
+    framed_by: origins whose pages may show the screen in a frame, such as a trainer's bench; none in a store.
     """
 
     def __init__(
@@ -85,6 +98,7 @@ class ScreenServer:
         log: Logbook,
         keepalive_seconds: float,
         silence_seconds: float,
+        framed_by: Sequence[str] = (),
     ) -> None:
         if host not in LOOPBACK:
             raise ConfigError(f"screen host {host}: only a loopback address may show the screen")
@@ -99,6 +113,7 @@ class ScreenServer:
         self._log = log
         self._keepalive_seconds = keepalive_seconds
         self._silence_seconds = silence_seconds
+        self._headers = headers(framed_by)
         self._boot = secrets.token_hex(16)
         self._seq = 0
         self._screen: Screen | None = None
@@ -124,10 +139,13 @@ class ScreenServer:
         """Seconds since the page last said that it draws; None if it never did."""
         return None if self._alive_at is None else asyncio.get_running_loop().time() - self._alive_at
 
+    async def _add_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(self._headers)
+
     async def start(self) -> None:
         """Listen. Raises ConfigError if the port cannot be opened."""
         app = web.Application(client_max_size=LARGEST_POST_BYTES, middlewares=[self._guard])
-        app.on_response_prepare.append(_add_headers)
+        app.on_response_prepare.append(self._add_headers)
         for path, (name, content_type) in FILES.items():
             app.router.add_get(path, _file(PAGE / name, content_type))
         app.router.add_get("/events", self._events)
@@ -266,7 +284,3 @@ def _file(path: Path, content_type: str) -> Callable[[web.Request], Awaitable[we
         return web.Response(body=content, content_type=content_type, charset="utf-8")
 
     return answer
-
-
-async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)

@@ -88,7 +88,13 @@ async def _show(wanted: argparse.Namespace) -> int:
 
 
 async def _world_until(stop: asyncio.Event, wanted: argparse.Namespace) -> int:
-    async with World(hours=_hours(wanted), screen_port=wanted.port, page_ms=1500) as world:
+    frames = [f"http://{host}:{wanted.bench_port}" for host in ("127.0.0.1", "localhost")]
+    async with World(
+        hours=_hours(wanted),
+        screen_port=wanted.port,
+        page_ms=1500,
+        overrides={"screen": {"framed_by": frames}},
+    ) as world:
         panel = BenchPanel(world, port=wanted.bench_port, kiosk_url=world.screen_url)
         await panel.start()
         try:
