@@ -10,8 +10,8 @@ from hw.coin.cctalk import HOST_ADDRESS, Answer, Frame, Garbled, Header, decode,
 from hw.serial_line import SerialLine
 
 ANSWERS = frozenset(Answer)
-LONGEST_FLUSH_SILENCES = 8
-"""A line that babbles longer than this many silences is not waited for any more."""
+LONGEST_FLUSH_SILENCES = 5
+"""How many silences long a babbling line is waited for; the other device must be polled meanwhile."""
 
 
 class NotExecuted(MadoguchiError, RuntimeError):
@@ -150,12 +150,13 @@ class CcTalkBus:
         self._line.discard_input()
 
     async def _wait_for_silence(self) -> None:
-        for _ in range(LONGEST_FLUSH_SILENCES):
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LONGEST_FLUSH_SILENCES * self._silence_seconds
+        while loop.time() < deadline:
             try:
                 await self._line.read_some(self._silence_seconds)
             except TimeoutError:
                 return
-            self._line.discard_input()
 
     async def _exchange(self, request: Frame, reply_seconds: float | None) -> Frame:
         sent = encode(request)

@@ -107,7 +107,7 @@ async def test_a_burst_of_eight_tells_five_says_three_are_lost_and_closes_the_sl
         await ear.until(lambda: len(ear.coins) == 6)
         assert CoinsSuspect(lost=3, code=0, mark=mark(3)) == ear.coins[0]
         assert ear.yen == [100, 100, 500, 100, 500]
-        await acceptor.stop()
+        await _polls(machine, 2)
         assert not machine.drop_coin(100)
         assert machine.cash_box_yen - ear.credited_yen == 1500
 
@@ -129,20 +129,6 @@ async def test_garbled_and_lost_replies_neither_lose_nor_double_a_coin(echo: boo
         await acceptor.stop()
         assert ear.yen == [500, 100, 100]
         assert EventId.COIN_ACCEPTOR_GONE not in ear.logged
-
-
-async def test_the_answer_of_another_device_is_not_believed() -> None:
-    ear = Ear()
-    async with CoinMachine(echo=False) as machine, acceptor_on(machine, ear) as acceptor:
-        await ear.until(lambda: ear.acceptor_works)
-        await acceptor.accept(COINS)
-        from_the_hopper = bytes.fromhex("01 0b 03 00 05 0301 0301 0301 0301 0301")
-        machine.watch_frames(lambda _: machine.noise(from_the_hopper + bytes((-sum(from_the_hopper) % 256,))))
-        await ear.until(lambda: EventId.CCTALK_GARBLED in ear.logged)
-        machine.watch_frames(None)
-        await ear.until(lambda: ear.acceptor_works)
-        await acceptor.stop()
-        assert ear.coins == []
 
 
 async def test_a_coin_in_flight_at_stop_is_told_before_stop_returns() -> None:
@@ -167,7 +153,7 @@ async def test_a_line_lost_while_accepting_tells_its_coin_later_and_leaves_the_s
             await acceptor.accept(COINS)
         machine.come_back()
         await ear.until(lambda: ear.acceptor_works and ear.credited_yen == 500)
-        await acceptor.stop()
+        await _polls(machine, 2)
         assert not machine.drop_coin(500)
         await acceptor.accept(COINS)
         assert machine.drop_coin(500)
@@ -435,7 +421,7 @@ async def test_whatever_the_line_does_the_books_agree_with_the_cash_box(seed: in
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     ear = Ear()
     async with CoinMachine(restart_seconds=0.02) as machine, acceptor_on(machine, ear) as acceptor:
-        for _ in range(12):
+        for _ in range(8):
             await ear.until(lambda: ear.acceptor_works)
             trouble = chance.choice(["none", "garble", "lose", "deaf", "noise", "vanish"])
             try:

@@ -69,6 +69,15 @@ async def test_a_hopper_empty_at_the_second_coin_says_so_after_one_more_try() ->
         assert machine.paid_coins == 2
 
 
+async def test_a_lost_reply_of_an_empty_hopper_is_no_other_than_an_empty_hopper() -> None:
+    ear = Ear()
+    async with CoinMachine(hopper_coins=0) as machine, hopper_on(machine, ear, coins=20) as hopper:
+        await ear.until(lambda: ear.hopper.working)
+        machine.drop_replies(2, header=DISPENSE)
+        assert await hopper.pay_one(LIFE) is Certainty.NOT_DONE
+        assert (commands(machine), ear.hopper.coins) == (2, 0)
+
+
 async def test_a_jam_that_frees_itself_pays_at_the_second_try() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:

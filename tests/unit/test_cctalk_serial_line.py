@@ -79,14 +79,20 @@ async def test_a_far_end_that_takes_nothing_times_out(far: FarEnd) -> None:
 async def test_a_long_write_waits_for_a_slow_far_end(far: FarEnd) -> None:
     line = SerialLine(far.path)
     line.open()
-    os.set_blocking(far.fd, False)
     taken = bytearray()
+    whole = asyncio.Event()
+
+    def take_a_little() -> None:
+        taken.extend(os.read(far.fd, 256))
+        if len(taken) == 100_000:
+            whole.set()
+
     loop = asyncio.get_running_loop()
-    loop.add_reader(far.fd, lambda: taken.extend(os.read(far.fd, 256)))
-    await line.write(bytes(20_000), seconds=5)
-    line.close()
+    loop.add_reader(far.fd, take_a_little)
+    await line.write(bytes(100_000), seconds=5)
+    await asyncio.wait_for(whole.wait(), 5)
     loop.remove_reader(far.fd)
-    assert len(taken) > 10_000
+    line.close()
 
 
 async def test_an_unplugged_line_ends_a_waiting_read(far: FarEnd) -> None:

@@ -179,6 +179,11 @@ class CoinMachine:
         """Lose the next replies (to this header); the slave has done what was asked."""
         self._line.faults += [(Fault.LOST, header)] * replies
 
+    def delay_replies(self, replies: int, seconds: float, *, header: int | None = None) -> None:
+        """Let the next replies (to this header) come so much later; seconds hold for all delayed ones."""
+        self._line.late_seconds = seconds
+        self._line.faults += [(Fault.LATE, header)] * replies
+
     def drop_requests(self, requests: int, *, header: int | None = None) -> None:
         """Lose the next requests (of this header) before the slave hears them."""
         self._line.faults += [(Fault.DEAF, header)] * requests

@@ -43,6 +43,7 @@ class Fault(enum.Enum):
 
     DEAF = "deaf"  # the slave does not hear the request
     LOST = "lost"  # it does what is asked, the reply is lost
+    LATE = "late"  # it does what is asked, the reply comes late
     GARBLED = "garbled"  # it does what is asked, a bit of the reply is flipped
 
 
@@ -61,6 +62,7 @@ class Line:
     paced: bool
     slaves: dict[int, Slave]
     frames: list[SeenFrame] = field(default_factory=list)
+    late_seconds: float = 0.0
     on_frame: Callable[[SeenFrame], None] | None = None
     faults: list[tuple[Fault, int | None]] = field(default_factory=list)
     _hung: list[int] = field(default_factory=list)
@@ -172,4 +174,7 @@ class Line:
         reply = frame(1, address, 5, b"") if answer is None else frame(1, address, 0, answer)
         if self._goes_wrong(Fault.GARBLED, header):
             reply = reply[:-1] + bytes((reply[-1] ^ 0x40,))
-        self.send(reply)
+        if self._goes_wrong(Fault.LATE, header):
+            asyncio.get_running_loop().call_later(self.late_seconds, self.send, reply)
+        else:
+            self.send(reply)
