@@ -106,6 +106,7 @@ class World:
         self.eyes: Eyes
         self.kiosk: asyncio.subprocess.Process | None = None
         self._wiring: Wiring
+        self._sockets: Path
         self._lock = asyncio.Lock()
         self._state = WorldState(
             kiosk_running=False,
@@ -165,6 +166,9 @@ class World:
 
     async def _start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
+        # A Unix socket's path is at most 107 bytes: no folder of the caller's.
+        self._sockets = Path(tempfile.mkdtemp(prefix="pins-"))
+        self._undo.callback(shutil.rmtree, self._sockets, ignore_errors=True)
         PKI.parent.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(make_test_pki, PKI, PEOPLE)
         self._undo.push_async_callback(self.cards_stand.stop)
@@ -232,7 +236,7 @@ class World:
 
     async def start_kiosk(self) -> None:
         """Start the daemon on simulated pins and wait until it answers on them."""
-        pin_socket = Path(self.coins.path).parent / "pins"
+        pin_socket = self._sockets / "pins"
         with self.log.open("ab") as log:
             self.kiosk = await asyncio.create_subprocess_exec(
                 sys.executable,
