@@ -352,7 +352,7 @@ async def test_a_cancelled_accept_leaves_the_slot_closed() -> None:
             opening.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await opening
-            await acceptor.stop()
+            await _polls(machine, 2)
             assert not machine.slot_is_open
 
 

@@ -41,7 +41,7 @@ async def test_a_late_reply_is_not_taken_for_the_next_answer(machine: CoinMachin
 
 
 async def test_a_reply_to_a_cancelled_request_is_not_taken_for_the_next_answer(machine: CoinMachine) -> None:
-    machine.delay_replies(1, 0.02, header=Header.REQUEST_DISPENSE_COUNT)
+    machine.delay_replies(2, 0.02)
     heard = asyncio.Event()
     machine.watch_frames(lambda _: heard.set())
     async with bus_on(machine) as bus:
