@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
 from tests.simulators.bench.panel import BenchPanel
@@ -147,7 +147,7 @@ async def _visit(resident: Resident, kind: Kind, copies: int) -> str | None:
     """None, or what went wrong in words."""
     coins = (COIN_YEN,) * -(-FEE_YEN * copies // COIN_YEN)
     try:
-        await resident.visit(kind, copies=copies, coins=coins)
+        await _unless_the_kiosk_ends(resident.world, resident.visit(kind, copies=copies, coins=coins))
         async with asyncio.timeout(REPORT_SECONDS):
             await resident.world.logged("municipality-told")
     except TimeoutError as error:
@@ -155,6 +155,19 @@ async def _visit(resident: Resident, kind: Kind, copies: int) -> str | None:
     except WorldRefusal as error:
         return str(error)
     return None
+
+
+async def _unless_the_kiosk_ends(world: World, visit: Coroutine[None, None, None]) -> None:
+    """Raises WorldRefusal with the kiosk's last words if it does not live through the visit."""
+    visiting = asyncio.create_task(visit)
+    ending = asyncio.create_task(world.kiosk_ended())
+    await asyncio.wait({visiting, ending}, return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    if not visiting.done():
+        visiting.cancel()
+        await asyncio.gather(visiting, return_exceptions=True)
+        raise WorldRefusal(f"the kiosk ended: {world.last_words()}")
+    await visiting
 
 
 async def _collect(world: World, out: Path) -> list[str]:

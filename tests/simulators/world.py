@@ -269,6 +269,11 @@ class World:
             self.pins = await connecting
             self._undo.push_async_callback(self.pins.close)
 
+    async def kiosk_ended(self) -> None:
+        """Wait until the kiosk's process is gone."""
+        if self.kiosk is not None:
+            await self.kiosk.wait()
+
     def last_words(self) -> str:
         """The last line of the kiosk's log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
