@@ -47,8 +47,11 @@ class _Key:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
+    """task carried the order out: an equal order of a later state is not answered by it."""
+
     order: o.Order
     event: e.Event
+    task: asyncio.Task[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +164,9 @@ class Runner:
                 return event
             case _Key():
                 return self._key_event(item)
-            case _Answer(order=order, event=event):
-                if isinstance(order, _BOUND) and order not in self._bound:
-                    self._log(EventId.LATE_ANSWER_DROPPED, event=type(event).__name__)
+            case _Answer(order=order, event=event, task=task):
+                if isinstance(order, _BOUND) and self._bound.get(order) is not task:
+                    self._log(EventId.LATE_ANSWER_DROPPED, answer=type(event).__name__)
                     return None
                 return event
             case _:
@@ -216,7 +219,7 @@ class Runner:
 
     def _task(self, order: o.Order) -> asyncio.Task[None]:
         def answer(event: e.Event) -> None:
-            self._inbox.put_nowait(_Answer(order, event))
+            self._inbox.put_nowait(_Answer(order, event, task))
 
         task = asyncio.create_task(self._crew.carry_out(order, answer), name=type(order).__name__)
         task.add_done_callback(lambda ended: self._ended(order, ended))
@@ -229,12 +232,12 @@ class Runner:
         self._log(EventId.TASK_FAILED, order=type(order).__name__, error=type(error).__name__)
         fallback = self._crew.failed(order)
         if fallback is not None:
-            self._inbox.put_nowait(_Answer(order, fallback))
+            self._inbox.put_nowait(_Answer(order, fallback, task))
 
     async def _stop(self) -> None:
+        self._pin.clear()
         tasks = [*self._bound.values(), *self._committed]
+        self._bound.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._bound.clear()
-        self._pin.clear()
