@@ -5,46 +5,50 @@ from collections.abc import Callable
 
 from firmware.ports import DocumentWorker
 
+Started = tuple[DocumentWorker, bytes]
+"""A worker and its public key."""
+
 
 class SpareWorker:
     """Starts the next worker when one is taken."""
 
     def __init__(self, new_worker: Callable[[], DocumentWorker]) -> None:
         self._new_worker = new_worker
-        self._next: asyncio.Task[tuple[DocumentWorker, bytes]] | None = None
+        self._next: asyncio.Task[Started] | None = None
 
     def prepare(self) -> None:
-        """Begin to start the next worker, if none is on its way."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._start(), name="spare-worker")
+        """Begin to start the next worker, unless one is ready or on its way."""
+        self._coming()
 
-    async def take(self) -> tuple[DocumentWorker, bytes]:
-        """A started worker and its public key. Raises DocumentError if it does not start."""
-        self.prepare()
-        coming, self._next = self._next, None
-        if coming is None:
-            raise LookupError("no worker is on its way")
-        try:
-            return await coming
-        except asyncio.CancelledError:
-            coming.add_done_callback(_end_unused)
-            raise
+    async def take(self) -> Started:
+        """A worker of one's own. Raises DocumentError if it does not start.
+
+        A caller that is cancelled leaves it to the next one: nothing of a visit has reached it.
+        """
+        coming = self._coming()
+        started = await asyncio.shield(coming)
+        if coming is not self._next:
+            return await self.take()
+        self._next = None
+        return started
 
     async def close(self) -> None:
-        """End the worker nobody took."""
+        """Wait for the worker that nobody took and end it."""
         coming, self._next = self._next, None
         if coming is not None:
             (result,) = await asyncio.gather(coming, return_exceptions=True)
             if isinstance(result, tuple):
                 await result[0].end()
 
-    async def _start(self) -> tuple[DocumentWorker, bytes]:
+    def _coming(self) -> asyncio.Task[Started]:
+        if self._next is None or _failed(self._next):
+            self._next = asyncio.create_task(self._start(), name="spare-worker")
+        return self._next
+
+    async def _start(self) -> Started:
         worker = self._new_worker()
         return worker, await worker.start()
 
 
-def _end_unused(coming: asyncio.Task[tuple[DocumentWorker, bytes]]) -> None:
-    """A visit that was cancelled while its worker started leaves nothing behind."""
-    if not coming.cancelled() and coming.exception() is None:
-        worker, _ = coming.result()
-        asyncio.get_running_loop().create_task(worker.end(), name="end-unused-worker")
+def _failed(start: asyncio.Task[Started]) -> bool:
+    return start.done() and (start.cancelled() or start.exception() is not None)
