@@ -1,7 +1,9 @@
 """The crew carries the engine's orders out through the ports and brings back the answers."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import TypeVar, assert_never
 
@@ -132,10 +134,11 @@ class DeviceCrew:
         return careful.get(type(order))
 
     async def close(self) -> None:
-        """Shut the slot and forget the visit."""
-        await self._end_visit()
-        if self._closing is not None:
-            await self._closing
+        """Shut the slot, whatever fails, and forget the visit."""
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._end_visit)
+            with contextlib.suppress(DeviceGone):
+                await self._close_slot()
 
     async def _read_card(self, order: o.ReadCard, answer: Answer) -> None:
         self._scope = VisitScope(order.visit)
@@ -234,20 +237,27 @@ class DeviceCrew:
     async def _accept(self, order: o.AcceptCoins) -> None:
         """Open the slot until cancelled; shutting it drains coins in flight in the background."""
         if self._closing is not None:
-            await asyncio.shield(self._closing)
+            await asyncio.wait([self._closing])
         try:
             await self._devices.acceptor.accept(order.denominations)
             await asyncio.Event().wait()
         except DeviceGone:
             return  # the level has told the engine
         finally:
-            self._closing = asyncio.create_task(self._devices.acceptor.stop(), name="shut-slot")
+            self._closing = self._shut_slot()
 
     async def _close_slot(self) -> None:
+        """Returns when no coin can come any more, however often the slot was shut meanwhile."""
         if self._closing is None:
-            self._closing = asyncio.create_task(self._devices.acceptor.stop(), name="shut-slot")
-        await asyncio.shield(self._closing)
-        self._closing = None
+            self._closing = self._shut_slot()
+        while (closing := self._closing) is not None:
+            await asyncio.wait([closing])
+            if self._closing is closing:
+                self._closing = None
+            closing.result()
+
+    def _shut_slot(self) -> asyncio.Task[None]:
+        return asyncio.create_task(self._devices.acceptor.stop(), name="shut-slot")
 
     async def _release(self, order: o.Release, answer: Answer) -> None:
         try:
@@ -281,15 +291,20 @@ class DeviceCrew:
         answer(e.PrintFinished(result.certainty, result.pages_out))
 
     async def _end_visit(self) -> None:
+        """Each part ends, whatever happens to the others; what holds personal data ends first."""
         scope, self._scope = self._scope, VisitScope(VisitId(""))
-        await self._devices.card.release()
-        if scope.worker is not None:
-            await scope.worker.end()
-        if scope.session is not None:
-            try:
-                await self._devices.municipality.end_session(scope.session.session_id)
-            except MunicipalityError as error:
-                self._log(EventId.MUNICIPALITY_GONE, error=type(error).__name__)
+        async with AsyncExitStack() as undo:
+            if scope.session is not None:
+                undo.push_async_callback(self._end_session, scope.session.session_id)
+            undo.push_async_callback(self._devices.card.release)
+            if scope.worker is not None:
+                undo.push_async_callback(scope.worker.end)
+
+    async def _end_session(self, session_id: str) -> None:
+        try:
+            await self._devices.municipality.end_session(session_id)
+        except MunicipalityError as error:
+            self._log(EventId.MUNICIPALITY_GONE, error=type(error).__name__)
 
     def _answer_municipality(self, error: MunicipalityError, answer: Answer) -> None:
         if isinstance(error, Refused):
