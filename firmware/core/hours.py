@@ -39,15 +39,13 @@ def service_hours(now: datetime, rule: HoursRule) -> ServiceHours:
     if any(closure.begins <= now < closure.ends for closure in rule.closures):
         return ServiceHours.MAINTENANCE
     local = now.astimezone(JST)
-    if not rule.opens <= local.time() < rule.closes:
+    if not rule.round_the_clock and not rule.opens <= local.time() < rule.closes:
         return ServiceHours.CLOSED
-    closing = local.replace(
-        hour=rule.closes.hour, minute=rule.closes.minute, second=rule.closes.second, microsecond=0
-    )
-    soon = [closing, *(c.begins for c in rule.closures if c.begins > now)]
-    return (
-        ServiceHours.CLOSING if min(soon) - now <= timedelta(minutes=rule.last_minutes) else ServiceHours.OPEN
-    )
+    ends = [closure.begins for closure in rule.closures if closure.begins > now]
+    if not rule.round_the_clock:
+        ends.append(datetime.combine(local.date(), rule.closes, JST))
+    last = timedelta(minutes=rule.last_minutes)
+    return ServiceHours.CLOSING if any(end - now <= last for end in ends) else ServiceHours.OPEN
 
 
 def opens_next(now: datetime, rule: HoursRule) -> datetime:

@@ -332,7 +332,7 @@ def taking_all_guard(state: s.TakingAll, facts: Facts, _rules: Rules) -> Step | 
 def paper_forgotten(state: s.TakingAll, _event: e.TimedOut, _facts: Facts, rules: Rules) -> Step:
     """After the last alarm the kiosk stays shut by its facts until the tray is empty (R17)."""
     if state.alarms >= rules.most_alarms:
-        return Step(s.NotServing())
+        return Step(s.NotServing(), orders=(o.Speak(rules.languages[0]),))
     return Step(replace(state, alarms=state.alarms + 1), orders=(o.Sound(o.Alarm.ALARM),))
 
 
