@@ -12,8 +12,10 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -84,6 +86,13 @@ class Journal:
         """
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
 
+    async def read(self) -> tuple[Entry, ...]:
+        """Check and return every entry of a journal that another process may have open; changes nothing.
+
+        Raises JournalError as `open` does, and if there is no journal.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+
     async def append(self, records: Sequence[Record]) -> None:
         """Commit the records in one transaction, in order. Raises JournalError; then stop."""
         await asyncio.shield(
@@ -99,21 +108,32 @@ class Journal:
     def _open(self) -> tuple[Entry, ...]:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        except OSError as cause:
+            raise JournalError(f"{self._path.name}: its folder cannot be made") from cause
+        with ExitStack() as undo, self._named():
+            connection = undo.enter_context(closing(_connect(self._path, "rwc")))
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             self._assert_pragma(connection, "journal_mode", "wal")
             self._assert_pragma(connection, "synchronous", _FULL)
             connection.executescript(_SCHEMA)
             entries = tuple(self._checked(connection))
-        except sqlite3.Error as cause:
-            raise JournalError(f"{self._path.name}: {cause}") from cause
-        except OSError as cause:
-            raise JournalError(f"{self._path.name}: cannot be opened") from cause
+            undo.pop_all()
         if entries:
             self._seq, self._chain = entries[-1].seq, entries[-1].chain
         self._connection = connection
         return entries
+
+    def _read(self) -> tuple[Entry, ...]:
+        with self._named(), closing(_connect(self._path, "ro")) as connection:
+            return tuple(self._checked(connection))
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as cause:
+            raise JournalError(f"{self._path.name}: {cause}") from cause
 
     def _assert_pragma(self, connection: sqlite3.Connection, name: str, wanted: str | int) -> None:
         (found,) = connection.execute(f"PRAGMA {name}").fetchone()
@@ -126,8 +146,9 @@ class Journal:
         for expected, (seq, at, name, fields, found) in enumerate(rows, start=1):
             if seq != expected:
                 raise JournalError(f"{self._path.name}: entry {expected} is missing")
-            chain = self._link(chain, seq, at, name, fields)
-            if not hmac.compare_digest(chain, found):
+            sound = all(isinstance(column, str) for column in (at, name, fields)) and isinstance(found, bytes)
+            chain = self._link(chain, seq, at, name, fields) if sound else b""
+            if not sound or not hmac.compare_digest(chain, found):
                 raise JournalError(f"{self._path.name}: entry {seq} does not match its chain")
             yield Entry(seq, at, self._decoded(seq, name, fields), chain)
 
@@ -152,15 +173,20 @@ class Journal:
             fields = json.dumps(msgspec.to_builtins(record), sort_keys=True)
             chain = self._link(chain, seq, at, type(record).__name__, fields)
             rows.append((seq, at, type(record).__name__, fields, chain))
-        try:
+        with self._named():
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as cause:
-            raise JournalError(f"{self._path.name}: {cause}") from cause
         self._seq, self._chain = seq, chain
 
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    # A damaged text must reach the chain, which names its entry.
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+    return connection
