@@ -5,14 +5,17 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from firmware import __version__
 from firmware.errors import ConfigError, JournalError
+from firmware.shell.last_words import KioskFailed
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 EXIT_JOURNAL = 74  # EX_IOERR
+EXIT_FAILED = 70  # EX_SOFTWARE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JournalError as error:
         print(f"madoguchi: journal: {error}", file=sys.stderr)
         return EXIT_JOURNAL
+    except KioskFailed as error:
+        print(f"madoguchi: {error}", file=sys.stderr)
+        return EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,19 +52,24 @@ def _parser() -> argparse.ArgumentParser:
 def _run(wanted: argparse.Namespace) -> int:
     from firmware.compose.kiosk import run_kiosk
 
-    async def until_signalled() -> None:
-        running = asyncio.ensure_future(run_kiosk(wanted.config))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, running.cancel)
-        await running
-
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(until_signalled())
-    except* (ConfigError, JournalError) as group:
-        raise group.exceptions[0] from None
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_until_signalled(run_kiosk(wanted.config)))
     return 0
+
+
+async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
+    """Cancel once: a second cancel would tear the shutting of the coin slot in two."""
+    running = asyncio.create_task(kiosk)
+    signalled = asyncio.Event()
+
+    def stop() -> None:
+        if not signalled.is_set():
+            signalled.set()
+            running.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    await running
 
 
 def _check_config(wanted: argparse.Namespace) -> int:

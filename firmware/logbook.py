@@ -4,6 +4,7 @@ No free text from outside and no personal data can be written: a field is a numb
 truth value, a member of an enum or a word that matches a narrow pattern.
 """
 
+import contextlib
 import enum
 import json
 import re
@@ -22,6 +23,7 @@ class EventId(enum.Enum):
     STATE_ENTERED = "state-entered"
     LATE_ANSWER_DROPPED = "late-answer-dropped"
     TASK_FAILED = "task-failed"
+    LIBRARY_WARNED = "library-warned"
     JOURNAL_FAILED = "journal-failed"
     PANEL_GONE = "panel-gone"
     PANEL_BACK = "panel-back"
@@ -67,12 +69,12 @@ class EventId(enum.Enum):
 
 FIELDS = frozenset(
     """
-    state event order reason outcome kind yen coins tries_left status_word header code sheets pages
+    state answer order reason outcome kind yen coins tries_left status_word header code sheets pages
     copies milliseconds attempt step certainty device error visit job version records refusal count
     """.split()
 )
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+/-]{0,79}\Z")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+/-]{0,79}\Z")
 
 FieldValue = int | float | bool | enum.Enum | str
 
@@ -83,7 +85,7 @@ class Logbook(Protocol):
     def __call__(self, event: EventId, /, **fields: FieldValue) -> None:
         """Write one event.
 
-        Raises ValueError for a field that is not allow-listed or a value that is not a word.
+        Raises ValueError for a field that is not allow-listed or a value that is no word or finite number.
         """
 
 
@@ -102,15 +104,20 @@ def line(event: EventId, now: datetime, fields: dict[str, FieldValue]) -> str:
         if not isinstance(plain, int | float | bool | str):
             raise ValueError(f"log field {name} is not a plain value")  # noqa: TRY004 - one error to catch
         entry[name] = plain
-    return json.dumps(entry, ensure_ascii=True)
+    return json.dumps(entry, ensure_ascii=True, allow_nan=False)
 
 
 class JsonLog:
-    """Writes to a text stream, standard error by default, where journald reads it."""
+    """Writes to a text stream, standard error by default, where journald reads it.
+
+    A stream that takes no more loses the line: no visit ends for want of a log.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
 
     def __call__(self, event: EventId, /, **fields: FieldValue) -> None:
-        self._stream.write(line(event, datetime.now(UTC), fields) + "\n")
-        self._stream.flush()
+        text = line(event, datetime.now(UTC), fields)
+        with contextlib.suppress(OSError):
+            self._stream.write(text + "\n")
+            self._stream.flush()

@@ -16,7 +16,7 @@ from firmware.core.states import Slip
 from firmware.core.terms import Certainty, CertificateKind, KeypadKey, Language, Yen
 from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
-from firmware.errors import ConfigError, JournalError
+from firmware.errors import ConfigError
 from firmware.logbook import EventId, JsonLog, Logbook
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
@@ -28,6 +28,7 @@ from firmware.shell.crew import DeviceCrew
 from firmware.shell.daemon import Daemon, Parts
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
+from firmware.shell.last_words import last_words, no_strays
 from firmware.shell.notify import ServiceManager
 from firmware.shell.pin import PinBuffer
 from firmware.shell.workers import SpareWorker
@@ -45,11 +46,16 @@ _SETTLE_SECONDS = 15.0
 
 
 async def run_kiosk(config: Path) -> None:
-    """Run the kiosk until cancelled. Raises ConfigError, JournalError."""
+    """Run the kiosk until cancelled. Raises ConfigError, JournalError, KioskFailed."""
     settings = load(config)
     log = JsonLog()
+    with last_words(log):
+        no_strays(log)
+        await _run(config, settings, log)
+
+
+async def _run(config: Path, settings: Settings, log: Logbook) -> None:
     log(EventId.CONFIG_LOADED, version=__version__)
-    manager = ServiceManager()
     async with AsyncExitStack() as undo:
         journal = open_journal(settings)
         undo.push_async_callback(journal.close)
@@ -65,9 +71,8 @@ async def run_kiosk(config: Path) -> None:
         screen = screen_server(settings, log, touched)
         kiosk = Kiosk(settings, config, log)
         daemon = Daemon(kiosk.parts(entries, journal, bus, screen), entries, log)
-        undo.callback(manager.stopping)
         log(EventId.DAEMON_STARTED, version=__version__)
-        await daemon.run(manager)
+        await daemon.run(ServiceManager())
 
 
 def open_journal(settings: Settings) -> Journal:
@@ -222,11 +227,9 @@ def coins_left(settings: Settings, entries: Sequence[Entry]) -> int:
 async def read_journal(config: Path) -> tuple[Entry, ...]:
     """Every entry, checked. Raises ConfigError, JournalError."""
     settings = load(config)
-    if not settings.path(settings.file.journal.path).exists():
-        raise JournalError(f"{settings.file.journal.path}: there is no journal")
     journal = open_journal(settings)
     try:
-        return await journal.open()
+        return await journal.read()
     finally:
         await journal.close()
 

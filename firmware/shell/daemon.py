@@ -107,6 +107,7 @@ class Daemon:
             self._outbox.note(entry.record for entry in self._entries)
             await self._parts.journal.append((r.DaemonStarted(__version__),))
             await self._wait_for_coin_devices()
+            undo.callback(manager.stopping)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
                 tasks.create_task(manager.keep_alive(), name="watchdog")
