@@ -18,6 +18,7 @@ from msgspec import Meta
 from firmware.core.fees import Fee, overlaps
 from firmware.core.hours import Closure, HoursRule
 from firmware.core.rules import Rules
+from firmware.core.screens import Place
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
 from firmware.errors import ConfigError
 
@@ -25,6 +26,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Pin = Annotated[int, Meta(ge=0, le=27)]
 Level = Annotated[int, Meta(ge=0, le=1)]
+Coin = Annotated[Yen, Meta(gt=0, le=500)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -38,7 +40,9 @@ class Kiosk(_Section, frozen=True, kw_only=True):
     urn: Annotated[str, Meta(pattern=r"^urn:kiosk:[a-z0-9][a-z0-9-]{0,62}$")]
     profiles: Annotated[list[str], Meta(min_length=1)]
     messages: str = "messages"
-    languages: list[Language] = msgspec.field(default_factory=lambda: [Language.JA, Language.EN])
+    languages: Annotated[list[Language], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: [Language.JA, Language.EN]
+    )
 
 
 class JournalFile(_Section, frozen=True, kw_only=True):
@@ -95,7 +99,7 @@ class Coins(_Section, frozen=True, kw_only=True):
     device: str
     baud: int = 9600
     serial: Annotated[int, Meta(ge=0, le=0xFFFFFF)] = 0
-    denominations_yen: list[Yen]
+    denominations_yen: Annotated[list[Coin], Meta(min_length=1)]
     drain_seconds: Seconds = 2.0
     poll_seconds: Seconds = 0.2
 
@@ -103,7 +107,7 @@ class Coins(_Section, frozen=True, kw_only=True):
 class Hopper(_Section, frozen=True, kw_only=True):
     """coins_loaded: coins put in when the journal began; what was paid out since is counted there."""
 
-    coin_yen: Yen = 100
+    coin_yen: Coin = 100
     coins_loaded: Annotated[int, Meta(ge=0)]
     minimum_coins: Annotated[int, Meta(ge=0)] = 8
 
@@ -262,18 +266,13 @@ class Settings:
 
 def load(path: Path) -> Settings:
     """Read kiosk.toml and its profiles. Raises ConfigError."""
-    file = _typed(path, _table(path), KioskFile)
+    file = _typed(path.name, _table(path), KioskFile)
     _check_machine(path, file)
     profiles = [path.parent / name for name in file.kiosk.profiles]
-    profile = _typed(profiles[-1], merge([(p.name, _table(p)) for p in profiles]), ProfileFile)
-    name = profiles[-1].name
-    fees = tuple(Fee(f.kind, f.yen, f.valid_from, f.valid_to) for f in profile.fees)
-    for earlier, later in overlaps(fees):
-        raise ConfigError(
-            f"{name}: fees: two fees of {later.kind.value} hold on {later.valid_from}"
-            f" ({earlier.yen} and {later.yen} yen); expected one a day"
-        )
-    _check_money(path, file, fees)
+    name = " + ".join(file.kiosk.profiles)
+    profile = _typed(name, merge([(p.name, _table(p)) for p in profiles]), ProfileFile)
+    fees = _fees(name, profile)
+    _check_money(path.name, file, name, fees)
     return Settings(
         directory=path.parent,
         file=file,
@@ -335,13 +334,13 @@ def _table(path: Path) -> dict[str, Any]:
 T = TypeVar("T")
 
 
-def _typed(path: Path, table: dict[str, Any], kind: type[T]) -> T:
+def _typed(name: str, table: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(table, kind, strict=True)
     except msgspec.ValidationError as cause:
         message, _, where = str(cause).partition(" - at `$")
         key = where.rstrip("`").lstrip(".")
-        raise ConfigError(f"{path.name}: {key or 'top level'}: {message}") from cause
+        raise ConfigError(f"{name}: {key or 'top level'}: {message}") from cause
 
 
 def _check_machine(path: Path, file: KioskFile) -> None:
@@ -353,12 +352,22 @@ def _check_machine(path: Path, file: KioskFile) -> None:
             f"{path.name}: keypad.layout: unknown key {unknown[0]!r}; expected {', '.join(sorted(known))}"
         )
     if missing := sorted(known - set(names)):
-        raise ConfigError(f"{path.name}: keypad.layout: key {missing[0]!r} is missing")
+        raise ConfigError(
+            f"{path.name}: keypad.layout: key {missing[0]!r} is missing; expected every key once"
+        )
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"{path.name}: keypad.layout: key {twice[0]!r} is there twice; expected it once")
     if len(keypad.layout) != len(keypad.row_pins) or any(
         len(row) != len(keypad.column_pins) for row in keypad.layout
     ):
         raise ConfigError(f"{path.name}: keypad.layout: expected one list a row pin, one key a column pin")
     panel = file.panel
+    places = {place.value for place in Place}
+    if wrong := sorted(places ^ panel.lamp_pins.keys()):
+        raise ConfigError(
+            f"{path.name}: panel.lamp_pins: {wrong[0]!r} is missing or unknown;"
+            f" expected {', '.join(sorted(places))}"
+        )
     pins = [
         *keypad.row_pins,
         *keypad.column_pins,
@@ -366,23 +375,41 @@ def _check_machine(path: Path, file: KioskFile) -> None:
         panel.buzzer_pin,
         *(sensor.pin for sensor in (panel.door, panel.paper, panel.change)),
     ]
-    if twice := sorted({pin for pin in pins if pins.count(pin) > 1}):
-        raise ConfigError(f"{path.name}: keypad, panel: GPIO {twice[0]} is used twice")
+    if shared := sorted({pin for pin in pins if pins.count(pin) > 1}):
+        raise ConfigError(
+            f"{path.name}: keypad, panel: GPIO {shared[0]} is used twice; expected one wire a pin"
+        )
 
 
-def _check_money(path: Path, file: KioskFile, fees: Sequence[Fee]) -> None:
+def _fees(name: str, profile: ProfileFile) -> tuple[Fee, ...]:
+    fees = tuple(Fee(f.kind, f.yen, f.valid_from, f.valid_to) for f in profile.fees)
+    for fee in fees:
+        if fee.valid_to is not None and fee.valid_to < fee.valid_from:
+            raise ConfigError(
+                f"{name}: fees: {fee.kind.value} from {fee.valid_from} has valid_to {fee.valid_to};"
+                " expected no day before valid_from"
+            )
+    for earlier, later in overlaps(fees):
+        raise ConfigError(
+            f"{name}: fees: two fees of {later.kind.value} hold on {later.valid_from}"
+            f" ({earlier.yen} and {later.yen} yen); expected one a day"
+        )
+    return fees
+
+
+def _check_money(machine: str, file: KioskFile, profile: str, fees: Sequence[Fee]) -> None:
     coin_yen = file.hopper.coin_yen
     for yen in file.coins.denominations_yen:
-        if yen <= 0 or yen % coin_yen:
+        if yen % coin_yen:
             raise ConfigError(
-                f"{path.name}: coins.denominations_yen: {yen} yen cannot be given back in"
+                f"{machine}: coins.denominations_yen: {yen} yen cannot be given back in"
                 f" {coin_yen}-yen coins; expected multiples"
             )
     for fee in fees:
         if fee.yen % coin_yen:
             raise ConfigError(
-                f"fees: {fee.yen} yen for {fee.kind.value} leaves change that"
-                f" {coin_yen}-yen coins of {path.name} cannot make up; expected a multiple"
+                f"{profile}: fees: {fee.yen} yen for {fee.kind.value} leaves change that the"
+                f" {coin_yen}-yen coins of {machine} cannot make up; expected a multiple"
             )
 
 
@@ -392,11 +419,15 @@ def _hours(name: str, hours: Hours) -> HoursRule:
         if entry.begins.tzinfo is None or entry.ends.tzinfo is None:
             raise ConfigError(f"{name}: hours.closures[{index}]: expected a time with its offset, +09:00")
         if entry.begins >= entry.ends:
-            raise ConfigError(f"{name}: hours.closures[{index}]: ends before it begins")
+            raise ConfigError(
+                f"{name}: hours.closures[{index}]: ends before it begins; expected the opposite"
+            )
         closures.append(Closure(entry.begins, entry.ends))
     opens, closes = _time(name, "opens", hours.opens), _time(name, "closes", hours.closes)
     if opens >= closes:
-        raise ConfigError(f"{name}: hours.closes: {hours.closes} is not after {hours.opens}")
+        raise ConfigError(
+            f"{name}: hours.closes: {hours.closes} is not after opens; expected a time after {hours.opens}"
+        )
     return HoursRule(opens, closes, hours.last_minutes, tuple(closures))
 
 
