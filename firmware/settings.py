@@ -240,23 +240,55 @@ class FeeEntry(_Section, frozen=True, kw_only=True):
     valid_to: date | None = None
 
 
+Characters = Annotated[int, Meta(ge=1, le=1000)]
+
+
+class CharacterLimits(_Section, frozen=True, kw_only=True):
+    """Most characters of a field of a 住民票の写し; one more is for the counter (R14)."""
+
+    address: Characters  # 住所
+    head: Characters  # 世帯主名
+    name: Characters  # 漢字氏名
+    alias: Characters  # 通称名
+    relation: Characters  # 続柄
+    domicile: Characters  # 本籍
+    family_head: Characters  # 筆頭者
+    nationality: Characters  # 国籍・地域
+    article_30_45: Characters  # 法第30条の45に規定する区分
+    residence_status: Characters  # 在留資格
+    residence_period: Characters  # 在留期間等
+    previous_address: Characters  # 前住所
+
+
+class Limits(_Section, frozen=True, kw_only=True):
+    """copies: most copies in one visit, one digit key each."""
+
+    copies: Annotated[int, Meta(ge=1, le=9)] = 9
+    characters: CharacterLimits
+
+
 class ProfileFile(_Section, frozen=True, kw_only=True):
     """A municipality profile, after merging."""
 
     city: City
     hours: Hours
+    limits: Limits
     fees: Annotated[list[FeeEntry], Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the kiosk is told. directory: what relative paths in kiosk.toml start from."""
+    """Everything the kiosk is told. directory: what relative paths in kiosk.toml start from.
+
+    character_limits: by the field's name in the protocol (R14).
+    """
 
     directory: Path
     file: KioskFile
     city: City
     hours: HoursRule
     fees: tuple[Fee, ...]
+    character_limits: Mapping[str, int]
     rules: Rules
 
     def path(self, text: str) -> Path:
@@ -279,7 +311,8 @@ def load(path: Path) -> Settings:
         city=profile.city,
         hours=_hours(name, profile.hours),
         fees=fees,
-        rules=_rules(file),
+        character_limits=msgspec.structs.asdict(profile.limits.characters),
+        rules=_rules(file, profile.limits),
     )
 
 
@@ -440,11 +473,12 @@ def _time(name: str, key: str, text: str) -> time:
         raise ConfigError(f"{name}: hours.{key}: {text!r}; expected HH:MM up to 24:00") from cause
 
 
-def _rules(file: KioskFile) -> Rules:
+def _rules(file: KioskFile, limits: Limits) -> Rules:
     return Rules(
         timeouts_seconds={state: getattr(file.timeouts, key) for key, state in _STATE_OF_TIMEOUT.items()},
         denominations_yen=frozenset(file.coins.denominations_yen),
         minimum_change_coins=file.hopper.minimum_coins,
         most_alarms=file.timeouts.most_alarms,
+        most_copies=limits.copies,
         languages=tuple(file.kiosk.languages),
     )

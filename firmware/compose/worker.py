@@ -25,5 +25,6 @@ def document_worker(config: Path) -> None:
     documents = DocumentSettings(
         value_fonts=tuple(settings.path(font) for font in file.documents.value_fonts),
         label_fonts=tuple(settings.path(font) for font in file.documents.label_fonts),
+        limits=settings.character_limits,
     )
     serve(sys.stdin.buffer, sys.stdout.buffer, hand_over, documents)

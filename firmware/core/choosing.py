@@ -21,9 +21,6 @@ from firmware.core.terms import (
 
 KIND_DIGITS = {1: CertificateKind.JUMINHYO, 2: CertificateKind.INKAN, 3: CertificateKind.SHOTOKU}
 SUBJECT_DIGITS = {1: Subjects.SELF, 2: Subjects.HOUSEHOLD}
-MOST_COPIES = 9
-"""One digit key each."""
-
 ITEM_DIGITS = {1: RecordItem.HEAD_AND_RELATION, 2: RecordItem.REGISTERED_DOMICILE}
 
 BeforeOrder = (
@@ -227,7 +224,7 @@ def copies_key(state: s.ChoosingCopies, event: e.KeyPressed, facts: Facts, rules
     if event.key is KeypadKey.CORRECT:
         return Step(s.ChoosingKind(state.visit, state.menu))
     copies = event.key.digit
-    if copies is None or not 1 <= copies <= min(MOST_COPIES, state.offer.max_copies):
+    if copies is None or not 1 <= copies <= min(rules.most_copies, state.offer.max_copies):
         return cancel_only(state, event, facts, rules)
     return Step(s.Confirming(state.visit, state.menu, state.offer, state.subjects, state.items, copies))
 

@@ -12,6 +12,7 @@ class Rules:
     """timeouts_seconds: by the name of the state class; a state without one has no time-out.
 
     minimum_change_coins: fewer coins in the hopper keep the kiosk out of service.
+    most_copies: of one certificate in one visit, at most 9, one digit key each.
     most_alarms: reminders before a kiosk gives up waiting for card or paper to be taken.
     """
 
@@ -19,6 +20,7 @@ class Rules:
     denominations_yen: frozenset[Yen]
     minimum_change_coins: int
     most_alarms: int
+    most_copies: int
     languages: tuple[Language, ...]
 
 

@@ -81,7 +81,7 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
         case s.TakingCard(alarms=alarms):
             return Screen(ScreenId.TAKE_CARD, step=2, place=Place.CARD, legend=_STOP, alarm=alarms > 0)
         case s.ChoosingKind() | s.ChoosingSubjects() | s.ChoosingItems() | s.ChoosingCopies():
-            return _choosing(state, seconds)
+            return _choosing(state, rules, seconds)
         case s.Confirming():
             return _confirming(state, seconds)
         case s.Preparing():
@@ -162,6 +162,7 @@ def _not_serving(facts: Facts, rules: Rules) -> Screen:
 
 def _choosing(
     state: s.ChoosingKind | s.ChoosingSubjects | s.ChoosingItems | s.ChoosingCopies,
+    rules: Rules,
     seconds: float | None,
 ) -> Screen:
     match state:
@@ -188,7 +189,7 @@ def _choosing(
         case s.ChoosingCopies(offer=offer):
             shown = tuple(
                 Choice(copies, "choice.copies", offer.fee_yen * copies)
-                for copies in range(1, min(c.MOST_COPIES, offer.max_copies) + 1)
+                for copies in range(1, min(rules.most_copies, offer.max_copies) + 1)
             )
             return Screen(
                 ScreenId.CHOOSE_COPIES,

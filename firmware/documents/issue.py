@@ -18,6 +18,7 @@ from firmware.documents.frames import (
     Submitted,
     Uncertain,
 )
+from firmware.documents.limits import check_limits
 from firmware.documents.proof import proofread
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import Asked, Opened, from_base64url, open_authority, open_contents
@@ -51,6 +52,7 @@ class Issue:
         try:
             asked = _asked(order)
             opened = open_contents(order.sealed, self._private_key, asked)
+            check_limits(opened.document, self._settings.limits)
             certificate = render(opened, None, self._settings)
             proofread(certificate)
         except DocumentRefused as refused:

@@ -1,6 +1,7 @@
 """What differs between municipalities and machines on the printed page."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -23,6 +24,7 @@ class DocumentSettings:
     """Fonts in order of preference, sizes of type in points, the seal's size in millimetres.
 
     value_fonts: what the municipality wrote, with all characters of names; label_fonts: the form itself.
+    limits: most characters of a field by its name in the protocol, see `limits.FIELDS`.
     city_seal_mm: longer side of the 公印 on paper, as the municipality's seal rules give it.
     """
 
@@ -32,3 +34,4 @@ class DocumentSettings:
     smallest_points: float = 6.0
     city_seal_mm: float = 24.0
     wording: Wording = Wording()
+    limits: Mapping[str, int] = field(default_factory=dict)

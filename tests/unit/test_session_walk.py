@@ -63,6 +63,7 @@ RULES = Rules(
     denominations_yen=frozenset({100, 500}),
     minimum_change_coins=3,
     most_alarms=1,
+    most_copies=9,
     languages=(Language.JA, Language.EN),
 )
 GOOD = Facts(
