@@ -115,7 +115,7 @@ class CcTalkAcceptor:
         """Open the slot for these coins only; returns when the acceptor has confirmed it.
 
         Raises DeviceGone when it is not working, when it knows none of these coins, or when the
-        slot was closed again before it was open. Cancelled before, the slot stays closed.
+        slot was closed again before it was open. Cancelled before it returns, the slot is closed again.
         """
         mask = sum(1 << position - 1 for position, yen in self._yen_of.items() if yen in denominations)
         if not self._working or mask == 0:
@@ -127,7 +127,7 @@ class CcTalkAcceptor:
                 if self._wanted_mask != mask:
                     raise DeviceGone("coin slot was closed before it was open")
         except asyncio.CancelledError:
-            if self._mask_in_force != mask:
+            if self._wanted_mask == mask:
                 self._want(0)
             raise
 
