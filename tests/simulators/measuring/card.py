@@ -1,0 +1,104 @@
+"""Rows of the card: what one visit says to it, beside the least that the protocol allows."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from firmware.core.facts import Level, ReaderLevel
+from firmware.logbook import EventId, FieldValue
+from hw.card.reader import PcscCardReader
+from tests.simulators.card.stand import CardStand
+from tests.simulators.measuring.rows import MeasureError, Row
+
+READ_BYTES = 256
+SIGNATURE_BYTES = 256
+SEEN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Commands, and their bytes to and from the card."""
+
+    apdus: int
+    bytes_both_ways: int
+
+
+def least_exchange(certificate_bytes: int) -> Exchange:
+    """The fewest commands of the JPKI application that read and use a certificate of this length.
+
+    Each file is selected once and read in the largest short reads; a certificate's first read tells its
+    length. VERIFY follows the question for the tries in the same file. Every answer has two bytes more.
+    """
+    select_application, select_file, read, ask_tries, verify = 5 + 10, 5 + 2, 5, 4, 5 + 4
+    sign = 5 + 51 + 1  # DigestInfo of SHA-256
+    reads = -(-certificate_bytes // READ_BYTES)
+    commands = (
+        (select_application, 0),
+        (select_file, 0),  # 0006 token
+        (read, 32),
+        (select_file, 0),  # 0008 which certificates there are
+        (read, 3),
+        (select_file, 0),  # 000A certificate
+        *((read, min(READ_BYTES, certificate_bytes - at * READ_BYTES)) for at in range(reads)),
+        (select_file, 0),  # 0018 PIN
+        (ask_tries, 0),
+        (verify, 0),
+        (select_file, 0),  # 0017 key
+        (sign, SIGNATURE_BYTES),
+    )
+    return Exchange(len(commands), sum(sent + 2 + answered for sent, answered in commands))
+
+
+def rows(visit_apdus: int, session: Exchange, certificate_bytes: int) -> Iterator[Row]:
+    """visit_apdus: by the card's own count in a whole visit; session: by the reader's, in a session alone.
+
+    Raises MeasureError if the two counted different conversations.
+    """
+    if visit_apdus != session.apdus:
+        raise MeasureError(
+            f"card.bytes: {visit_apdus} commands in the visit, {session.apdus} when its bytes were counted"
+        )
+    least = least_exchange(certificate_bytes)
+    peer = f"least for a certificate of {certificate_bytes} bytes"
+    yield Row.beside("card.apdus-of-a-visit", visit_apdus, "APDUs", peer, least.apdus)
+    yield Row.beside("card.bytes-of-a-visit", session.bytes_both_ways, "bytes", peer, least.bytes_both_ways)
+
+
+async def session_alone(stand: CardStand, name: str) -> tuple[Exchange, int]:
+    """Commands and bytes of reading the card and signing once, by the reader; the certificate's length.
+
+    The first use of PC/SC in this process: libpcsclite looks into the environment once.
+    """
+    os.environ.update(stand.environment)
+    seen = asyncio.Event()
+
+    def report(level: Level) -> None:
+        if isinstance(level, ReaderLevel) and level.card_present:
+            seen.set()
+
+    reader = PcscCardReader(
+        log=_no_log,
+        reader_name="",
+        apdu_timeout_seconds=5.0,
+        reconnect_seconds=0.5,
+        now=lambda: datetime.now(UTC),
+    )
+    reader.start(report)
+    try:
+        await stand.insert(name)
+        async with asyncio.timeout(SEEN_SECONDS):
+            await seen.wait()
+        reading = await reader.read()
+        await reader.sign(bytearray(b"1234"), b"what the card signs")
+        stats = reader.stats
+        counted = Exchange(stats.apdus, stats.bytes_to_card + stats.bytes_from_card)
+    finally:
+        await reader.close()
+        await stand.remove()
+    return counted, len(reading.certificate_der)
+
+
+def _no_log(_event: EventId, /, **_fields: FieldValue) -> None:
+    """The figures are all that is told."""

@@ -1,0 +1,120 @@
+"""Rows of the municipality's protocol: one request after the other, without a kiosk around them."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from firmware.core.terms import Certainty, CertificateKind, Language, OrderId, Subjects
+from firmware.logbook import EventId, FieldValue
+from firmware.municipality.client import HttpsMunicipality
+from firmware.municipality.tls import load_credentials
+from firmware.ports import CardSignature, OrderRequest
+from tests.municipality.pki import KIOSK
+from tests.municipality.server import MunicipalityServer
+from tests.simulators.measuring.rows import Effort, MeasureError, Row, median
+
+FEE_YEN = 300
+CARD = "shiken_taro"
+
+
+async def rows(server: MunicipalityServer, pki: Path, effort: Effort) -> tuple[Row, ...]:
+    """Each request of an issuance, median; the client opens a TLS connection for each, by design.
+
+    Beside: a request that the server only turns away, over a new connection with the same certificates.
+    """
+    times: dict[str, list[float]] = {}
+    bare: list[float] = []
+    async with AsyncExitStack() as undo:
+        municipality = _client(server, pki)
+        undo.push_async_callback(municipality.close)
+        for _ in range(2 * effort.repetitions):
+            await _issue(municipality, pki, times)
+            bare.append(await _bare_request(server, pki))
+    peer, peer_ms = "TLS connection and a request turned away", median("bare request", bare)
+    return tuple(_rows(times, peer, peer_ms))
+
+
+def _rows(times: dict[str, list[float]], peer: str, peer_ms: float) -> Iterator[Row]:
+    for message, milliseconds in times.items():
+        name = f"municipality.{message}"
+        yield Row.beside(name, median(name, milliseconds), "ms", peer, peer_ms)
+
+
+async def _issue(municipality: HttpsMunicipality, pki: Path, times: dict[str, list[float]]) -> None:
+    def lap(message: str, began: float) -> float:
+        now = time.perf_counter()
+        times.setdefault(message, []).append((now - began) * 1000)
+        return now
+
+    key = load_pem_private_key((pki / "cards" / CARD / "key.pem").read_bytes(), None)
+    if not isinstance(key, RSAPrivateKey):
+        raise MeasureError(f"municipality: the key of {CARD} is not RSA")
+    certificate = (pki / "cards" / CARD / "certificate.der").read_bytes()
+    order_id = OrderId(f"{secrets.token_hex(16)}-1")
+    kem = X25519PrivateKey.generate().public_key().public_bytes_raw()
+
+    began = time.perf_counter()
+    session = await municipality.open_session(kem, Language.JA)
+    lap("open-session", began)
+    signed = key.sign(session.message, padding.PKCS1v15(), hashes.SHA256())
+    began = time.perf_counter()
+    await municipality.authenticate(session.session_id, certificate, CardSignature("RS256", signed))
+    began = lap("authenticate", began)
+    await municipality.reserve(
+        session.session_id,
+        OrderRequest(order_id, CertificateKind.INKAN, Subjects.SELF, frozenset(), copies=1),
+    )
+    began = lap("reserve", began)
+    await municipality.release(order_id, FEE_YEN)
+    began = lap("release-to-receipt-number", began)
+    await municipality.report_result(order_id, Certainty.DONE, 2)
+    began = lap("report-result", began)
+    await municipality.end_session(session.session_id)
+    lap("end-session", began)
+
+
+async def _bare_request(server: MunicipalityServer, pki: Path) -> float:
+    """Milliseconds of a request for an order that is not there."""
+    credentials = load_credentials(
+        ca_file=pki / "server_ca.pem",
+        certificate_file=pki / "kiosk" / "certificate.pem",
+        key_file=pki / "kiosk" / "key.pem",
+        kiosk=KIOSK,
+    )
+    connector = aiohttp.TCPConnector(ssl=credentials.context, force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        began = time.perf_counter()
+        async with session.get(f"{server.url}/v1/orders/{'0' * 32}-1") as answer:
+            await answer.read()
+        took_ms = (time.perf_counter() - began) * 1000
+    if answer.status != 404:
+        raise MeasureError(f"municipality: status {answer.status} for an order that is not there")
+    return took_ms
+
+
+def _client(server: MunicipalityServer, pki: Path) -> HttpsMunicipality:
+    return HttpsMunicipality(
+        url=server.url,
+        audience=server.audience,
+        ca_file=pki / "server_ca.pem",
+        certificate_file=pki / "kiosk" / "certificate.pem",
+        key_file=pki / "kiosk" / "key.pem",
+        kiosk=KIOSK,
+        firmware_version="0",
+        log=_no_log,
+        server_time=lambda _: None,
+        server_hours=lambda _: None,
+    )
+
+
+def _no_log(_event: EventId, /, **_fields: FieldValue) -> None:
+    """The figures are all that is told."""
