@@ -1,0 +1,62 @@
+"""What the municipality still has to hear, derived from the journal alone."""
+
+import pytest
+
+from firmware.core import records as r
+from firmware.core.states import PayoutPurpose
+from firmware.core.telling import Subject, Tell, pending
+from firmware.core.terms import Certainty, OrderId, VisitId
+
+A = VisitId("a" * 32)
+ORDER, OTHER = OrderId(f"{A}-1"), OrderId("b-1")
+INTENDED = r.IssueIntended(A, ORDER, 300)
+REFUND = r.PayoutEnded(A, ORDER, PayoutPurpose.REFUND, 200, 100)
+NOTHING_PRINTED = Tell(ORDER, Subject.RESULT, Certainty.NOT_DONE)
+MONEY_BACK = Tell(ORDER, Subject.REFUND, back_yen=200, owed_yen=100)
+
+
+def printed(certainty: Certainty, pages_out: int = 0) -> r.PrintEnded:
+    return r.PrintEnded(A, ORDER, certainty, pages_out)
+
+
+def told(subject: Subject, order_id: OrderId = ORDER) -> r.MunicipalityTold:
+    return r.MunicipalityTold(order_id, subject.value, accepted=True)
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ((), ()),
+        ((INTENDED,), ()),
+        ((INTENDED, printed(Certainty.DONE, 2)), (Tell(ORDER, Subject.RESULT, Certainty.DONE, 2),)),
+        ((INTENDED, r.IssueFailed(A, ORDER, Certainty.UNKNOWN)), (NOTHING_PRINTED,)),
+        ((INTENDED, REFUND), (NOTHING_PRINTED, MONEY_BACK)),
+        ((INTENDED, printed(Certainty.NOT_DONE), REFUND), (NOTHING_PRINTED, MONEY_BACK)),
+        (
+            (INTENDED, printed(Certainty.UNKNOWN, 1), r.StaffDecided(A, ORDER, printed=True)),
+            (
+                Tell(ORDER, Subject.RESULT, Certainty.UNKNOWN, 1),
+                Tell(ORDER, Subject.DECISION, Certainty.DONE),
+            ),
+        ),
+        (
+            (INTENDED, printed(Certainty.UNKNOWN), r.StaffDecided(A, ORDER, printed=False), REFUND),
+            (
+                Tell(ORDER, Subject.RESULT, Certainty.UNKNOWN),
+                Tell(ORDER, Subject.DECISION, Certainty.NOT_DONE),
+                MONEY_BACK,
+            ),
+        ),
+        # Nothing was asked of the municipality, or change is nobody's business but the person's.
+        ((REFUND,), ()),
+        ((INTENDED, r.PayoutEnded(A, ORDER, PayoutPurpose.CHANGE, 200, 0)), ()),
+        ((INTENDED, REFUND, told(Subject.RESULT)), (MONEY_BACK,)),
+        ((INTENDED, REFUND, told(Subject.RESULT), told(Subject.REFUND)), ()),
+        ((INTENDED, REFUND, told(Subject.RESULT, OTHER)), (NOTHING_PRINTED, MONEY_BACK)),
+        ((r.VisitBegan(A), r.CoinTaken(A, 100, 7, 1)), ()),
+    ],
+)
+def test_each_order_is_told_of_until_it_is_answered(
+    records: tuple[r.Record, ...], expected: tuple[Tell, ...]
+) -> None:
+    assert expected == pending(records)
