@@ -1,0 +1,53 @@
+"""What may never stand in the log: a traceback, a line that is no JSON, a PIN, a person."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from tests.municipality.register import PEOPLE
+from tests.simulators.world import World
+
+PERSONAL = ("name", "kana", "alias", "former_name", "previous_address", "domicile", "family_head")
+OPAQUE = frozenset({"time", "visit", "job"})
+"""Fields of random digits, in which four of them may be anybody's."""
+
+
+def log_entries(world: World) -> list[dict[str, Any]]:
+    """Every line of the kiosk's log; one that is no JSON object fails."""
+    lines = world.log.read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert all({"time", "event"} <= entry.keys() for entry in entries)
+    return entries
+
+
+def events(world: World, event: str) -> list[dict[str, Any]]:
+    """The log's entries with this event id."""
+    return [entry for entry in log_entries(world) if entry["event"] == event]
+
+
+def assert_log_is_clean(world: World, pins: set[str]) -> None:
+    """No person and none of these PINs in any field, in whatever form."""
+    for entry in log_entries(world):
+        for name, value in entry.items():
+            text = str(value)
+            assert not [word for word in _people() if word in text], f"{entry['event']}.{name} names a person"
+            assert name in OPAQUE or not [pin for pin in pins if pin in text], f"{entry['event']}.{name}"
+
+
+@cache
+def _people() -> frozenset[str]:
+    return frozenset(_words())
+
+
+def _words() -> Iterator[str]:
+    register = tomllib.loads(PEOPLE.read_text(encoding="utf-8"))
+    for household in register["household"]:
+        yield household["address"]
+        for resident in household["resident"]:
+            yield resident["id"]
+            for field in PERSONAL:
+                if field in resident:
+                    yield resident[field]
+                    yield resident[field].replace("　", "").replace(" ", "")

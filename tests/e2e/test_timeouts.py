@@ -1,0 +1,50 @@
+"""A person goes away: every screen ends the visit by itself, and what is left behind is not forgotten."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.visitor import Visitor, kiosk
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SHORT_SECONDS = 1.5
+SCREENS = (
+    "notice",
+    "present_card",
+    "pin",
+    "pin_wrong",
+    "choose_kind",
+    "choose_subjects",
+    "choose_items",
+    "choose_copies",
+    "confirm",
+    "coins",
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_kiosk() -> AsyncIterator[Visitor]:
+    async with kiosk(timeouts={f"{screen}_seconds": SHORT_SECONDS for screen in SCREENS}) as visitor:
+        yield visitor
+
+
+@pytest.mark.parametrize("screen", [screen for screen in SCREENS if screen != "pin_wrong"])
+async def test_a_screen_left_alone_ends_the_visit(visitor: Visitor, screen: str) -> None:
+    await visitor.walk_to(screen)
+    await visitor.ends_with("timed_out", seconds=SHORT_SECONDS + 3.0)
+
+
+async def test_a_wrong_pin_left_alone_ends_the_visit(visitor: Visitor) -> None:
+    await visitor.walk_to("pin")
+    await visitor.type_pin("9753")
+    await visitor.sees("pin_wrong")
+    await visitor.ends_with("timed_out", seconds=SHORT_SECONDS + 3.0)
+
+
+async def test_going_away_with_coins_in_gives_them_back(visitor: Visitor) -> None:
+    await visitor.walk_to("coins", kind="2")
+    await visitor.drop([100, 100])
+    await visitor.ends_with("timed_out", seconds=SHORT_SECONDS + 5.0)
+    assert 200 == visitor.world.coins.change_cup_yen

@@ -1,0 +1,58 @@
+"""The three certificates, bought with the coins people have."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.e2e.books import agreed_books
+from tests.e2e.visitor import kiosk
+from tests.simulators.resident import Kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "copies", "coins", "sheets", "change_yen"),
+    [
+        ("inkan", 1, (100, 100, 100), 1, 0),
+        ("shotoku", 2, (100, 500), 2, 0),
+        ("juminhyo", 1, (500,), 2, 200),
+    ],
+)
+async def test_a_certificate_is_paid_printed_and_taken(
+    kind: Kind, copies: int, coins: Sequence[int], sheets: int, change_yen: int
+) -> None:
+    async with kiosk() as visitor:
+        await visitor.until_choice()
+        await visitor.choose(kind, copies=copies)
+        await visitor.pay(coins)
+        picture = await visitor.sees("take_all")
+        world = visitor.world
+        await world.eyes.until(lambda now: now["checklist"][1]["state"] == "now", 5.0)
+        assert change_yen == world.coins.change_cup_yen
+        assert sheets == await world.take_paper()
+        assert (change_yen > 0) is any(item["id"] == "change" for item in picture["checklist"])
+        await visitor.take_everything()
+        assert (sheets,) == tuple(job.sheets for job in world.printer.jobs())
+        (slip,) = world.receipts.slips
+        text = world.receipts.text(slip)
+        assert f"{300 * copies:,}" in text
+        assert (f"{change_yen:,}" in text) or not change_yen
+        books = await agreed_books(world)
+        assert (sum(coins), 300 * copies, change_yen) == (
+            books.last.taken,
+            books.last.earned,
+            books.last.paid_out,
+        )
+
+
+async def test_three_visits_after_one_another_mix_nothing_up() -> None:
+    async with kiosk() as visitor:
+        for card, kind in (("mihon_hitori", "2"), ("sample_maria", "3"), ("shiken_taro", "1")):
+            visitor.card = card
+            await visitor.walk_to("coins", kind=kind)
+            await visitor.pays(500)
+            await visitor.sees("take_all", "thanks")
+            assert 200 == await visitor.leave()
+            await visitor.sees("thanks", "idle")
+            await visitor.leave()
+        await visitor.rests()
+        assert 3 == len({order.number for order in await visitor.world.municipality.orders()})

@@ -1,0 +1,163 @@
+"""A resident in a hurry, who knows the way to every screen, and the kiosk that a test visits."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from tests.e2e.books import Books, agreed_books
+from tests.e2e.clean_log import assert_log_is_clean
+from tests.simulators.bench.world_api import Key
+from tests.simulators.eyes import Picture
+from tests.simulators.resident import Resident
+from tests.simulators.world import World
+
+QUICK: Mapping[str, Mapping[str, Any]] = {
+    "coins": {"drain_seconds": 0.3, "poll_seconds": 0.1},
+    "document_printer": {"poll_seconds": 0.2},
+    "receipt_printer": {"poll_seconds": 0.2},
+    "municipality": {"heartbeat_seconds": 0.5},
+}
+
+
+@dataclass(slots=True)
+class Visitor(Resident):
+    """Touches the screen where a touch will do; only the PIN takes its time.
+
+    pins: all that were ever typed.
+    """
+
+    pins: set[str] = field(default_factory=set)
+
+    async def type_pin(self, pin: str) -> None:
+        """Type it like a person and confirm it."""
+        self.pins.add(pin)
+        for digit in pin:
+            await self.world.press(cast("Key", digit))
+        await self.touch("confirm")
+
+    async def touch(self, action: str) -> None:
+        """Touch the twin of a key on the picture that stands; again if it changed under the finger."""
+        async with asyncio.timeout(10.0):
+            while await self.world.eyes.touch(action) == 409:
+                await self._next_picture()
+
+    async def _next_picture(self) -> None:
+        stands = self.world.eyes.now
+        await self.world.eyes.until(lambda picture: picture is not stands, 2.0)
+
+    async def walk_to(self, screen: str, *, kind: str = "1") -> Picture:
+        """From the start screen to this one, by the longest way (住民票, whole household, one copy)."""
+        world = self.world
+        steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("idle", lambda: self.touch("confirm")),
+            ("notice", lambda: self.touch("confirm")),
+            ("present_card", lambda: world.insert_card(self.card)),
+            ("pin", lambda: self.type_pin(self.pin)),
+            ("take_card", world.remove_card),
+            ("choose_kind", lambda: self.touch(kind)),
+        ]
+        if kind == "1":
+            steps += [
+                ("choose_subjects", lambda: self.touch("2")),
+                ("choose_items", lambda: self.touch("confirm")),
+            ]
+        steps += [
+            ("choose_copies", lambda: self.touch("1")),
+            ("confirm", lambda: self.touch("confirm")),
+        ]
+        for name, act in steps:
+            picture = await self.sees(name, seconds=40.0 if name == "idle" else 10.0)
+            if name == screen:
+                return picture
+            await act()
+        return await self.sees(screen)
+
+    async def ends_with(self, reason: str, *, seconds: float = 20.0) -> Picture:
+        """The visit ends without a certificate, for this reason."""
+        picture = await self.sees("ended", seconds=seconds)
+        assert reason == picture["reason"]
+        return picture
+
+    async def pays(self, *coins: int) -> None:
+        """Throw the coins in and confirm."""
+        await self.drop(coins)
+        await self.world.eyes.until(lambda picture: bool(picture["keys"]["confirm"]["enabled"]), 10.0)
+        await self.touch("confirm")
+
+    async def leave(self) -> int:
+        """Take everything there is and go; the yen that came back."""
+        await self.world.remove_card()
+        await self.world.take_paper()
+        await self.world.take_receipt()
+        back_yen = await self.world.take_change()
+        picture = self.world.eyes.now
+        if picture is not None and picture["screen"] in {"ended", "thanks"}:
+            await self.world.eyes.until(_nothing_left, 5.0)
+            await self.touch("confirm")
+        return back_yen
+
+    async def heal(self) -> None:
+        """Make everything well again that a test has spoilt."""
+        world = self.world
+        world.municipality.forget_faults()
+        world.municipality.set_maintenance(False)
+        world.coins.clear_faults()
+        await world.set_network("ok")
+        await world.set_printer_fault(None)
+        await world.set_receipt_fault(None)
+        await world.jam_hopper(False)
+        await world.set_door(False)
+        await world.cards_stand.set(self.card, tries_left=3)
+
+    async def rests(self, *, seconds: float = 20.0) -> Picture:
+        """The start screen again."""
+        return await self.sees("idle", seconds=seconds)
+
+
+@contextlib.asynccontextmanager
+async def kiosk(
+    *,
+    timeouts: Mapping[str, float] | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    hours: tuple[str, str] = ("00:00", "24:00"),
+    hopper_coins: int = 50,
+    page_ms: int = 10,
+) -> AsyncIterator[Visitor]:
+    """A kiosk in its world and a visitor before it; at the end everything is held against everything.
+
+    timeouts, overrides: of kiosk.toml. The test must end every visit it begins.
+    """
+    changes = {section: dict(keys) for section, keys in QUICK.items()}
+    for section, keys in {"timeouts": timeouts or {}, **(overrides or {})}.items():
+        changes.setdefault(section, {}).update(keys)
+    async with World(overrides=changes, hours=hours, hopper_coins=hopper_coins, page_ms=page_ms) as world:
+        visitor = Visitor(world)
+        try:
+            yield visitor
+            await settled(visitor)
+        except BaseException as error:
+            error.add_note(_said_last(world))
+            raise
+
+
+async def settled(visitor: Visitor) -> Books:
+    """Books agree, the log is clean, and the daemon goes when asked. Ends the kiosk."""
+    world = visitor.world
+    books = await agreed_books(world)
+    if world.kiosk is not None:
+        assert 0 == await world.stop_kiosk(), world.last_words()
+    assert_log_is_clean(world, visitor.pins)
+    assert not world.receipts.complaints
+    return books
+
+
+def _nothing_left(picture: Picture) -> bool:
+    """The kiosk has seen that card, paper and coins were taken."""
+    return picture["screen"] not in {"ended", "take_all"} or picture["place"] is None
+
+
+def _said_last(world: World) -> str:
+    lines = world.log.read_text(encoding="utf-8").splitlines()[-40:]
+    return "\n".join(["the kiosk said:", *lines])
