@@ -145,14 +145,11 @@ class DeviceCrew:
         try:
             reading = await self._devices.card.read()
         except CardUnusable as error:
-            self._log(EventId.CARD_REFUSED, refusal=error.refusal)
             answer(e.CardRefused(error.refusal))
         except (CardGone, DeviceGone):
-            self._log(EventId.CARD_GONE)
             answer(e.CardRefused(CardRefusal.UNREADABLE))
         else:
             self._scope.reading = reading
-            self._log(EventId.CARD_READ, tries_left=reading.tries_left)
             answer(e.CardRead(reading.tries_left))
 
     async def _open_session(self, answer: Answer) -> None:
@@ -173,16 +170,12 @@ class DeviceCrew:
         try:
             self._scope.signature = await self._devices.card.sign(self._pin.take(), session.message)
         except PinWrong as error:
-            self._log(EventId.PIN_REFUSED, tries_left=error.tries_left)
             answer(e.PinWasRefused(error.tries_left))
         except PinBlocked:
-            self._log(EventId.PIN_BLOCKED)
             answer(e.PinIsLocked())
         except PinUncertain:
-            self._log(EventId.PIN_UNCERTAIN)
             answer(e.PinInDoubt())
         except (CardGone, CardUnusable, DeviceGone):
-            self._log(EventId.CARD_GONE)
             answer(e.CardRefused(CardRefusal.UNREADABLE))
         else:
             answer(e.CardSigned())

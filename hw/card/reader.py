@@ -85,7 +85,8 @@ class PcscCardReader:
         except CardGone:
             self._log(EventId.CARD_GONE, step="read")
             raise
-        self._log(EventId.CARD_READ, milliseconds=round((time.monotonic() - began) * 1000))
+        milliseconds = round((time.monotonic() - began) * 1000)
+        self._log(EventId.CARD_READ, tries_left=reading.tries_left, milliseconds=milliseconds)
         return reading
 
     async def sign(self, pin: bytearray, message: bytes) -> CardSignature:
