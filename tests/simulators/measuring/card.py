@@ -2,19 +2,27 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+from smartcard import scard as untyped_scard
 
 from firmware.core.facts import Level, ReaderLevel
 from firmware.logbook import EventId, FieldValue
 from hw.card.reader import PcscCardReader
 from tests.simulators.card.stand import CardStand
-from tests.simulators.measuring.rows import MeasureError, Row
+from tests.simulators.measuring.rows import Effort, MeasureError, Row, median
+
+scard: Any = untyped_scard
 
 READ_BYTES = 256
 SIGNATURE_BYTES = 256
 SEEN_SECONDS = 10.0
+PCSCD_POLL_MS = 400.0
+"""PCSCLITE_STATUS_POLL_RATE: how often pcscd looks at a reader that tells nothing by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,49 @@ async def session_alone(stand: CardStand, name: str) -> tuple[Exchange, int]:
         await reader.close()
         await stand.remove()
     return counted, len(reading.certificate_der)
+
+
+async def detection_rows(stand: CardStand, name: str, effort: Effort) -> tuple[Row, ...]:
+    """How long pcscd takes to tell of a card, without any code of the kiosk.
+
+    It looks at intervals: what a person does is spread over one, so that the middle is the usual wait.
+    """
+    down, gone = [], []
+    for number in range(effort.repetitions):
+        pause_seconds = PCSCD_POLL_MS / 1000 * (number + 0.5) / effort.repetitions
+        await asyncio.sleep(pause_seconds)
+        down.append(await _detected(lambda: stand.insert(name), present=True))
+        await asyncio.sleep(pause_seconds)
+        gone.append(await _detected(stand.remove, present=False))
+    peer, its_ms = "its polling interval", PCSCD_POLL_MS
+    return (
+        Row.beside("pcscd.card-laid-down", median("pcscd", down), "ms", peer, its_ms),
+        Row.beside("pcscd.card-taken-away", median("pcscd", gone), "ms", peer, its_ms),
+    )
+
+
+async def _detected(act: Callable[[], Awaitable[None]], *, present: bool) -> float:
+    watching = asyncio.create_task(asyncio.to_thread(_wait_for_card, present=present))
+    began = time.perf_counter()
+    await act()
+    return (await watching - began) * 1000
+
+
+def _wait_for_card(*, present: bool) -> float:
+    """When the only reader told of a card, or of none. Raises MeasureError."""
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+    try:
+        _, names = scard.SCardListReaders(context, [])
+        known = scard.SCARD_STATE_UNAWARE
+        deadline = time.perf_counter() + SEEN_SECONDS
+        while time.perf_counter() < deadline:
+            _, states = scard.SCardGetStatusChange(context, 1000, [(names[0], known)])
+            _, known, _ = states[0]
+            if bool(known & scard.SCARD_STATE_PRESENT) == present:
+                return time.perf_counter()
+    finally:
+        scard.SCardReleaseContext(context)
+    raise MeasureError("pcscd: it does not tell of the card")
 
 
 def _no_log(_event: EventId, /, **_fields: FieldValue) -> None:

@@ -28,11 +28,14 @@ class _Laps:
     peak_mb: list[float] = field(default_factory=list)
 
 
-async def rows(command: tuple[str, ...], effort: Effort, bare: BarePython) -> tuple[Row, ...]:
+async def rows(
+    command: tuple[str, ...], effort: Effort, bare: BarePython, limits: Mapping[str, float]
+) -> tuple[Row, ...]:
     """A certificate of five persons on two sheets; prepare follows the start at once, print at once too.
 
     prepare: open, lay out, draw, read back (with what of reportlab is not loaded yet); print: draw again with
-    the city's seal, read back, hand over to cupsd. bare: measured in the same run. limits: section [documents] of kiosk.toml.
+    the city's seal, read back, hand over to cupsd. bare: measured in the same run.
+    limits: section [documents] of kiosk.toml.
     """
     laps = _Laps()
     for number in range(effort.repetitions):
