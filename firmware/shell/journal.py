@@ -134,6 +134,8 @@ class Journal:
             yield
         except sqlite3.Error as cause:
             raise JournalError(f"{self._path.name}: {cause}") from cause
+        except UnicodeDecodeError as cause:  # from sqlite3, for a name in a damaged schema
+            raise JournalError(f"{self._path.name}: its schema is damaged") from cause
 
     def _assert_pragma(self, connection: sqlite3.Connection, name: str, wanted: str | int) -> None:
         (found,) = connection.execute(f"PRAGMA {name}").fetchone()
