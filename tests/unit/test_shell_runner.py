@@ -1,0 +1,398 @@
+"""The runner: records before orders, late answers dropped, money never, PIN digits nowhere."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from firmware.core import events as e
+from firmware.core import orders as o
+from firmware.core import records as r
+from firmware.core import states as s
+from firmware.core.facts import (
+    AcceptorLevel,
+    ClockLevel,
+    DocumentPrinterLevel,
+    HopperLevel,
+    Level,
+    MunicipalityLevel,
+    PanelLevel,
+    ReaderLevel,
+    ReceiptPrinterLevel,
+)
+from firmware.core.rules import Rules
+from firmware.core.screens import Screen, ScreenId
+from firmware.core.steps import Step
+from firmware.core.terms import (
+    Certainty,
+    CertificateKind,
+    KeypadKey,
+    Language,
+    OrderId,
+    ServiceHours,
+    Subjects,
+    VisitId,
+)
+from firmware.errors import JournalError
+from firmware.logbook import FIELDS, EventId, FieldValue
+from firmware.shell.pin import PinBuffer
+from firmware.shell.runner import Answer, Runner, new_visit
+
+RULES = Rules(
+    timeouts_seconds={},
+    denominations_yen=frozenset({100, 500}),
+    minimum_change_coins=3,
+    most_alarms=1,
+    most_copies=9,
+    languages=(Language.JA, Language.EN),
+)
+LEVELS: tuple[Level, ...] = (
+    ReaderLevel(working=True, card_present=True),
+    AcceptorLevel(working=True),
+    HopperLevel(working=True, coins=20, life_count=1000),
+    DocumentPrinterLevel(frozenset()),
+    ReceiptPrinterLevel(ready=True),
+    PanelLevel(),
+    MunicipalityLevel(reachable=True),
+    ClockLevel(trusted=True, hours=ServiceHours.OPEN),
+)
+VISIT = VisitId("a" * 32)
+PURCHASE = s.Purchase(
+    OrderId(f"{VISIT}-1"),
+    CertificateKind.INKAN,
+    Subjects.SELF,
+    frozenset(),
+    1,
+    fee_yen=300,
+    sheets=1,
+    pages=1,
+)
+COLLECTING = s.CollectingCoins(VISIT, PURCHASE, exact=False)
+ENTERING = s.EnteringPin(VISIT, tries_left=3)
+
+
+class Leaky(Exception):
+    """An error that quotes what nobody may read."""
+
+
+@dataclass
+class Ledger:
+    """A journal in memory that can be full."""
+
+    records: list[r.Record] = field(default_factory=list)
+    full: bool = False
+
+    async def append(self, records: Sequence[r.Record]) -> None:
+        await asyncio.sleep(0)
+        if self.full:
+            raise JournalError("journal.db: database or disk is full")
+        self.records.extend(records)
+
+
+@dataclass
+class RecordingCrew:
+    """Notes each order with what the journal held when it came, and answers when told to."""
+
+    journal: Ledger
+    begun: list[tuple[o.Order, tuple[r.Record, ...]]] = field(default_factory=list)
+    cancelled: list[o.Order] = field(default_factory=list)
+    answers: dict[type[o.Order], Answer] = field(default_factory=dict)
+    broken: frozenset[type[o.Order]] = frozenset()
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def carry_out(self, order: o.Order, answer: Answer) -> None:
+        self.begun.append((order, tuple(self.journal.records)))
+        self.answers[type(order)] = answer
+        self.changed.set()
+        if type(order) in self.broken:
+            raise Leaky("1234")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(order)
+            raise
+
+    def failed(self, order: o.Order) -> e.Event | None:
+        return e.CoinPaid(Certainty.UNKNOWN) if isinstance(order, o.PayCoin) else None
+
+    async def begins(self, kind: type[o.Order]) -> o.Order:
+        while True:
+            for order, _ in self.begun:
+                if isinstance(order, kind):
+                    return order
+            self.changed.clear()
+            await self.changed.wait()
+
+
+@dataclass
+class Kiosk:
+    """A runner with everything around it that it talks to."""
+
+    journal: Ledger = field(default_factory=Ledger)
+    log: deque[tuple[EventId, dict[str, FieldValue]]] = field(default_factory=deque)
+    screens: list[Screen] = field(default_factory=list)
+    noted: list[r.Record] = field(default_factory=list)
+    pin: PinBuffer = field(default_factory=PinBuffer)
+    drawn: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.crew = RecordingCrew(self.journal)
+        self.runner = Runner(
+            rules=RULES,
+            journal=self.journal,
+            crew=self.crew,
+            pin=self.pin,
+            show=self.show,
+            noted=self.noted.extend,
+            log=self.write,
+        )
+        for level in LEVELS:
+            self.runner.report(level)
+
+    def write(self, event: EventId, /, **fields: FieldValue) -> None:
+        assert fields.keys() <= FIELDS
+        self.log.append((event, fields))
+
+    def show(self, screen: Screen) -> None:
+        self.screens.append(screen)
+        self.drawn.set()
+
+    @asynccontextmanager
+    async def running(self, state: s.State) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.create_task(self.runner.run(lambda: Step(state)))
+        try:
+            await self.until(lambda: self.runner.state is not None)
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self.drawn.clear()
+            await self.drawn.wait()
+
+    async def reaches(self, kind: type[s.State]) -> s.State:
+        await self.until(lambda: isinstance(self.runner.state, kind))
+        assert self.runner.state is not None
+        return self.runner.state
+
+
+def test_a_visit_is_128_random_bits() -> None:
+    assert 32 == len(new_visit())
+    assert new_visit() != new_visit()
+
+
+async def test_an_order_leaves_only_after_its_record_is_kept() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(s.ClosingCoins(VISIT, PURCHASE, 500)):
+        await kiosk.crew.begins(o.CloseCoins)
+        kiosk.crew.answers[o.CloseCoins](e.CoinsClosed())
+        await kiosk.crew.begins(o.Release)
+    intended = r.IssueIntended(VISIT, PURCHASE.order_id, 300)
+    assert (o.Release(VISIT, PURCHASE.order_id, 300), (intended,)) == kiosk.crew.begun[-1]
+    assert [intended] == kiosk.noted
+
+
+async def test_a_record_that_cannot_be_kept_stops_everything_before_its_order() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(COLLECTING) as running:
+        await kiosk.crew.begins(o.AcceptCoins)
+        kiosk.journal.full = True
+        kiosk.runner.post(e.CoinInserted(500, 7, 1))
+        with pytest.raises(JournalError):
+            await running
+    assert [o.AcceptCoins(VISIT, RULES.denominations_yen)] == kiosk.crew.cancelled
+    assert COLLECTING == kiosk.runner.state
+    assert [] == kiosk.noted
+
+
+async def test_a_late_answer_of_a_cancelled_order_is_dropped_and_logged() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(s.ReadingCard(VISIT)):
+        await kiosk.crew.begins(o.ReadCard)
+        kiosk.runner.key(KeypadKey.CANCEL)
+        kiosk.crew.answers[o.ReadCard](e.CardRead(3))
+        await kiosk.reaches(s.Ended)
+        kiosk.runner.report(PanelLevel(change_in_cup=True))
+        await kiosk.until(lambda: len(kiosk.screens) == 3)
+    assert (EventId.LATE_ANSWER_DROPPED, {"answer": "CardRead"}) in kiosk.log
+    assert isinstance(kiosk.runner.state, s.Ended)
+
+
+async def test_a_time_out_of_an_earlier_turn_does_not_end_an_equal_one() -> None:
+    """The digit taken back begins the same timer anew; what the first one still says is stale."""
+    kiosk = Kiosk()
+    timed = replace(RULES, timeouts_seconds={"EnteringPin": 60.0})
+    kiosk.runner._rules = timed
+    async with kiosk.running(ENTERING):
+        await kiosk.crew.begins(o.RunTimer)
+        first = kiosk.crew.answers[o.RunTimer]
+        kiosk.runner.key(KeypadKey.DIGIT_1)
+        kiosk.runner.key(KeypadKey.CORRECT)
+        first(e.TimedOut())
+        kiosk.runner.report(PanelLevel(change_in_cup=True))
+        await kiosk.until(lambda: len(kiosk.screens) == 4)
+        assert kiosk.runner.state == ENTERING
+    assert (EventId.LATE_ANSWER_DROPPED, {"answer": "TimedOut"}) in kiosk.log
+
+
+@pytest.mark.parametrize(
+    "state",
+    [s.ClosingCoins(VISIT, PURCHASE, 0, s.EndReason.CANCELLED), s.Printing(VISIT, PURCHASE, 300, "R-1")],
+)
+async def test_a_coin_is_never_late(state: s.State) -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(state):
+        kiosk.runner.post(e.CoinInserted(500, 7, 1))
+        await kiosk.until(lambda: len(kiosk.screens) == 2)
+    assert [r.CoinTaken(VISIT, 500, 7, 1)] == kiosk.journal.records
+
+
+async def test_a_coin_that_came_before_the_start_is_counted_after_it() -> None:
+    kiosk = Kiosk()
+    kiosk.runner.post(e.CoinInserted(100, 7, 1))
+    assert kiosk.runner.coin_devices_work()
+    async with kiosk.running(s.ClosingCoins(VISIT, PURCHASE, 500, s.EndReason.POWER_CUT)):
+        await kiosk.until(lambda: len(kiosk.screens) == 2)
+        assert s.ClosingCoins(VISIT, PURCHASE, 600, s.EndReason.POWER_CUT) == kiosk.runner.state
+
+
+async def test_pin_digits_stay_in_the_buffer_and_only_their_number_is_shown() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(ENTERING):
+        await kiosk.crew.begins(o.CollectPin)
+        for key in "71":
+            kiosk.runner.key(KeypadKey(key))
+        kiosk.runner.key(KeypadKey.CORRECT)
+        for key in "935":
+            kiosk.runner.key(KeypadKey(key))
+        kiosk.runner.key(KeypadKey.DIGIT_8)
+        kiosk.runner.key(KeypadKey.CONFIRM)
+        await kiosk.reaches(s.Signing)
+        assert [1, 2, 1, 2, 3, 4, 4] == [screen.pin_digits for screen in kiosk.screens[1:8]]
+        assert bytearray(b"7935") == kiosk.pin.take()
+    assert [] == kiosk.journal.records
+    assert not any("digit" in str(fields) for _, fields in kiosk.log)
+
+
+async def test_a_touched_digit_types_no_pin_but_the_other_touched_keys_work() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(ENTERING):
+        await kiosk.crew.begins(o.CollectPin)
+        for digit in "1234":
+            kiosk.runner.touch(KeypadKey(digit))
+        kiosk.runner.touch(KeypadKey.CONFIRM)
+        kiosk.runner.key(KeypadKey.DIGIT_5)
+        kiosk.runner.touch(KeypadKey.CORRECT)
+        kiosk.runner.touch(KeypadKey.CANCEL)
+        await kiosk.reaches(s.Ended)
+    assert [0, 1, 0] == [screen.pin_digits for screen in kiosk.screens if screen.id is ScreenId.PIN]
+
+
+async def test_an_incomplete_pin_is_not_confirmed() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(ENTERING):
+        await kiosk.crew.begins(o.CollectPin)
+        for key in ("1", "2", "3", "confirm", "4"):
+            kiosk.runner.key(KeypadKey(key))
+        await kiosk.until(lambda: len(kiosk.screens) == 5)
+        assert replace(ENTERING, digits=4) == kiosk.runner.state
+
+
+@pytest.mark.parametrize("leave", [KeypadKey.CANCEL, None], ids=["cancelled", "stopped"])
+async def test_the_pin_is_wiped_however_its_screen_is_left(leave: KeypadKey | None) -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(ENTERING):
+        await kiosk.crew.begins(o.CollectPin)
+        for digit in "1234":
+            kiosk.runner.key(KeypadKey(digit))
+        await kiosk.until(lambda: len(kiosk.screens) == 5)
+        assert kiosk.pin.full
+        if leave is not None:
+            kiosk.runner.key(leave)
+            await kiosk.reaches(s.Ended)
+    assert bytearray(4) == kiosk.pin._digits
+    assert 0 == kiosk.pin.count
+
+
+async def test_a_broken_order_gets_its_careful_answer_and_its_text_is_not_logged() -> None:
+    kiosk = Kiosk()
+    kiosk.crew.broken = frozenset({o.PayCoin})
+    async with kiosk.running(s.ClosingCoins(VISIT, PURCHASE, 500, s.EndReason.CANCELLED)):
+        await kiosk.crew.begins(o.CloseCoins)
+        kiosk.crew.answers[o.CloseCoins](e.CoinsClosed())
+        await kiosk.crew.begins(o.PrintSlip)
+    assert r.CoinPayEnded(VISIT, 100, Certainty.UNKNOWN) in kiosk.journal.records
+    assert (EventId.TASK_FAILED, {"order": "PayCoin", "error": "Leaky"}) in kiosk.log
+    assert "1234" not in str(kiosk.log)
+
+
+async def test_a_broken_order_without_an_answer_is_logged_and_the_kiosk_goes_on() -> None:
+    kiosk = Kiosk()
+    kiosk.crew.broken = frozenset({o.AcceptCoins})
+    async with kiosk.running(COLLECTING):
+        await kiosk.crew.begins(o.AcceptCoins)
+        kiosk.runner.key(KeypadKey.CANCEL)
+        await kiosk.reaches(s.ClosingCoins)
+    assert (EventId.TASK_FAILED, {"order": "AcceptCoins", "error": "Leaky"}) in kiosk.log
+
+
+async def test_the_old_state_s_orders_are_cancelled_before_the_new_one_s_begin() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(COLLECTING):
+        await kiosk.crew.begins(o.AcceptCoins)
+        kiosk.runner.key(KeypadKey.CANCEL)
+        await kiosk.crew.begins(o.CloseCoins)
+        assert [o.AcceptCoins(VISIT, RULES.denominations_yen)] == kiosk.crew.cancelled
+
+
+async def test_an_order_that_stays_in_force_is_not_begun_twice() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(COLLECTING):
+        await kiosk.crew.begins(o.AcceptCoins)
+        kiosk.runner.post(e.CoinInserted(100, 7, 1))
+        kiosk.runner.report(PanelLevel(change_in_cup=True))
+        await kiosk.until(lambda: len(kiosk.screens) == 3)
+    assert 1 == len(kiosk.crew.begun)
+
+
+async def test_a_flapping_device_ends_a_visit_once_and_loses_no_yen() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(replace(COLLECTING, paid_yen=100)):
+        for working in (False, True) * 20:
+            kiosk.runner.report(AcceptorLevel(working))
+        await kiosk.until(lambda: len(kiosk.screens) == 41)
+        assert s.ClosingCoins(VISIT, PURCHASE, 100, s.EndReason.COIN_FAULT) == kiosk.runner.state
+    entered = [fields["state"] for event, fields in kiosk.log if event is EventId.STATE_ENTERED]
+    assert ["CollectingCoins", "ClosingCoins"] == entered
+
+
+async def test_two_visits_back_to_back_have_two_identities() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(s.Idle()):
+        first = await kiosk.reaches(s.Notice)
+        kiosk.runner.key(KeypadKey.CANCEL)
+        await kiosk.reaches(s.Ended)
+        kiosk.runner.report(ReaderLevel(working=True, card_present=False))
+        kiosk.runner.key(KeypadKey.CONFIRM)
+        await kiosk.reaches(s.Idle)
+        kiosk.runner.report(ReaderLevel(working=True, card_present=True))
+        second = await kiosk.reaches(s.Notice)
+    assert isinstance(first, s.Notice)
+    assert isinstance(second, s.Notice)
+    assert first.visit != second.visit
+    began = [record for record in kiosk.journal.records if isinstance(record, r.VisitBegan)]
+    assert [r.VisitBegan(first.visit), r.VisitBegan(second.visit)] == began
+
+
+async def test_stopping_cancels_committed_orders_too() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(s.ClosingCoins(VISIT, PURCHASE, 500)):
+        await kiosk.crew.begins(o.CloseCoins)
+        kiosk.crew.answers[o.CloseCoins](e.CoinsClosed())
+        order = await kiosk.crew.begins(o.Release)
+    assert order in kiosk.crew.cancelled
