@@ -1,0 +1,213 @@
+"""The outbox tells the municipality everything it must know, once, through every silence."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from firmware.core import records as r
+from firmware.core.states import PayoutPurpose
+from firmware.core.terms import Certainty, OrderId, Refusal, VisitId, Yen
+from firmware.errors import JournalError, MunicipalityDown, MunicipalityUncertain, Refused
+from firmware.logbook import FIELDS, EventId, FieldValue
+from firmware.ports import Municipality
+from firmware.shell.outbox import Outbox
+
+A = VisitId("a" * 32)
+ORDER, NEXT = OrderId("a-1"), OrderId("b-1")
+Told = tuple[object, ...]
+
+
+@dataclass
+class Desk:
+    """The municipality's ear. failing: by order, what it does instead of listening."""
+
+    told: list[Told] = field(default_factory=list)
+    failing: dict[OrderId, Exception] = field(default_factory=dict)
+    asked: int = 0
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def report_result(self, order_id: OrderId, outcome: Certainty, pages_out: int) -> None:
+        self._hear(order_id, (order_id, outcome, pages_out))
+
+    async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
+        self._hear(order_id, (order_id, yen, owed_yen))
+
+    def _hear(self, order_id: OrderId, told: Told) -> None:
+        self.asked += 1
+        self.heard.set()
+        if order_id in self.failing:
+            raise self.failing[order_id]
+        self.told.append(told)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self.heard.clear()
+            await self.heard.wait()
+
+
+@dataclass
+class Kept:
+    records: list[r.Record] = field(default_factory=list)
+    full: bool = False
+
+    async def append(self, records: Sequence[r.Record]) -> None:
+        if self.full:
+            raise JournalError("full")
+        self.records.extend(records)
+
+
+class Office:
+    def __init__(self) -> None:
+        self.desk, self.kept = Desk(), Kept()
+        self.logged = asyncio.Event()
+        self.log: list[tuple[EventId, dict[str, FieldValue]]] = []
+        self.outbox = Outbox(
+            municipality=cast("Municipality", self.desk),
+            journal=self.kept,
+            log=self.write,
+            first_pause_seconds=0.001,
+            longest_pause_seconds=0.004,
+        )
+
+    def write(self, event: EventId, /, **fields: FieldValue) -> None:
+        assert fields.keys() <= FIELDS
+        self.log.append((event, fields))
+        self.logged.set()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.create_task(self.outbox.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def idle(self) -> None:
+        """Everything is told, and the outbox has found that out."""
+        while self.outbox.waiting:
+            self.logged.clear()
+            await self.logged.wait()
+        await asyncio.sleep(0)
+
+
+def intended(order_id: OrderId = ORDER) -> r.IssueIntended:
+    return r.IssueIntended(A, order_id, 300)
+
+
+def printed(certainty: Certainty, order_id: OrderId = ORDER) -> r.PrintEnded:
+    return r.PrintEnded(A, order_id, certainty, 1)
+
+
+REFUND = r.PayoutEnded(A, ORDER, PayoutPurpose.REFUND, 200, 100)
+
+
+async def test_the_end_of_the_journal_is_that_it_was_told() -> None:
+    office = Office()
+    office.outbox.note((intended(), printed(Certainty.DONE)))
+    async with office.open():
+        await office.idle()
+    assert [(ORDER, Certainty.DONE, 1)] == office.desk.told
+    assert [r.MunicipalityTold(ORDER, "result", accepted=True)] == office.kept.records
+
+
+async def test_a_refund_is_told_also_when_nothing_was_left_to_tell_in_between() -> None:
+    """The commit is on record long before the refund; an outbox that runs empty must not forget it."""
+    office = Office()
+    async with office.open():
+        for record in (intended(), printed(Certainty.NOT_DONE), REFUND):
+            office.outbox.note((record,))
+            await office.idle()
+    assert [(ORDER, Certainty.NOT_DONE, 1), (ORDER, 200, 100)] == office.desk.told
+
+
+async def test_what_was_told_is_not_told_again_when_more_comes() -> None:
+    office = Office()
+    async with office.open():
+        for record in (
+            intended(),
+            printed(Certainty.UNKNOWN),
+            r.StaffDecided(A, ORDER, printed=False),
+            REFUND,
+        ):
+            office.outbox.note((record,))
+            await office.idle()
+    assert [
+        (ORDER, Certainty.UNKNOWN, 1),
+        (ORDER, Certainty.NOT_DONE, 0),
+        (ORDER, 200, 100),
+    ] == office.desk.told
+
+
+async def test_only_the_newest_order_is_kept_in_mind() -> None:
+    office = Office()
+    async with office.open():
+        office.outbox.note((intended(), printed(Certainty.DONE), intended(NEXT)))
+        await office.idle()
+        assert [intended(NEXT)] == office.outbox._records
+
+
+@pytest.mark.parametrize(
+    "failure", [MunicipalityDown("x"), MunicipalityUncertain("x"), Refused(Refusal.MAINTENANCE)]
+)
+async def test_silence_is_waited_out_and_logged_once(failure: Exception) -> None:
+    office = Office()
+    office.desk.failing[ORDER] = failure
+    office.outbox.note((intended(), printed(Certainty.DONE)))
+    async with office.open():
+        await office.desk.until(lambda: office.desk.asked == 5)
+        office.desk.failing.clear()
+        await office.idle()
+    assert [(ORDER, Certainty.DONE, 1)] == office.desk.told
+    assert [r.MunicipalityTold(ORDER, "result", accepted=True)] == office.kept.records
+    assert [EventId.MUNICIPALITY_GONE, EventId.MUNICIPALITY_TOLD] == [event for event, _ in office.log]
+
+
+async def test_pauses_grow_to_their_longest_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    office = Office()
+    pauses: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 6:
+            office.desk.failing.clear()
+
+    office.desk.failing[ORDER] = MunicipalityDown("x")
+    office.outbox.note((intended(), printed(Certainty.DONE)))
+    monkeypatch.setattr("firmware.shell.outbox.asyncio.sleep", noted)
+    monkeypatch.setattr("firmware.shell.outbox.random.uniform", lambda _, most: most)
+    async with office.open():
+        await office.desk.until(lambda: bool(office.desk.told))
+    assert [0.001, 0.002, 0.004, 0.004, 0.004, 0.004] == pauses
+
+
+async def test_a_last_word_of_the_municipality_is_kept_as_such() -> None:
+    office = Office()
+    office.desk.failing[ORDER] = Refused(Refusal.NOT_THIS_MUNICIPALITY)
+    office.outbox.note((intended(), printed(Certainty.DONE)))
+    async with office.open():
+        await office.idle()
+    assert [r.MunicipalityTold(ORDER, "result", accepted=False)] == office.kept.records
+
+
+async def test_an_order_that_always_fails_holds_up_no_other() -> None:
+    office = Office()
+    office.desk.failing[ORDER] = MunicipalityUncertain("x")
+    office.outbox.note((intended(), printed(Certainty.DONE), REFUND))
+    office.outbox.note((intended(NEXT), printed(Certainty.DONE, NEXT)))
+    async with office.open():
+        await office.desk.until(lambda: bool(office.desk.told))
+    assert [(NEXT, Certainty.DONE, 1)] == office.desk.told
+
+
+async def test_a_journal_that_fails_ends_the_outbox() -> None:
+    office = Office()
+    office.kept.full = True
+    office.outbox.note((intended(), printed(Certainty.DONE)))
+    async with office.open() as running:
+        with pytest.raises(JournalError):
+            await running
