@@ -11,8 +11,8 @@ import sys
 import time
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,7 +67,7 @@ async def rows(effort: Effort) -> list[Row]:
     """Everything that needs the world, in the order of its life."""
     bare = await asyncio.to_thread(bare_python, effort.repetitions)
     shipped = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
-    async with World(overrides=_as_shipped(shipped), page_ms=0) as world:
+    async with World(overrides=_as_shipped(shipped), page_ms=0) as world, _last_words(world):
         found = [*await _start(world, effort, bare), *await _rest(world, effort)]
         found += await _keys(world, effort, shipped["keypad"])
         made = await _visits(world, effort)
@@ -81,6 +81,15 @@ async def rows(effort: Effort) -> list[Row]:
         await world.printer.until_idle()
         found += await municipality.rows(world.municipality, PKI, effort)
     return found
+
+
+@asynccontextmanager
+async def _last_words(world: World) -> AsyncIterator[None]:
+    """Add the end of the kiosk's log to what could not be measured."""
+    try:
+        yield
+    except MeasureError as error:
+        raise MeasureError(f"{error}; the kiosk's log ends with {world.last_words()}") from error
 
 
 def _as_shipped(shipped: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:

@@ -134,7 +134,7 @@ class TimedVisit:
     async def _moments(self, log_from: int) -> Mapping[str, float]:
         """When each state was entered and each event happened first, seconds since the epoch."""
         async with asyncio.timeout(LOG_SECONDS):
-            while "TakingAll" not in (moments := _logged(self._log_since(log_from))):  # noqa: ASYNC110
+            while "TakingAll" not in (moments := logged_moments(self._log_since(log_from))):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         return {**moments, **self._moments_outside}
 
@@ -157,7 +157,8 @@ def software_ms(steps: Mapping[str, float]) -> float:
     return sum(milliseconds for step, milliseconds in steps.items() if step not in APART)
 
 
-def _logged(lines: Sequence[str]) -> dict[str, float]:
+def logged_moments(lines: Sequence[str]) -> dict[str, float]:
+    """When each state or event of these log lines came first, seconds since the epoch."""
     moments: dict[str, float] = {}
     for line in lines:
         if not (line.startswith("{") and line.endswith("}")):
