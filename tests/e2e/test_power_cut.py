@@ -1,0 +1,114 @@
+"""SIGKILL at every point where money or paper is under way: the next start settles it, and nothing twice."""
+
+import asyncio
+
+import pytest
+
+from tests.e2e.books import agreed_books
+from tests.e2e.clean_log import events
+from tests.e2e.visitor import Visitor, kiosk
+
+
+async def _recovers(visitor: Visitor) -> None:
+    await visitor.world.kill_kiosk()
+    await visitor.world.eyes.until(lambda _: True, 1.0) if visitor.world.eyes.now else None
+    await visitor.world.start_kiosk()
+
+
+async def test_a_cut_with_coins_in_gives_them_back_at_the_next_start() -> None:
+    async with kiosk() as visitor:
+        await visitor.walk_to("coins", kind="2")
+        await visitor.drop([100, 100])
+        await visitor.world.kill_kiosk()
+        await visitor.world.start_kiosk()
+        await visitor.ends_with("power_cut", seconds=30.0)
+        assert 200 == visitor.world.coins.change_cup_yen
+        assert 1 == len(events(visitor.world, "recovered"))
+        await visitor.leave()
+        await visitor.rests()
+
+
+async def test_a_coin_that_fell_while_the_power_was_gone_comes_back_too() -> None:
+    async with kiosk() as visitor:
+        await visitor.walk_to("coins", kind="2")
+        await visitor.drop([100])
+        await visitor.world.kill_kiosk()
+        assert visitor.world.coins.drop_coin(100)
+        await visitor.world.start_kiosk()
+        await visitor.ends_with("power_cut", seconds=30.0)
+        assert 200 == visitor.world.coins.change_cup_yen
+        await visitor.leave()
+
+
+async def test_a_cut_right_after_the_release_was_sent_prints_nothing_and_gives_the_money_back() -> None:
+    async with kiosk() as visitor:
+        await visitor.walk_to("coins", kind="2")
+        visitor.world.municipality.delay_next(1.0, "*/release")
+        await visitor.pays(500)
+        await visitor.sees("committing")
+        await visitor.world.kill_kiosk()
+        await visitor.world.start_kiosk()
+        await visitor.ends_with("power_cut", seconds=30.0)
+        assert 500 == visitor.world.coins.change_cup_yen
+        assert not visitor.world.printer.jobs()
+        await visitor.leave()
+        (order,) = await visitor.world.municipality.orders()
+        assert order.state != "ISSUED"
+
+
+async def test_a_cut_in_the_middle_of_a_print_follows_the_job_and_prints_nothing_twice() -> None:
+    async with kiosk(page_ms=150) as visitor:
+        await visitor.walk_to("coins")
+        await visitor.pays(500)
+        await visitor.world.eyes.until(
+            lambda now: now["screen"] == "printing" and now["pages"]["out"] >= 2, 15.0
+        )
+        await visitor.world.kill_kiosk()
+        await visitor.world.start_kiosk()
+        picture = await visitor.sees("take_all", "attend", seconds=60.0)
+        if picture["screen"] == "attend":
+            await visitor.world.set_door(True)
+            await visitor.world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 5.0)
+            await visitor.world.press("confirm")
+            await visitor.sees("take_all", seconds=30.0)
+            await visitor.world.set_door(False)
+        assert 1 == len(visitor.world.printer.jobs())
+        assert 200 == visitor.world.coins.change_cup_yen
+        await visitor.leave()
+
+
+async def test_a_cut_in_the_middle_of_a_payout_pays_every_coin_once() -> None:
+    async with kiosk() as visitor:
+        world = visitor.world
+        await visitor.walk_to("coins", kind="2")
+        await visitor.drop([500])
+        fell = asyncio.Event()
+        moved = world.coins.on_change_cup
+
+        def coin_falls(lies_there: bool) -> None:
+            fell.set()
+            if moved is not None:
+                moved(lies_there)
+
+        world.coins.on_change_cup = coin_falls
+        await visitor.touch("cancel")
+        async with asyncio.timeout(10.0):
+            await fell.wait()
+        await world.kill_kiosk()
+        await world.start_kiosk()
+        await visitor.ends_with("cancelled", seconds=30.0)
+        await visitor.leave()
+        books = await agreed_books(world)
+        assert 500 == books.last.paid_out + books.last.owed
+
+
+@pytest.mark.parametrize("screen", ["pin", "choose_copies"])
+async def test_a_cut_before_the_money_only_ends_the_visit(screen: str) -> None:
+    async with kiosk() as visitor:
+        await visitor.walk_to(screen)
+        await visitor.world.kill_kiosk()
+        await visitor.world.start_kiosk()
+        await visitor.world.remove_card()
+        await visitor.sees("ended", "idle", seconds=30.0)
+        await visitor.leave()
+        assert 0 == visitor.world.coins.change_cup_yen

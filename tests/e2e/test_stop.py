@@ -1,0 +1,50 @@
+"""The service is stopped: by SIGTERM at rest and with coins in, and by a port that is taken."""
+
+import asyncio
+import sys
+
+from tests.e2e.visitor import kiosk
+from tests.simulators.world import REPOSITORY
+
+
+async def test_a_stop_with_coins_in_is_settled_at_the_next_start() -> None:
+    async with kiosk() as visitor:
+        await visitor.walk_to("coins", kind="2")
+        await visitor.drop([100, 100])
+        assert 0 == await visitor.world.stop_kiosk()
+        assert not visitor.world.coins.slot_is_open
+        await visitor.world.start_kiosk()
+        await visitor.ends_with("power_cut", seconds=30.0)
+        assert 200 == visitor.world.coins.change_cup_yen
+        await visitor.leave()
+
+
+async def test_a_start_right_after_a_stop_works() -> None:
+    async with kiosk() as visitor:
+        await visitor.rests()
+        for _ in range(2):
+            assert 0 == await visitor.world.stop_kiosk()
+            await visitor.world.start_kiosk()
+            await visitor.rests(seconds=30.0)
+
+
+async def test_a_second_daemon_on_the_same_port_says_so_and_ends_with_78() -> None:
+    async with kiosk() as visitor:
+        await visitor.rests()
+        second = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.simulators.gpio.host", "--socket"),
+            str(visitor.world.directory / "second"),
+            *("--wiring", visitor.world._wiring.to_json(), "--", "run", "--config"),
+            str(visitor.world.config),
+            cwd=REPOSITORY,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await second.communicate()
+        assert 78 == second.returncode
+        last = said.decode().strip().splitlines()[-1]
+        assert last.startswith("madoguchi: screen port 127.0.0.1:")
+        await visitor.walk_to("coins", kind="2")
+        await visitor.pays(100, 100, 100)
+        await visitor.sees("take_all", "thanks")
+        await visitor.leave()
