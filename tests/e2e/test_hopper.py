@@ -44,15 +44,18 @@ async def test_a_hopper_that_runs_empty_owes_only_the_rest() -> None:
         assert (100, 200) == (books.last.paid_out, books.last.owed)
 
 
-async def test_little_change_asks_for_the_exact_money_and_takes_no_500_yen_coin() -> None:
-    async with kiosk(hopper_coins=5, overrides={"hopper": {"minimum_coins": 3}}) as visitor:
-        picture = await visitor.walk_to("coins", kind="2")
-        assert not picture["exact_money_only"]
+async def test_change_for_the_worst_case_takes_any_coin() -> None:
+    async with kiosk(hopper_coins=7, overrides={"hopper": {"minimum_coins": 3}}) as visitor:
+        assert not (await visitor.walk_to("coins", kind="2"))["exact_money_only"]
+        assert 700 == await visitor.drop([100, 100, 500])
         await visitor.touch("cancel")
         await visitor.ends_with("cancelled")
-    async with kiosk(hopper_coins=4, overrides={"hopper": {"minimum_coins": 3}}) as visitor:
-        picture = await visitor.walk_to("coins", kind="2")
-        assert picture["exact_money_only"]
+        assert 700 == await visitor.leave()
+
+
+async def test_one_coin_less_asks_for_the_exact_money_and_takes_no_500_yen_coin() -> None:
+    async with kiosk(hopper_coins=6, overrides={"hopper": {"minimum_coins": 3}}) as visitor:
+        assert (await visitor.walk_to("coins", kind="2"))["exact_money_only"]
         assert 0 == await visitor.drop([500])
         await visitor.pays(100, 100, 100)
         await visitor.sees("take_all", "thanks")

@@ -6,13 +6,7 @@ import pytest
 
 from tests.e2e.books import agreed_books
 from tests.e2e.clean_log import events
-from tests.e2e.visitor import Visitor, kiosk
-
-
-async def _recovers(visitor: Visitor) -> None:
-    await visitor.world.kill_kiosk()
-    await visitor.world.eyes.until(lambda _: True, 1.0) if visitor.world.eyes.now else None
-    await visitor.world.start_kiosk()
+from tests.e2e.visitor import kiosk
 
 
 async def test_a_cut_with_coins_in_gives_them_back_at_the_next_start() -> None:
@@ -65,13 +59,7 @@ async def test_a_cut_in_the_middle_of_a_print_follows_the_job_and_prints_nothing
         )
         await visitor.world.kill_kiosk()
         await visitor.world.start_kiosk()
-        picture = await visitor.sees("take_all", "attend", seconds=60.0)
-        if picture["screen"] == "attend":
-            await visitor.world.set_door(True)
-            await visitor.world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 5.0)
-            await visitor.world.press("confirm")
-            await visitor.sees("take_all", seconds=30.0)
-            await visitor.world.set_door(False)
+        await visitor.sees("take_all", seconds=60.0)
         assert 1 == len(visitor.world.printer.jobs())
         assert 200 == visitor.world.coins.change_cup_yen
         await visitor.leave()
@@ -108,7 +96,7 @@ async def test_a_cut_before_the_money_only_ends_the_visit(screen: str) -> None:
         await visitor.walk_to(screen)
         await visitor.world.kill_kiosk()
         await visitor.world.start_kiosk()
-        await visitor.world.remove_card()
-        await visitor.sees("ended", "idle", seconds=30.0)
+        await visitor.ends_with("power_cut", seconds=30.0)
         await visitor.leave()
+        await visitor.rests()
         assert 0 == visitor.world.coins.change_cup_yen
