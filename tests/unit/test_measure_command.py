@@ -71,6 +71,7 @@ class Place:
 @pytest.fixture
 async def place() -> AsyncIterator[Place]:
     folder = Path(tempfile.mkdtemp(prefix="b-"))  # short, because sockets are made in it
+    os.chmod(folder, 0o1777)  # noqa: PTH101, S103 - cupsd's filters run as another user, as in /tmp
     place = Place(folder, secrets.token_hex(8))
     yield place
     await place.until_nothing_runs()

@@ -283,7 +283,8 @@ def _visit_rows(made: Visits) -> Iterator[Row]:
     yield Row.beside("tls.bytes-sent-of-a-visit", sent, "bytes", "received, handshakes included", received)
     yield Row("tls.bytes-received-of-a-visit", received, "bytes")
     before_mb, after_mb = made.rss_mb
-    yield Row.beside(f"visits.rss-after-{len(made.steps)}", after_mb, "MB", "before the first one", before_mb)
+    before = f"before the first of {len(made.steps)} visits"
+    yield Row.beside("visits.rss-after", after_mb, "MB", before, before_mb)
 
 
 async def _at_rest(world: World) -> None:
