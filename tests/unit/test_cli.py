@@ -1,0 +1,202 @@
+"""The command line: exit statuses and what stands on standard output and standard error."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import tomli_w
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, main
+from firmware.core import records as r
+from firmware.core.terms import VisitId
+from firmware.shell.journal import Journal
+from tests.municipality.pki import make_authority, make_kiosk
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
+KEY = b"0123456789abcdef"
+A = VisitId("a" * 32)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The shipped configuration with a journal and an identity of its own."""
+    table = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
+    table["kiosk"]["messages"] = str(CONFIG / "messages")
+    table["kiosk"]["profiles"] = [str(CONFIG / "shibukawa.toml")]
+    table["journal"] = {"path": "journal.db", "key_file": "journal.key"}
+    table["screen"]["port"] = 0
+    table["municipality"] |= {
+        "ca_file": "authority.pem",
+        "certificate_file": "kiosk/certificate.pem",
+        "key_file": "kiosk/key.pem",
+    }
+    now = datetime.now(UTC)
+    authority = make_authority("Test", now)
+    make_kiosk(tmp_path / "kiosk", authority, table["kiosk"]["urn"], now)
+    (tmp_path / "authority.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "journal.key").write_bytes(KEY)
+    path = tmp_path / "kiosk.toml"
+    path.write_text(tomli_w.dumps(table), encoding="utf-8")
+    return path
+
+
+def write_journal(config: Path, records: Iterable[r.Record]) -> Path:
+    async def write() -> None:
+        journal = Journal(config.with_name("journal.db"), KEY)
+        await journal.open()
+        await journal.append(tuple(records))
+        await journal.close()
+
+    asyncio.run(write())
+    return config.with_name("journal.db")
+
+
+def run(command: str, config: Path) -> int:
+    return main([command, "--config", str(config)])
+
+
+def test_a_good_configuration_is_said_to_be_good(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == run("check-config", CONFIG / "kiosk.toml")
+    assert capsys.readouterr().out.endswith("kiosk.toml: 渋川市, 3 fees: good\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("poll_seconds", "poll_ms", "kiosk.toml: coins: Object contains unknown field `poll_ms`"),
+        (str(CONFIG / "messages"), "nowhere", "nowhere"),
+    ],
+)
+def test_a_bad_configuration_ends_with_ex_config(
+    config: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, complaint: str
+) -> None:
+    config.write_text(config.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    assert EXIT_CONFIG == run("check-config", config) == 78
+    captured = capsys.readouterr()
+    assert "" == captured.out
+    assert captured.err.startswith("madoguchi: ")
+    assert complaint in captured.err
+
+
+def test_the_journal_is_printed_as_json_lines(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, (r.DaemonStarted("1"), r.CoinUnclaimed(100, 7, 1)))
+    assert 0 == run("journal", config)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["DaemonStarted", "CoinUnclaimed"] == [line["record"] for line in lines]
+
+
+def test_a_broken_chain_ends_with_ex_ioerr_and_prints_no_entry(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_journal(config, (r.DaemonStarted("1"), r.CoinUnclaimed(100, 7, 1)))
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.executescript("DROP TRIGGER entries_never_change; UPDATE entries SET at = '2026' WHERE seq = 2")
+    assert EXIT_JOURNAL == run("journal", config) == 74
+    captured = capsys.readouterr()
+    assert ("", "madoguchi: journal: journal.db: entry 2 does not match its chain\n") == captured
+
+
+def test_books_that_do_not_balance_end_with_ex_ioerr(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_journal(config, (r.VisitBegan(A), r.CoinTaken(A, 100, 7, 1), r.VisitEnded(A, None)))
+    assert EXIT_JOURNAL == run("journal", config)
+    expected = "madoguchi: journal: visit aaaaaaaa: ended with 100 yen nobody owns\n"
+    assert expected == capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "complaint"),
+    [
+        (KEY, EXIT_JOURNAL, "journal.db: unable to open database file\n"),
+        (b"short", EXIT_CONFIG, "journal.key has 5 bytes; expected at least 16\n"),
+        (None, EXIT_CONFIG, "journal.key cannot be read; expected a key file\n"),
+    ],
+)
+def test_what_the_journal_needs_and_is_not_there_is_named(
+    config: Path, capsys: pytest.CaptureFixture[str], key: bytes | None, status: int, complaint: str
+) -> None:
+    key_file = config.with_name("journal.key")
+    key_file.unlink()
+    if key is not None:
+        key_file.write_bytes(key)
+    assert status == run("journal", config)
+    assert capsys.readouterr().err.endswith(complaint)
+
+
+def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main([])
+    assert 2 == raised.value.code
+    assert "usage: madoguchi" in capsys.readouterr().err
+
+
+def events(standard_error: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in standard_error.splitlines() if line.startswith("{")]
+
+
+def run_kiosk(config: Path, *program: str, **environment: str) -> subprocess.Popen[str]:
+    """The kiosk without any device: it starts all the same and waits for them."""
+    return subprocess.Popen(
+        [sys.executable, *(program or ("-m", "firmware", "run", "--config", str(config)))],
+        cwd=ROOT,
+        env={**os.environ, "GPIOZERO_PIN_FACTORY": "mock", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_kiosk_told_to_stop_twice_stops_once_and_cleanly(config: Path) -> None:
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(str(config.with_name("notify")))
+        manager.settimeout(30)
+        with run_kiosk(config, NOTIFY_SOCKET=str(config.with_name("notify"))) as kiosk:
+            assert b"READY=1" == manager.recv(64)
+            kiosk.send_signal(signal.SIGTERM)
+            assert b"STOPPING=1" == manager.recv(64)
+            kiosk.send_signal(signal.SIGTERM)
+            _, standard_error = kiosk.communicate(timeout=30)
+    assert 0 == kiosk.returncode
+    assert "daemon-stopped" == events(standard_error)[-1]["event"]
+    assert events(standard_error)[-1] == json.loads(standard_error.splitlines()[-1])
+    assert 0 == run("journal", config)
+
+
+def test_an_unforeseen_error_ends_with_ex_software_and_without_its_text(config: Path) -> None:
+    broken = (
+        "import sys; from firmware.__main__ import main; from firmware.shell.runner import Runner;"
+        "Runner._event = lambda self, item: {}['1234 of a person'];"
+        "sys.exit(main(['run', '--config', sys.argv[1]]))"
+    )
+    with run_kiosk(config, "-c", broken, str(config)) as kiosk:
+        _, standard_error = kiosk.communicate(timeout=30)
+    assert EXIT_FAILED == kiosk.returncode == 70
+    last = events(standard_error)[-1]
+    assert ("daemon-failed", "KeyError") == (last["event"], last["error"])
+    assert "madoguchi: ended by KeyError, see the log" == standard_error.splitlines()[-1]
+    assert "Traceback" not in standard_error
+    assert "1234" not in standard_error
+
+
+def test_a_journal_that_cannot_be_trusted_ends_with_ex_ioerr(config: Path) -> None:
+    config.with_name("journal.db").write_bytes(b"no database at all" * 100)
+    with run_kiosk(config) as kiosk:
+        _, standard_error = kiosk.communicate(timeout=30)
+    assert EXIT_JOURNAL == kiosk.returncode
+    assert "journal-failed" == events(standard_error)[-1]["event"]
+    assert "madoguchi: journal: journal.db: file is not a database" == standard_error.splitlines()[-1]

@@ -1,0 +1,307 @@
+"""The configuration: what is shipped loads, and each error names file, key and what was expected."""
+
+import copy
+import tomllib
+from collections.abc import Callable
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from firmware.core.fees import Fee
+from firmware.core.hours import JST, Closure
+from firmware.core.session import STATES
+from firmware.core.terms import CertificateKind, Language
+from firmware.errors import ConfigError
+from firmware.settings import load, merge
+
+CONFIG = Path(__file__).parents[2] / "config"
+MACHINE = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
+PROFILE = tomllib.loads((CONFIG / "shibukawa.toml").read_text(encoding="utf-8"))
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path, "kiosk.toml", MACHINE)
+    write(tmp_path, "shibukawa.toml", PROFILE)
+    return tmp_path
+
+
+def write(folder: Path, name: str, table: dict[str, Any]) -> Path:
+    path = folder / name
+    path.write_bytes(tomli_w.dumps(table).encode())
+    return path
+
+
+def changed(folder: Path, name: str, change: Change) -> Path:
+    table = copy.deepcopy(MACHINE if name == "kiosk.toml" else PROFILE)
+    change(table)
+    write(folder, name, table)
+    return folder / "kiosk.toml"
+
+
+def put(*keys: str | int, value: object) -> Change:
+    def change(table: dict[str, Any]) -> None:
+        place: Any = table
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = value
+
+    return change
+
+
+def drop(section: str, key: str) -> Change:
+    return lambda table: table[section].pop(key)
+
+
+def test_the_shipped_configuration_loads() -> None:
+    settings = load(CONFIG / "kiosk.toml")
+    assert "渋川市" == settings.city.name
+    assert (time(6, 30), time(23), 10) == (
+        settings.hours.opens,
+        settings.hours.closes,
+        settings.hours.last_minutes,
+    )
+    assert set(CertificateKind) == {fee.kind for fee in settings.fees}
+    assert {300} == {fee.yen for fee in settings.fees}
+    assert (Language.JA, Language.EN) == settings.rules.languages
+    assert CONFIG / "messages" == settings.path(settings.file.kiosk.messages)
+    assert Path("/etc/x") == settings.path("/etc/x")
+
+
+def test_every_time_out_belongs_to_a_state() -> None:
+    rules = load(CONFIG / "kiosk.toml").rules
+    assert rules.timeouts_seconds.keys() <= {state.__name__ for state in STATES}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("kiosk.toml", put("coins", "colour", value="gold"), "coins: Object contains unknown field `colour`"),
+        ("kiosk.toml", put("coin", value={}), "top level: Object contains unknown field `coin`"),
+        (
+            "kiosk.toml",
+            lambda table: table["coins"].update(poll_ms=table["coins"].pop("poll_seconds")),
+            "coins: Object contains unknown field `poll_ms`",
+        ),
+        ("kiosk.toml", put("coins", "baud", value="9600"), "coins.baud: Expected `int`, got `str`"),
+        ("kiosk.toml", put("coins", "serial", value=True), "coins.serial: Expected `int`, got `bool`"),
+        ("kiosk.toml", put("coins", "poll_seconds", value=0), "coins.poll_seconds: Expected `float` > 0"),
+        ("kiosk.toml", put("coins", "poll_seconds", value=float("nan")), "coins.poll_seconds: "),
+        ("kiosk.toml", put("screen", "port", value=65_536), "screen.port: Expected `int` <= 65535"),
+        (
+            "kiosk.toml",
+            put("municipality", "url", value="http://city.example"),
+            "municipality.url: Expected `str` matching regex '^https://'",
+        ),
+        (
+            "kiosk.toml",
+            put("kiosk", "urn", value="kiosk-1"),
+            "kiosk.urn: Expected `str` matching regex '^urn:kiosk:",
+        ),
+        (
+            "kiosk.toml",
+            put("kiosk", "languages", value=["fr"]),
+            "kiosk.languages[0]: Invalid enum value 'fr'",
+        ),
+        (
+            "kiosk.toml",
+            put("kiosk", "languages", value=[]),
+            "kiosk.languages: Expected `array` of length >= 1",
+        ),
+        (
+            "kiosk.toml",
+            drop("journal", "path"),
+            "journal: Object missing required field `path`",
+        ),
+        (
+            "kiosk.toml",
+            put("keypad", "layout", 3, 0, value="star"),
+            "keypad.layout: unknown key 'star'; expected 0, 1, 2,",
+        ),
+        (
+            "kiosk.toml",
+            put("keypad", "layout", 3, 1, value=""),
+            "keypad.layout: key '0' is missing; expected every key once",
+        ),
+        (
+            "kiosk.toml",
+            put("keypad", "layout", 3, 0, value="1"),
+            "keypad.layout: key '1' is there twice; expected it once",
+        ),
+        (
+            "kiosk.toml",
+            put("keypad", "row_pins", value=[5, 6, 13]),
+            "keypad.layout: expected one list a row pin, one key a column pin",
+        ),
+        (
+            "kiosk.toml",
+            put("panel", "buzzer_pin", value=5),
+            "keypad, panel: GPIO 5 is used twice; expected one wire a pin",
+        ),
+        (
+            "kiosk.toml",
+            put("panel", "door", "pin", value=8),
+            "keypad, panel: GPIO 8 is used twice; expected one wire a pin",
+        ),
+        (
+            "kiosk.toml",
+            lambda table: table["panel"]["lamp_pins"].pop("coin"),
+            "panel.lamp_pins: 'coin' is missing or unknown; expected card, change, coin, keypad, paper",
+        ),
+        (
+            "kiosk.toml",
+            put("panel", "lamp_pins", "cards", value=26),
+            "panel.lamp_pins: 'cards' is missing or unknown; expected card,",
+        ),
+        (
+            "kiosk.toml",
+            put("coins", "denominations_yen", value=[50, 100]),
+            "coins.denominations_yen: 50 yen cannot be given back in 100-yen coins; expected multiples",
+        ),
+        (
+            "kiosk.toml",
+            put("coins", "denominations_yen", value=[]),
+            "coins.denominations_yen: Expected `array` of length >= 1",
+        ),
+        ("kiosk.toml", put("hopper", "coin_yen", value=0), "hopper.coin_yen: Expected `int` >= 1"),
+        ("shibukawa.toml", put("city", "mayor", value="x"), "city: Object contains unknown field `mayor`"),
+        ("shibukawa.toml", drop("hours", "opens"), "hours: Object missing required field `opens`"),
+        (
+            "shibukawa.toml",
+            put("hours", "opens", value="6.30"),
+            "hours.opens: '6.30'; expected HH:MM up to 24:00",
+        ),
+        (
+            "shibukawa.toml",
+            put("hours", "closes", value="06:30"),
+            "hours.closes: 06:30 is not after opens; expected a time after 06:30",
+        ),
+        (
+            "shibukawa.toml",
+            put(
+                "hours",
+                "closures",
+                value=[{"begins": datetime(2026, 12, 29), "ends": datetime(2027, 1, 4, tzinfo=JST)}],  # noqa: DTZ001
+            ),
+            "hours.closures[0]: expected a time with its offset, +09:00",
+        ),
+        (
+            "shibukawa.toml",
+            put(
+                "hours",
+                "closures",
+                value=[
+                    {"begins": datetime(2027, 1, 4, tzinfo=JST), "ends": datetime(2027, 1, 4, tzinfo=JST)}
+                ],
+            ),
+            "hours.closures[0]: ends before it begins; expected the opposite",
+        ),
+        ("shibukawa.toml", put("fees", 0, "yen", value=0), "fees[0].yen: Expected `int` >= 1"),
+        (
+            "shibukawa.toml",
+            put("fees", 0, "kind", value="koseki"),
+            "fees[0].kind: Invalid enum value 'koseki'",
+        ),
+        (
+            "shibukawa.toml",
+            put("fees", 0, "yen", value=350),
+            "fees: 350 yen for juminhyo leaves change that the 100-yen coins of kiosk.toml cannot make up",
+        ),
+        (
+            "shibukawa.toml",
+            put("fees", 0, "valid_to", value=date(2016, 1, 24)),
+            "fees: juminhyo from 2016-01-25 has valid_to 2016-01-24; expected no day before valid_from",
+        ),
+        (
+            "shibukawa.toml",
+            lambda table: table["fees"].append({"kind": "inkan", "yen": 400, "valid_from": date(2026, 4, 1)}),
+            "fees: two fees of inkan hold on 2026-04-01 (300 and 400 yen); expected one a day",
+        ),
+    ],
+)
+def test_an_error_names_file_key_and_what_was_expected(
+    folder: Path, name: str, change: Change, message: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(changed(folder, name, change))
+    assert str(raised.value).startswith(f"{name}: {message}")
+
+
+@pytest.mark.parametrize("name", ["kiosk.toml", "shibukawa.toml"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "file is missing"), (b"[kiosk\n", "is no TOML: "), (b"\xff\xfe", "cannot be read")],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    folder: Path, name: str, content: bytes | None, message: str
+) -> None:
+    path = folder / name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError) as raised:
+        load(folder / "kiosk.toml")
+    assert str(raised.value).startswith(f"{path}: {message}")
+
+
+def test_a_folder_is_no_file(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read$"):
+        load(folder)
+
+
+def test_profiles_that_contradict_each_other_are_both_named_with_the_key(folder: Path) -> None:
+    write(folder, "store.toml", {"hours": {"closes": "22:00"}})
+    machine = changed(folder, "kiosk.toml", put("kiosk", "profiles", value=["shibukawa.toml", "store.toml"]))
+    expected = "store.toml: hours.closes is '22:00' but shibukawa.toml says '23:00'; expected one value"
+    with pytest.raises(ConfigError) as raised:
+        load(machine)
+    assert expected == str(raised.value)
+
+
+def test_profiles_add_up(folder: Path) -> None:
+    begins, ends = datetime(2026, 12, 29, tzinfo=JST), datetime(2027, 1, 4, tzinfo=JST)
+    write(
+        folder, "store.toml", {"hours": {"closures": [{"begins": begins, "ends": ends}], "closes": "23:00"}}
+    )
+    machine = changed(folder, "kiosk.toml", put("kiosk", "profiles", value=["shibukawa.toml", "store.toml"]))
+    assert (Closure(begins, ends),) == load(machine).hours.closures
+
+
+def test_an_error_in_merged_profiles_names_them_all(folder: Path) -> None:
+    write(folder, "store.toml", {"hours": {"lunch": "12:00"}})
+    machine = changed(folder, "kiosk.toml", put("kiosk", "profiles", value=["shibukawa.toml", "store.toml"]))
+    with pytest.raises(
+        ConfigError, match=r"^shibukawa.toml \+ store.toml: hours: Object contains unknown field"
+    ):
+        load(machine)
+
+
+def test_a_table_and_a_value_of_one_name_contradict_each_other() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^b: hours is 'always' but another profile says \{'opens': '6:30'\}"
+    ):
+        merge([("a", {"hours": {"opens": "6:30"}}), ("b", {"hours": "always"})])
+
+
+def test_said_twice_alike_is_said_once() -> None:
+    assert {"a": 1, "b": [1, 2]} == merge([("x", {"a": 1, "b": [1]}), ("y", {"a": 1, "b": [1, 2]})])
+
+
+def test_the_day_may_end_at_midnight(folder: Path) -> None:
+    settings = load(changed(folder, "shibukawa.toml", put("hours", "closes", value="24:00")))
+    assert time.max == settings.hours.closes
+    assert not settings.hours.round_the_clock
+
+
+def test_a_new_fee_may_follow_an_old_one(folder: Path) -> None:
+    def raise_fee(table: dict[str, Any]) -> None:
+        table["fees"][0]["valid_to"] = date(2027, 3, 31)
+        table["fees"].append({"kind": "juminhyo", "yen": 400, "valid_from": date(2027, 4, 1)})
+
+    fees = load(changed(folder, "shibukawa.toml", raise_fee)).fees
+    assert Fee(CertificateKind.JUMINHYO, 400, date(2027, 4, 1)) == fees[-1]
