@@ -91,7 +91,7 @@ async def test_what_fails_beside_the_run_is_logged_without_its_text(
     thread.start()
     thread.join()
     try:
-        {}[SECRET]
+        dict[str, int]()[SECRET]
     except KeyError:
         logging.getLogger("aiohttp.server").exception("Error handling request %s", SECRET)
     logging.getLogger("asyncio").warning(SECRET)

@@ -1,0 +1,72 @@
+"""The clock level: trusted by the municipality's time, open by the stricter of both sides."""
+
+from datetime import datetime, time, timedelta
+
+import pytest
+
+from firmware.core.facts import ClockLevel, Level
+from firmware.core.hours import JST, HoursRule
+from firmware.core.terms import ServiceHours
+from firmware.logbook import EventId, FieldValue
+from firmware.shell.clock import Clock, now_utc
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=JST)
+RULE = HoursRule(time(6, 30), time(23), last_minutes=10)
+
+
+class Bench:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.levels: list[Level] = []
+        self.log: list[EventId] = []
+        self.clock = Clock(rule=RULE, tolerance_seconds=2.0, log=self.write, now=lambda: self.now)
+
+    def write(self, event: EventId, /, **_: FieldValue) -> None:
+        self.log.append(event)
+
+
+async def test_the_time_is_trusted_while_it_agrees_with_the_municipality() -> None:
+    bench = Bench(NOON)
+    bench.clock.start(bench.levels.append)
+    for seconds in (2.0, 1.0, -2.1, -1.9):
+        bench.clock.heard(NOON + timedelta(seconds=seconds))
+    await bench.clock.close()
+    await bench.clock.close()
+    assert [EventId.CLOCK_TRUSTED, EventId.CLOCK_NOT_TRUSTED, EventId.CLOCK_TRUSTED] == bench.log
+    assert [ClockLevel(trusted, ServiceHours.OPEN) for trusted in (True, False, True)] == bench.levels
+
+
+@pytest.mark.parametrize(
+    ("now", "server", "expected"),
+    [
+        (NOON, ServiceHours.OPEN, ServiceHours.OPEN),
+        (NOON, ServiceHours.CLOSING, ServiceHours.CLOSING),
+        (NOON, ServiceHours.CLOSED, ServiceHours.CLOSED),
+        (NOON, ServiceHours.MAINTENANCE, ServiceHours.MAINTENANCE),
+        (NOON.replace(hour=22, minute=55), ServiceHours.OPEN, ServiceHours.CLOSING),
+        (NOON.replace(hour=22, minute=55), ServiceHours.MAINTENANCE, ServiceHours.MAINTENANCE),
+        (NOON.replace(hour=23), ServiceHours.OPEN, ServiceHours.CLOSED),
+        (NOON.replace(hour=23), ServiceHours.CLOSING, ServiceHours.CLOSED),
+    ],
+)
+async def test_the_stricter_hours_hold(now: datetime, server: ServiceHours, expected: ServiceHours) -> None:
+    bench = Bench(now)
+    bench.clock.start(bench.levels.append)
+    bench.clock.heard(now)
+    bench.clock.server_said(server)
+    await bench.clock.close()
+    assert ClockLevel(trusted=True, hours=expected) == bench.levels[-1]
+
+
+async def test_what_is_heard_before_the_start_is_told_at_the_start() -> None:
+    bench = Bench(NOON)
+    bench.clock.heard(NOON)
+    assert [] == bench.levels
+    bench.clock.start(bench.levels.append)
+    bench.clock.server_said(ServiceHours.OPEN)
+    await bench.clock.close()
+    assert [ClockLevel(trusted=True, hours=ServiceHours.OPEN)] == bench.levels
+
+
+def test_now_is_aware() -> None:
+    assert timedelta(0) == now_utc().utcoffset()

@@ -1,0 +1,48 @@
+"""What systemd hears, on its own kind of socket."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from firmware.shell.notify import ServiceManager
+
+
+@pytest.fixture(params=["path", "abstract"])
+def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listener:
+        name = f"{tmp_path}/notify"
+        listener.bind(name if request.param == "path" else f"\0{name}")
+        listener.setblocking(False)
+        yield listener, name if request.param == "path" else f"@{name}"
+
+
+def test_ready_and_stopping_are_told(systemd: tuple[socket.socket, str]) -> None:
+    listener, address = systemd
+    manager = ServiceManager({"NOTIFY_SOCKET": address})
+    manager.ready()
+    manager.stopping()
+    assert [b"READY=1", b"STOPPING=1"] == [listener.recv(64), listener.recv(64)]
+
+
+async def test_the_watchdog_is_fed_until_cancelled(systemd: tuple[socket.socket, str]) -> None:
+    listener, address = systemd
+    manager = ServiceManager({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "2000"})
+    feeding = asyncio.create_task(manager.keep_alive())
+    loop = asyncio.get_running_loop()
+    assert [b"WATCHDOG=1"] * 3 == [await loop.sock_recv(listener, 64) for _ in range(3)]
+    feeding.cancel()
+    await asyncio.gather(feeding, return_exceptions=True)
+
+
+@pytest.mark.parametrize("watchdog", ["", "never"])
+async def test_without_a_watchdog_nothing_is_fed(watchdog: str) -> None:
+    await ServiceManager({"WATCHDOG_USEC": watchdog}).keep_alive()
+
+
+@pytest.mark.parametrize("address", ["", "/nowhere/notify"])
+def test_a_manager_that_does_not_listen_stops_nobody(address: str) -> None:
+    ServiceManager({"NOTIFY_SOCKET": address}).ready()
