@@ -1,6 +1,7 @@
 """The A4 printer, asked directly by IPP what it can do and what really came out."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from firmware.core.facts import DocumentPrinterLevel
@@ -58,6 +59,7 @@ class IppDocumentPrinter:
         self._level: DocumentPrinterLevel | None = None
         self._queue_reasons = GONE
         self._following = 0
+        self._followed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
     def start(self, report: ReportLevel) -> None:
@@ -98,6 +100,7 @@ class IppDocumentPrinter:
             EventId.PRINT_ENDED, job=job_name, certainty=result.certainty, pages=result.pages_out, count=pages
         )
         await self.refresh()
+        self._followed.set()
         return result
 
     async def purge(self, job_name: str) -> bool:
@@ -123,9 +126,14 @@ class IppDocumentPrinter:
         await self._server.close()
 
     async def _watch(self) -> None:
+        """Looks soon again while nothing but a job on its way out keeps the printer from being ready."""
         while True:
-            await self.refresh()
-            await asyncio.sleep(self._poll_seconds)
+            level = await self.refresh()
+            leaving = level.reasons == {PrinterReason.JOBS_WAITING}
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._follow_seconds if leaving else self._poll_seconds):
+                    await self._followed.wait()
+            self._followed.clear()
 
     def _take(self, printer: Condition | None) -> DocumentPrinterLevel:
         """The level by this look at the printer and the last one at the queue, reported if new."""

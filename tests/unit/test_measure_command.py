@@ -44,7 +44,7 @@ class Place:
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.simulators.measure", *arguments),
+            *(sys.executable, "-m", "tests.figures.measure", *arguments),
             cwd=PROJECT,
             env={**os.environ, "TMPDIR": str(self.folder), MARK: self.mark},
             stdout=asyncio.subprocess.PIPE,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.simulators.measuring.relay import CountingRelay
+from tests.figures.relay import CountingRelay
 
 
 @asynccontextmanager

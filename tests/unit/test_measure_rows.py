@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.simulators.measuring.card import least_exchange
-from tests.simulators.measuring.rows import MeasureError, Row, median, percentile, table, to_json
-from tests.simulators.measuring.visit import APART, LOGGED_STEPS, logged_moments, software_ms
+from tests.figures.card import least_exchange
+from tests.figures.rows import MeasureError, Row, median, percentile, table, to_json
+from tests.figures.visit import APART, LOGGED_STEPS, logged_moments, software_ms
 
 
 def test_a_figure_beside_its_peer_tells_name_value_and_ratio() -> None:

@@ -32,7 +32,7 @@ class KeptProgram:
             *("-I", "-S", str(KEEPER), str(log or "/dev/null"), str(remove or "-"), *program),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
+            env=_without_tmpdir() | dict(environment or {}),
         )
         assert keeper.stdout is not None
         return cls(keeper, int(await keeper.stdout.readline() or b"0"))
@@ -53,3 +53,8 @@ class KeptProgram:
         assert self._keeper.stdin is not None
         self._keeper.stdin.close()
         await self._keeper.wait()
+
+
+def _without_tmpdir() -> dict[str, str]:
+    """Our environment, without a private TMPDIR that cupsd's filters, another user, could not enter."""
+    return {name: value for name, value in os.environ.items() if name != "TMPDIR"}

@@ -18,9 +18,9 @@ from firmware.logbook import EventId, FieldValue
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.tls import load_credentials
 from firmware.ports import CardSignature, OrderRequest
+from tests.figures.rows import Effort, MeasureError, Row, median
 from tests.municipality.pki import KIOSK
 from tests.municipality.server import MunicipalityServer
-from tests.simulators.measuring.rows import Effort, MeasureError, Row, median
 
 FEE_YEN = 300
 CARD = "shiken_taro"

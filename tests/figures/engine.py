@@ -28,7 +28,7 @@ from firmware.core.terms import (
     ServiceHours,
     VisitId,
 )
-from tests.simulators.measuring.rows import Effort, MeasureError, Row, median
+from tests.figures.rows import Effort, MeasureError, Row, median
 
 FEE_YEN = 300
 VISITS_A_ROUND = 200

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
+from tests.figures.rows import MeasureError
+from tests.figures.timed_eyes import Stimulus, TimedEyes, Wanted
 from tests.simulators.bench.world_api import Key
 from tests.simulators.eyes import Picture
-from tests.simulators.measuring.rows import MeasureError
-from tests.simulators.measuring.timed_eyes import Stimulus, TimedEyes, Wanted
 from tests.simulators.world import World
 
 COIN_YEN = 500

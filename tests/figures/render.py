@@ -1,7 +1,7 @@
 """Draw one certificate in a process of its own, so that its memory can be told.
 
-    python -m tests.simulators.measuring.render kiosk KIND REPETITIONS
-    python -m tests.simulators.measuring.render stock REPETITIONS < LINES
+    python -m tests.figures.render kiosk KIND REPETITIONS
+    python -m tests.figures.render stock REPETITIONS < LINES
 
 kiosk: a certificate of this kind by the kiosk's own layout, opened contents to PDF. stock: reportlab as it
 comes, with its TTFont and the same typeface, draws the same lines of text and a seal a sheet, without frames

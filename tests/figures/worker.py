@@ -11,10 +11,10 @@ from firmware.core.terms import CertificateKind, OrderId, Subjects
 from firmware.documents.worker_client import WorkerProcess
 from firmware.logbook import EventId, FieldValue
 from firmware.ports import OrderRequest
+from tests.figures.processes import BarePython, peak_mb
+from tests.figures.rows import Effort, MeasureError, Row, median
 from tests.pages import samples
 from tests.pages.sealing import KIOSK, ORDER, PERSON, SESSION, sealed_authority, sealed_contents
-from tests.simulators.measuring.processes import BarePython, peak_mb
-from tests.simulators.measuring.rows import Effort, MeasureError, Row, median
 
 REQUEST = OrderRequest(OrderId(ORDER), CertificateKind.JUMINHYO, Subjects.HOUSEHOLD, frozenset(), 1)
 LIMIT_SECONDS = 30.0

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.figures.rows import MeasureError, median
 from tests.simulators.gpio.wiring import Wiring
-from tests.simulators.measuring.rows import MeasureError, median
 from tests.simulators.world import REPOSITORY
 
 MB = 1024 * 1024
@@ -100,7 +100,7 @@ async def host_alone() -> AsyncIterator[int]:
                 "--wiring",
                 Wiring(keys={}, sensors={}, outputs={}).to_json(),
                 "--module",
-                "tests.simulators.measuring.nobody",
+                "tests.figures.nobody",
             ),
             cwd=REPOSITORY,
             stdin=asyncio.subprocess.DEVNULL,

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.simulators.measuring.render import Drawn
-from tests.simulators.measuring.rows import QUICK, Effort, MeasureError, Row, median
+from tests.figures.render import Drawn
+from tests.figures.rows import QUICK, Effort, MeasureError, Row, median
 
 KINDS = ("juminhyo", "inkan", "shotoku")
 RENDER_SECONDS = 60.0
@@ -54,7 +54,7 @@ def _middle(drawn: Sequence[Drawn]) -> Drawn:
 
 
 def _drawn(*arguments: str, text: str | None = None) -> Drawn:
-    command = (sys.executable, "-m", "tests.simulators.measuring.render", *arguments)
+    command = (sys.executable, "-m", "tests.figures.render", *arguments)
     done = subprocess.run(
         command, input=text, capture_output=True, text=True, timeout=RENDER_SECONDS, check=False
     )

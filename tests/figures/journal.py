@@ -9,7 +9,7 @@ from pathlib import Path
 from firmware.core.records import CoinTaken
 from firmware.core.terms import VisitId
 from firmware.shell.journal import Journal
-from tests.simulators.measuring.rows import Effort, MeasureError, Row, median
+from tests.figures.rows import Effort, MeasureError, Row, median
 
 COMMITS_A_ROUND = 100
 ENTRIES = 10_000

@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.figures import documents, engine, journal, kiosk
+from tests.figures.rows import FULL, QUICK, Effort, MeasureError, Row, table, to_json
 from tests.simulators.bench.world_api import WorldRefusal
-from tests.simulators.measuring import documents, engine, journal, kiosk
-from tests.simulators.measuring.rows import FULL, QUICK, Effort, MeasureError, Row, table, to_json
 from tests.simulators.world import REPOSITORY
 
 BUILD = REPOSITORY / "build"

@@ -19,8 +19,8 @@ from typing import Any
 import aiohttp
 import tomli_w
 
-from tests.simulators.measuring import card, municipality, worker
-from tests.simulators.measuring.processes import (
+from tests.figures import card, municipality, worker
+from tests.figures.processes import (
     BarePython,
     Taken,
     bare_python,
@@ -30,10 +30,10 @@ from tests.simulators.measuring.processes import (
     spare_worker,
     taken,
 )
-from tests.simulators.measuring.relay import CountingRelay
-from tests.simulators.measuring.rows import Effort, MeasureError, Row, median, percentile
-from tests.simulators.measuring.timed_eyes import TimedEyes
-from tests.simulators.measuring.visit import APART, TimedVisit, software_ms
+from tests.figures.relay import CountingRelay
+from tests.figures.rows import Effort, MeasureError, Row, median, percentile
+from tests.figures.timed_eyes import TimedEyes
+from tests.figures.visit import APART, TimedVisit, software_ms
 from tests.simulators.world import CONFIG, PKI, World
 
 CARD = "shiken_taro"

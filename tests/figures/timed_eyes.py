@@ -3,8 +3,8 @@
 import time
 from collections.abc import Awaitable, Callable
 
+from tests.figures.rows import MeasureError
 from tests.simulators.eyes import Eyes, Picture
-from tests.simulators.measuring.rows import MeasureError
 
 Stimulus = Callable[[], Awaitable[object]]
 Wanted = Callable[[Picture], bool]

@@ -13,8 +13,8 @@ from smartcard import scard as untyped_scard
 from firmware.core.facts import Level, ReaderLevel
 from firmware.logbook import EventId, FieldValue
 from hw.card.reader import PcscCardReader
+from tests.figures.rows import Effort, MeasureError, Row, median
 from tests.simulators.card.stand import CardStand
-from tests.simulators.measuring.rows import Effort, MeasureError, Row, median
 
 scard: Any = untyped_scard
 
