@@ -155,6 +155,9 @@ class Daemon:
                 self.runner.post(e.CoinTrouble(lost, code, mark.serial, mark.counter))
 
     def _show(self, screen: Screen) -> None:
+        """Draw what changed; the same screen again would turn its countdown back, and the timer runs on."""
+        if screen == self._screen:
+            return
         self._screen = screen
         self._parts.show(screen, self._language)
         self._parts.devices.panel.light(None if screen.place is None else screen.place.value)

@@ -48,3 +48,13 @@ async def test_going_away_with_coins_in_gives_them_back(visitor: Visitor) -> Non
     await visitor.drop([100, 100])
     await visitor.ends_with("timed_out", seconds=SHORT_SECONDS + 5.0)
     assert 200 == visitor.world.coins.change_cup_yen
+
+
+async def test_a_key_without_meaning_does_not_turn_the_shown_countdown_back(visitor: Visitor) -> None:
+    await visitor.walk_to("notice")
+    pictures_before = len(visitor.world.eyes.pictures) - 1
+    await visitor.world.press("5")
+    await visitor.world.press("6")
+    await visitor.ends_with("timed_out", seconds=SHORT_SECONDS + 3.0)
+    notices = [now for now in visitor.world.eyes.pictures[pictures_before:] if now["screen"] == "notice"]
+    assert 1 == sum(notice["remaining_ms"] > SHORT_SECONDS * 1000 - 100 for notice in notices)
