@@ -279,7 +279,7 @@ def _ended(state: s.Ended, facts: Facts) -> Screen:
         place=place,
         legend=_END,
         rows=back + _owed(state.visit, state.owed_yen),
-        alarm=state.alarms > 0,
+        alarm=state.alarms > 0 and place is not None,
         error=state.owed_yen > 0,
     )
 

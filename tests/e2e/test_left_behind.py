@@ -21,6 +21,8 @@ async def test_a_card_left_on_the_reader_sounds_the_alarm_and_ends_the_visit() -
         assert "card" == picture["place"]
         await visitor.world.remove_card()
         await visitor.rests()
+        ended = [now for now in visitor.world.eyes.pictures if now["screen"] == "ended"]
+        assert (None, False) == (ended[-1]["place"], ended[-1]["alarm"])
 
 
 async def test_paper_left_in_the_tray_closes_the_kiosk_until_somebody_takes_it() -> None:
