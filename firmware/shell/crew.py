@@ -205,6 +205,7 @@ class DeviceCrew:
         now = self._now()
         for offer in person.offers:
             if self._fee_now(offer.kind, now) != offer.fee_yen:
+                self._log(EventId.MUNICIPALITY_ANSWER_INVALID, order="authenticate", reason="fee")
                 raise MunicipalityAnswerInvalid(
                     f"authenticate: fee of {offer.kind.value} is not the profile's"
                 )
@@ -305,8 +306,6 @@ class DeviceCrew:
             self._log(EventId.MUNICIPALITY_REFUSED)
             answer(e.MunicipalityRefused(error.refusal))
             return
-        if isinstance(error, MunicipalityAnswerInvalid):
-            self._log(EventId.MUNICIPALITY_ANSWER_INVALID)
         answer(e.MunicipalityFailed(error.certainty))
 
 
