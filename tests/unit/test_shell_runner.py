@@ -163,6 +163,8 @@ class Kiosk:
     @asynccontextmanager
     async def running(self, state: s.State) -> AsyncIterator[asyncio.Task[None]]:
         task = asyncio.create_task(self.runner.run(lambda: Step(state)))
+        task.add_done_callback(lambda _: self.drawn.set())
+        self.task = task
         try:
             await self.until(lambda: self.runner.state is not None)
             yield task
@@ -172,6 +174,7 @@ class Kiosk:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         while not holds():
+            assert not self.task.done(), self.task
             self.drawn.clear()
             await self.drawn.wait()
 
