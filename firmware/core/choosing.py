@@ -63,10 +63,6 @@ def not_serving_guard(_state: s.NotServing, facts: Facts, rules: Rules) -> Step 
     return None if obstacles(facts, rules) else Step(s.Idle())
 
 
-def cancelled(state: BeforeOrder, _event: e.Event, _facts: Facts, _rules: Rules) -> Step:
-    return end(state.visit, s.EndReason.CANCELLED)
-
-
 def cancel_only(state: BeforeOrder, event: e.KeyPressed, _facts: Facts, _rules: Rules) -> Step:
     """A screen whose only key is 取消."""
     return end(state.visit, s.EndReason.CANCELLED) if event.key is KeypadKey.CANCEL else Step(state)
