@@ -71,10 +71,14 @@ class MunicipalityLevel:
 
 @dataclass(frozen=True, slots=True)
 class ClockLevel:
-    """The clock and what it says about the service."""
+    """The clock and what it says about the service.
+
+    reopens: month, day, hour and minute in Japan time at which maintenance ends, None if nobody knows.
+    """
 
     trusted: bool = False
     hours: ServiceHours = ServiceHours.CLOSED
+    reopens: tuple[int, int, int, int] | None = None
 
 
 Level = (

@@ -149,7 +149,11 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
 
 def _not_serving(facts: Facts, rules: Rules) -> Screen:
     if facts.clock.trusted and facts.clock.hours is ServiceHours.MAINTENANCE:
-        return Screen(ScreenId.CLOSED, reason="maintenance")
+        if facts.clock.reopens is None:
+            return Screen(ScreenId.CLOSED, reason="maintenance")
+        names = ("until_month", "until_day", "until_hour", "until_minute")
+        numbers = tuple(zip(names, facts.clock.reopens, strict=True))
+        return Screen(ScreenId.CLOSED, reason="maintenance_until", numbers=numbers)
     if facts.clock.trusted and facts.clock.hours is not ServiceHours.OPEN:
         return Screen(ScreenId.CLOSED, reason="hours")
     found = obstacles(facts, rules)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from firmware.core.facts import ClockLevel
-from firmware.core.hours import HoursRule, service_hours
+from firmware.core.hours import JST, HoursRule, opens_next, service_hours
 from firmware.core.terms import ServiceHours
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
@@ -70,10 +70,15 @@ class Clock:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _look(self) -> None:
-        hours = service_hours(self._now(), self._rule)
-        if hours in {ServiceHours.OPEN, ServiceHours.CLOSING} and self._server_hours is not ServiceHours.OPEN:
+        now = self._now()
+        hours = service_hours(now, self._rule)
+        reopens = None
+        if hours is ServiceHours.MAINTENANCE:
+            until = opens_next(now, self._rule).astimezone(JST)
+            reopens = (until.month, until.day, until.hour, until.minute)
+        elif hours is not ServiceHours.CLOSED and self._server_hours is not ServiceHours.OPEN:
             hours = self._server_hours
-        level = ClockLevel(self._trusted, hours)
+        level = ClockLevel(self._trusted, hours, reopens)
         if level != self._level and self._report is not None:
             self._level = level
             self._report(level)

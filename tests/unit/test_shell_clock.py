@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 import pytest
 
 from firmware.core.facts import ClockLevel, Level
-from firmware.core.hours import JST, HoursRule
+from firmware.core.hours import JST, Closure, HoursRule
 from firmware.core.terms import ServiceHours
 from firmware.logbook import EventId, FieldValue
 from firmware.shell.clock import Clock, now_utc
@@ -15,11 +15,11 @@ RULE = HoursRule(time(6, 30), time(23), last_minutes=10)
 
 
 class Bench:
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, rule: HoursRule = RULE) -> None:
         self.now = now
         self.levels: list[Level] = []
         self.log: list[EventId] = []
-        self.clock = Clock(rule=RULE, tolerance_seconds=2.0, log=self.write, now=lambda: self.now)
+        self.clock = Clock(rule=rule, tolerance_seconds=2.0, log=self.write, now=lambda: self.now)
 
     def write(self, event: EventId, /, **_: FieldValue) -> None:
         self.log.append(event)
@@ -66,6 +66,16 @@ async def test_what_is_heard_before_the_start_is_told_at_the_start() -> None:
     bench.clock.server_said(ServiceHours.OPEN)
     await bench.clock.close()
     assert [ClockLevel(trusted=True, hours=ServiceHours.OPEN)] == bench.levels
+
+
+async def test_our_own_maintenance_tells_when_the_service_is_open_again() -> None:
+    at_night = Closure(NOON, NOON.replace(day=2, hour=3))
+    bench = Bench(NOON, HoursRule(time(6, 30), time(23), last_minutes=10, closures=(at_night,)))
+    bench.clock.heard(NOON)
+    bench.clock.start(bench.levels.append)
+    bench.clock.server_said(ServiceHours.MAINTENANCE)
+    await bench.clock.close()
+    assert [ClockLevel(True, ServiceHours.MAINTENANCE, (11, 2, 6, 30))] == bench.levels
 
 
 def test_now_is_aware() -> None:
