@@ -124,7 +124,7 @@ class Resident:
 
     async def _type(self, keys: str) -> None:
         for key in keys:
-            await self.world.press(cast(Key, key))
+            await self.world.press(cast("Key", key))
 
     def _paid(self, picture: Picture | None) -> int:
         money = None if picture is None else picture.get("money")
