@@ -9,7 +9,7 @@ from tests.e2e.visitor import Visitor, kiosk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SHORT_SECONDS = 1.5
+SHORT_SECONDS = 1.2
 SCREENS = (
     "notice",
     "present_card",

@@ -21,7 +21,7 @@ async def test_a_certificate_is_paid_printed_and_taken(
     kind: Kind, copies: int, coins: Sequence[int], sheets: int, change_yen: int
 ) -> None:
     async with kiosk() as visitor:
-        await visitor.until_choice()
+        await visitor.walk_to("choose_kind")
         await visitor.choose(kind, copies=copies)
         await visitor.pay(coins)
         picture = await visitor.sees("take_all")
