@@ -80,8 +80,8 @@ class CardReader(Protocol):
 class Keypad(Protocol):
     """The matrix keypad; the only way a PIN enters."""
 
-    def start(self, pressed: Callable[[KeypadKey], None]) -> None:
-        """Watch the keys; each press is told once, on the loop, debounced."""
+    def start(self, report: ReportLevel, pressed: Callable[[KeypadKey], None]) -> None:
+        """Watch the keys; reports KeypadLevel, and each press once, on the loop, debounced."""
 
     async def close(self) -> None: ...
 

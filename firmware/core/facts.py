@@ -19,6 +19,13 @@ class ReaderLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class KeypadLevel:
+    """The keypad: are its keys watched; the only way a PIN enters."""
+
+    working: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptorLevel:
     """The coin acceptor: can it take coins now."""
 
@@ -83,6 +90,7 @@ class ClockLevel:
 
 Level = (
     ReaderLevel
+    | KeypadLevel
     | AcceptorLevel
     | HopperLevel
     | DocumentPrinterLevel
@@ -102,6 +110,7 @@ class Facts:
 
     next_visit: VisitId
     reader: ReaderLevel = field(default_factory=ReaderLevel)
+    keypad: KeypadLevel = field(default_factory=KeypadLevel)
     acceptor: AcceptorLevel = field(default_factory=AcceptorLevel)
     hopper: HopperLevel = field(default_factory=HopperLevel)
     printer: DocumentPrinterLevel = field(default_factory=DocumentPrinterLevel)
@@ -115,6 +124,8 @@ class Facts:
         match level:
             case ReaderLevel():
                 return replace(self, reader=level)
+            case KeypadLevel():
+                return replace(self, keypad=level)
             case AcceptorLevel():
                 return replace(self, acceptor=level)
             case HopperLevel():

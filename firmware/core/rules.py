@@ -32,6 +32,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
             ("clock", not facts.clock.trusted),
             ("hours", facts.clock.hours is not ServiceHours.OPEN),
             ("reader", not facts.reader.working),
+            ("keypad", not facts.keypad.working),
             ("acceptor", not facts.acceptor.working),
             ("change", not facts.hopper.working or facts.hopper.coins < rules.minimum_change_coins),
             ("printer", bool(facts.printer.reasons)),

@@ -17,6 +17,7 @@ _END = Legend(confirm="end")
 _PARTS = {
     "clock": "clock",
     "reader": "card_reader",
+    "keypad": "keypad",
     "acceptor": "coin_acceptor",
     "change": "hopper",
     "printer": "printer",

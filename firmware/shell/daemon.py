@@ -101,6 +101,7 @@ class Daemon:
             ):
                 undo.push_async_callback(device.close)
             undo.push_async_callback(self._spare.close)
+            undo.push_async_callback(self.runner.keep_late_coins)
             undo.push_async_callback(self._crew.close)
             self._start_devices()
             self._spare.prepare()
@@ -117,7 +118,7 @@ class Daemon:
     def _start_devices(self) -> None:
         devices, report = self._parts.devices, self.runner.report
         devices.card.start(report)
-        devices.keypad.start(self.runner.key)
+        devices.keypad.start(report, self.runner.key)
         devices.acceptor.start(self._report_coin_device, self._coin, last_mark(self._entries))
         devices.payout.start(self._report_coin_device)
         devices.printer.start(report)

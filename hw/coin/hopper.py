@@ -120,7 +120,10 @@ class CcTalkHopper:
         return payment.certainty
 
     async def reconcile(self, life_count: int) -> Certainty:
-        """Was the coin paid whose intent was journaled at life_count? Pays nothing; see CoinPayout."""
+        """Was the coin paid whose intent was journaled at life_count? Pays nothing; see CoinPayout.
+
+        coins was counted before this answer: unless NOT_DONE, one fewer lies in the hopper.
+        """
         try:
             async with asyncio.timeout(self._answer_seconds):
                 await self._identified.wait()
@@ -128,6 +131,8 @@ class CcTalkHopper:
             return Certainty.UNKNOWN
         async with self._turn:
             certainty = await self._payout().find_out(life_count, self._answer_seconds)
+            if certainty is not Certainty.NOT_DONE:
+                self._coins = max(0, self._coins - 1)
             await self._refresh_after_payment()
         return certainty
 

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from firmware.core.facts import KeypadLevel
 from firmware.core.terms import KeypadKey
 from firmware.errors import DeviceGone
 from firmware.logbook import EventId, Logbook
+from firmware.ports import ReportLevel
 from hw.gpio_pins import pin_faults
 from hw.keypad.debounce import KeyDebounce
 from hw.keypad.layout import keys_by_contact
@@ -50,11 +52,14 @@ class MatrixKeypad:
         self._log = log
         self._pause_seconds = first_retry_seconds
         self._gone = False
+        self._told = False
+        self._report: ReportLevel
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, pressed: Callable[[KeypadKey], None]) -> None:
+    def start(self, report: ReportLevel, pressed: Callable[[KeypadKey], None]) -> None:
         """Watch the keys; a key already down now is not a press."""
+        self._report = report
         self._task = asyncio.get_running_loop().create_task(self._keep_watching(pressed), name="keypad")
 
     async def close(self) -> None:
@@ -78,12 +83,19 @@ class MatrixKeypad:
         if not self._gone:
             self._gone = True
             self._log(EventId.KEYPAD_GONE, error=type(error.__cause__).__name__)
+        self._tell(working=False)
 
     def _note_working(self) -> None:
         self._pause_seconds = self._first_retry_seconds
         if self._gone:
             self._gone = False
             self._log(EventId.KEYPAD_BACK)
+        self._tell(working=True)
+
+    def _tell(self, *, working: bool) -> None:
+        if working is not self._told:
+            self._told = working
+            self._report(KeypadLevel(working))
 
     def _claim(self) -> KeyMatrix:
         loop = asyncio.get_running_loop()

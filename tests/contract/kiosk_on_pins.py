@@ -77,10 +77,10 @@ async def _run() -> None:
         panel.light("paper" if key is KeypadKey.CONFIRM else "keypad")
 
     def report(level: Level) -> None:
-        assert isinstance(level, PanelLevel)
-        _tell(door_open=level.door_open, paper=level.paper_in_tray, change=level.change_in_cup)
+        if isinstance(level, PanelLevel):
+            _tell(door_open=level.door_open, paper=level.paper_in_tray, change=level.change_in_cup)
 
-    keypad.start(pressed)
+    keypad.start(report, pressed)
     panel.start(report)
     await asked_to_end.wait()
     await keypad.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import gpiozero.devices
 import pytest
 
+from firmware.core.facts import KeypadLevel, Level
 from firmware.core.terms import KeypadKey
 from firmware.logbook import EventId, FieldValue
 from hw.gpio_pins import claimed
@@ -40,6 +41,7 @@ class Rig:
     contacts: Contacts
     log: list[tuple[EventId, dict[str, FieldValue]]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    levels: list[Level] = field(default_factory=list)
 
     def note(self, event: EventId, /, **fields: FieldValue) -> None:
         self.log.append((event, fields))
@@ -98,7 +100,7 @@ def make_keypad(rig: Rig) -> MatrixKeypad:
 async def rig(board: Board) -> AsyncIterator[Rig]:
     rig = Rig(board, Contacts(board))
     keypad = make_keypad(rig)
-    keypad.start(rig.pressed)
+    keypad.start(rig.levels.append, rig.pressed)
     await rig.quiet()
     yield rig
     await keypad.close()
@@ -191,7 +193,7 @@ async def test_a_key_stuck_since_before_the_start_is_no_press(board: Board) -> N
     rig = Rig(board, Contacts(board))
     await rig.hold("confirm")
     keypad = make_keypad(rig)
-    keypad.start(rig.pressed)
+    keypad.start(rig.levels.append, rig.pressed)
     await rig.quiet()
     await rig.let_go("confirm")
     await rig.quiet()
@@ -206,7 +208,7 @@ async def test_rows_are_never_driven_high(board: Board) -> None:
     high = list[int]()
     board.watch(lambda _: high.extend(row for row in ROWS if board.driven_by_kiosk(row)))
     keypad = make_keypad(rig)
-    keypad.start(rig.pressed)
+    keypad.start(rig.levels.append, rig.pressed)
     await rig.quiet()
     await rig.press("9")
     await rig.quiet()
@@ -218,7 +220,7 @@ async def test_rows_are_never_driven_high(board: Board) -> None:
 async def test_closing_lets_all_pins_go(board: Board) -> None:
     rig = Rig(board, Contacts(board))
     keypad = make_keypad(rig)
-    keypad.start(rig.pressed)
+    keypad.start(rig.levels.append, rig.pressed)
     await rig.quiet()
     await keypad.close()
     await rig.press("1")
@@ -230,7 +232,7 @@ async def test_pins_held_by_somebody_else_are_waited_for_and_logged_once(board: 
     rig = Rig(board, Contacts(board))
     keypad = make_keypad(rig)
     with claimed(ROWS[2]):
-        keypad.start(rig.pressed)
+        keypad.start(rig.levels.append, rig.pressed)
         await asyncio.sleep(0.15)
         assert [(EventId.KEYPAD_GONE, {"error": "GPIOPinInUse"})] == rig.log
     await rig.quiet()
@@ -238,6 +240,7 @@ async def test_pins_held_by_somebody_else_are_waited_for_and_logged_once(board: 
     await keypad.close()
     assert ["4"] == rig.heard
     assert [EventId.KEYPAD_GONE, EventId.KEYPAD_BACK] == [event for event, _ in rig.log]
+    assert [KeypadLevel(working=True)] == rig.levels
 
 
 async def test_a_vanishing_chip_is_logged_once_gone_and_once_back(rig: Rig) -> None:
@@ -251,6 +254,7 @@ async def test_a_vanishing_chip_is_logged_once_gone_and_once_back(rig: Rig) -> N
     await rig.quiet()
     assert ["2"] == rig.heard
     assert [EventId.KEYPAD_GONE, EventId.KEYPAD_BACK] == [event for event, _ in rig.log]
+    assert [KeypadLevel(working) for working in (True, False, True)] == rig.levels
 
 
 async def test_a_listener_that_fails_does_not_deafen_the_keypad_and_betrays_no_key(
@@ -264,7 +268,7 @@ async def test_a_listener_that_fails_does_not_deafen_the_keypad_and_betrays_no_k
             raise RuntimeError("listener failed")
 
     keypad = make_keypad(rig)
-    keypad.start(pressed)
+    keypad.start(rig.levels.append, pressed)
     await rig.quiet()
     await rig.press("1")
     await rig.quiet()

@@ -12,6 +12,7 @@ from firmware.core.facts import (
     DocumentPrinterLevel,
     Facts,
     HopperLevel,
+    KeypadLevel,
     MunicipalityLevel,
     PanelLevel,
     ReaderLevel,
@@ -44,6 +45,7 @@ _RULES = Rules(
 _READY = Facts(
     next_visit=VisitId("0123456789abcdef0123456789abcdef"),
     reader=ReaderLevel(working=True),
+    keypad=KeypadLevel(working=True),
     acceptor=AcceptorLevel(working=True),
     hopper=HopperLevel(working=True, coins=50, life_count=1000),
     printer=DocumentPrinterLevel(frozenset()),

@@ -10,6 +10,7 @@ from firmware.core.facts import (
     DocumentPrinterLevel,
     Facts,
     HopperLevel,
+    KeypadLevel,
     MunicipalityLevel,
     PanelLevel,
     ReaderLevel,
@@ -32,6 +33,7 @@ RULES = Rules(
 GOOD = Facts(
     next_visit=VisitId("a" * 32),
     reader=ReaderLevel(working=True),
+    keypad=KeypadLevel(working=True),
     acceptor=AcceptorLevel(working=True),
     hopper=HopperLevel(working=True, coins=20),
     printer=DocumentPrinterLevel(frozenset()),
@@ -61,6 +63,7 @@ def test_a_closed_kiosk_tells_when_it_opens_again(clock: ClockLevel, reason: str
     [
         (replace(GOOD, clock=ClockLevel()), "clock"),
         (replace(GOOD, reader=ReaderLevel()), "card_reader"),
+        (replace(GOOD, keypad=KeypadLevel()), "keypad"),
         (replace(GOOD, acceptor=AcceptorLevel()), "coin_acceptor"),
         (replace(GOOD, hopper=HopperLevel(working=True, coins=2)), "hopper"),
         (replace(GOOD, printer=DocumentPrinterLevel(frozenset({PrinterReason.MEDIA_JAM}))), "printer"),

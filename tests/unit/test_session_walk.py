@@ -23,6 +23,7 @@ from firmware.core.facts import (
     DocumentPrinterLevel,
     Facts,
     HopperLevel,
+    KeypadLevel,
     MunicipalityLevel,
     PanelLevel,
     ReaderLevel,
@@ -69,6 +70,7 @@ RULES = Rules(
 GOOD = Facts(
     next_visit=VisitId("a" * 32),
     reader=ReaderLevel(working=True),
+    keypad=KeypadLevel(working=True),
     acceptor=AcceptorLevel(working=True),
     hopper=HopperLevel(working=True, coins=20, life_count=1000),
     printer=DocumentPrinterLevel(frozenset()),

@@ -17,6 +17,7 @@ from firmware.core.facts import (
     ClockLevel,
     DocumentPrinterLevel,
     HopperLevel,
+    KeypadLevel,
     Level,
     MunicipalityLevel,
     PanelLevel,
@@ -51,6 +52,7 @@ RULES = Rules(
 )
 LEVELS: tuple[Level, ...] = (
     ReaderLevel(working=True, card_present=True),
+    KeypadLevel(working=True),
     AcceptorLevel(working=True),
     HopperLevel(working=True, coins=20, life_count=1000),
     DocumentPrinterLevel(frozenset()),
@@ -399,3 +401,15 @@ async def test_stopping_cancels_committed_orders_too() -> None:
         kiosk.crew.answers[o.CloseCoins](e.CoinsClosed())
         order = await kiosk.crew.begins(o.Release)
     assert order in kiosk.crew.cancelled
+
+
+async def test_a_coin_that_comes_after_the_run_is_kept_and_no_order_leaves() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(COLLECTING):
+        pass
+    begun = list(kiosk.crew.begun)
+    kiosk.runner.post(e.CoinInserted(100, 7, 1))
+    kiosk.runner.post(e.CoinTrouble(0, 20, 7, 2))
+    await kiosk.runner.keep_late_coins()
+    assert [r.CoinTaken(VISIT, 100, 7, 1), r.CoinsSuspected(VISIT, 0, 20, 7, 2)] == kiosk.journal.records
+    assert begun == kiosk.crew.begun
