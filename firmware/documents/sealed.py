@@ -128,7 +128,7 @@ def _opened(sealed: bytes, private_key: X25519PrivateKey, binding: bytes) -> byt
 def _decoded(plaintext: bytes, kind: type[_Plaintext]) -> _Plaintext:
     try:
         return msgspec.json.decode(plaintext, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # The decoder's message may quote a field: it stays out of the chain of causes.
         raise DocumentRefused(Reason.CONTENTS_INVALID, kind.__name__) from None
 

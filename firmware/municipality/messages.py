@@ -170,7 +170,7 @@ def decode(message: str, body: bytes, answer: type[M]) -> M:
     """Read an answer to this message. Raises MunicipalityAnswerInvalid."""
     try:
         return msgspec.json.decode(body, type=answer)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as cause:
         raise MunicipalityAnswerInvalid(f"{message}: {_field(str(cause))}") from None
 
 
