@@ -333,6 +333,7 @@ async def test_a_kiosk_killed_at_any_moment_finds_out_whether_the_coin_was_paid(
         paid = machine.paid_coins == int(coin_before) + 1
         assert certainty is (Certainty.DONE if paid else Certainty.NOT_DONE)
         assert paid == (moment in {"after the command", "after the result"})
+        assert 50 - int(paid) == ear.hopper.coins
 
 
 @pytest.mark.parametrize("coin_before", [False, True])
