@@ -133,6 +133,18 @@ class Runner:
         finally:
             await self._stop()
 
+    async def keep_late_coins(self) -> None:
+        """After the run: keep the coins that came while the slot was shut. No order leaves.
+
+        An acceptor that loses its power with ours forgets them. Raises JournalError.
+        """
+        while self.state is not None and not self._inbox.empty():
+            item = self._inbox.get_nowait()
+            if isinstance(item, _Posted):
+                done = step(self.state, item.event, self.facts, self._rules)
+                await self._journal.append(done.records)
+                self.state = done.state
+
     def coin_devices_work(self) -> bool:
         """Whether acceptor and hopper have answered; looks at the levels reported so far."""
         self._settle_levels()

@@ -19,6 +19,19 @@ async def test_a_stop_with_coins_in_is_settled_at_the_next_start() -> None:
         await visitor.leave()
 
 
+async def test_a_coin_that_rolls_in_while_the_kiosk_stops_outlives_the_acceptor_s_power() -> None:
+    async with kiosk() as visitor:
+        world = visitor.world
+        await visitor.walk_to("coins", kind="2")
+        await visitor.drop([100])
+        assert world.coins.drop_coin(100, flight_seconds=0.25)
+        assert 0 == await world.stop_kiosk()
+        world.coins.power_cycle()
+        await world.start_kiosk()
+        await visitor.ends_with("power_cut", seconds=30.0)
+        assert 200 == await visitor.leave()
+
+
 async def test_a_start_right_after_a_stop_works() -> None:
     async with kiosk() as visitor:
         await visitor.rests()
