@@ -10,7 +10,7 @@ from firmware.core.facts import Facts
 from firmware.core.money import ChangePlan, change_due_yen, change_plan
 from firmware.core.rules import Rules
 from firmware.core.steps import Step, end
-from firmware.core.terms import Certainty, KeypadKey, ServiceHours, VisitId, Yen
+from firmware.core.terms import Certainty, KeypadKey, PrinterReason, ServiceHours, VisitId, Yen
 
 Holding = s.CollectingCoins | s.ClosingCoins | s.Committing | s.Printing | s.Attending
 
@@ -180,10 +180,14 @@ def print_finished(state: s.Printing, event: e.PrintFinished, facts: Facts, _rul
 
 
 def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules: Rules) -> Step:
-    """Only whoever has opened the door with the store's key may settle an unproven print."""
-    if not facts.panel.door_open or event.key not in {KeypadKey.CONFIRM, KeypadKey.CANCEL}:
-        return Step(state)
+    """Only whoever has opened the door with the store's key may settle an unproven print.
+
+    Paper can still come out of a printer that holds a job, so until it has let go nothing is refunded.
+    """
     printed = event.key is KeypadKey.CONFIRM
+    given_up = event.key is KeypadKey.CANCEL and PrinterReason.JOBS_WAITING not in facts.printer.reasons
+    if not facts.panel.door_open or not (printed or given_up):
+        return Step(state)
     decided = Step(state, (r.StaffDecided(state.visit, state.purchase.order_id, printed),))
     if printed:
         return decided.before(_earn(state, facts))

@@ -8,7 +8,7 @@ from firmware.core.facts import Facts
 from firmware.core.paying import claim_no
 from firmware.core.rules import Rules, obstacles
 from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
-from firmware.core.terms import CertificateKind, ServiceHours, Subjects, VisitId, Yen
+from firmware.core.terms import CertificateKind, PrinterReason, ServiceHours, Subjects, VisitId, Yen
 
 _STOP = Legend(cancel="stop")
 _STOP_BACK = Legend(cancel="stop", correct="back")
@@ -135,9 +135,7 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
                 ScreenId.ATTEND,
                 reason="print_unknown",
                 place=Place.PAPER,
-                legend=Legend(cancel="staff_not_printed", confirm="staff_printed")
-                if facts.panel.door_open
-                else Legend(),
+                legend=_staff(facts),
                 rows=(Row("row.number", (), text=claim_no(visit)),),
                 pages_out=pages_out,
                 pages=purchase.pages,
@@ -146,6 +144,14 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
             )
         case _:
             assert_never(state)
+
+
+def _staff(facts: Facts) -> Legend:
+    """What staff may say of an unproven print; see `firmware.core.paying.attending_key`."""
+    if not facts.panel.door_open:
+        return Legend()
+    holds_job = PrinterReason.JOBS_WAITING in facts.printer.reasons
+    return Legend(cancel=None if holds_job else "staff_not_printed", confirm="staff_printed")
 
 
 def _not_serving(facts: Facts, rules: Rules) -> Screen:

@@ -8,14 +8,17 @@ from firmware.core import records as r
 from firmware.core import states as s
 from firmware.core.facts import AcceptorLevel, ClockLevel, DocumentPrinterLevel, Facts, PanelLevel
 from firmware.core.rules import Rules
+from firmware.core.screens import Legend
 from firmware.core.session import step
 from firmware.core.steps import Step
+from firmware.core.storyboard import screen_of
 from firmware.core.terms import (
     CertificateKind,
     KeypadKey,
     Language,
     Offer,
     OrderId,
+    PrinterReason,
     ServiceHours,
     Subjects,
     VisitId,
@@ -68,6 +71,27 @@ def test_a_visit_whose_coins_cannot_be_counted_gets_the_known_ones_back() -> Non
 def test_pages_out_never_count_down() -> None:
     printing = s.Printing(VISIT, PURCHASE, 300, "R-1", pages_out=2)
     assert Step(printing) == step(printing, e.PagesOut(1), FACTS, RULES)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "refundable"),
+    [
+        ({PrinterReason.JOBS_WAITING, PrinterReason.MEDIA_JAM}, False),
+        ({PrinterReason.UNREACHABLE}, True),
+        (set(), True),
+    ],
+)
+def test_staff_refund_nothing_while_the_printer_can_still_print_it(
+    reasons: set[PrinterReason], refundable: bool
+) -> None:
+    attending = s.Attending(VISIT, PURCHASE, 300, "R-1", pages_out=1)
+    printer = DocumentPrinterLevel(frozenset(reasons))
+    facts = FACTS.with_level(PanelLevel(door_open=True)).with_level(printer)
+    done = step(attending, e.KeyPressed(KeypadKey.CANCEL), facts, RULES)
+    legend = screen_of(attending, facts, RULES).legend
+    assert refundable is (done != Step(attending))
+    assert refundable is (r.StaffDecided(VISIT, PURCHASE.order_id, printed=False) in done.records)
+    assert Legend("staff_not_printed" if refundable else None, None, "staff_printed") == legend
 
 
 def test_the_next_person_finds_the_first_language_after_paper_was_forgotten() -> None:
