@@ -20,7 +20,10 @@ from tests.simulators.world import World, page_png
 FEE_YEN = 300
 COIN_YEN = 500
 REPORT_SECONDS = 10.0
+SCREEN_SECONDS = 30.0
 PAGE_DPI = 150
+LEFT = ("document*.pdf", "document*.png", "receipt*.*", "journal.jsonl", "kiosk.log", "timeline.json")
+"""Names of what a visit leaves in the folder."""
 
 
 class DemoError(Exception):
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--copies takes 1 to 9")
     try:
         return asyncio.run(_issue(wanted) if wanted.issue else _show(wanted))
-    except (DemoError, RuntimeError, OSError, TimeoutError) as error:
+    except (DemoError, WorldRefusal, RuntimeError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -74,6 +77,8 @@ async def _show(wanted: argparse.Namespace) -> int:
     """Everything runs until Ctrl-C."""
     for option, port in (("--port", wanted.port), ("--bench-port", wanted.bench_port)):
         _check_free(option, port)
+    if wanted.port == wanted.bench_port != 0:
+        raise DemoError(f"port {wanted.port} cannot be both the screen's and the bench panel's")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -98,7 +103,7 @@ async def _world_until(stop: asyncio.Event, wanted: argparse.Namespace) -> int:
         panel = BenchPanel(world, port=wanted.bench_port, kiosk_url=world.screen_url)
         await panel.start()
         try:
-            await world.eyes.until(lambda _: True, 30.0)
+            await _unless_the_kiosk_ends(world, _screen_shows(world))
             print(f"screen       {world.screen_url}")
             print(f"bench panel  {panel.url}")
             print("Ctrl-C ends everything.", flush=True)
@@ -121,10 +126,11 @@ def _check_free(option: str, port: int) -> None:
 async def _issue(wanted: argparse.Namespace) -> int:
     """One visit; what there is ends in the folder, also after a failure."""
     out: Path = wanted.out
-    await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(_empty, out)
     kind: Kind = wanted.issue
     work = Path(tempfile.mkdtemp(prefix="madoguchi-"))
     timeline: list[Moment] = []
+    log = work / "kiosk.log"
     try:
         async with World(directory=work, hours=_hours(wanted)) as world:
             resident = Resident(world, card=wanted.card)
@@ -136,11 +142,21 @@ async def _issue(wanted: argparse.Namespace) -> int:
                 problems = await _collect(world, out)
     finally:
         _write_timeline(out, timeline)
+        if log.exists():
+            shutil.copyfile(log, out / "kiosk.log")
         shutil.rmtree(work, ignore_errors=True)
     _print_timeline(timeline, as_json=wanted.json)
     for problem in filter(None, (failure, *problems)):
         print(f"demo: {problem}", file=sys.stderr)
     return 1 if failure or problems else 0
+
+
+def _empty(out: Path) -> None:
+    """Make the folder; what an earlier visit left there must not look like this one's."""
+    out.mkdir(parents=True, exist_ok=True)
+    for pattern in LEFT:
+        for file in out.glob(pattern):
+            file.unlink()
 
 
 async def _visit(resident: Resident, kind: Kind, copies: int) -> str | None:
@@ -155,6 +171,10 @@ async def _visit(resident: Resident, kind: Kind, copies: int) -> str | None:
     except WorldRefusal as error:
         return str(error)
     return None
+
+
+async def _screen_shows(world: World) -> None:
+    await world.eyes.until(lambda _: True, SCREEN_SECONDS)
 
 
 async def _unless_the_kiosk_ends(world: World, visit: Coroutine[None, None, None]) -> None:
@@ -172,13 +192,7 @@ async def _unless_the_kiosk_ends(world: World, visit: Coroutine[None, None, None
 
 async def _collect(world: World, out: Path) -> list[str]:
     """Leave what came out in the folder; what contradicts a good visit."""
-    shutil.copyfile(world.log, out / "kiosk.log")
     jobs = world.printer.jobs()
-    for number, job in enumerate(jobs):
-        name = "document" if number == 0 else f"document-{number + 1}"
-        shutil.copyfile(job.pdf, out / f"{name}.pdf")
-        for page in range(1, job.pages + 1):
-            (out / f"{name}-page-{page}.png").write_bytes(await page_png(job.pdf, page, dpi=PAGE_DPI))
     for number, slip in enumerate(world.receipts.slips):
         name = "receipt" if number == 0 else f"receipt-{number + 1}"
         (out / f"{name}.bin").write_bytes(slip)
@@ -189,6 +203,11 @@ async def _collect(world: World, out: Path) -> list[str]:
     problems = [complaints.strip()] if status else []
     if len(jobs) != 1 or jobs[0].pages_out != jobs[0].pages:
         problems.append("the paper did not come out")
+    for number, job in enumerate(jobs):
+        name = "document" if number == 0 else f"document-{number + 1}"
+        shutil.copyfile(job.pdf, out / f"{name}.pdf")
+        for page in range(1, job.pages + 1):
+            (out / f"{name}-page-{page}.png").write_bytes(await page_png(job.pdf, page, dpi=PAGE_DPI))
     return problems + await check_books(world, lines)
 
 

@@ -23,7 +23,7 @@ from typing import Any, Self
 import tomli_w
 
 from tests.municipality.pki import make_test_pki
-from tests.municipality.register import PEOPLE
+from tests.municipality.register import PEOPLE, People
 from tests.municipality.server import MunicipalityServer
 from tests.simulators.bench.world_api import (
     CardChoice,
@@ -105,6 +105,7 @@ class World:
         self.pins: PinBench | None = None
         self.eyes: Eyes
         self.kiosk: asyncio.subprocess.Process | None = None
+        self._people: People
         self._wiring: Wiring
         self._sockets: Path
         self._lock = asyncio.Lock()
@@ -170,7 +171,7 @@ class World:
         self._sockets = Path(tempfile.mkdtemp(prefix="pins-"))
         self._undo.callback(shutil.rmtree, self._sockets, ignore_errors=True)
         PKI.parent.mkdir(parents=True, exist_ok=True)
-        await asyncio.to_thread(make_test_pki, PKI, PEOPLE)
+        self._people = await asyncio.to_thread(make_test_pki, PKI, PEOPLE)
         self._undo.push_async_callback(self.cards_stand.stop)
         await self.cards_stand.start()
         self._undo.push_async_callback(self.coins.stop)
@@ -330,8 +331,7 @@ class World:
 
     async def cards(self) -> list[CardChoice]:
         """Cards at hand: one of each invented resident, and things that are no My Number Card."""
-        people = await asyncio.to_thread(make_test_pki, PKI, PEOPLE)
-        holders = [resident for _, resident in people.residents()] + list(people.visitor)
+        holders = [resident for _, resident in self._people.residents()] + list(self._people.visitor)
         mine: list[CardChoice] = [
             {"name": holder.id, "title": holder.id.replace("_", " "), "note": holder.shows}
             for holder in holders
@@ -342,6 +342,8 @@ class World:
     async def insert_card(self, name: str) -> None:
         if self._state["card"] is not None:
             raise WorldRefusal("a card lies on the reader already")
+        if name not in {card["name"] for card in await self.cards()}:
+            raise WorldRefusal("there is no such card")
         await self.cards_stand.insert(name)
         self._state["card"] = name
 
@@ -397,6 +399,8 @@ class World:
         self._state["hopper_jammed"] = jammed
 
     async def refill_hopper(self, coins: int) -> None:
+        if coins < 0:
+            raise WorldRefusal("coins can only be put in")
         self.coins.refill(coins)
 
     async def kill_pcscd(self) -> None:
