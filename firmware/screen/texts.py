@@ -35,6 +35,8 @@ LANGUAGE_DIGITS = {language: str(digit) for digit, language in enumerate(Languag
 """On the idle screen these digit keys choose the language."""
 
 _FIELDS = ("title", "headline", "lines", "note")
+_AMOUNT = ("before", "amount", "after")
+_CHANGE = ("change_before", "change_amount", "change_after")
 _WORDS = ("page.time_before", "page.time_after")
 _REQUIRED = (
     *(f"screen.{screen.value}.{field}" for screen in ScreenId for field in _FIELDS),
@@ -44,7 +46,7 @@ _REQUIRED = (
     *(f"state.{state.value}" for state in ItemState),
     *(f"step.{step}" for step in STEPS),
     *(f"key.{key.value}" for key in (KeypadKey.CANCEL, KeypadKey.CORRECT, KeypadKey.CONFIRM)),
-    *(f"money.{part}" for part in ("before", "amount", "after", "paid", "fee", "exact")),
+    *(f"money.{part}" for part in (*_AMOUNT, *_CHANGE, "paid", "fee", "exact")),
     *(f"page.{part}" for part in ("yen", "join", "none", "pages")),
     *_WORDS,
     "language.name",
@@ -199,7 +201,12 @@ class _Page:
     def _money(self) -> Snapshot | None:
         if self._screen.fee_yen is None or self._screen.paid_yen is None:
             return None
-        words = {part: self._text(f"money.{part}") for part in ("before", "amount", "after")}
+        change_yen = self._screen.paid_yen - self._screen.fee_yen
+        told = _CHANGE if change_yen > 0 else _AMOUNT
+        words = {
+            part: self._text(f"money.{key}", change_yen=change_yen)
+            for part, key in zip(_AMOUNT, told, strict=True)
+        }
         return words | {
             "fee": self._screen.fee_yen,
             "paid": self._screen.paid_yen,

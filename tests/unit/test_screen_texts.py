@@ -133,10 +133,21 @@ def test_money_is_worded_and_counted(texts: Texts, language: Language, expected:
     assert (money["fee"], money["paid"], money["due"]) == (1200, 150, 1050)
 
 
-def test_overpaid_money_is_never_asked_for_again(texts: Texts) -> None:
-    money = texts.snapshot(replace(COINS, paid_yen=1500), Language.JA)["money"]
+@pytest.mark.parametrize(
+    ("language", "paid_yen", "expected"),
+    [
+        (Language.JA, 1200, ("あと", "0", "円")),
+        (Language.JA, 1500, ("おつり", "300", "円")),
+        (Language.EN, 1500, ("", "¥300", "change")),
+    ],
+)
+def test_overpaid_money_is_never_asked_for_again_and_its_change_is_promised(
+    texts: Texts, language: Language, paid_yen: int, expected: tuple[str, ...]
+) -> None:
+    money = texts.snapshot(replace(COINS, paid_yen=paid_yen), language)["money"]
     assert isinstance(money, dict)
     assert money["due"] == 0
+    assert expected == (money["before"], money["amount"], money["after"])
 
 
 def test_without_change_the_exact_amount_is_asked_for(texts: Texts) -> None:
