@@ -117,6 +117,10 @@ class CoinsSuspect:
 class CoinAcceptor(Protocol):
     """Takes coins; everything is inhibited unless accept is in force."""
 
+    @property
+    def mark(self) -> CoinMark | None:
+        """Where its counter stands by what was reported; None before the first contact."""
+
     def start(
         self,
         report: ReportLevel,

@@ -142,7 +142,13 @@ class CoinTrouble:
 
 @dataclass(frozen=True, slots=True)
 class CoinsClosed:
-    """The slot is shut and no coin is in flight."""
+    """The slot is shut and no coin is in flight.
+
+    serial and counter: the acceptor and its event counter, None if it was never heard.
+    """
+
+    serial: int | None = None
+    counter: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,13 @@ def _give_back(state: s.CollectingCoins, reason: s.EndReason) -> Step:
     return Step(s.ClosingCoins(state.visit, state.purchase, state.paid_yen, reason))
 
 
-def coins_closed(state: s.ClosingCoins, _event: e.Event, facts: Facts, _rules: Rules) -> Step:
+def coins_closed(state: s.ClosingCoins, event: e.CoinsClosed, facts: Facts, rules: Rules) -> Step:
+    """Nothing more can come in; the next start asks for coins after this mark only."""
+    shut = () if event.serial is None else (r.SlotShut(state.visit, event.serial, event.counter),)
+    return Step(state, shut).before(closing_done(state, event, facts, rules))
+
+
+def closing_done(state: s.ClosingCoins, _event: e.Event, facts: Facts, _rules: Rules) -> Step:
     """The last look before the commit; from here the fee is covered or everything goes back."""
     reason = state.refund
     if reason is None and facts.panel.door_open:

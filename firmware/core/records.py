@@ -75,6 +75,15 @@ class CoinsSuspected:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotShut:
+    """Where the acceptor's event counter stood then: coins that fell through have moved it too."""
+
+    visit: VisitId
+    serial: int
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
 class IssueIntended:
     visit: VisitId
     order_id: OrderId
@@ -208,6 +217,7 @@ Record = (
     | CoinTaken
     | CoinUnclaimed
     | CoinsSuspected
+    | SlotShut
     | IssueIntended
     | IssueCommitted
     | IssueFailed

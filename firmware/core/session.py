@@ -146,7 +146,7 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.CoinTrouble: p.coin_trouble,
     },
     s.ClosingCoins: {
-        e.TimedOut: p.coins_closed,
+        e.TimedOut: p.closing_done,
         e.CoinsClosed: p.coins_closed,
         e.CoinInserted: p.coin,
         e.CoinTrouble: p.coin_trouble,

@@ -92,7 +92,8 @@ class DeviceCrew:
                 await self._accept(order)
             case o.CloseCoins():
                 await self._close_slot()
-                answer(e.CoinsClosed())
+                mark = self._devices.acceptor.mark
+                answer(e.CoinsClosed() if mark is None else e.CoinsClosed(mark.serial, mark.counter))
             case o.Release():
                 await self._release(order, answer)
             case o.Print():

@@ -43,7 +43,7 @@ class Parts:
 
 
 def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
-    """Where the acceptor's counter stood at the last coin on record."""
+    """Where the acceptor's counter stood by the last record of it."""
     mark = None
     for entry in entries:
         match entry.record:
@@ -51,6 +51,7 @@ def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
                 r.CoinTaken(serial=serial, counter=counter)
                 | r.CoinUnclaimed(serial=serial, counter=counter)
                 | r.CoinsSuspected(serial=serial, counter=counter)
+                | r.SlotShut(serial=serial, counter=counter)
             ):
                 mark = ports.CoinMark(serial, counter)
             case _:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+from tests.e2e.books import agreed_books
 from tests.e2e.visitor import kiosk
 from tests.simulators.world import REPOSITORY
 
@@ -61,3 +62,22 @@ async def test_a_second_daemon_on_the_same_port_says_so_and_ends_with_78() -> No
         await visitor.pays(100, 100, 100)
         await visitor.sees("take_all", "thanks")
         await visitor.leave()
+
+
+async def test_coins_that_fell_through_before_a_stop_are_no_suspects_after_it() -> None:
+    async with kiosk() as visitor:
+        world = visitor.world
+        await visitor.walk_to("coins", kind="2")
+        await visitor.drop([100])
+        for _ in range(8):
+            world.coins.reject_next(1)
+            assert not world.coins.drop_coin(100)
+            await asyncio.sleep(0.12)
+        await visitor.touch("cancel")
+        await visitor.ends_with("cancelled")
+        await visitor.leave()
+        await visitor.rests()
+        await world.stop_kiosk()
+        await world.start_kiosk()
+        await visitor.rests(seconds=30.0)
+        assert 0 == (await agreed_books(world)).suspected

@@ -152,6 +152,7 @@ def bound_answers(order: o.BoundOrder) -> Iterator[e.Event]:
             yield e.MunicipalityRefused(Refusal.OVER_CHAR_LIMIT)
         case o.CloseCoins():
             yield e.CoinsClosed()
+            yield e.CoinsClosed(1, 9)
         case _:
             pass
 

@@ -67,6 +67,7 @@ class World:
     held: dict[str, asyncio.Event] = field(default_factory=dict)
     noticed: asyncio.Event = field(default_factory=asyncio.Event)
     offers: tuple[Offer, ...] = (OFFER,)
+    mark: ports.CoinMark | None = None
 
     async def ask(self, name: str) -> None:
         self.asked.append(name)
@@ -341,6 +342,16 @@ async def test_coins_are_closed_only_when_no_coin_can_come() -> None:
     await closing
     assert [e.CoinsClosed()] == bench.answers
     assert ["accept", "stop"] == bench.world.asked
+
+
+async def test_the_mark_of_a_shut_slot_is_the_one_after_every_coin_that_was_told() -> None:
+    bench = Bench()
+    accepting = bench.begin(COINS)
+    await bench.world.until("accept")
+    await cancel(accepting)
+    await bench.world.until("stop")
+    bench.world.mark = ports.CoinMark(7, 9)
+    assert [e.CoinsClosed(7, 9)] == await bench.do(o.CloseCoins(VISIT))
 
 
 async def test_closing_that_timed_out_goes_on_and_the_next_visit_waits_for_it() -> None:
