@@ -76,7 +76,12 @@ def seclude() -> None:
 
 
 def _report(kind: type[BaseException], _: BaseException | None, traceback: TracebackType | None) -> None:
-    """Name and place of an error, never its message: a message may quote a value."""
+    """Name and place of an error, never its message: a message may quote a value.
+
+    A daemon killed while we started hears no answer, and its log is not ours to write in.
+    """
+    if issubclass(kind, BrokenPipeError):
+        return
     place = "unknown"
     while traceback is not None:
         place = f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"

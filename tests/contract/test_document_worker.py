@@ -237,6 +237,18 @@ async def test_the_worker_leaves_when_the_daemon_is_gone(bench: Bench, last_word
     assert b'"frame":"ready"' in stdout
 
 
+async def test_a_worker_whose_daemon_was_killed_meanwhile_says_nothing(bench: Bench) -> None:
+    nobody_reads, answers = os.pipe()
+    os.close(nobody_reads)
+    worker = await asyncio.create_subprocess_exec(
+        *bench.entry("take"), stdin=asyncio.subprocess.DEVNULL, stdout=answers, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(answers)
+    _, said = await worker.communicate()
+    assert b"" == said
+    assert 0 != worker.returncode
+
+
 async def test_the_worker_dies_with_a_daemon_that_was_killed(bench: Bench) -> None:
     script = (
         "import subprocess, sys, time\n"
