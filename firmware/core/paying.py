@@ -272,8 +272,8 @@ def _after_payout(paying: s.PayingOut, owed_yen: Yen) -> Step:
     slips = ((s.Slip.CLAIM,) if owed_yen else ()) + (
         (s.Slip.RECEIPT,) if paying.purpose is s.PayoutPurpose.CHANGE else ()
     )
-    if not slips:
-        return _after_slips(paying.visit, paying.purchase, paying.back_yen, owed_yen, paying.reason)
+    if not slips and paying.reason is not None:
+        return end(paying.visit, paying.reason, paying.back_yen)
     printing = s.PrintingSlip(
         paying.visit,
         paying.purchase,
@@ -308,35 +308,39 @@ def _print_slip(state: s.PrintingSlip) -> o.PrintSlip:
 
 
 def slip_finished(state: s.PrintingSlip, event: e.SlipFinished, _facts: Facts, _rules: Rules) -> Step:
-    ended = Step(state, (r.SlipEnded(state.visit, state.slips[0], event.certainty),))
+    slip = state.slips[0]
+    ended = Step(state, (r.SlipEnded(state.visit, slip, event.certainty),))
     if rest := state.slips[1:]:
         return ended.before(print_slips(replace(state, slips=rest)))
+    if state.reason is not None:
+        return ended.before(end(state.visit, state.reason, state.back_yen, state.owed_yen))
+    came_out = slip is s.Slip.RECEIPT and event.certainty is Certainty.DONE
     return ended.before(
-        _after_slips(state.visit, state.purchase, state.back_yen, state.owed_yen, state.reason)
+        take_all(
+            s.TakingAll(
+                state.visit,
+                state.purchase,
+                state.back_yen,
+                state.owed_yen,
+                receipt_out=came_out,
+            )
+        )
     )
 
 
-def _after_slips(
-    visit: VisitId, purchase: s.Purchase, back_yen: Yen, owed_yen: Yen, reason: s.EndReason | None
-) -> Step:
-    if reason is not None:
-        return end(visit, reason, back_yen, owed_yen)
-    return take_all(visit, purchase, back_yen, owed_yen)
-
-
-def take_all(visit: VisitId, purchase: s.Purchase, back_yen: Yen, owed_yen: Yen) -> Step:
+def take_all(taking: s.TakingAll) -> Step:
     """The sale is settled; the person takes everything."""
     return Step(
-        s.TakingAll(visit, purchase, back_yen, owed_yen),
-        (r.VisitEnded(visit, None),),
-        (o.EndVisit(visit), o.Sound(o.Alarm.ATTENTION)),
+        taking,
+        (r.VisitEnded(taking.visit, None),),
+        (o.EndVisit(taking.visit), o.Sound(o.Alarm.ATTENTION)),
     )
 
 
 def taking_all_guard(state: s.TakingAll, facts: Facts, _rules: Rules) -> Step | None:
     if facts.panel.paper_in_tray or facts.panel.change_in_cup:
         return None
-    return Step(s.Thanks(state.visit, state.purchase, state.back_yen, state.owed_yen))
+    return Step(s.Thanks(state.visit, state.purchase, state.back_yen, state.owed_yen, state.receipt_out))
 
 
 def paper_forgotten(state: s.TakingAll, _event: e.TimedOut, _facts: Facts, rules: Rules) -> Step:
@@ -349,7 +353,9 @@ def paper_forgotten(state: s.TakingAll, _event: e.TimedOut, _facts: Facts, rules
 def thanks_guard(state: s.Thanks, facts: Facts, _rules: Rules) -> Step | None:
     """Paper can still fall into the tray after the first look."""
     if facts.panel.paper_in_tray or facts.panel.change_in_cup:
-        return Step(s.TakingAll(state.visit, state.purchase, state.back_yen, state.owed_yen))
+        return Step(
+            s.TakingAll(state.visit, state.purchase, state.back_yen, state.owed_yen, state.receipt_out)
+        )
     return None
 
 
@@ -368,6 +374,13 @@ def ended_key(state: s.Ended, event: e.KeyPressed, facts: Facts, rules: Rules) -
 
 def ended_timed_out(state: s.Ended, event: e.TimedOut, facts: Facts, rules: Rules) -> Step:
     return _leave_if_taken(state, event, facts, rules)
+
+
+def ended_guard(state: s.Ended, facts: Facts, rules: Rules) -> Step | None:
+    """Once reminded, the person is done when nothing is left to take."""
+    if not state.alarms or facts.reader.card_present or facts.panel.change_in_cup:
+        return None
+    return Step(s.Idle(), orders=(o.Speak(rules.languages[0]),))
 
 
 def _leave_if_taken(state: s.Ended, event: e.Event, facts: Facts, rules: Rules) -> Step:

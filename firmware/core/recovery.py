@@ -189,4 +189,4 @@ def _slips(visit: OpenVisit, owed_yen: Yen, reason: s.EndReason | None) -> Step:
         )
     if reason is not None:
         return end(visit.visit, reason, visit.back_yen, owed_yen)
-    return p.take_all(visit.visit, visit.purchase, visit.back_yen, owed_yen)
+    return p.take_all(s.TakingAll(visit.visit, visit.purchase, visit.back_yen, owed_yen))

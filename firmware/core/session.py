@@ -295,7 +295,7 @@ GUARDS: Final[dict[type[Any], Guard]] = {
     s.PrintingSlip: _rests,
     s.TakingAll: p.taking_all_guard,
     s.Thanks: p.thanks_guard,
-    s.Ended: _rests,
+    s.Ended: p.ended_guard,
     s.Attending: _rests,
 }
 

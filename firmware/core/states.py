@@ -263,12 +263,13 @@ class PrintingSlip:
 
 @dataclass(frozen=True, slots=True)
 class TakingAll:
-    """お取り忘れなく: certificates, change and receipt."""
+    """お取り忘れなく: certificates, change and receipt. receipt_out: it was printed."""
 
     visit: VisitId
     purchase: Purchase
     back_yen: Yen
     owed_yen: Yen
+    receipt_out: bool = True
     alarms: int = 0
 
 
@@ -278,6 +279,7 @@ class Thanks:
     purchase: Purchase
     back_yen: Yen
     owed_yen: Yen
+    receipt_out: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,9 +120,10 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
             )
         case s.TakingAll():
             return _take_all(state, facts)
-        case s.Thanks(back_yen=back_yen, purchase=purchase):
+        case s.Thanks(back_yen=back_yen, purchase=purchase, receipt_out=receipt_out):
             return Screen(
                 ScreenId.THANKS,
+                reason="" if receipt_out else "no_receipt",
                 step=5,
                 legend=_END,
                 numbers=(("sheets", purchase.sheets), ("change_yen", back_yen)),
@@ -264,10 +265,11 @@ def _take_all(state: s.TakingAll, facts: Facts) -> Screen:
     if state.back_yen:
         waiting = ItemState.NEXT if paper else ItemState.NOW
         items.append(CheckItem("check.change", state.back_yen, waiting if change else ItemState.DONE))
-    items.append(CheckItem("check.receipt", 1, ItemState.NEXT if paper or change else ItemState.NOW))
+    if state.receipt_out:
+        items.append(CheckItem("check.receipt", 1, ItemState.NEXT if paper or change else ItemState.NOW))
     return Screen(
         ScreenId.TAKE_ALL,
-        reason="change" if change and not paper else "paper",
+        reason=("change" if change and not paper else "paper") + ("" if state.receipt_out else "_no_receipt"),
         step=5,
         place=Place.CHANGE if change and not paper else Place.PAPER,
         numbers=(("sheets", state.purchase.sheets), ("change_yen", state.back_yen)),

@@ -19,7 +19,9 @@ async def test_a_receipt_that_is_not_proven_does_not_undo_the_sale() -> None:
         await visitor.drop([500])
         await visitor.world.set_receipt_fault("silent")
         await visitor.touch("confirm")
-        await visitor.sees("take_all", "thanks", seconds=60.0)
+        picture = await visitor.sees("take_all", seconds=60.0)
+        assert "paper_no_receipt" == picture["reason"]
+        assert "receipt" not in {item["id"] for item in picture["checklist"]}
         await visitor.world.set_receipt_fault(None)
         assert 200 == await visitor.leave()
         books = await read_books(visitor.world)

@@ -94,8 +94,9 @@ class Visitor(Resident):
         back_yen = await self.world.take_change()
         picture = self.world.eyes.now
         if picture is not None and picture["screen"] in {"ended", "thanks"}:
-            await self.world.eyes.until(_nothing_left, 5.0)
-            await self.touch("confirm")
+            picture = await self.world.eyes.until(_nothing_left, 5.0)
+            if picture["screen"] in {"ended", "thanks"}:
+                await self.touch("confirm")
         return back_yen
 
     async def heal(self) -> None:
