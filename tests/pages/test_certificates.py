@@ -179,7 +179,6 @@ def test_the_registered_seal_is_printed_pixel_for_pixel_at_600_dpi() -> None:
     assert registered.tobytes() == printed.tobytes()
 
 
-@pytest.mark.skipif(not COMPOSITES.exists(), reason="no font with composite glyphs here")
 def test_letters_composed_of_parts_are_drawn_with_all_of_them() -> None:
     settings = DocumentSettings(value_fonts=(COMPOSITES, *SETTINGS.value_fonts))
     made = render(samples.opened("inkan", samples.inkan(name="ÉÜÇ")), None, settings)
