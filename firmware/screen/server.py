@@ -265,7 +265,7 @@ class ScreenServer:
             raise self._refusal(web.HTTPUnsupportedMediaType(), "content-type")
         try:
             return msgspec.json.decode(await request.read(), type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+        except (msgspec.DecodeError, UnicodeDecodeError, web.RequestPayloadError) as cause:
             raise self._refusal(web.HTTPBadRequest(), "not-understood") from cause
 
     def _refusal(self, answer: web.HTTPException, reason: str) -> web.HTTPException:

@@ -266,6 +266,12 @@ async def test_a_post_that_is_not_an_intent_is_not_understood(kiosk: Kiosk, body
     assert kiosk.pressed == []
 
 
+async def test_a_post_whose_encoding_is_broken_is_not_understood(kiosk: Kiosk) -> None:
+    headers = {"Origin": kiosk.origin, "Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with kiosk.client.post(f"{kiosk.origin}/alive", data=b"no gzip", headers=headers) as answer:
+        assert 400 == answer.status
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
