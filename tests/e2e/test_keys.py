@@ -13,10 +13,10 @@ async def test_each_bouncing_key_types_one_digit_of_the_pin(visitor: Visitor) ->
     await visitor.walk_to("pin")
     for typed, digit in enumerate("9081", start=1):
         await visitor.world.press(digit)  # type: ignore[arg-type]
-        picture = await visitor.world.eyes.until(lambda now, n=typed: now["pin_digits"] >= n, 5.0)  # type: ignore[misc]
+        picture = await visitor.world.eyes.until(lambda now, n=typed: now["pin_digits"] >= n, 20.0)  # type: ignore[misc]
         assert typed == picture["pin_digits"]
     await visitor.world.press("correct")
-    picture = await visitor.world.eyes.until(lambda now: now["pin_digits"] < 4, 5.0)
+    picture = await visitor.world.eyes.until(lambda now: now["pin_digits"] < 4, 20.0)
     assert 3 == picture["pin_digits"]
     await visitor.touch("cancel")
     await visitor.ends_with("cancelled")
@@ -33,7 +33,7 @@ async def test_three_keys_of_a_rectangle_type_no_ghost(visitor: Visitor) -> None
         await pins.release(key)
     for _ in range(2):
         await visitor.world.press("7")
-    picture = await visitor.world.eyes.until(lambda now: now["pin_digits"] > 0, 5.0)
+    picture = await visitor.world.eyes.until(lambda now: now["pin_digits"] > 0, 20.0)
     assert picture["pin_digits"] <= 2
     await visitor.touch("cancel")
     await visitor.ends_with("cancelled")

@@ -61,7 +61,7 @@ async def test_a_print_that_ends_in_the_middle_is_for_staff_to_decide(fault: str
         assert not picture["keys"]["confirm"]["enabled"]
         await world.press("confirm")
         await world.set_door(True)
-        await world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 5.0)
+        await world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 20.0)
         await world.press("confirm" if printed else "cancel")
         if printed:
             await visitor.sees("take_all")

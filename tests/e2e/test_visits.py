@@ -26,7 +26,7 @@ async def test_a_certificate_is_paid_printed_and_taken(
         await visitor.pay(coins)
         picture = await visitor.sees("take_all")
         world = visitor.world
-        await world.eyes.until(lambda now: now["checklist"][1]["state"] == "now", 5.0)
+        await world.eyes.until(lambda now: now["checklist"][1]["state"] == "now", 20.0)
         assert change_yen == world.coins.change_cup_yen
         assert sheets == await world.take_paper()
         assert (change_yen > 0) is any(item["id"] == "change" for item in picture["checklist"])

@@ -94,7 +94,7 @@ class Visitor(Resident):
         back_yen = await self.world.take_change()
         picture = self.world.eyes.now
         if picture is not None and picture["screen"] in {"ended", "thanks"}:
-            picture = await self.world.eyes.until(_nothing_left, 5.0)
+            picture = await self.world.eyes.until(_nothing_left, 20.0)
             if picture["screen"] in {"ended", "thanks"}:
                 await self.touch("confirm")
         return back_yen

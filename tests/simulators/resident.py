@@ -81,7 +81,7 @@ class Resident:
     async def pay(self, coins: Iterable[int]) -> None:
         """Throw the coins in and confirm."""
         await self.drop(coins)
-        await self.world.eyes.until(lambda picture: bool(picture["keys"]["confirm"]["enabled"]), 10.0)
+        await self.world.eyes.until(lambda picture: bool(picture["keys"]["confirm"]["enabled"]), 20.0)
         self._note("paid")
         await self.world.press("confirm")
 
@@ -114,11 +114,11 @@ class Resident:
         return picture
 
     async def _sees_paid(self, yen: int) -> None:
-        await self.world.eyes.until(lambda picture: self._paid(picture) >= yen, 10.0)
+        await self.world.eyes.until(lambda picture: self._paid(picture) >= yen, 20.0)
 
     async def _slot_opens(self) -> None:
         """The slot opens a moment after the screen asks for coins; a person tries again."""
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(20.0):
             while not self.world.coins.slot_is_open:  # noqa: ASYNC110 - a slot tells nobody
                 await asyncio.sleep(0.01)
 
