@@ -133,7 +133,7 @@ async def _issue(wanted: argparse.Namespace) -> int:
     log = work / "kiosk.log"
     try:
         async with World(directory=work, hours=_hours(wanted)) as world:
-            resident = Resident(world, card=wanted.card)
+            resident = Resident(world, card=wanted.card, gives_up=True)
             timeline = resident.timeline
             try:
                 failure = await _visit(resident, kind, wanted.copies)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from tests.simulators.bench.world_api import Key
+from tests.simulators.bench.world_api import Key, WorldRefusal
 from tests.simulators.eyes import Picture
 from tests.simulators.world import World
 
@@ -24,11 +24,15 @@ class Moment:
 
 @dataclass(slots=True)
 class Resident:
-    """Makes visits in a world. card and pin: of an invented person; timeline: of the last visit."""
+    """Makes visits in a world. card and pin: of an invented person. timeline: of the last visit.
+
+    gives_up: a visit that ends without a certificate raises WorldRefusal instead of being waited for.
+    """
 
     world: World
     card: str = "shiken_taro"
     pin: str = "1234"
+    gives_up: bool = False
     timeline: list[Moment] = field(default_factory=list)
     _last: float = 0.0
 
@@ -109,7 +113,10 @@ class Resident:
 
     async def sees(self, *screens: str, seconds: float = 20.0) -> Picture:
         """Wait for one of the screens and note when it came."""
-        picture = await self.world.eyes.until_screen(*screens, seconds=seconds)
+        looked_for = (*screens, "ended") if self.gives_up else screens
+        picture = await self.world.eyes.until_screen(*looked_for, seconds=seconds)
+        if picture["screen"] not in screens:
+            raise WorldRefusal(f"expected {' or '.join(screens)}, but the visit ended: {picture['headline']}")
         self._note(picture["screen"])
         return picture
 
