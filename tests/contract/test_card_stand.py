@@ -16,7 +16,7 @@ import pytest
 from tests.simulators.card import CardStand
 
 STARTS_A_STAND = """
-import asyncio, pathlib, sys
+import asyncio, pathlib, signal, sys
 from tests.simulators.card import CardStand
 
 async def main() -> None:
@@ -26,6 +26,8 @@ async def main() -> None:
     print(stand.environment["PCSCLITE_CSOCK_NAME"], flush=True)
     await asyncio.sleep(60)
 
+# Whoever runs the tests in the background has SIGINT ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 
