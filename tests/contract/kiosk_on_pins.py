@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 
-from firmware.core.facts import Level, PanelLevel
+from firmware.core.facts import KeypadLevel, Level, PanelLevel
 from firmware.core.terms import KeypadKey
 from firmware.logbook import JsonLog
 from hw.keypad import MatrixKeypad
@@ -77,6 +77,8 @@ async def _run() -> None:
         panel.light("paper" if key is KeypadKey.CONFIRM else "keypad")
 
     def report(level: Level) -> None:
+        if isinstance(level, KeypadLevel):
+            _tell(keypad=level.working)
         if isinstance(level, PanelLevel):
             _tell(door_open=level.door_open, paper=level.paper_in_tray, change=level.change_in_cup)
 
