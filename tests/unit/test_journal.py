@@ -33,7 +33,7 @@ EVERY: tuple[Record, ...] = (
     r.CoinTaken(A, 500, 0xFFFFFF, 255),
     r.CoinUnclaimed(100, 1, 0),
     r.CoinsSuspected("", 3, 254, 1, 0),
-    r.SlotShut(VISIT, 123456, 7),
+    r.SlotShut(A, 123456, 7),
     r.IssueIntended(A, ORDER, 600),
     r.IssueCommitted(A, ORDER, "R-2026-000001"),
     r.IssueFailed(A, ORDER, Certainty.UNKNOWN),
