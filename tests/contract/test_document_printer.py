@@ -87,7 +87,18 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def machines() -> AsyncIterator[tuple[A4Printer, PrintServer]]:
     """One printer and one print server for all tests: they start in half a second."""
     async with A4Printer(page_ms=10) as paper, PrintServer(paper.uri, connect_seconds=1) as server:
+        await warm_up(paper, server)
         yield paper, server
+
+
+async def warm_up(paper: A4Printer, server: PrintServer) -> None:
+    """The first job of a machine loads cupsd's backend from disk, which no test's patience is for."""
+    await send(server, certificate(2), f"cert-{secrets.token_hex(8)}")
+    async with asyncio.timeout(30):
+        while not paper.jobs():  # noqa: ASYNC110 - the printer tells nobody
+            await asyncio.sleep(0.02)
+        await paper.jobs()[0].ended.wait()
+    await paper.until_idle()
 
 
 @module_fixture()
