@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import msgspec
 
@@ -58,6 +58,13 @@ class Entry:
             {"seq": self.seq, "at": self.at, "record": type(self.record).__name__, **fields},
             ensure_ascii=False,
         )
+
+
+class Appender(Protocol):
+    """The journal as those need it who only write."""
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Commit the records in one transaction, in order. Raises JournalError."""
 
 
 class Journal:

@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
-from typing import Protocol, assert_never
+from collections.abc import Iterable
+from typing import assert_never
 
 from firmware.core import records as r
 from firmware.core.telling import Subject, Tell, pending
@@ -11,18 +11,13 @@ from firmware.core.terms import Refusal
 from firmware.errors import MunicipalityError, Refused
 from firmware.logbook import EventId, Logbook
 from firmware.ports import Municipality
+from firmware.shell.journal import Appender
 
 _About = r.IssueIntended | r.IssueFailed | r.PrintEnded | r.StaffDecided | r.PayoutEnded | r.MunicipalityTold
 
 
 _FOR_NOW = frozenset({Refusal.MAINTENANCE, Refusal.OUTSIDE_HOURS, Refusal.REPLICA_STALE})
 """Refusals that pass; every other one is the municipality's last word."""
-
-
-class Appender(Protocol):
-    """The journal as the outbox needs it."""
-
-    async def append(self, records: Sequence[r.Record]) -> None: ...
 
 
 class Outbox:

@@ -18,6 +18,7 @@ from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of
 from firmware.core.terms import KeypadKey, VisitId
 from firmware.logbook import EventId, Logbook
+from firmware.shell.journal import Appender
 from firmware.shell.pin import PinBuffer
 
 Answer = Callable[[e.Event], None]
@@ -31,12 +32,6 @@ class Crew(Protocol):
 
     def failed(self, order: o.Order) -> e.Event | None:
         """The most careful answer for an order whose execution broke down."""
-
-
-class Appender(Protocol):
-    """The journal as the runner needs it."""
-
-    async def append(self, records: Sequence[r.Record]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
