@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from firmware.core.fees import Fee, overlaps
 from firmware.core.hours import Closure, HoursRule
-from firmware.core.rules import Rules
+from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
 from firmware.errors import ConfigError
@@ -94,19 +94,31 @@ class Panel(_Section, frozen=True, kw_only=True):
 
 
 class Coins(_Section, frozen=True, kw_only=True):
-    """device: the tty of the ccTalk bus. serial: the commissioned acceptor, 0 for any."""
+    """device: the tty of the ccTalk bus. serial: the commissioned acceptor, 0 for any.
+
+    withdrawn_codes: error codes by which a coin already credited may have left through the entry.
+    """
 
     device: str
     baud: int = 9600
     serial: Annotated[int, Meta(ge=0, le=0xFFFFFF)] = 0
     denominations_yen: Annotated[list[Coin], Meta(min_length=1)]
+    withdrawn_codes: list[Annotated[int, Meta(ge=1, le=255)]] = msgspec.field(
+        default_factory=lambda: sorted(WITHDRAWN_CODES)
+    )
     drain_seconds: Seconds = 2.0
     poll_seconds: Seconds = 0.2
 
 
 class Hopper(_Section, frozen=True, kw_only=True):
-    """coins_loaded: coins put in when the journal began; what was paid out since is counted there."""
+    """address: on the ccTalk bus, 3–10. serial: the commissioned hopper, 0 for any.
 
+    coins_loaded: coins put in when the journal began; what was paid out since is counted there.
+    minimum_coins: fewer keep the kiosk out of service; with 0 it serves without this hopper, too.
+    """
+
+    address: Annotated[int, Meta(ge=3, le=10)] = 3
+    serial: Annotated[int, Meta(ge=0, le=0xFFFFFF)] = 0
     coin_yen: Coin = 100
     coins_loaded: Annotated[int, Meta(ge=0)]
     minimum_coins: Annotated[int, Meta(ge=0)] = 8
@@ -170,6 +182,7 @@ class Timeouts(_Section, frozen=True, kw_only=True):
     take_all_seconds: Seconds = 20
     thanks_seconds: Seconds = 10
     ended_seconds: Seconds = 20
+    refund_after_power_cut_seconds: Seconds = 600
     most_alarms: Annotated[int, Meta(ge=1, le=100)] = 17
 
 
@@ -206,7 +219,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     keypad: Keypad
     panel: Panel
     coins: Coins
-    hopper: Hopper
+    hoppers: Annotated[list[Hopper], Meta(min_length=1, max_length=8)]
     document_printer: DocumentPrinter
     receipt_printer: ReceiptPrinter
     municipality: Municipality
@@ -431,7 +444,18 @@ def _fees(name: str, profile: ProfileFile) -> tuple[Fee, ...]:
 
 
 def _check_money(machine: str, file: KioskFile, profile: str, fees: Sequence[Fee]) -> None:
-    coin_yen = file.hopper.coin_yen
+    addresses = [hopper.address for hopper in file.hoppers]
+    if shared := sorted({address for address in addresses if addresses.count(address) > 1}):
+        raise ConfigError(
+            f"{machine}: hoppers: address {shared[0]} is there twice; expected one hopper an address"
+        )
+    coin_yen = min(hopper.coin_yen for hopper in file.hoppers)
+    for hopper in file.hoppers:
+        if hopper.coin_yen % coin_yen:
+            raise ConfigError(
+                f"{machine}: hoppers: {hopper.coin_yen} yen is no multiple of {coin_yen} yen;"
+                " expected multiples of the smallest coin"
+            )
     for yen in file.coins.denominations_yen:
         if yen % coin_yen:
             raise ConfigError(
@@ -477,7 +501,8 @@ def _rules(file: KioskFile, limits: Limits) -> Rules:
     return Rules(
         timeouts_seconds={state: getattr(file.timeouts, key) for key, state in _STATE_OF_TIMEOUT.items()},
         denominations_yen=frozenset(file.coins.denominations_yen),
-        minimum_change_coins=file.hopper.minimum_coins,
+        minimum_change_coins={hopper.address: hopper.minimum_coins for hopper in file.hoppers},
+        withdrawn_codes=frozenset(file.coins.withdrawn_codes),
         most_alarms=file.timeouts.most_alarms,
         most_copies=limits.copies,
         languages=tuple(file.kiosk.languages),

@@ -22,7 +22,7 @@ from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
-from firmware.settings import Sensor, Settings, load
+from firmware.settings import Hopper, Sensor, Settings, load
 from firmware.shell.clock import Clock, now_utc
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.daemon import Daemon, Parts
@@ -164,7 +164,17 @@ class Kiosk:
                 poll_seconds=file.coins.poll_seconds,
                 drain_seconds=file.coins.drain_seconds,
             ),
-            payout=CcTalkHopper(bus, log, coins=coins_left(settings, entries), coin_yen=file.hopper.coin_yen),
+            payouts={
+                hopper.address: CcTalkHopper(
+                    bus,
+                    log,
+                    address=hopper.address,
+                    expected_serial=hopper.serial or None,
+                    coins=coins_left(hopper, entries),
+                    coin_yen=hopper.coin_yen,
+                )
+                for hopper in file.hoppers
+            },
             printer=IppDocumentPrinter(
                 printer_uri=file.document_printer.uri,
                 cups_socket=str(settings.path(file.document_printer.cups_socket)),
@@ -196,6 +206,8 @@ class Kiosk:
             close_screen=screen.close,
             make_crew=partial(self._crew, devices),
             settle_seconds=_SETTLE_SECONDS,
+            late_refund_seconds=file.timeouts.refund_after_power_cut_seconds,
+            now=now_utc,
         )
 
     def _crew(
@@ -215,13 +227,15 @@ class Kiosk:
         )
 
 
-def coins_left(settings: Settings, entries: Sequence[Entry]) -> int:
+def coins_left(hopper: Hopper, entries: Sequence[Entry]) -> int:
     """What must still lie in the hopper: a coin whose way is unknown counts as gone."""
     gone = sum(
-        isinstance(entry.record, r.CoinPayEnded) and entry.record.certainty is not Certainty.NOT_DONE
+        isinstance(entry.record, r.CoinPayEnded)
+        and entry.record.hopper == hopper.address
+        and entry.record.certainty is not Certainty.NOT_DONE
         for entry in entries
     )
-    return max(0, settings.file.hopper.coins_loaded - gone)
+    return max(0, hopper.coins_loaded - gone)
 
 
 async def read_journal(config: Path) -> tuple[Entry, ...]:

@@ -175,7 +175,7 @@ class PrintFinished:
 
 @dataclass(frozen=True, slots=True)
 class CoinPaid:
-    """The hopper's answer about one coin."""
+    """The answer of the hopper that was asked for one coin."""
 
     certainty: Certainty
 

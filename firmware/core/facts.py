@@ -34,12 +34,14 @@ class AcceptorLevel:
 
 @dataclass(frozen=True, slots=True)
 class HopperLevel:
-    """The change hopper.
+    """One change hopper.
 
+    hopper: its address on the coin bus, which tells it from the others.
     coins: coins it can pay for sure (the adapter's count, 0 if unknown).
     life_count: the device's own counter of coins ever paid, kept through power cuts.
     """
 
+    hopper: int = 3
     working: bool = False
     coins: int = 0
     coin_yen: int = 100
@@ -106,13 +108,14 @@ class Facts:
     """Everything the engine may know beside its state and the event.
 
     next_visit: the identity the next visit will get; drawn by the shell, never used twice.
+    hoppers: every hopper that has reported, in the order of their addresses.
     """
 
     next_visit: VisitId
     reader: ReaderLevel = field(default_factory=ReaderLevel)
     keypad: KeypadLevel = field(default_factory=KeypadLevel)
     acceptor: AcceptorLevel = field(default_factory=AcceptorLevel)
-    hopper: HopperLevel = field(default_factory=HopperLevel)
+    hoppers: tuple[HopperLevel, ...] = ()
     printer: DocumentPrinterLevel = field(default_factory=DocumentPrinterLevel)
     receipt: ReceiptPrinterLevel = field(default_factory=ReceiptPrinterLevel)
     panel: PanelLevel = field(default_factory=PanelLevel)
@@ -129,7 +132,7 @@ class Facts:
             case AcceptorLevel():
                 return replace(self, acceptor=level)
             case HopperLevel():
-                return replace(self, hopper=level)
+                return replace(self, hoppers=self._hoppers_with(level))
             case DocumentPrinterLevel():
                 return replace(self, printer=level)
             case ReceiptPrinterLevel():
@@ -142,3 +145,11 @@ class Facts:
                 return replace(self, clock=level)
             case _:
                 assert_never(level)
+
+    def hopper(self, address: int) -> HopperLevel:
+        """The hopper at this address; one that never reported does not work."""
+        return next((level for level in self.hoppers if level.hopper == address), HopperLevel(address))
+
+    def _hoppers_with(self, level: HopperLevel) -> tuple[HopperLevel, ...]:
+        others = [other for other in self.hoppers if other.hopper != level.hopper]
+        return tuple(sorted([*others, level], key=lambda one: one.hopper))

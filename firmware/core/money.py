@@ -5,7 +5,7 @@ unclaimed coins + what is held for the visit under way.
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -29,15 +29,53 @@ def change_due_yen(paid_yen: Yen, fee_yen: Yen) -> Yen:
     return paid_yen - fee_yen
 
 
-def change_plan(fee_yen: Yen, denominations: frozenset[Yen], hopper: HopperLevel) -> ChangePlan:
-    """Decided before the first coin: a full refund and the largest change must be payable."""
-    payable_yen = hopper.coins * hopper.coin_yen if hopper.working else 0
-    most_yen = fee_yen - hopper.coin_yen + max(denominations)
-    if payable_yen >= most_yen:
+def change_plan(fee_yen: Yen, denominations: frozenset[Yen], hoppers: Collection[HopperLevel]) -> ChangePlan:
+    """Decided before the first coin: every refund and every change that can arise must be payable."""
+    if _always_payable(fee_yen, denominations, hoppers):
         return ChangePlan.ANY
-    if payable_yen >= fee_yen and hopper.coin_yen in denominations:
+    smallest_yen = min(denominations)
+    if fee_yen % smallest_yen == 0 and _always_payable(fee_yen, frozenset({smallest_yen}), hoppers):
         return ChangePlan.EXACT
     return ChangePlan.NONE
+
+
+def _always_payable(fee_yen: Yen, denominations: frozenset[Yen], hoppers: Collection[HopperLevel]) -> bool:
+    """The slot shuts when the fee is covered, so that only sums below it are added to."""
+    payable = _payable_sums(hoppers, fee_yen + max(denominations))
+    sums, growing = set[Yen](), {0}
+    while growing:
+        sums |= growing
+        growing = {paid + yen for paid in growing if paid < fee_yen for yen in denominations} - sums
+    changes = {paid - fee_yen for paid in sums if paid >= fee_yen}
+    return all(payable >> yen & 1 for yen in sums | changes)
+
+
+def coin_to_pay(owed_yen: Yen, hoppers: Collection[HopperLevel]) -> HopperLevel | None:
+    """The hopper whose coin is paid next, largest coins first, so that all of owed_yen is paid that can be.
+
+    None when no coin of theirs fits any more.
+    """
+    payable = _payable_sums(hoppers, owed_yen)
+    most_yen = (payable & (1 << owed_yen + 1) - 1).bit_length() - 1
+    for hopper in sorted(hoppers, key=lambda level: -level.coin_yen):
+        rest = [replace(level, coins=level.coins - (level is hopper)) for level in hoppers]
+        after_yen = most_yen - hopper.coin_yen
+        if _coins(hopper) and after_yen >= 0 and _payable_sums(rest, after_yen) >> after_yen & 1:
+            return hopper
+    return None
+
+
+def _payable_sums(hoppers: Iterable[HopperLevel], most_yen: Yen) -> int:
+    """Bit n is set if n yen, up to most_yen, can be paid to the yen."""
+    sums, within = 1, (1 << most_yen + 1) - 1
+    for hopper in hoppers:
+        for _ in range(min(_coins(hopper), most_yen // hopper.coin_yen)):
+            sums |= sums << hopper.coin_yen & within
+    return sums
+
+
+def _coins(hopper: HopperLevel) -> int:
+    return hopper.coins if hopper.working else 0
 
 
 @dataclass(frozen=True, slots=True)

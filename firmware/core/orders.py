@@ -123,6 +123,7 @@ class PayCoin:
     """Answer: CoinPaid."""
 
     visit: VisitId
+    hopper: int
     life_count: int
 
 
@@ -131,6 +132,7 @@ class ReconcileCoin:
     """Was the coin paid whose intent stood before a power cut? Answer: CoinPaid."""
 
     visit: VisitId
+    hopper: int
     life_count: int
 
 

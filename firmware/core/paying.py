@@ -7,7 +7,7 @@ from firmware.core import orders as o
 from firmware.core import records as r
 from firmware.core import states as s
 from firmware.core.facts import Facts
-from firmware.core.money import ChangePlan, change_due_yen, change_plan
+from firmware.core.money import ChangePlan, change_due_yen, change_plan, coin_to_pay
 from firmware.core.rules import Rules
 from firmware.core.steps import Step, end
 from firmware.core.terms import Certainty, KeypadKey, PrinterReason, ServiceHours, VisitId, Yen
@@ -35,7 +35,7 @@ def document_prepared(state: s.Preparing, event: e.DocumentPrepared, facts: Fact
     )
     if facts.printer.reasons:
         return Step(state, (reserved,)).before(end(state.visit, s.EndReason.PRINTER_NOT_READY))
-    plan = change_plan(purchase.fee_yen, rules.denominations_yen, facts.hopper)
+    plan = change_plan(purchase.fee_yen, rules.denominations_yen, facts.hoppers)
     if plan is ChangePlan.NONE:
         return Step(state, (reserved,)).before(end(state.visit, s.EndReason.NO_CHANGE))
     return Step(s.CollectingCoins(state.visit, purchase, exact=plan is ChangePlan.EXACT), (reserved,))
@@ -46,15 +46,25 @@ def stray_coin(state: s.State, event: e.CoinInserted, _facts: Facts, _rules: Rul
     return Step(state, (r.CoinUnclaimed(event.yen, event.serial, event.counter),))
 
 
-def coin_trouble(state: s.State, event: e.CoinTrouble, _facts: Facts, _rules: Rules) -> Step:
-    """Never invent credit: note it for the staff; a visit collecting coins gets back what is known."""
+def coin_trouble(state: s.State, event: e.CoinTrouble, _facts: Facts, rules: Rules) -> Step:
+    """Never invent credit: note it for the staff; a visit collecting coins gets back what is known.
+
+    If a coin may have left through the entry after it counted, no hopper pays for it a second time:
+    this visit's money is settled by staff.
+    """
+    withdrawn = event.code in rules.withdrawn_codes
+    if withdrawn and isinstance(state, Holding | s.PayingOut):
+        state = replace(state, withheld=True)
+    visit = getattr(state, "visit", "")
     suspected = Step(
         state,
-        (r.CoinsSuspected(getattr(state, "visit", ""), event.lost, event.code, event.serial, event.counter),),
+        (r.CoinsSuspected(visit, event.lost, event.code, withdrawn, event.serial, event.counter),),
         (o.Sound(o.Alarm.ATTENTION),),
     )
     if isinstance(state, s.CollectingCoins):
         return suspected.before(_give_back(state, s.EndReason.COIN_FAULT))
+    if isinstance(state, s.ClosingCoins) and withdrawn:
+        return replace(suspected, state=replace(state, refund=state.refund or s.EndReason.COIN_FAULT))
     return suspected
 
 
@@ -81,7 +91,7 @@ def collecting_key(state: s.CollectingCoins, event: e.KeyPressed, _facts: Facts,
     if event.key is KeypadKey.CANCEL:
         return _give_back(state, s.EndReason.CANCELLED)
     if event.key is KeypadKey.CONFIRM and state.paid_yen >= state.purchase.fee_yen:
-        return Step(s.ClosingCoins(state.visit, state.purchase, state.paid_yen))
+        return _close_slot(state, None)
     return Step(state)
 
 
@@ -103,7 +113,11 @@ def collecting_guard(state: s.CollectingCoins, facts: Facts, _rules: Rules) -> S
 
 
 def _give_back(state: s.CollectingCoins, reason: s.EndReason) -> Step:
-    return Step(s.ClosingCoins(state.visit, state.purchase, state.paid_yen, reason))
+    return _close_slot(state, reason)
+
+
+def _close_slot(state: s.CollectingCoins, refund: s.EndReason | None) -> Step:
+    return Step(s.ClosingCoins(state.visit, state.purchase, state.paid_yen, refund, state.withheld))
 
 
 def coins_closed(state: s.ClosingCoins, event: e.CoinsClosed, facts: Facts, rules: Rules) -> Step:
@@ -120,10 +134,10 @@ def closing_done(state: s.ClosingCoins, _event: e.Event, facts: Facts, _rules: R
     if reason is None and facts.printer.reasons:
         reason = s.EndReason.PRINTER_NOT_READY
     if reason is not None:
-        return _refund(state.visit, state.purchase, state.paid_yen, reason, facts)
+        return _refund(state, reason, facts)
     purchase = state.purchase
     return Step(
-        s.Committing(state.visit, purchase, state.paid_yen),
+        s.Committing(state.visit, purchase, state.paid_yen, state.withheld),
         (r.IssueIntended(state.visit, purchase.order_id, purchase.fee_yen),),
         (o.Release(state.visit, purchase.order_id, purchase.fee_yen),),
     )
@@ -133,7 +147,7 @@ def released(state: s.Committing, event: e.IssueReleased, _facts: Facts, _rules:
     purchase = state.purchase
     name = job_name(state.visit)
     return Step(
-        s.Printing(state.visit, purchase, state.paid_yen, event.receipt_no),
+        s.Printing(state.visit, purchase, state.paid_yen, event.receipt_no, withheld=state.withheld),
         (
             r.IssueCommitted(state.visit, purchase.order_id, event.receipt_no),
             r.PrintIntended(state.visit, purchase.order_id, name, purchase.pages),
@@ -153,9 +167,7 @@ def release_failed(state: s.Committing, event: e.MunicipalityFailed, facts: Fact
 def _not_released(state: s.Committing, certainty: Certainty, facts: Facts) -> Step:
     """Without the authority nothing can be printed, so all the money goes back."""
     failed = r.IssueFailed(state.visit, state.purchase.order_id, certainty)
-    return Step(state, (failed,)).before(
-        _refund(state.visit, state.purchase, state.paid_yen, s.EndReason.MUNICIPALITY_DOWN, facts)
-    )
+    return Step(state, (failed,)).before(_refund(state, s.EndReason.MUNICIPALITY_DOWN, facts))
 
 
 def pages_out(state: s.Printing, event: e.PagesOut, _facts: Facts, _rules: Rules) -> Step:
@@ -171,14 +183,17 @@ def print_finished(state: s.Printing, event: e.PrintFinished, facts: Facts, _rul
         case Certainty.DONE:
             return ended.before(_earn(state, facts))
         case Certainty.NOT_DONE:
-            return ended.before(
-                _refund(state.visit, state.purchase, state.paid_yen, s.EndReason.PRINT_FAILED, facts)
-            )
+            return ended.before(_refund(state, s.EndReason.PRINT_FAILED, facts))
         case Certainty.UNKNOWN:
             return ended.before(
                 Step(
                     s.Attending(
-                        state.visit, state.purchase, state.paid_yen, state.receipt_no, event.pages_out
+                        state.visit,
+                        state.purchase,
+                        state.paid_yen,
+                        state.receipt_no,
+                        event.pages_out,
+                        state.withheld,
                     ),
                     orders=(o.Sound(o.Alarm.ALARM),),
                 )
@@ -197,9 +212,7 @@ def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules:
     decided = Step(state, (r.StaffDecided(state.visit, state.purchase.order_id, printed),))
     if printed:
         return decided.before(_earn(state, facts))
-    return decided.before(
-        _refund(state.visit, state.purchase, state.paid_yen, s.EndReason.PRINT_FAILED, facts)
-    )
+    return decided.before(_refund(state, s.EndReason.PRINT_FAILED, facts))
 
 
 def _earn(state: s.Printing | s.Attending, facts: Facts) -> Step:
@@ -214,22 +227,26 @@ def _earn(state: s.Printing | s.Attending, facts: Facts) -> Step:
         paid_yen=state.paid_yen,
         remaining_yen=change_yen,
         receipt_no=state.receipt_no,
+        withheld=state.withheld,
     )
     if change_yen == 0:
         return earned.before(_after_payout(paying, 0))
     return earned.before(_begin_payout(paying, facts))
 
 
-def _refund(visit: VisitId, purchase: s.Purchase, paid_yen: Yen, reason: s.EndReason, facts: Facts) -> Step:
+def _refund(
+    state: s.ClosingCoins | s.Committing | s.Printing | s.Attending, reason: s.EndReason, facts: Facts
+) -> Step:
     paying = s.PayingOut(
-        visit,
-        purchase,
+        state.visit,
+        state.purchase,
         s.PayoutPurpose.REFUND,
-        paid_yen=paid_yen,
-        remaining_yen=paid_yen,
+        paid_yen=state.paid_yen,
+        remaining_yen=state.paid_yen,
         reason=reason,
+        withheld=state.withheld,
     )
-    return end(visit, reason) if paid_yen == 0 else _begin_payout(paying, facts)
+    return end(state.visit, reason) if state.paid_yen == 0 else _begin_payout(paying, facts)
 
 
 def _begin_payout(paying: s.PayingOut, facts: Facts) -> Step:
@@ -239,26 +256,55 @@ def _begin_payout(paying: s.PayingOut, facts: Facts) -> Step:
 
 def next_coin(paying: s.PayingOut, facts: Facts) -> Step:
     """One coin a command, each with its intent journaled first; what cannot be paid is owed."""
-    hopper = facts.hopper
-    if paying.remaining_yen < hopper.coin_yen or not hopper.working or hopper.coins == 0:
+    able = [level for level in facts.hoppers if level.hopper not in paying.failed]
+    hopper = None if paying.withheld else coin_to_pay(paying.remaining_yen, able)
+    if hopper is None:
         return _end_payout(paying)
+    coin = s.CoinOnItsWay(hopper.hopper, hopper.coin_yen, hopper.coins)
     return Step(
-        paying,
-        (r.CoinPayIntended(paying.visit, hopper.coin_yen, hopper.life_count),),
-        (o.PayCoin(paying.visit, hopper.life_count),),
+        replace(paying, coin=coin),
+        (r.CoinPayIntended(paying.visit, hopper.hopper, hopper.coin_yen, hopper.life_count),),
+        (o.PayCoin(paying.visit, hopper.hopper, hopper.life_count),),
     )
 
 
 def coin_paid(state: s.PayingOut, event: e.CoinPaid, facts: Facts, _rules: Rules) -> Step:
     """A coin that may or may not have come out is owed until staff have counted."""
-    yen = facts.hopper.coin_yen
-    ended = Step(state, (r.CoinPayEnded(state.visit, yen, event.certainty),))
+    coin = state.coin
+    if coin is None:
+        return Step(state)
+    ended = Step(
+        replace(state, coin=None),
+        (
+            r.CoinPayEnded(state.visit, coin.hopper, coin.yen, event.certainty),
+            *_found_empty(state.visit, coin, event.certainty, facts),
+        ),
+    )
     match event.certainty:
         case Certainty.DONE:
-            paid = replace(state, remaining_yen=state.remaining_yen - yen, back_yen=state.back_yen + yen)
+            paid = replace(
+                state,
+                remaining_yen=state.remaining_yen - coin.yen,
+                back_yen=state.back_yen + coin.yen,
+                coin=None,
+            )
             return ended.before(next_coin(paid, facts))
-        case Certainty.NOT_DONE | Certainty.UNKNOWN:
-            return ended.before(_end_payout(state))
+        case Certainty.NOT_DONE:
+            # After a power cut nothing says that this hopper cannot pay.
+            failed = state.failed if coin.coins is None else state.failed | {coin.hopper}
+            return ended.before(next_coin(replace(state, failed=failed, coin=None), facts))
+        case Certainty.UNKNOWN:
+            return ended.before(_end_payout(replace(state, coin=None)))
+
+
+def _found_empty(
+    visit: VisitId, coin: s.CoinOnItsWay, certainty: Certainty, facts: Facts
+) -> tuple[r.HopperFoundEmpty, ...]:
+    """The level is reported before the answer; a hopper at 0 where coins should lie has tried in vain."""
+    if coin.coins is None or facts.hopper(coin.hopper).coins:
+        return ()
+    believed_coins = coin.coins - (certainty is not Certainty.NOT_DONE)
+    return (r.HopperFoundEmpty(visit, coin.hopper, believed_coins),) if believed_coins > 0 else ()
 
 
 def _end_payout(paying: s.PayingOut) -> Step:

@@ -65,11 +65,15 @@ class CoinUnclaimed:
 
 @dataclass(frozen=True, slots=True)
 class CoinsSuspected:
-    """The acceptor cannot say what went in."""
+    """The acceptor cannot say what went in.
+
+    withdrawn: a coin already credited may have left again; the visit's money is for staff to settle.
+    """
 
     visit: str
     lost: int
     code: int
+    withdrawn: bool
     serial: int
     counter: int
 
@@ -155,6 +159,7 @@ class CoinPayIntended:
     """life_count: the hopper's own counter before this coin."""
 
     visit: VisitId
+    hopper: int
     yen: Yen
     life_count: int
 
@@ -162,8 +167,18 @@ class CoinPayIntended:
 @dataclass(frozen=True, slots=True)
 class CoinPayEnded:
     visit: VisitId
+    hopper: int
     yen: Yen
     certainty: Certainty
+
+
+@dataclass(frozen=True, slots=True)
+class HopperFoundEmpty:
+    """No coin came although so many should lie there: it is empty or jammed."""
+
+    visit: VisitId
+    hopper: int
+    believed_coins: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +243,7 @@ Record = (
     | PayoutBegan
     | CoinPayIntended
     | CoinPayEnded
+    | HopperFoundEmpty
     | ClaimOpened
     | PayoutEnded
     | SlipEnded

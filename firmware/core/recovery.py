@@ -11,6 +11,7 @@ settled by what the journal proves:
 | print unknown, staff have not decided         | staff decide |
 | print done, change not paid                   | pay the rest of the change |
 | one coin intended, not ended                  | ask the hopper whether it came out |
+| a counted coin may have left again            | what is owed goes on a claim slip  |
 """
 
 from collections.abc import Iterable
@@ -53,6 +54,7 @@ class OpenVisit:
     payout: r.PayoutBegan | None = None
     coin_intent: r.CoinPayIntended | None = None
     payout_ended: r.PayoutEnded | None = None
+    withheld: bool = False
     slips_done: set[s.Slip] = field(default_factory=set)
 
     @property
@@ -107,13 +109,17 @@ def _note(visit: OpenVisit, record: r.Record) -> OpenVisit:  # noqa: C901, PLR09
             visit.payout_ended = record
         case r.SlipEnded(slip=slip):
             visit.slips_done.add(slip)
+        case r.CoinsSuspected(visit=suspected, withdrawn=True) if suspected == visit.visit:
+            visit.withheld = True
         case _:
             pass
     return visit
 
 
-def recover(records: Iterable[r.Record]) -> Step:
+def recover(records: Iterable[r.Record], *, late: bool = False) -> Step:
     """The state to start in, with records and orders that settle what a power cut left open.
+
+    late: the person will have gone, so that no coins fall into the cup; they are owed by a claim slip.
 
     A payout always has either the intent of its next coin or its end: both are written with what
     came before them in one transaction.
@@ -121,6 +127,7 @@ def recover(records: Iterable[r.Record]) -> Step:
     visit = open_visit(records)
     if visit is None:
         return Step(s.NotServing())
+    visit.withheld = visit.withheld or late
     if visit.payout_ended is not None:
         return _after_payout(visit, visit.payout_ended)
     if visit.payout is not None and visit.coin_intent is not None:
@@ -135,16 +142,21 @@ def recover(records: Iterable[r.Record]) -> Step:
                 visit.taken_yen,
                 visit.receipt_no,
                 visit.print_ended.pages_out,
+                visit.withheld,
             )
         )
     if visit.print_job is not None:
         return Step(
-            s.Printing(visit.visit, visit.purchase, visit.taken_yen, visit.receipt_no),
+            s.Printing(
+                visit.visit, visit.purchase, visit.taken_yen, visit.receipt_no, withheld=visit.withheld
+            ),
             orders=(o.FollowPrint(visit.visit, visit.print_job, visit.pages),),
         )
     # Coins that fell in while the power was gone are reported when the acceptor is back,
     # which closing the slot waits for.
-    return Step(s.ClosingCoins(visit.visit, visit.purchase, visit.taken_yen, s.EndReason.POWER_CUT))
+    return Step(
+        s.ClosingCoins(visit.visit, visit.purchase, visit.taken_yen, s.EndReason.POWER_CUT, visit.withheld)
+    )
 
 
 def _continue_payout(visit: OpenVisit, payout: r.PayoutBegan, coin: r.CoinPayIntended) -> Step:
@@ -157,8 +169,10 @@ def _continue_payout(visit: OpenVisit, payout: r.PayoutBegan, coin: r.CoinPayInt
         receipt_no=visit.receipt_no,
         back_yen=visit.back_yen,
         reason=payout.reason,
+        coin=s.CoinOnItsWay(coin.hopper, coin.yen, None),
+        withheld=visit.withheld,
     )
-    return Step(paying, orders=(o.ReconcileCoin(visit.visit, coin.life_count),))
+    return Step(paying, orders=(o.ReconcileCoin(visit.visit, coin.hopper, coin.life_count),))
 
 
 def _settled_sale(visit: OpenVisit) -> Step:

@@ -2,23 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from firmware.core.facts import Facts
 from firmware.core.terms import Language, ServiceHours, Yen
+
+WITHDRAWN_CODES: Final = frozenset({20, *range(160, 192)})
+"""Coin on a string and credit cancelled, by position. Source: ccTalk part 3, table 2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """timeouts_seconds: by the name of the state class; a state without one has no time-out.
 
-    minimum_change_coins: fewer coins in the hopper keep the kiosk out of service.
+    minimum_change_coins: by hopper; fewer coins in it keep the kiosk out of service, with 0
+    it may be missing.
+    withdrawn_codes: acceptor errors by which a coin already credited may have left through the entry.
     most_copies: of one certificate in one visit, at most 9, one digit key each.
     most_alarms: reminders before a kiosk gives up waiting for card or paper to be taken.
     """
 
     timeouts_seconds: Mapping[str, float]
     denominations_yen: frozenset[Yen]
-    minimum_change_coins: int
+    minimum_change_coins: Mapping[int, int]
+    withdrawn_codes: frozenset[int]
     most_alarms: int
     most_copies: int
     languages: tuple[Language, ...]
@@ -34,7 +41,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
             ("reader", not facts.reader.working),
             ("keypad", not facts.keypad.working),
             ("acceptor", not facts.acceptor.working),
-            ("change", not facts.hopper.working or facts.hopper.coins < rules.minimum_change_coins),
+            ("change", not _enough_change(facts, rules)),
             ("printer", bool(facts.printer.reasons)),
             ("receipt", not facts.receipt.ready),
             ("municipality", not facts.municipality.reachable),
@@ -44,3 +51,8 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
         )
         if holds
     )
+
+
+def _enough_change(facts: Facts, rules: Rules) -> bool:
+    levels = ((facts.hopper(hopper), least) for hopper, least in rules.minimum_change_coins.items() if least)
+    return all(level.working and level.coins >= least for level, least in levels)

@@ -199,12 +199,16 @@ class Preparing:
 
 @dataclass(frozen=True, slots=True)
 class CollectingCoins:
-    """exact: 500-yen coins are not taken because change runs low, decided before the first coin."""
+    """exact: 500-yen coins are not taken because change runs low, decided before the first coin.
+
+    withheld, here and later: the hoppers pay none of this visit's money; what is owed goes on a claim slip.
+    """
 
     visit: VisitId
     purchase: Purchase
     exact: bool
     paid_yen: Yen = 0
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,7 @@ class ClosingCoins:
     purchase: Purchase
     paid_yen: Yen
     refund: EndReason | None = None
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +227,7 @@ class Committing:
     visit: VisitId
     purchase: Purchase
     paid_yen: Yen
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +237,24 @@ class Printing:
     paid_yen: Yen
     receipt_no: str
     pages_out: int = 0
+    withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CoinOnItsWay:
+    """A coin asked of a hopper. coins: how many it should hold, None when a power cut lay between."""
+
+    hopper: int
+    yen: Yen
+    coins: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class PayingOut:
-    """One coin after another. reason: how the visit ends after a refund; None after a sale."""
+    """One coin after another. reason: how the visit ends after a refund; None after a sale.
+
+    coin: the one on its way. failed: hoppers that paid nothing when asked; they are not asked again.
+    """
 
     visit: VisitId
     purchase: Purchase
@@ -245,6 +264,9 @@ class PayingOut:
     receipt_no: str = ""
     back_yen: Yen = 0
     reason: EndReason | None = None
+    coin: CoinOnItsWay | None = None
+    failed: frozenset[int] = frozenset()
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +327,7 @@ class Attending:
     paid_yen: Yen
     receipt_no: str
     pages_out: int
+    withheld: bool = False
 
 
 State = (

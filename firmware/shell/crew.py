@@ -101,9 +101,9 @@ class DeviceCrew:
             case o.FollowPrint():
                 await self._follow(order.job_name, order.pages, answer)
             case o.PayCoin():
-                answer(e.CoinPaid(await self._devices.payout.pay_one(order.life_count)))
+                answer(e.CoinPaid(await self._devices.payouts[order.hopper].pay_one(order.life_count)))
             case o.ReconcileCoin():
-                answer(e.CoinPaid(await self._devices.payout.reconcile(order.life_count)))
+                answer(e.CoinPaid(await self._reconcile(order)))
             case o.PrintSlip():
                 lines = self._devices.slip_lines(order, self._now())
                 answer(e.SlipFinished(await self._devices.receipt.print_slip(lines)))
@@ -262,6 +262,11 @@ class DeviceCrew:
         else:
             self._scope.authority = released.authority
             answer(e.IssueReleased(released.receipt_no))
+
+    async def _reconcile(self, order: o.ReconcileCoin) -> Certainty:
+        """A hopper that the configuration no longer has can tell nothing."""
+        payout = self._devices.payouts.get(order.hopper)
+        return Certainty.UNKNOWN if payout is None else await payout.reconcile(order.life_count)
 
     async def _print(self, order: o.Print, answer: Answer) -> None:
         scope = self._scope

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from firmware import __version__, ports
 from firmware.core import events as e
@@ -29,7 +31,10 @@ from firmware.shell.workers import SpareWorker
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What compose has built. show draws a screen in a language."""
+    """What compose has built. show draws a screen in a language.
+
+    late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
+    """
 
     rules: Rules
     devices: Devices
@@ -40,6 +45,25 @@ class Parts:
     close_screen: Callable[[], Awaitable[None]]
     make_crew: Callable[[PinBuffer, SpareWorker, Callable[[Language], None]], DeviceCrew]
     settle_seconds: float
+    late_refund_seconds: float
+    now: Callable[[], datetime]
+
+
+def is_late(entries: Iterable[Entry], now: datetime, limit_seconds: float) -> bool:
+    """The person of the open visit will have gone: its last record is older than limit_seconds.
+
+    now: aware. A record of the future means a clock that was set back: nobody knows how long it was.
+    """
+    entries = tuple(entries)
+    visit = open_visit(entry.record for entry in entries)
+    if visit is None:
+        return False
+    last = max(
+        datetime.fromisoformat(entry.at)
+        for entry in entries
+        if getattr(entry.record, "visit", None) == visit.visit
+    )
+    return not 0.0 <= (now - last).total_seconds() <= limit_seconds
 
 
 def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
@@ -57,6 +81,10 @@ def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
             case _:
                 pass
     return mark
+
+
+class _Closing(Protocol):
+    async def close(self) -> None: ...
 
 
 class Daemon:
@@ -89,17 +117,18 @@ class Daemon:
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._parts.close_screen)
             await self._parts.start_screen()
-            for device in (
+            closing: tuple[_Closing, ...] = (
                 devices.card,
                 devices.keypad,
                 devices.acceptor,
-                devices.payout,
+                *devices.payouts.values(),
                 devices.printer,
                 devices.receipt,
                 devices.panel,
                 devices.municipality,
                 self._parts.clock,
-            ):
+            )
+            for device in closing:
                 undo.push_async_callback(device.close)
             undo.push_async_callback(self._spare.close)
             undo.push_async_callback(self.runner.keep_late_coins)
@@ -121,7 +150,8 @@ class Daemon:
         devices.card.start(report)
         devices.keypad.start(report, self.runner.key)
         devices.acceptor.start(self._report_coin_device, self._coin, last_mark(self._entries))
-        devices.payout.start(self._report_coin_device)
+        for payout in devices.payouts.values():
+            payout.start(self._report_coin_device)
         devices.printer.start(report)
         devices.receipt.start(report)
         devices.panel.start(report)
@@ -144,7 +174,8 @@ class Daemon:
 
     def _recovered(self) -> Step:
         records = [entry.record for entry in self._entries]
-        step = recover(records)
+        late = is_late(self._entries, self._parts.now(), self._parts.late_refund_seconds)
+        step = recover(records, late=late)
         if (visit := open_visit(records)) is not None:
             self._log(EventId.RECOVERED, visit=visit.visit[:8], state=type(step.state).__name__)
         return step

@@ -1,6 +1,6 @@
 """Everything the daemon has its hands on, by port."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,12 +10,14 @@ from firmware.core.orders import PrintSlip
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """new_worker makes a fresh document worker; slip_lines words a slip for the moment given."""
+    """payouts: the hoppers by their addresses. new_worker makes a fresh document worker; slip_lines words
+    a slip for the moment given.
+    """
 
     card: ports.CardReader
     keypad: ports.Keypad
     acceptor: ports.CoinAcceptor
-    payout: ports.CoinPayout
+    payouts: Mapping[int, ports.CoinPayout]
     printer: ports.DocumentPrinter
     receipt: ports.ReceiptPrinter
     panel: ports.Panel

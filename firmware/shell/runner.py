@@ -143,7 +143,9 @@ class Runner:
     def coin_devices_work(self) -> bool:
         """Whether acceptor and hopper have answered; looks at the levels reported so far."""
         self._settle_levels()
-        return self.facts.acceptor.working and self.facts.hopper.working
+        return self.facts.acceptor.working and all(
+            self.facts.hopper(hopper).working for hopper in self._rules.minimum_change_coins
+        )
 
     def _settle_levels(self) -> None:
         """Apply the levels already reported; other items keep their order."""

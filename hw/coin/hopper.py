@@ -214,7 +214,7 @@ class CcTalkHopper:
 
     def _report_level(self) -> None:
         coins = min(self._coins, self._low_sensor_coins) if self._low else self._coins
-        level = HopperLevel(self._working, coins, self._coin_yen, self._life_count)
+        level = HopperLevel(self._address, self._working, coins, self._coin_yen, self._life_count)
         if level != self._reported:
             self._reported = level
             self._report(level)

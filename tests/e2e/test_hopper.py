@@ -45,7 +45,7 @@ async def test_a_hopper_that_runs_empty_owes_only_the_rest() -> None:
 
 
 async def test_change_for_the_worst_case_takes_any_coin() -> None:
-    async with kiosk(hopper_coins=7, overrides={"hopper": {"minimum_coins": 3}}) as visitor:
+    async with kiosk(hopper_coins=7, overrides={"hoppers": {"minimum_coins": 3}}) as visitor:
         assert not (await visitor.walk_to("coins", kind="2"))["exact_money_only"]
         assert 700 == await visitor.drop([100, 100, 500])
         await visitor.touch("cancel")
@@ -54,7 +54,7 @@ async def test_change_for_the_worst_case_takes_any_coin() -> None:
 
 
 async def test_one_coin_less_asks_for_the_exact_money_and_takes_no_500_yen_coin() -> None:
-    async with kiosk(hopper_coins=6, overrides={"hopper": {"minimum_coins": 3}}) as visitor:
+    async with kiosk(hopper_coins=6, overrides={"hoppers": {"minimum_coins": 3}}) as visitor:
         assert (await visitor.walk_to("coins", kind="2"))["exact_money_only"]
         assert 0 == await visitor.drop([500])
         await visitor.pays(100, 100, 100)

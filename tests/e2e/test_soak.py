@@ -22,7 +22,7 @@ COIN_RETURNED = 1
 OVERRIDES: Mapping[str, Mapping[str, Any]] = {
     "document_printer": {"stall_seconds": 1.5, "appear_seconds": 2.5},
     "municipality": {"request_seconds": 1.0, "total_seconds": 2.0},
-    "hopper": {"minimum_coins": 3},
+    "hoppers": {"minimum_coins": 3},
 }
 TIMEOUTS = {"coins_seconds": 2.0, "take_all_seconds": 3.0, "ended_seconds": 3.0}
 

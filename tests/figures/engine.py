@@ -18,7 +18,7 @@ from firmware.core.facts import (
     ReaderLevel,
     ReceiptPrinterLevel,
 )
-from firmware.core.rules import Rules
+from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.session import STATES, step
 from firmware.core.terms import (
     Certainty,
@@ -37,7 +37,8 @@ VISITS_A_ROUND = 200
 _RULES = Rules(
     timeouts_seconds={state.__name__: 60.0 for state in STATES},
     denominations_yen=frozenset({100, 500}),
-    minimum_change_coins=8,
+    minimum_change_coins={3: 8},
+    withdrawn_codes=WITHDRAWN_CODES,
     most_alarms=17,
     most_copies=9,
     languages=(Language.JA, Language.EN),
@@ -47,7 +48,7 @@ _READY = Facts(
     reader=ReaderLevel(working=True),
     keypad=KeypadLevel(working=True),
     acceptor=AcceptorLevel(working=True),
-    hopper=HopperLevel(working=True, coins=50, life_count=1000),
+    hoppers=(HopperLevel(working=True, coins=50, life_count=1000),),
     printer=DocumentPrinterLevel(frozenset()),
     receipt=ReceiptPrinterLevel(ready=True),
     municipality=MunicipalityLevel(reachable=True),

@@ -74,7 +74,8 @@ class World:
     """Use as an async context manager; everything ends with it.
 
     directory: where kiosk, journal, log and received pages are kept; a private one by default.
-    overrides: sections of kiosk.toml with keys to replace. hours: of kiosk and municipality, Japan time.
+    overrides: sections of kiosk.toml with keys to replace, in each of several alike. hours: of kiosk and
+    municipality, Japan time.
     screen_port: 0 takes a free one.
     """
 
@@ -205,7 +206,7 @@ class World:
             "journal": {"path": "journal.db", "key_file": "journal.key"},
             "screen": {"port": self._screen_port},
             "coins": {"device": self.coins.path},
-            "hopper": {"coins_loaded": self.coins.hopper_coins},
+            "hoppers": {"coins_loaded": self.coins.hopper_coins},
             "document_printer": {
                 "uri": self.printer.uri,
                 "cups_socket": self.print_server.socket,
@@ -224,7 +225,9 @@ class World:
         }
         for changes in (mine, self._overrides):
             for section, keys in changes.items():
-                table.setdefault(section, {}).update(keys)
+                said = table.setdefault(section, {})
+                for one in said if isinstance(said, list) else [said]:
+                    one.update(keys)
         self.config.write_text(tomli_w.dumps(table), encoding="utf-8")
         profile = tomllib.loads((CONFIG / "shibukawa.toml").read_text(encoding="utf-8"))
         profile["hours"] |= {"opens": self._hours[0], "closes": self._hours[1]}

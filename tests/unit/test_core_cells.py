@@ -1,18 +1,29 @@
 """Cells of the table that the walk does not enter: faults of the acceptor, pages, refused kinds."""
 
+from dataclasses import replace
+
 import pytest
 
 from firmware.core import events as e
 from firmware.core import orders as o
 from firmware.core import records as r
 from firmware.core import states as s
-from firmware.core.facts import AcceptorLevel, ClockLevel, DocumentPrinterLevel, Facts, PanelLevel
-from firmware.core.rules import Rules
+from firmware.core.facts import (
+    AcceptorLevel,
+    ClockLevel,
+    DocumentPrinterLevel,
+    Facts,
+    HopperLevel,
+    PanelLevel,
+)
+from firmware.core.paying import next_coin
+from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Legend
 from firmware.core.session import step
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of
 from firmware.core.terms import (
+    Certainty,
     CertificateKind,
     KeypadKey,
     Language,
@@ -29,7 +40,8 @@ FACTS = Facts(VisitId("b" * 32), acceptor=AcceptorLevel(working=True))
 RULES = Rules(
     timeouts_seconds={},
     denominations_yen=frozenset({100, 500}),
-    minimum_change_coins=3,
+    minimum_change_coins={3: 3},
+    withdrawn_codes=WITHDRAWN_CODES,
     most_alarms=1,
     most_copies=9,
     languages=(Language.EN, Language.JA),
@@ -57,7 +69,7 @@ BEEP = (o.Sound(o.Alarm.ATTENTION),)
 def test_coins_nobody_can_count_are_noted_and_give_no_credit(
     state: s.State, visit: str, after: s.State
 ) -> None:
-    expected = Step(after, (r.CoinsSuspected(visit, 2, 254, 7, 9),), BEEP)
+    expected = Step(after, (r.CoinsSuspected(visit, 2, 254, False, 7, 9),), BEEP)
     assert expected == step(state, TROUBLE, FACTS, RULES)
 
 
@@ -65,7 +77,124 @@ def test_a_visit_whose_coins_cannot_be_counted_gets_the_known_ones_back() -> Non
     facts = FACTS.with_level(DocumentPrinterLevel(frozenset())).with_level(OPEN)
     done = step(s.CollectingCoins(VISIT, PURCHASE, exact=False, paid_yen=200), TROUBLE, facts, RULES)
     assert s.ClosingCoins(VISIT, PURCHASE, 200, s.EndReason.COIN_FAULT) == done.state
-    assert (r.CoinsSuspected(VISIT, 2, 254, 7, 9),) == done.records
+    assert (r.CoinsSuspected(VISIT, 2, 254, False, 7, 9),) == done.records
+
+
+WITHDRAWN = e.CoinTrouble(lost=0, code=20, serial=7, counter=9)
+NOTED = r.CoinsSuspected(VISIT, 0, 20, True, 7, 9)
+TWO_HOPPERS = FACTS.with_level(
+    HopperLevel(3, working=True, coins=10, coin_yen=100, life_count=40)
+).with_level(HopperLevel(4, working=True, coins=2, coin_yen=500, life_count=70))
+REFUND = s.PayingOut(
+    VISIT,
+    PURCHASE,
+    s.PayoutPurpose.REFUND,
+    paid_yen=700,
+    remaining_yen=700,
+    reason=s.EndReason.CANCELLED,
+)
+
+
+def test_a_coin_pulled_out_again_ends_the_payment_on_a_claim_slip() -> None:
+    facts = TWO_HOPPERS.with_level(DocumentPrinterLevel(frozenset())).with_level(OPEN)
+    collecting = s.CollectingCoins(VISIT, PURCHASE, exact=False, paid_yen=200)
+    closing = step(collecting, WITHDRAWN, facts, RULES)
+    assert Step(s.ClosingCoins(VISIT, PURCHASE, 200, s.EndReason.COIN_FAULT, True), (NOTED,), BEEP) == closing
+    done = step(closing.state, e.CoinsClosed(), facts, RULES)
+    assert [o.PrintSlip] == [type(order) for order in done.orders]
+    assert r.ClaimOpened(VISIT, "AAAA-AAAA", 200) in done.records
+
+
+def test_a_coin_pulled_out_while_the_slot_shuts_buys_nothing() -> None:
+    done = step(s.ClosingCoins(VISIT, PURCHASE, 300), WITHDRAWN, FACTS, RULES)
+    assert s.ClosingCoins(VISIT, PURCHASE, 300, s.EndReason.COIN_FAULT, True) == done.state
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        s.Committing(VISIT, PURCHASE, 500),
+        s.Printing(VISIT, PURCHASE, 500, "R-1"),
+        s.Attending(VISIT, PURCHASE, 500, "R-1", 1),
+        REFUND,
+    ],
+    ids=lambda state: type(state).__name__,
+)
+def test_a_coin_pulled_out_later_keeps_the_hoppers_shut(
+    state: s.Committing | s.Printing | s.Attending | s.PayingOut,
+) -> None:
+    done = step(state, WITHDRAWN, FACTS, RULES)
+    assert (replace(state, withheld=True), (NOTED,)) == (done.state, done.records)
+
+
+def test_what_is_withheld_stays_so_until_the_change() -> None:
+    facts = TWO_HOPPERS
+    printing = step(s.Committing(VISIT, PURCHASE, 500, True), e.IssueReleased("R-1"), facts, RULES).state
+    unproven = step(printing, e.PrintFinished(Certainty.UNKNOWN, 1), facts, RULES).state
+    assert isinstance(unproven, s.Attending)
+    assert unproven.withheld
+    for done in (
+        step(printing, e.PrintFinished(Certainty.DONE, 3), facts, RULES),
+        step(unproven, e.KeyPressed(KeypadKey.CONFIRM), facts.with_level(PanelLevel(door_open=True)), RULES),
+    ):
+        assert r.ClaimOpened(VISIT, "AAAA-AAAA", 200) in done.records
+        assert not any(isinstance(order, o.PayCoin) for order in done.orders)
+
+
+def test_each_coin_comes_from_the_hopper_with_the_largest_that_fits() -> None:
+    first = next_coin(REFUND, TWO_HOPPERS)
+    coin = s.CoinOnItsWay(4, 500, 2)
+    assert (r.CoinPayIntended(VISIT, 4, 500, 70),) == first.records
+    assert (o.PayCoin(VISIT, 4, 70),) == first.orders
+    assert replace(REFUND, coin=coin) == first.state
+    second = step(first.state, e.CoinPaid(Certainty.DONE), TWO_HOPPERS, RULES)
+    assert (
+        r.CoinPayEnded(VISIT, 4, 500, Certainty.DONE),
+        r.CoinPayIntended(VISIT, 3, 100, 40),
+    ) == second.records
+    assert replace(REFUND, remaining_yen=200, back_yen=500, coin=s.CoinOnItsWay(3, 100, 10)) == second.state
+
+
+def test_a_hopper_that_paid_nothing_is_left_for_the_others_and_its_emptiness_is_kept() -> None:
+    paying = replace(REFUND, coin=s.CoinOnItsWay(4, 500, 2))
+    empty = TWO_HOPPERS.with_level(HopperLevel(4, working=True, coins=0, coin_yen=500, life_count=70))
+    done = step(paying, e.CoinPaid(Certainty.NOT_DONE), empty, RULES)
+    assert (
+        r.CoinPayEnded(VISIT, 4, 500, Certainty.NOT_DONE),
+        r.HopperFoundEmpty(VISIT, 4, 2),
+        r.CoinPayIntended(VISIT, 3, 100, 40),
+    ) == done.records
+    assert replace(REFUND, coin=s.CoinOnItsWay(3, 100, 10), failed=frozenset({4})) == done.state
+
+
+@pytest.mark.parametrize(
+    ("certainty", "coins", "left", "found"),
+    [
+        (Certainty.DONE, 1, 0, ()),
+        (Certainty.UNKNOWN, 1, 0, ()),
+        (Certainty.UNKNOWN, 3, 0, (r.HopperFoundEmpty(VISIT, 3, 2),)),
+        (Certainty.NOT_DONE, 1, 0, (r.HopperFoundEmpty(VISIT, 3, 1),)),
+        (Certainty.NOT_DONE, 1, 1, ()),
+        (Certainty.NOT_DONE, None, 0, ()),
+    ],
+)
+def test_the_last_coin_leaves_a_hopper_empty_and_is_no_fault(
+    certainty: Certainty, coins: int | None, left: int, found: tuple[r.Record, ...]
+) -> None:
+    facts = FACTS.with_level(HopperLevel(3, working=True, coins=left))
+    paying = replace(REFUND, remaining_yen=100, coin=s.CoinOnItsWay(3, 100, coins))
+    done = step(paying, e.CoinPaid(certainty), facts, RULES)
+    assert found == tuple(record for record in done.records if isinstance(record, r.HopperFoundEmpty))
+
+
+def test_a_coin_that_a_power_cut_kept_back_is_paid_after_it() -> None:
+    asked = replace(REFUND, remaining_yen=100, coin=s.CoinOnItsWay(3, 100, None))
+    done = step(asked, e.CoinPaid(Certainty.NOT_DONE), TWO_HOPPERS, RULES)
+    assert (o.PayCoin(VISIT, 3, 40),) == done.orders
+
+
+def test_an_answer_about_no_coin_changes_nothing() -> None:
+    assert Step(REFUND) == step(REFUND, e.CoinPaid(Certainty.DONE), TWO_HOPPERS, RULES)
 
 
 def test_pages_out_never_count_down() -> None:

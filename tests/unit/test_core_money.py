@@ -1,10 +1,23 @@
 """Yen: what change can be given, and a ledger that balances or says why not."""
 
+import itertools
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware.core import records as r
 from firmware.core.facts import HopperLevel
-from firmware.core.money import ChangePlan, Ledger, VisitBalance, change_due_yen, change_plan, ledger
+from firmware.core.money import (
+    ChangePlan,
+    Ledger,
+    VisitBalance,
+    change_due_yen,
+    change_plan,
+    coin_to_pay,
+    ledger,
+)
 from firmware.core.states import EndReason, PayoutPurpose
 from firmware.core.terms import Certainty, OrderId, VisitId
 
@@ -23,8 +36,8 @@ ORDER = OrderId(f"{A}-1")
         (300, COINS, 2, ChangePlan.NONE),
         (300, COINS, 0, ChangePlan.NONE),
         (300, frozenset({100}), 3, ChangePlan.ANY),
-        (300, frozenset({500}), 7, ChangePlan.ANY),
-        (300, frozenset({500}), 6, ChangePlan.NONE),
+        (300, frozenset({500}), 5, ChangePlan.ANY),
+        (300, frozenset({500}), 4, ChangePlan.NONE),
         (2700, COINS, 31, ChangePlan.ANY),
         (2700, COINS, 30, ChangePlan.EXACT),
         (2700, COINS, 26, ChangePlan.NONE),
@@ -33,11 +46,68 @@ ORDER = OrderId(f"{A}-1")
 def test_coins_are_taken_only_if_every_yen_can_go_back(
     fee_yen: int, denominations: frozenset[int], coins: int, expected: ChangePlan
 ) -> None:
-    assert expected is change_plan(fee_yen, denominations, HopperLevel(working=True, coins=coins))
+    assert expected is change_plan(fee_yen, denominations, (HopperLevel(working=True, coins=coins),))
+
+
+def hoppers(*held: tuple[int, int]) -> tuple[HopperLevel, ...]:
+    return tuple(
+        HopperLevel(address, working=True, coins=coins, coin_yen=yen)
+        for address, (yen, coins) in enumerate(held, start=3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        # 700 yen back needs 500 + 200 or 7 x 100; 200 yen of change need two 100-yen coins.
+        (((100, 4), (500, 1)), ChangePlan.ANY),
+        (((100, 3), (500, 1)), ChangePlan.EXACT),  # 400 yen of change cannot be made up
+        (((100, 2), (500, 9)), ChangePlan.NONE),  # three 100-yen coins cannot go back
+        (((100, 0), (500, 9)), ChangePlan.NONE),
+    ],
+)
+def test_many_large_coins_do_not_make_up_for_small_ones(
+    held: tuple[tuple[int, int], ...], expected: ChangePlan
+) -> None:
+    assert expected is change_plan(300, COINS, hoppers(*held))
+
+
+@pytest.mark.parametrize(
+    ("owed_yen", "held", "expected"),
+    [
+        (700, ((100, 9), (500, 1)), 500),
+        (700, ((100, 1), (500, 1)), 500),  # 100 yen will be owed
+        (400, ((100, 9), (500, 1)), 100),
+        (600, ((200, 3), (500, 1)), 200),  # 500 first would leave 100 that nobody has
+        (400, ((500, 9),), None),
+        (0, ((100, 9),), None),
+        (300, ((100, 0),), None),
+    ],
+)
+def test_the_next_coin_leaves_a_rest_that_can_be_paid(
+    owed_yen: int, held: tuple[tuple[int, int], ...], expected: int | None
+) -> None:
+    hopper = coin_to_pay(owed_yen, hoppers(*held))
+    assert expected == (None if hopper is None else hopper.coin_yen)
+
+
+@given(
+    owed=st.integers(0, 40),
+    held=st.lists(st.tuples(st.sampled_from([1, 2, 5, 10]), st.integers(0, 6)), min_size=1, max_size=3),
+)
+def test_as_much_is_paid_as_any_choice_of_coins_could(owed: int, held: list[tuple[int, int]]) -> None:
+    each = [[yen * n for n in range(coins + 1)] for yen, coins in held]
+    best = max(total for total in map(sum, itertools.product(*each)) if total <= owed)
+    levels, paid = list(hoppers(*held)), 0
+    while (hopper := coin_to_pay(owed - paid, levels)) is not None:
+        levels = [replace(level, coins=level.coins - (level is hopper)) for level in levels]
+        paid += hopper.coin_yen
+    assert best == paid
+    assert all(level.coins >= 0 for level in levels)
 
 
 def test_a_broken_hopper_promises_no_change() -> None:
-    assert ChangePlan.NONE is change_plan(300, COINS, HopperLevel(working=False, coins=100))
+    assert ChangePlan.NONE is change_plan(300, COINS, (HopperLevel(working=False, coins=100),))
 
 
 def test_change_due() -> None:
@@ -54,8 +124,8 @@ SALE = (
     r.VisitBegan(A),
     r.CoinTaken(A, 500, 7, 1),
     r.FeeEarned(A, ORDER, 300),
-    r.CoinPayEnded(A, 100, Certainty.DONE),
-    r.CoinPayEnded(A, 100, Certainty.UNKNOWN),
+    r.CoinPayEnded(A, 3, 100, Certainty.DONE),
+    r.CoinPayEnded(A, 3, 100, Certainty.UNKNOWN),
     r.ClaimOpened(A, "AAAA-AAAA", 100),
     r.PayoutEnded(A, ORDER, PayoutPurpose.CHANGE, 100, 100),
     r.VisitEnded(A, None),

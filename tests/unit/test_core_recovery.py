@@ -28,16 +28,16 @@ RELEASED = (
     r.PrintIntended(A, ORDER, "cert-a", 1),
 )
 EARNED = (*RELEASED, r.PrintEnded(A, ORDER, DONE, 1), r.FeeEarned(A, ORDER, 300))
-CHANGE = (*EARNED, r.PayoutBegan(A, s.PayoutPurpose.CHANGE, 200, None), r.CoinPayIntended(A, 100, 41))
-SECOND = (*CHANGE, r.CoinPayEnded(A, 100, DONE), r.CoinPayIntended(A, 100, 42))
+CHANGE = (*EARNED, r.PayoutBegan(A, s.PayoutPurpose.CHANGE, 200, None), r.CoinPayIntended(A, 3, 100, 41))
+SECOND = (*CHANGE, r.CoinPayEnded(A, 3, 100, DONE), r.CoinPayIntended(A, 3, 100, 42))
 GIVEN = (
     *SECOND,
-    r.CoinPayEnded(A, 100, DONE),
+    r.CoinPayEnded(A, 3, 100, DONE),
     r.PayoutEnded(A, ORDER, s.PayoutPurpose.CHANGE, 200, 0),
 )
 SHORT = (
     *SECOND,
-    r.CoinPayEnded(A, 100, UNKNOWN),
+    r.CoinPayEnded(A, 3, 100, UNKNOWN),
     r.ClaimOpened(A, "AAAA-AAAA", 100),
     r.PayoutEnded(A, ORDER, s.PayoutPurpose.CHANGE, 100, 100),
 )
@@ -93,7 +93,8 @@ def test_an_unknown_print_waits_for_the_staff() -> None:
 def test_what_the_staff_have_decided_stands_after_the_cut() -> None:
     records = (*RELEASED, r.PrintEnded(A, ORDER, UNKNOWN, 1), r.StaffDecided(A, ORDER, printed=True))
     paying = (*records, r.FeeEarned(A, ORDER, 300), *CHANGE[-2:])
-    assert Step(CHANGING, orders=(o.ReconcileCoin(A, 41),)) == recover(paying)
+    asked = replace(CHANGING, coin=s.CoinOnItsWay(3, 100, None))
+    assert Step(asked, orders=(o.ReconcileCoin(A, 3, 41),)) == recover(paying)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_what_the_staff_have_decided_stands_after_the_cut() -> None:
             (
                 *PAID,
                 r.PayoutBegan(A, s.PayoutPurpose.REFUND, 500, s.EndReason.TIMED_OUT),
-                r.CoinPayIntended(A, 100, 41),
+                r.CoinPayIntended(A, 3, 100, 41),
             ),
             s.PayingOut(
                 A,
@@ -127,7 +128,29 @@ def test_what_the_staff_have_decided_stands_after_the_cut() -> None:
 def test_the_hopper_is_asked_about_the_coin_that_was_under_way(
     records: tuple[r.Record, ...], state: s.PayingOut, life_count: int
 ) -> None:
-    assert Step(state, orders=(o.ReconcileCoin(A, life_count),)) == recover(records)
+    asked = replace(state, coin=s.CoinOnItsWay(3, 100, None))
+    assert Step(asked, orders=(o.ReconcileCoin(A, 3, life_count),)) == recover(records)
+
+
+WITHDRAWN = r.CoinsSuspected(A, 0, 20, True, 7, 3)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [PAID, RELEASED, (*RELEASED, r.PrintEnded(A, ORDER, UNKNOWN, 1)), CHANGE],
+    ids=["before the print", "while printing", "while staff look", "while paying out"],
+)
+def test_no_hopper_pays_for_a_coin_that_may_have_left_nor_for_a_person_who_has(
+    records: tuple[r.Record, ...],
+) -> None:
+    assert not getattr(recover(records).state, "withheld", None)
+    assert getattr(recover((*records, WITHDRAWN)).state, "withheld", None)
+    assert getattr(recover(records, late=True).state, "withheld", None)
+
+
+def test_a_coin_withdrawn_in_an_earlier_visit_withholds_nothing() -> None:
+    other = replace(WITHDRAWN, visit="b" * 32)
+    assert not getattr(recover((*PAID, other)).state, "withheld", None)
 
 
 @pytest.mark.parametrize(

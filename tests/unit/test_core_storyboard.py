@@ -16,7 +16,7 @@ from firmware.core.facts import (
     ReaderLevel,
     ReceiptPrinterLevel,
 )
-from firmware.core.rules import Rules
+from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place, ScreenId
 from firmware.core.states import NotServing
 from firmware.core.storyboard import screen_of
@@ -25,7 +25,8 @@ from firmware.core.terms import Language, PrinterReason, ServiceHours, VisitId
 RULES = Rules(
     timeouts_seconds={},
     denominations_yen=frozenset({100, 500}),
-    minimum_change_coins=3,
+    minimum_change_coins={3: 3},
+    withdrawn_codes=WITHDRAWN_CODES,
     most_alarms=1,
     most_copies=9,
     languages=(Language.JA,),
@@ -35,7 +36,7 @@ GOOD = Facts(
     reader=ReaderLevel(working=True),
     keypad=KeypadLevel(working=True),
     acceptor=AcceptorLevel(working=True),
-    hopper=HopperLevel(working=True, coins=20),
+    hoppers=(HopperLevel(working=True, coins=20),),
     printer=DocumentPrinterLevel(frozenset()),
     receipt=ReceiptPrinterLevel(ready=True),
     municipality=MunicipalityLevel(reachable=True),
@@ -65,7 +66,7 @@ def test_a_closed_kiosk_tells_when_it_opens_again(clock: ClockLevel, reason: str
         (replace(GOOD, reader=ReaderLevel()), "card_reader"),
         (replace(GOOD, keypad=KeypadLevel()), "keypad"),
         (replace(GOOD, acceptor=AcceptorLevel()), "coin_acceptor"),
-        (replace(GOOD, hopper=HopperLevel(working=True, coins=2)), "hopper"),
+        (replace(GOOD, hoppers=(HopperLevel(working=True, coins=2),)), "hopper"),
         (replace(GOOD, printer=DocumentPrinterLevel(frozenset({PrinterReason.MEDIA_JAM}))), "printer"),
         (replace(GOOD, receipt=ReceiptPrinterLevel()), "receipt_printer"),
         (replace(GOOD, municipality=MunicipalityLevel()), "municipality"),

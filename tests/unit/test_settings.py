@@ -168,7 +168,7 @@ def test_every_time_out_belongs_to_a_state() -> None:
             put("coins", "denominations_yen", value=[]),
             "coins.denominations_yen: Expected `array` of length >= 1",
         ),
-        ("kiosk.toml", put("hopper", "coin_yen", value=0), "hopper.coin_yen: Expected `int` >= 1"),
+        ("kiosk.toml", put("hoppers", 0, "coin_yen", value=0), "hoppers[0].coin_yen: Expected `int` >= 1"),
         ("shibukawa.toml", put("city", "mayor", value="x"), "city: Object contains unknown field `mayor`"),
         ("shibukawa.toml", drop("hours", "opens"), "hours: Object missing required field `opens`"),
         (

@@ -174,7 +174,7 @@ class Bench:
             card=world,
             keypad=world,
             acceptor=world,
-            payout=world,
+            payouts={3: world},
             printer=world,
             receipt=world,
             panel=world,
@@ -234,8 +234,8 @@ async def cancel(task: asyncio.Task[None]) -> None:
         (RELEASED, [e.IssueReleased("R-1")]),
         ((*RELEASED, PRINT), [e.PagesOut(1), e.PrintFinished(Certainty.DONE, 2)]),
         ((o.FollowPrint(VISIT, "cert", 2),), [e.PagesOut(1), e.PrintFinished(Certainty.DONE, 2)]),
-        ((o.PayCoin(VISIT, 7),), [e.CoinPaid(Certainty.DONE)]),
-        ((o.ReconcileCoin(VISIT, 7),), [e.CoinPaid(Certainty.NOT_DONE)]),
+        ((o.PayCoin(VISIT, 3, 7),), [e.CoinPaid(Certainty.DONE)]),
+        ((o.ReconcileCoin(VISIT, 3, 7),), [e.CoinPaid(Certainty.NOT_DONE)]),
         ((SLIP,), [e.SlipFinished(Certainty.UNKNOWN)]),
         ((o.CloseCoins(VISIT),), [e.CoinsClosed()]),
         ((o.EndVisit(VISIT),), []),
@@ -299,7 +299,7 @@ async def test_a_step_out_of_order_breaks_and_takes_no_pin() -> None:
     assert e.PinInDoubt() == bench.crew.failed(o.SignWithPin(VISIT))
 
 
-@pytest.mark.parametrize("order", [o.PayCoin(VISIT, 1), o.ReconcileCoin(VISIT, 1), PRINT, SLIP])
+@pytest.mark.parametrize("order", [o.PayCoin(VISIT, 3, 1), o.ReconcileCoin(VISIT, 3, 1), PRINT, SLIP])
 def test_what_broke_down_may_have_happened(order: o.Order) -> None:
     answer: Any = Bench().crew.failed(order)
     assert Certainty.UNKNOWN is answer.certainty

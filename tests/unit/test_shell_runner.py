@@ -24,7 +24,7 @@ from firmware.core.facts import (
     ReaderLevel,
     ReceiptPrinterLevel,
 )
-from firmware.core.rules import Rules
+from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.steps import Step
 from firmware.core.terms import (
@@ -45,7 +45,8 @@ from firmware.shell.runner import Answer, Runner, new_visit
 RULES = Rules(
     timeouts_seconds={},
     denominations_yen=frozenset({100, 500}),
-    minimum_change_coins=3,
+    minimum_change_coins={3: 3},
+    withdrawn_codes=WITHDRAWN_CODES,
     most_alarms=1,
     most_copies=9,
     languages=(Language.JA, Language.EN),
@@ -331,7 +332,7 @@ async def test_a_broken_order_gets_its_careful_answer_and_its_text_is_not_logged
         await kiosk.crew.begins(o.CloseCoins)
         kiosk.crew.answers[o.CloseCoins](e.CoinsClosed())
         await kiosk.crew.begins(o.PrintSlip)
-    assert r.CoinPayEnded(VISIT, 100, Certainty.UNKNOWN) in kiosk.journal.records
+    assert r.CoinPayEnded(VISIT, 3, 100, Certainty.UNKNOWN) in kiosk.journal.records
     assert (EventId.TASK_FAILED, {"order": "PayCoin", "error": "Leaky"}) in kiosk.log
     assert "1234" not in str(kiosk.log)
 
@@ -411,5 +412,8 @@ async def test_a_coin_that_comes_after_the_run_is_kept_and_no_order_leaves() -> 
     kiosk.runner.post(e.CoinInserted(100, 7, 1))
     kiosk.runner.post(e.CoinTrouble(0, 20, 7, 2))
     await kiosk.runner.keep_late_coins()
-    assert [r.CoinTaken(VISIT, 100, 7, 1), r.CoinsSuspected(VISIT, 0, 20, 7, 2)] == kiosk.journal.records
+    assert [
+        r.CoinTaken(VISIT, 100, 7, 1),
+        r.CoinsSuspected(VISIT, 0, 20, True, 7, 2),
+    ] == kiosk.journal.records
     assert begun == kiosk.crew.begun
