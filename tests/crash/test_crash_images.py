@@ -1,0 +1,127 @@
+"""The journal on a disk that forgets: reopened from what a power cut at any instant may have left."""
+
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from firmware.core.money import ledger
+from firmware.core.records import Record, VisitBegan
+from firmware.core.terms import VisitId
+from firmware.errors import JournalError
+from firmware.shell.journal import Journal
+from tests.crash.recording import Acknowledged, Call, Disk, record
+from tests.crash.writer import KEY, transactions
+
+TORN = 40
+"""Draws of torn and unordered writes at each instant with something uncertain."""
+
+STEPS = transactions()
+MOST = len(STEPS)
+FEW = (("17", "1000", "dies"), ("19", "6", "ends"))
+LIVES = (*FEW, ("60", "12", "dies"), ("1", "1000", "dies"), ("70", "40", "ends"), (str(MOST), "9", "ends"))
+"""Of each start: transactions, pages after which SQLite checkpoints, and how it ends."""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """In memory if the machine has such a folder: syncing is the disk model's part here."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder with a random name is made in it
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name).resolve()
+
+
+def recorded(folder: Path, settings: str = "product", lives: Sequence[Sequence[str]] = LIVES) -> list[Call]:
+    written = folder / "written"
+    written.mkdir()
+    path = str(written / "journal.db")
+    calls = record(written, [("tests.crash.writer", path, settings, *life) for life in lives])
+    wanted = min(MOST, sum(int(most) for most, *_ in lives))
+    assert wanted == max(call.transactions for call in calls if isinstance(call, Acknowledged))
+    return calls
+
+
+def laid(image: dict[str, bytes], folder: Path) -> Path:
+    shutil.rmtree(folder / "image", ignore_errors=True)
+    (folder / "image").mkdir()
+    for name, content in image.items():
+        (folder / "image" / name).write_bytes(content)
+    return folder / "image" / "journal.db"
+
+
+async def opened(path: Path, more: tuple[Record, ...] = ()) -> tuple[Record, ...]:
+    journal = Journal(path, KEY)
+    try:
+        records = tuple(entry.record for entry in await journal.open())
+        if more:
+            await journal.append(more)
+    finally:
+        await journal.close()
+    return records
+
+
+def prefix(transactions_done: int) -> tuple[Record, ...]:
+    return tuple(record for step in STEPS[:transactions_done] for record in step)
+
+
+async def verdict(path: Path, acknowledged: int) -> str:
+    """What became of the journal: whole, lost, torn, or unreadable."""
+    try:
+        records = await opened(path)
+    except JournalError:
+        return "unreadable"
+    if records in (prefix(acknowledged), prefix(acknowledged + 1)):
+        return "whole"
+    return "lost" if records in [prefix(done) for done in range(acknowledged)] else "torn"
+
+
+async def verdicts(calls: list[Call], folder: Path, torn: int) -> Counter[str]:
+    """The verdict of every image at every instant of the recording."""
+    luck, disk, found = random.Random(20), Disk(), Counter[str]()
+    for call in calls:
+        disk.apply(call)
+        different = {tuple(sorted(image.items())) for image in disk.images(luck, torn)}
+        for image in map(dict, different):
+            found[await verdict(laid(image, folder), disk.acknowledged)] += 1
+    return found
+
+
+@pytest.mark.timeout(300)
+async def test_ten_thousand_power_cuts_lose_nothing_that_was_acknowledged(folder: Path) -> None:
+    found = await verdicts(recorded(folder), folder, TORN)
+    assert ["whole"] == list(found)
+    assert found["whole"] >= 10_000
+
+
+@pytest.mark.parametrize("settings", ["normal", "delete"])
+async def test_the_images_show_what_weaker_settings_lose(folder: Path, settings: str) -> None:
+    """WAL with NORMAL, and DELETE with FULL, whose deleted journal comes back when its folder forgets."""
+    found = await verdicts(recorded(folder, settings, FEW), folder, torn=1)
+    assert found["lost"] > 0
+    assert found["whole"] > 0
+
+
+async def test_a_journal_reopened_after_a_cut_goes_on(folder: Path) -> None:
+    """At every acknowledgement: the worst image is opened, written to, and opened again."""
+    disk = Disk()
+    late = (VisitBegan(VisitId("f" * 32)),)
+    for call in recorded(folder, lives=FEW):
+        disk.apply(call)
+        if isinstance(call, Acknowledged):
+            *_, worst = disk.images(random.Random(call.transactions), 1)
+            path = laid(worst, folder)
+            before = await opened(path, late)
+            assert (*before, *late) == await opened(path)
+
+
+def test_after_every_transaction_the_books_are_right() -> None:
+    for done in range(MOST + 1):
+        assert () == ledger(prefix(done)).faults()
+
+
+def test_a_disk_that_keeps_everything_is_one_image() -> None:
+    assert [{}] == list(Disk().images(random.Random(0), TORN))
