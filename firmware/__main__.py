@@ -5,17 +5,19 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from firmware import __version__
-from firmware.errors import ConfigError, JournalError
+from firmware.console.arguments import add_books
+from firmware.errors import ConfigError, ConsoleError, JournalError, OfficeRefused
 from firmware.shell.last_words import KioskFailed
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 EXIT_JOURNAL = 74  # EX_IOERR
 EXIT_FAILED = 70  # EX_SOFTWARE
+EXIT_REFUSED = 69  # EX_UNAVAILABLE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JournalError as error:
         print(f"madoguchi: journal: {error}", file=sys.stderr)
         return EXIT_JOURNAL
+    except (ConsoleError, OfficeRefused) as error:
+        print(f"madoguchi: {error}", file=sys.stderr)
+        return EXIT_REFUSED
     except KioskFailed as error:
         print(f"madoguchi: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -38,14 +43,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="madoguchi", description="Kiosk that issues municipal certificates")
     parser.add_argument("--version", action="version", version=f"madoguchi {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
+    configured = argparse.ArgumentParser(add_help=False)
+    configured.add_argument("--config", type=Path, required=True, help="path of kiosk.toml")
     for name, text in (
         ("run", "run the kiosk"),
         ("check-config", "read the configuration and say what is wrong with it"),
-        ("journal", "check the journal and print it as JSON lines"),
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
     ):
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--config", type=Path, required=True, help="path of kiosk.toml")
+        commands.add_parser(name, help=text, description=text, parents=[configured])
+    add_books(commands, configured)
     return parser
 
 
@@ -82,19 +88,6 @@ def _check_config(wanted: argparse.Namespace) -> int:
     return 0
 
 
-def _journal(wanted: argparse.Namespace) -> int:
-    from firmware.compose.kiosk import read_journal
-    from firmware.core.money import ledger
-
-    entries = asyncio.run(read_journal(wanted.config))
-    for entry in entries:
-        print(entry.line())
-    books = ledger(entry.record for entry in entries)
-    for fault in books.faults():
-        print(f"madoguchi: journal: {fault}", file=sys.stderr)
-    return EXIT_JOURNAL if books.faults() else 0
-
-
 def _document_worker(wanted: argparse.Namespace) -> int:
     from firmware.compose.worker import document_worker
 
@@ -102,11 +95,17 @@ def _document_worker(wanted: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {
+def _books(wanted: argparse.Namespace) -> int:
+    from firmware.compose.books import run_books
+
+    return run_books(wanted)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "check-config": _check_config,
-    "journal": _journal,
     "document-worker": _document_worker,
+    **dict.fromkeys(("journal", "cash", "day", "claims"), _books),
 }
 
 if __name__ == "__main__":
