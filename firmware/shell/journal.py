@@ -154,10 +154,8 @@ class Journal:
         if said is None or said.seq == 0:
             return entries
         if said.seq > len(entries):
-            missing = (
-                f"entry {said.seq}" if said.seq == len(entries) + 1 else f"{len(entries) + 1} to {said.seq}"
-            )
-            raise JournalError(f"{self._path.name}: its tail is cut off, {missing} missing")
+            missing = f"entries {len(entries) + 1} to {said.seq} are missing"
+            raise JournalError(f"{self._path.name}: its tail is cut off, {missing}")
         if not hmac.compare_digest(entries[said.seq - 1].chain, said.chain):
             raise JournalError(f"{self._path.name}: entry {said.seq} is not the one that was written")
         return entries
