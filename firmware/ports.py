@@ -107,11 +107,14 @@ class CoinsSuspect:
     """The acceptor saw more events than it kept, or kept a coin without credit: staff must look.
 
     lost: events that cannot be reconstructed, 0 if none; code: the device's error code or 0.
+    coins: how many coins it counted in that nobody was told of, None where it keeps no such count;
+    for staff to look for, never a credit.
     """
 
     lost: int
     code: int
     mark: CoinMark
+    coins: int | None = None
 
 
 class CoinAcceptor(Protocol):

@@ -94,15 +94,20 @@ class Panel(_Section, frozen=True, kw_only=True):
 
 
 class Coins(_Section, frozen=True, kw_only=True):
-    """device: the tty of the ccTalk bus. serial: the commissioned acceptor, 0 for any.
+    """device: the tty of the ccTalk bus. serial, manufacturer, product: the commissioned acceptor, 0 or
+    empty for any.
 
-    withdrawn_codes: error codes by which a coin already credited may have left through the entry.
+    suspect_codes: error codes after which a coin may be in the machine without credit, instead of the
+    standard's. withdrawn_codes: error codes by which a coin already credited may have left through the entry.
     """
 
     device: str
     baud: int = 9600
     serial: Annotated[int, Meta(ge=0, le=0xFFFFFF)] = 0
+    manufacturer: Annotated[str, Meta(max_length=40)] = ""
+    product: Annotated[str, Meta(max_length=40)] = ""
     denominations_yen: Annotated[list[Coin], Meta(min_length=1)]
+    suspect_codes: list[Annotated[int, Meta(ge=1, le=255)]] | None = None
     withdrawn_codes: list[Annotated[int, Meta(ge=1, le=255)]] = msgspec.field(
         default_factory=lambda: sorted(WITHDRAWN_CODES)
     )
@@ -448,6 +453,11 @@ def _check_money(machine: str, file: KioskFile, profile: str, fees: Sequence[Fee
     if shared := sorted({address for address in addresses if addresses.count(address) > 1}):
         raise ConfigError(
             f"{machine}: hoppers: address {shared[0]} is there twice; expected one hopper an address"
+        )
+    if untold := sorted(set(file.coins.withdrawn_codes) - set(file.coins.suspect_codes or range(256))):
+        raise ConfigError(
+            f"{machine}: coins.withdrawn_codes: {untold[0]} is not among coins.suspect_codes;"
+            " expected codes that are told"
         )
     coin_yen = min(hopper.coin_yen for hopper in file.hoppers)
     for hopper in file.hoppers:

@@ -35,7 +35,9 @@ from firmware.shell.workers import SpareWorker
 from hw.card.reader import PcscCardReader
 from hw.coin.acceptor import CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
+from hw.coin.event_buffer import SUSPECT_CODES
 from hw.coin.hopper import CcTalkHopper
+from hw.coin.identity import Commissioned
 from hw.keypad.keypad import MatrixKeypad
 from hw.panel.panel import GpioPanel
 from hw.panel.wires import SensorPin
@@ -160,7 +162,12 @@ class Kiosk:
             acceptor=CcTalkAcceptor(
                 bus,
                 log,
-                expected_serial=file.coins.serial or None,
+                commissioned=Commissioned(
+                    file.coins.serial or None, file.coins.manufacturer, file.coins.product
+                ),
+                suspect_codes=(
+                    SUSPECT_CODES if file.coins.suspect_codes is None else frozenset(file.coins.suspect_codes)
+                ),
                 poll_seconds=file.coins.poll_seconds,
                 drain_seconds=file.coins.drain_seconds,
             ),

@@ -13,6 +13,9 @@ ANSWERS = frozenset(Answer)
 LONGEST_FLUSH_SILENCES = 5
 """How many silences long a babbling line is waited for; the other device must be polled meanwhile."""
 
+OPTIONAL_TRIES = 2
+"""One lost frame must not pass for a device that does not know the question."""
+
 
 class NotExecuted(MadoguchiError, RuntimeError):
     """The device answered NAK or BUSY: it understood and did not do it."""
@@ -92,6 +95,18 @@ class CcTalkBus:
             except (TimeoutError, Garbled, NotExecuted):
                 continue
         return await self.ask_once(address, header, data, lengths=(length,), reply_seconds=reply_seconds)
+
+    async def ask_if_known(self, address: int, header: Header, *, length: int | None) -> bytes | None:
+        """Ask for what a device need not know; None when it stays silent or refuses, twice.
+
+        ccTalk devices say nothing to headers they do not know. Raises DeviceGone when the line is lost.
+        """
+        for _ in range(OPTIONAL_TRIES):
+            try:
+                return await self._attempt(address, header, b"", (length,), None)
+            except (TimeoutError, Garbled, NotExecuted):
+                continue
+        return None
 
     async def ask_once(
         self,
