@@ -85,6 +85,7 @@ class CcTalkAcceptor:
         self._told_since = 0
         self._fastest_poll_seconds = poll_seconds
         self._polled_at = 0.0
+        self._overdue = False
         self._working: bool | None = None
         self._gone_reason: GoneReason | None = None
         self._wanted_mask = 0
@@ -216,23 +217,19 @@ class CcTalkAcceptor:
     async def _turn_slot(self) -> None:
         """Make the acceptor take what is wanted now, and see from its answer that it does."""
         mask = self._wanted_mask
-        if mask == self._mask_in_force:
+        if mask == self._mask_in_force and not self._overdue:
             return
         if mask:
             self._opened_here, self._quiet = True, False
             self._accepted_before = await self._unit.accepted() if self._counts_accepts else None
             self._told_since = 0
-        await self._unit.close()
-        self._positions.require(mask, await self._unit.take(mask))
-        if mask:
-            await self._unit.open()
-        self._mask_in_force = mask
+        await self._unit.turn(mask, self._positions)
+        self._mask_in_force, self._overdue = mask, False
         self._closed_at = _now()
 
     def _note_poll(self, began: float) -> None:
         """A unit that was not polled in time may have inhibited itself: its state is told anew."""
-        if self._mask_in_force and began - self._polled_at > self._self_inhibit_seconds:
-            self._mask_in_force = None
+        self._overdue = bool(self._mask_in_force) and began - self._polled_at > self._self_inhibit_seconds
         self._polled_at = began
 
     async def _pause(self) -> None:

@@ -86,17 +86,21 @@ class AcceptorUnit:
         """Inhibit everything at once."""
         await self._ask(Header.MODIFY_MASTER_INHIBIT, b"\x00", length=0)
 
-    async def take(self, mask: int) -> int:
-        """Set which positions are taken once it is open; what it says it takes now."""
-        await self._ask(Header.MODIFY_INHIBIT_STATUS, mask.to_bytes(2, "little"), length=0)
-        return unsigned(await self._ask(Header.REQUEST_INHIBIT_STATUS, length=2))
+    async def turn(self, mask: int, positions: CoinPositions) -> None:
+        """Take the coins of this mask and no others; nothing with 0.
 
-    async def open(self) -> None:
-        """Take coins on the positions set before."""
-        await self._ask(Header.MODIFY_MASTER_INHIBIT, b"\x01", length=0)
+        The other devices of the bus wait meanwhile: a unit that is not polled soon inhibits itself.
+        Raises Unfit, with everything inhibited, if it would take others.
+        """
+        async with self.bus.held():
+            await self.close()
+            await self._ask(Header.MODIFY_INHIBIT_STATUS, mask.to_bytes(2, "little"), length=0)
+            positions.require(mask, unsigned(await self._ask(Header.REQUEST_INHIBIT_STATUS, length=2)))
+            if mask:
+                await self._ask(Header.MODIFY_MASTER_INHIBIT, b"\x01", length=0)
 
     async def _ask(self, header: Header, data: bytes = b"", *, length: int | None) -> bytes:
-        return await self.bus.ask(self.address, header, data, length=length)
+        return await self.bus.ask(self.address, header, data, length=length, urgent=True)
 
     async def _ask_slowly(self, header: Header, data: bytes = b"", *, length: int | None) -> bytes:
         return await self.bus.ask(

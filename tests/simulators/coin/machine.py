@@ -11,7 +11,7 @@ from typing import Self
 
 from tests.simulators.coin.acceptor import SimulatedAcceptor
 from tests.simulators.coin.hopper import OPTO_FRAUD, SimulatedHopper
-from tests.simulators.coin.wire import Fault, Line, SeenFrame
+from tests.simulators.coin.wire import Fault, Line, Manner, SeenFrame
 
 COIN_IDS = ("JP010A", "JP050A", "JP100A", "JP500A", "JP500B")
 
@@ -217,6 +217,10 @@ class CoinMachine:
     def reject_next(self, code: int) -> None:
         """The next coin makes this error instead of a credit; some errors keep the coin."""
         self.acceptor.next_errors.append(code)
+
+    def hopper_speaks(self, manner: Manner | None) -> None:
+        """The hopper answers in this broken manner from now on; None: as it should."""
+        self._line.manners = {} if manner is None else {3: manner}
 
     def jam_hopper(self) -> None:
         """The motor turns and no coin comes out."""
