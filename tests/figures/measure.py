@@ -69,9 +69,9 @@ async def _measure(effort: Effort) -> list[Row]:
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=BUILD) as directory:
         rows += await journal.rows(Path(directory), effort)
-    rows += [row async for row in coin.rows(effort)]
     rows += await asyncio.to_thread(lambda: list(documents.rows(effort)))
     rows += await kiosk.rows(effort)
+    rows += [row async for row in coin.rows(effort)]
     _require_names_once(rows)
     return rows
 

@@ -63,6 +63,10 @@ def test_faults_are_told_from_remarks(data: bytes, fault: int) -> None:
     assert fault == HopperFlags(int.from_bytes(data, "little")).fault
 
 
+def test_a_status_says_how_many_commands_and_what_became_of_the_last() -> None:
+    assert HopperStatus(7, 1, 0, 2) == HopperStatus.parse(b"\x07\x01\x00\x02")
+
+
 def test_a_status_of_another_length_is_garbled() -> None:
     with pytest.raises(Garbled):
         HopperStatus.parse(b"\x00\x00\x00")
