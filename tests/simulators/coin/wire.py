@@ -81,6 +81,7 @@ class Line:
     frames: list[SeenFrame] = field(default_factory=list)
     late_seconds: float = 0.0
     on_frame: Callable[[SeenFrame], None] | None = None
+    on_bytes: Callable[[bytes], None] | None = None
     faults: list[tuple[Fault, int | None]] = field(default_factory=list)
     manners: dict[int, Manner] = field(default_factory=dict)
     _hung: list[int] = field(default_factory=list)
@@ -130,7 +131,12 @@ class Line:
         self._slave_end = self._host_end = -1
 
     def send(self, octets: bytes) -> None:
-        """Put bytes on the wire towards the host; lost if nobody takes them, as on a real wire."""
+        """A device speaks; lost if nobody takes it, as on a real wire."""
+        if self.on_bytes is not None:
+            self.on_bytes(octets)
+        self._put(octets)
+
+    def _put(self, octets: bytes) -> None:
         if self.paced:
             self._outgoing.put_nowait(octets)
         elif self.is_up:
@@ -148,8 +154,10 @@ class Line:
 
     def _on_readable(self) -> None:
         heard = os.read(self._slave_end, 4096)
+        if self.on_bytes is not None:
+            self.on_bytes(heard)
         if self.echo:
-            self.send(heard)
+            self._put(heard)
         self._heard += heard
         while len(self._heard) >= 5 and len(self._heard) >= 5 + self._heard[1]:
             size = 5 + self._heard[1]
