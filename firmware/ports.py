@@ -129,8 +129,14 @@ class CoinAcceptor(Protocol):
         report: ReportLevel,
         coin: Callable[[CoinAccepted | CoinsSuspect], None],
         seen: CoinMark | None,
+        *,
+        was_open: bool = False,
     ) -> None:
-        """Watch the acceptor; reports AcceptorLevel and every coin, also orphans since seen."""
+        """Watch the acceptor; reports AcceptorLevel and every coin, also orphans since seen.
+
+        was_open: by the journal its slot was open when the last process ended. Where the acceptor cannot
+        tell what came then (it lost its power too, or has no memory), CoinsSuspect is reported.
+        """
 
     async def accept(self, denominations: frozenset[Yen]) -> None:
         """Open the slot for these coins only. Raises DeviceGone."""

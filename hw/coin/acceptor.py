@@ -93,7 +93,7 @@ class CcTalkAcceptor:
         self._closed_at = 0.0
         self._gone_at = 0.0
         self._quiet = False
-        self._opened_here = False
+        self._was_open = False
         self._wake = asyncio.Event()
         self._turned = asyncio.Event()
 
@@ -102,7 +102,9 @@ class CcTalkAcceptor:
         """Where the event counter stands now, rejected coins included; None before the first contact."""
         return self._mark
 
-    def start(self, report: ReportLevel, coin: ReportCoin, seen: CoinMark | None) -> None:
+    def start(
+        self, report: ReportLevel, coin: ReportCoin, seen: CoinMark | None, *, was_open: bool = False
+    ) -> None:
         """Watch the acceptor; see CoinAcceptor.
 
         seen: the last mark that was journaled. None, or another unit's: every coin counts that came
@@ -111,6 +113,7 @@ class CcTalkAcceptor:
         self._report = report
         self._coin = coin
         self._mark = seen
+        self._was_open = was_open
         self._gone_at = _now()
         self._task = asyncio.get_running_loop().create_task(
             keep(
@@ -187,7 +190,7 @@ class CcTalkAcceptor:
                     await self._close_and_check()
                 self._note_poll(began)
                 self._quiet = self._mask_in_force == 0 and began - self._closed_at >= self._drain_seconds
-                self._opened_here = self._opened_here and not self._quiet
+                self._was_open = self._was_open and not self._quiet
                 self._tell_turn()
                 await self._pause()
         except NotExecuted as cause:
@@ -220,7 +223,7 @@ class CcTalkAcceptor:
         if mask == self._mask_in_force and not self._overdue:
             return
         if mask:
-            self._opened_here, self._quiet = True, False
+            self._was_open, self._quiet = True, False
             self._accepted_before = await self._unit.accepted() if self._counts_accepts else None
             self._told_since = 0
         await self._unit.turn(mask, self._positions)
@@ -280,11 +283,11 @@ class CcTalkAcceptor:
         mark = self._mark or CoinMark(0, 0)
         buffer = await self._unit.events()
         fresh = fresh_events(mark.counter, buffer, self._seen)
-        if fresh.lost or fresh.unclear or (fresh.reset and self._opened_here):
+        if fresh.lost or fresh.unclear or (fresh.reset and self._was_open):
             await self._tell_doubt(mark, fresh)
         elif fresh.reset:
             self._mark = CoinMark(mark.serial, 0)
-        self._opened_here = self._opened_here and not fresh.reset
+        self._was_open = self._was_open and not fresh.reset
         self._seen = buffer
         for event in fresh.events:
             self._mark = CoinMark(mark.serial, event.counter)

@@ -67,7 +67,7 @@ class PulseAcceptor:
         self._gone_reason: GoneReason | None = None
         self._gone_at = 0.0
         self._is_open = False
-        self._opened_here = False
+        self._was_open = False
         self._closed_at = 0.0
         self._quiet = False
         self._moved = asyncio.Event()
@@ -78,11 +78,14 @@ class PulseAcceptor:
         """How many coins and doubts were told, by this adapter's own count; None before the first contact."""
         return None if self._counter is None else CoinMark(NO_SERIAL, self._counter)
 
-    def start(self, report: ReportLevel, coin: ReportCoin, seen: CoinMark | None) -> None:
+    def start(
+        self, report: ReportLevel, coin: ReportCoin, seen: CoinMark | None, *, was_open: bool = False
+    ) -> None:
         """Watch the line; see CoinAcceptor. seen: of another unit, the count begins anew."""
         self._report = report
         self._coin = coin
         self._first_counter = seen.counter if seen is not None and seen.serial == NO_SERIAL else 0
+        self._was_open = was_open
         self._gone_at = _now()
         self._task = asyncio.get_running_loop().create_task(
             keep(
@@ -107,7 +110,7 @@ class PulseAcceptor:
             raise DeviceGone("coin acceptor cannot take only these coins")
         with pin_faults():
             self._wires.let_in(True)
-        self._is_open = self._opened_here = True
+        self._is_open = self._was_open = True
         self._quiet = False
         self._moved.set()
 
@@ -174,7 +177,7 @@ class PulseAcceptor:
             self._back()
         drained = _now() - self._closed_at >= self._drain_seconds
         self._quiet = not self._is_open and drained and (broken or not groups.pending)
-        self._opened_here = self._opened_here and not self._quiet
+        self._was_open = self._was_open and not self._quiet
         self._turned.set()
         self._turned.clear()
 
@@ -192,9 +195,9 @@ class PulseAcceptor:
         """Coins may have come while nobody watched: before this process, or while the chip was gone."""
         if self._counter is None:
             self._counter = self._first_counter
-        if wires.found_open or self._opened_here:
+        if wires.found_open or self._was_open:
             self._suspect(0, GoneReason.UNGUARDED)
-        self._opened_here = False
+        self._was_open = False
 
     def _shut(self) -> None:
         if self._is_open:

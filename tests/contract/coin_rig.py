@@ -84,6 +84,7 @@ async def acceptor_on(
     commissioned: Commissioned = ANY_UNIT,
     drain_seconds: float = 0.05,
     self_inhibit_seconds: float = 0.9,
+    was_open: bool = False,
 ) -> AsyncIterator[CcTalkAcceptor]:
     """A started acceptor; closed with its bus at the end."""
     async with fast_bus(machine, ear) as bus:
@@ -99,7 +100,7 @@ async def acceptor_on(
             first_pause_seconds=0.02,
             longest_pause_seconds=0.1,
         )
-        acceptor.start(ear.level, ear.coin, seen)
+        acceptor.start(ear.level, ear.coin, seen, was_open=was_open)
         try:
             yield acceptor
         finally:

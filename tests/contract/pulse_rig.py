@@ -91,7 +91,12 @@ def pulse_rig(*, pulse_level: int = 0, inhibit_level: int = 1, pulled: bool = Tr
 
 @asynccontextmanager
 async def pulse_acceptor_on(
-    rig: PulseRig, ear: Ear, *, seen: CoinMark | None = None, drain_seconds: float = 0.05
+    rig: PulseRig,
+    ear: Ear,
+    *,
+    seen: CoinMark | None = None,
+    drain_seconds: float = 0.05,
+    was_open: bool = False,
 ) -> AsyncIterator[PulseAcceptor]:
     """A started acceptor; closed at the end."""
     acceptor = PulseAcceptor(
@@ -103,7 +108,7 @@ async def pulse_acceptor_on(
         first_pause_seconds=0.02,
         longest_pause_seconds=0.05,
     )
-    acceptor.start(ear.level, ear.coin, seen)
+    acceptor.start(ear.level, ear.coin, seen, was_open=was_open)
     try:
         yield acceptor
     finally:

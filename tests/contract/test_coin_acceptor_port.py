@@ -26,6 +26,7 @@ class Stand:
     is_open: Callable[[], bool]
     cut: Callable[[], None]
     restore: Callable[[], None]
+    power_cut: Callable[[], None]
     kiosk: Callable[..., AbstractAsyncContextManager[CoinAcceptor]]
 
 
@@ -38,6 +39,7 @@ async def cctalk_stand() -> AsyncIterator[Stand]:
             lambda: machine.slot_is_open,
             machine.vanish,
             machine.come_back,
+            machine.power_cycle,
             lambda ear, **how: acceptor_on(machine, ear, **how),
         )
 
@@ -51,6 +53,7 @@ async def pulse_stand() -> AsyncIterator[Stand]:
             lambda: rig.slot_is_open,
             rig.board.cut_power,
             rig.board.restore_power,
+            lambda: None,  # it has no memory to lose
             lambda ear, **how: pulse_acceptor_on(rig, ear, **how),
         )
 
@@ -176,3 +179,21 @@ async def test_coins_that_the_acceptor_cannot_take_are_refused_and_nothing_is_op
         with pytest.raises(DeviceGone):
             await acceptor.accept(denominations)
         assert not stand.is_open()
+
+
+@pytest.mark.parametrize("was_open", [True, False])
+async def test_what_came_in_the_moment_all_power_went_is_a_doubt_if_the_slot_was_open(
+    stand: Stand, ear: Ear, was_open: bool
+) -> None:
+    async with stand.kiosk(ear) as acceptor:
+        await ear.until(lambda: ear.acceptor_works)
+        await acceptor.accept(COINS)
+        assert stand.drop(100)
+        await acceptor.stop()
+    stand.power_cut()
+    after = Ear()
+    async with stand.kiosk(after, seen=ear.coins[-1].mark, was_open=was_open) as acceptor:
+        await after.until(lambda: after.acceptor_works)
+        await acceptor.stop()
+    assert [] == after.yen
+    assert ([(0, 0)] if was_open else []) == [(doubt.lost, doubt.code) for doubt in after.suspects]
