@@ -229,3 +229,38 @@ def test_what_is_missing_is_what_the_accept_counter_has_more(
     before: int, after: int, told: int, expected: int
 ) -> None:
     assert expected == coins_missing(before, after, told)
+
+
+EVENT = st.one_of(
+    st.tuples(st.integers(1, 3), st.just(1)),
+    st.tuples(st.just(0), st.sampled_from([1, 2, 20])),
+)
+ACT = st.one_of(EVENT, st.sampled_from(["reset", "poll"]))
+
+
+@given(acts=st.lists(ACT, max_size=60), counter=st.sampled_from([0, 1, 3, 4, 5, 200, 253, 255]))
+def test_a_unit_that_may_restart_at_any_time_never_makes_a_coin_up(
+    acts: list[tuple[int, int] | str], counter: int
+) -> None:
+    """The unit's own memory is the judge: what is told is the newest that happened since the last reading."""
+    pairs = [(2, 1)] * min(counter, 5) + [(0, 0)] * (5 - min(counter, 5))
+    seen = EventBuffer(counter, tuple(pairs))
+    since: list[tuple[int, int]] = []
+    restarted = False
+    for act in [*acts, "poll"]:
+        if isinstance(act, tuple):
+            counter = 1 if counter == 255 else counter + 1
+            pairs = [act, *pairs[:4]]
+            since.append(act)
+        elif act == "reset":
+            counter, pairs, restarted = 0, [(0, 0)] * 5, True
+        else:
+            now = EventBuffer(counter, tuple(pairs))
+            fresh = fresh_events(seen.counter, now, seen)
+            told = [(event.position, event.code) for event in fresh.events]
+            assert told == since[len(since) - len(told) :]
+            assert fresh.counter == counter
+            if not restarted:
+                assert (False, False) == (fresh.reset, fresh.unclear)
+                assert len(since) == len(told) + fresh.lost
+            seen, since, restarted = now, [], False

@@ -237,3 +237,38 @@ def test_whatever_a_line_does_nothing_is_a_coin_unless_each_pulse_is_one(
         good = sum(0.015 <= width <= 0.15 for width in widths)
         assert credited <= good + sum(moment < 0.003 for moment in moments)
     assert sum(group.pulses for group in told) <= len(seen)
+
+
+def judge(edges: Sequence[Edge]) -> list[int | None]:
+    """All at once and by hand: how many pulses each coin has, None where one of them is no pulse."""
+    stretches: list[list[float]] = []
+    for (rise, _), (fall, _) in zip(edges[::2], edges[1::2], strict=True):
+        if stretches and rise - stretches[-1][1] < 0.003:
+            stretches[-1][1] = fall
+        else:
+            stretches.append([rise, fall])
+    coins: list[list[bool]] = []
+    last_fall = float("-inf")
+    for rise, fall in stretches:
+        if rise - last_fall > 0.25:
+            coins.append([])
+        coins[-1].append(0.015 <= fall - rise <= 0.15)
+        last_fall = fall
+    return [len(coin) if all(coin) else None for coin in coins]
+
+
+PART = st.one_of(st.floats(0.0002, 0.0029), st.floats(0.0151, 0.149), st.floats(0.0031, 0.4))
+
+
+@given(parts=st.lists(PART, max_size=10).filter(lambda parts: len(parts) % 2 == 0))
+def test_edge_by_edge_comes_to_the_same_as_all_at_once(parts: list[float]) -> None:
+    groups = resting()
+    at, edges = 10.0, list[Edge]()
+    for number, part in enumerate(parts):
+        edges.append((at, number % 2 == 0))
+        at += part
+    told = [group for moment, active in edges for group in groups.edge(moment, active)]
+    if is_noisy(groups):
+        return
+    told += groups.rest()
+    assert judge(edges) == [None if group.fault else group.pulses for group in told]
