@@ -37,6 +37,7 @@ class EventId(enum.Enum):
     PIN_UNCERTAIN = "pin-uncertain"
     KEYPAD_GONE = "keypad-gone"
     KEYPAD_BACK = "keypad-back"
+    COIN_ACCEPTOR_FOUND = "coin-acceptor-found"
     COIN_ACCEPTOR_GONE = "coin-acceptor-gone"
     COIN_ACCEPTOR_BACK = "coin-acceptor-back"
     COIN_ACCEPTED = "coin-accepted"

@@ -25,7 +25,8 @@ from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
-from firmware.settings import Hopper, Sensor, Settings, load
+from firmware.settings import Coins, Hopper, Sensor, Settings, load
+from firmware.settings import PulseAcceptor as PulseSettings
 from firmware.shell.clock import Clock, now_utc
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.daemon import Daemon, Parts
@@ -39,7 +40,12 @@ from firmware.shell.workers import SpareWorker
 from hw.card.reader import PcscCardReader
 from hw.coin.acceptor import CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
+from hw.coin.event_buffer import SUSPECT_CODES
 from hw.coin.hopper import CcTalkHopper
+from hw.coin.identity import Commissioned
+from hw.coin.pulse_acceptor import PulseAcceptor
+from hw.coin.pulse_wires import PulsePins
+from hw.coin.pulses import PulseTiming
 from hw.keypad.keypad import MatrixKeypad
 from hw.panel.panel import GpioPanel
 from hw.panel.wires import SensorPin
@@ -162,13 +168,7 @@ class Kiosk:
                 double_strike_seconds=file.keypad.double_strike_seconds,
                 log=log,
             ),
-            acceptor=CcTalkAcceptor(
-                bus,
-                log,
-                expected_serial=file.coins.serial or None,
-                poll_seconds=file.coins.poll_seconds,
-                drain_seconds=file.coins.drain_seconds,
-            ),
+            acceptor=_acceptor(settings.file.coins, bus, log),
             payouts={
                 hopper.address: CcTalkHopper(
                     bus,
@@ -266,6 +266,41 @@ def _console(settings: Settings, devices: Devices, log: Logbook, office: Office)
     )
     said = settings.file.console
     return ConsoleServer(settings.path(said.socket), desk.act, log, group=said.group)
+
+
+def _acceptor(coins: Coins, bus: CcTalkBus, log: Logbook) -> ports.CoinAcceptor:
+    if coins.pulse is not None:
+        return _pulse_acceptor(coins.pulse, coins.drain_seconds, log)
+    suspect_codes = SUSPECT_CODES if coins.suspect_codes is None else frozenset(coins.suspect_codes)
+    return CcTalkAcceptor(
+        bus,
+        log,
+        commissioned=Commissioned(coins.serial or None, coins.manufacturer, coins.product),
+        suspect_codes=suspect_codes,
+        poll_seconds=coins.poll_seconds,
+        drain_seconds=coins.drain_seconds,
+    )
+
+
+def _pulse_acceptor(said: PulseSettings, drain_seconds: float, log: Logbook) -> PulseAcceptor:
+    return PulseAcceptor(
+        PulsePins(
+            said.pulse_pin,
+            said.inhibit_pin,
+            pulse_level=said.pulse_level,
+            pull=said.pull,
+            inhibit_level=said.inhibit_level,
+        ),
+        {coin.pulses: coin.yen for coin in said.coins},
+        log,
+        timing=PulseTiming(
+            shortest_seconds=said.shortest_seconds,
+            longest_seconds=said.longest_seconds,
+            gap_seconds=said.gap_seconds,
+            bounce_seconds=said.bounce_seconds,
+        ),
+        drain_seconds=drain_seconds,
+    )
 
 
 def _panel(settings: Settings, log: Logbook) -> GpioPanel:

@@ -98,6 +98,20 @@ def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
     return mark
 
 
+def slot_was_open(records: Iterable[r.Record]) -> bool:
+    """Coins could come in when the last record was written."""
+    is_open = False
+    for record in records:
+        match record:
+            case r.OrderReserved():
+                is_open = True
+            case r.SlotShut() | r.IssueIntended() | r.PayoutBegan() | r.VisitEnded():
+                is_open = False
+            case _:
+                pass
+    return is_open
+
+
 class _Closing(Protocol):
     async def close(self) -> None: ...
 
@@ -188,7 +202,12 @@ class Daemon:
         devices, report = self._parts.devices, self.runner.report
         devices.card.start(report)
         devices.keypad.start(report, self.runner.key)
-        devices.acceptor.start(self._report_coin_device, self._coin, last_mark(self._entries))
+        devices.acceptor.start(
+            self._report_coin_device,
+            self._coin,
+            last_mark(self._entries),
+            was_open=slot_was_open(entry.record for entry in self._entries),
+        )
         for payout in devices.payouts.values():
             payout.start(self._report_coin_device)
         devices.printer.start(report)

@@ -125,6 +125,7 @@ async def kiosk(
     hours: tuple[str, str] = ("00:00", "24:00"),
     hopper_coins: int = 50,
     page_ms: int = 10,
+    pulse_acceptor: bool = False,
 ) -> AsyncIterator[Visitor]:
     """A kiosk in its world and a visitor before it; at the end everything is held against everything.
 
@@ -133,7 +134,13 @@ async def kiosk(
     changes = {section: dict(keys) for section, keys in QUICK.items()}
     for section, keys in {"timeouts": timeouts or {}, **(overrides or {})}.items():
         changes.setdefault(section, {}).update(keys)
-    async with World(overrides=changes, hours=hours, hopper_coins=hopper_coins, page_ms=page_ms) as world:
+    async with World(
+        overrides=changes,
+        hours=hours,
+        hopper_coins=hopper_coins,
+        page_ms=page_ms,
+        pulse_acceptor=pulse_acceptor,
+    ) as world:
         visitor = Visitor(world)
         try:
             yield visitor

@@ -37,6 +37,7 @@ from tests.simulators.bench.world_api import (
 )
 from tests.simulators.card.stand import CardStand
 from tests.simulators.coin.machine import CoinMachine
+from tests.simulators.coin.pulse_on_pins import PulseOnPins
 from tests.simulators.eyes import Eyes
 from tests.simulators.gpio.client import PinBench
 from tests.simulators.gpio.wiring import Wiring
@@ -76,7 +77,7 @@ class World:
     directory: where kiosk, journal, log and received pages are kept; a private one by default.
     overrides: sections of kiosk.toml with keys to replace, in each of several alike. hours: of kiosk and
     municipality, Japan time.
-    screen_port: 0 takes a free one.
+    screen_port: 0 takes a free one. pulse_acceptor: the kiosk takes coins by pulses instead of ccTalk.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class World:
         hopper_coins: int = 50,
         page_ms: int = 60,
         screen_port: int = 0,
+        pulse_acceptor: bool = False,
     ) -> None:
         self._own_directory = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="madoguchi-"))
@@ -97,7 +99,12 @@ class World:
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
-        self.coins = CoinMachine(hopper_coins=hopper_coins, on_change_cup=self._change_moved)
+        self.coins = CoinMachine(
+            hopper_coins=hopper_coins,
+            on_change_cup=self._change_moved,
+            acceptor_on_bus=not pulse_acceptor,
+        )
+        self.pulse_slot = PulseOnPins(self.coins) if pulse_acceptor else None
         self.printer = A4Printer(page_ms=page_ms, directory=self.directory)
         self.print_server: PrintServer
         self.receipts = ReceiptSink(columns=32)
@@ -224,6 +231,8 @@ class World:
                 "heartbeat_seconds": 2.0,
             },
         }
+        if self.pulse_slot is not None:
+            mine["coins"]["pulse"] = self.pulse_slot.config
         for changes in (mine, self._overrides):
             for section, keys in changes.items():
                 said = table.setdefault(section, {})
@@ -368,7 +377,15 @@ class World:
         self._last_press = (key, asyncio.get_running_loop().time())
 
     async def drop_coin(self, yen: int) -> bool:
+        if self.pulse_slot is not None:
+            return await self.pulse_slot.drop(yen, self.pins)
         return self.coins.drop_coin(yen)
+
+    async def slot_is_open(self) -> bool:
+        """Some coin would be taken now."""
+        if self.pulse_slot is not None:
+            return await self.pulse_slot.is_open(self.pins)
+        return self.coins.slot_is_open
 
     async def take_paper(self) -> int:
         sheets = self._state["tray_sheets"]
@@ -499,7 +516,7 @@ def _free_port() -> int:
 
 
 def _wiring(table: Mapping[str, Any]) -> Wiring:
-    keypad, panel = table["keypad"], table["panel"]
+    keypad, panel, pulse = table["keypad"], table["panel"], table["coins"].get("pulse")
     return Wiring(
         keys={
             name: (row_pin, column_pin)
@@ -511,4 +528,6 @@ def _wiring(table: Mapping[str, Any]) -> Wiring:
             name: (panel[name]["pin"], panel[name]["active_level"]) for name in ("door", "paper", "change")
         },
         outputs={**panel["lamp_pins"], "buzzer": panel["buzzer_pin"]},
+        idle={} if pulse is None else {pulse["pulse_pin"]: not pulse["pulse_level"]},
+        pulls={} if pulse is None else {pulse["inhibit_pin"]: bool(pulse["inhibit_level"])},
     )
