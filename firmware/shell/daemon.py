@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from types import TracebackType
 from typing import Protocol
 
 from firmware import __version__, ports
@@ -17,15 +19,18 @@ from firmware.core.rules import Rules
 from firmware.core.screens import Screen
 from firmware.core.steps import Step
 from firmware.core.terms import Language
+from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
+from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.outbox import Outbox
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
+from firmware.shell.stranded import by_journal, wait_stranded
 from firmware.shell.workers import SpareWorker
 
 
@@ -40,6 +45,7 @@ class Parts:
     devices: Devices
     clock: Clock
     journal: Journal
+    medium: Medium
     show: Callable[[Screen, Language], None]
     start_screen: Callable[[], Awaitable[None]]
     close_screen: Callable[[], Awaitable[None]]
@@ -83,6 +89,17 @@ def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
     return mark
 
 
+def _tell_stopping(
+    manager: ServiceManager,
+    _kind: type[BaseException] | None,
+    error: BaseException | None,
+    _trace: TracebackType | None,
+) -> None:
+    """Whoever waits for the journal's disk is not on its way out."""
+    if not by_journal(error):
+        manager.stopping()
+
+
 class _Closing(Protocol):
     async def close(self) -> None: ...
 
@@ -112,11 +129,27 @@ class Daemon:
         )
 
     async def run(self, manager: ServiceManager) -> None:
-        """Run until cancelled. Raises JournalError when a record is not certainly on disk."""
-        devices = self._parts.devices
+        """Run until cancelled. Raises JournalError when a record is not certainly on disk.
+
+        Then it has shut the slot, let go of every device, and waited until the journal's disk takes writes.
+        """
+        failed: BaseException | None = None
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._parts.close_screen)
             await self._parts.start_screen()
+            try:
+                await self._serve(manager)
+            except* JournalError as group:
+                failed = group
+            if failed is not None:
+                await self._wait_stranded(manager)
+                raise failed
+
+    async def _serve(self, manager: ServiceManager) -> None:
+        devices = self._parts.devices
+        # Before any device is touched: a journal that takes no record now takes no coin either.
+        await self._parts.journal.append((r.DaemonStarted(__version__),))
+        async with AsyncExitStack() as undo:
             closing: tuple[_Closing, ...] = (
                 devices.card,
                 devices.keypad,
@@ -127,6 +160,7 @@ class Daemon:
                 devices.panel,
                 devices.municipality,
                 self._parts.clock,
+                self._parts.medium,
             )
             for device in closing:
                 undo.push_async_callback(device.close)
@@ -136,14 +170,24 @@ class Daemon:
             self._start_devices()
             self._spare.prepare()
             self._outbox.note(entry.record for entry in self._entries)
-            await self._parts.journal.append((r.DaemonStarted(__version__),))
             await self._wait_for_coin_devices()
-            undo.callback(manager.stopping)
+            undo.push(partial(_tell_stopping, manager))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
                 tasks.create_task(manager.keep_alive(), name="watchdog")
                 tasks.create_task(self.runner.run(self._recovered), name="runner")
                 manager.ready()
+
+    async def _wait_stranded(self, manager: ServiceManager) -> None:
+        runner = self.runner
+        state = runner.stranded or runner.state or recover(entry.record for entry in self._entries).state
+        await wait_stranded(
+            state,
+            show=lambda screen: self._parts.show(screen, self._language),
+            medium=self._parts.medium,
+            manager=manager,
+            log=self._log,
+        )
 
     def _start_devices(self) -> None:
         devices, report = self._parts.devices, self.runner.report
@@ -157,6 +201,7 @@ class Daemon:
         devices.panel.start(report)
         devices.municipality.start(report)
         self._parts.clock.start(report)
+        self._parts.medium.start(report)
 
     def _report_coin_device(self, level: Level) -> None:
         self.runner.report(level)

@@ -85,6 +85,7 @@ class Journal:
         self._connection: sqlite3.Connection | None = None
         self._seq = 0
         self._chain = bytes(32)
+        self._failed = False
 
     async def open(self) -> tuple[Entry, ...]:
         """Open or create, check every entry, return them all.
@@ -101,7 +102,11 @@ class Journal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
 
     async def append(self, records: Sequence[Record]) -> None:
-        """Commit the records in one transaction, in order. Raises JournalError; then stop."""
+        """Commit the records in one transaction, in order. Raises JournalError.
+
+        After that nobody knows whether they are on disk, and no later record may stand where they are
+        missing: every further call raises too, until the journal is opened anew.
+        """
         await asyncio.shield(
             asyncio.get_running_loop().run_in_executor(self._thread, self._append, tuple(records))
         )
@@ -124,6 +129,9 @@ class Journal:
             self._assert_pragma(connection, "journal_mode", "wal")
             self._assert_pragma(connection, "synchronous", _FULL)
             connection.executescript(_SCHEMA)
+            # After a failed sync the kernel may call pages clean that never reached the disk. Copying what
+            # the log says into the database writes and syncs them anew, and the log begins afresh.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             entries = tuple(self._checked(connection))
             undo.pop_all()
         if entries:
@@ -175,6 +183,8 @@ class Journal:
     def _append(self, records: tuple[Record, ...]) -> None:
         if self._connection is None:
             raise JournalError(f"{self._path.name}: is not open")
+        if self._failed:
+            raise JournalError(f"{self._path.name}: takes nothing after a record that failed")
         at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
         seq, chain, rows = self._seq, self._chain, []
         for record in records:
@@ -182,11 +192,12 @@ class Journal:
             fields = json.dumps(msgspec.to_builtins(record), sort_keys=True)
             chain = self._link(chain, seq, at, type(record).__name__, fields)
             rows.append((seq, at, type(record).__name__, fields, chain))
+        self._failed = True
         with self._named():
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
             self._connection.execute("COMMIT")
-        self._seq, self._chain = seq, chain
+        self._seq, self._chain, self._failed = seq, chain, False
 
     def _close(self) -> None:
         if self._connection is not None:
