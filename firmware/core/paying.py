@@ -25,9 +25,14 @@ def job_name(visit: VisitId) -> str:
     return f"cert-{visit[:16]}"
 
 
-def held_in(state: s.State) -> tuple[VisitId, Yen]:
-    """The visit under way and what the machine holds or owes of its money; 0 if there is none."""
+def held_in(state: s.State) -> tuple[VisitId, Yen | None]:
+    """The visit under way and what the machine holds or owes of its money; 0 if there is none.
+
+    None while a coin is on its way out.
+    """
     match state:
+        case s.PayingOut(visit=visit, coin=s.CoinOnItsWay()):
+            return visit, None
         case (
             s.CollectingCoins(visit=visit, paid_yen=yen)
             | s.ClosingCoins(visit=visit, paid_yen=yen)

@@ -154,9 +154,10 @@ def stranded_screen(stranded: s.State | None) -> Screen:
     It promises nothing: the next start settles it from the journal under the same number.
     """
     visit, held_yen = (VisitId(""), 0) if stranded is None else held_in(stranded)
-    if not held_yen:
+    if held_yen == 0:
         return Screen(ScreenId.OUT_OF_SERVICE, reason="journal", error=True)
-    rows = (Row("row.held", (), number=held_yen), Row("row.number", (), text=claim_no(visit)))
+    held = () if held_yen is None else (Row("row.held", (), number=held_yen),)
+    rows = (*held, Row("row.number", (), text=claim_no(visit)))
     return Screen(ScreenId.OUT_OF_SERVICE, reason="journal_money", rows=rows, error=True, alarm=True)
 
 

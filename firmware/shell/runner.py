@@ -13,7 +13,7 @@ from firmware.core.facts import Facts, Level
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen
 from firmware.core.session import bound, settle, step
-from firmware.core.states import EnteringPin, Signing, State
+from firmware.core.states import EnteringPin, PayingOut, Signing, State
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of, stranded_screen
 from firmware.core.terms import KeypadKey, VisitId
@@ -146,7 +146,7 @@ class Runner:
                 await self._keep(done)
                 self.state = done.state
             else:
-                self.stranded = done.state
+                self.stranded = _at_rest(done.state)
 
     def coin_devices_work(self) -> bool:
         """Whether acceptor and hopper have answered; looks at the levels reported so far."""
@@ -228,8 +228,8 @@ class Runner:
         try:
             await self._journal.append(done.records)
         except JournalError:
-            self.stranded = done.state
-            self._show(stranded_screen(done.state))
+            self.stranded = _at_rest(done.state)
+            self._show(stranded_screen(self.stranded))
             raise
 
     def _rebind(self, wanted: frozenset[o.BoundOrder]) -> None:
@@ -266,3 +266,8 @@ class Runner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _at_rest(state: State) -> State:
+    """The state as it is if none of its orders leaves."""
+    return replace(state, coin=None) if isinstance(state, PayingOut) else state

@@ -12,7 +12,7 @@ from firmware.core.screens import Screen
 from firmware.core.states import State
 from firmware.core.storyboard import stranded_screen
 from firmware.errors import JournalError
-from firmware.logbook import EventId, Logbook
+from firmware.logbook import EventId, FieldValue, Logbook
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 
@@ -37,7 +37,8 @@ async def wait_stranded(
     state: where the visit stood, None if there is none.
     """
     visit, held_yen = ("", 0) if state is None else held_in(state)
-    log(EventId.STRANDED, yen=held_yen, **({"visit": visit[:8]} if held_yen else {}))
+    known: dict[str, FieldValue] = {} if held_yen is None else {"yen": held_yen}
+    log(EventId.STRANDED, **known, **({"visit": visit[:8]} if visit else {}))
     show(stranded_screen(state))
     manager.ready()
     alive = asyncio.create_task(manager.keep_alive(), name="watchdog")
