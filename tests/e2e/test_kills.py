@@ -174,6 +174,11 @@ class Killer:
                     await self._try_to_touch("cancel")
                 elif screen == "attend":
                     await self._staff_decide()
+                elif screen == "out_of_service" and self._reason() == "hopper":
+                    # A hopper found empty counts as empty until the next start.
+                    await world.kill_kiosk()
+                    await world.start_kiosk()
+                    await world.eyes.until(lambda now: now["reason"] != "hopper", 20.0)
                 elif screen in {"take_all", "thanks", "ended", "out_of_service"}:
                     await self._take_all(screen)
                 await asyncio.sleep(0.03)
@@ -203,6 +208,10 @@ class Killer:
     async def _try_to_touch(self, action: str) -> None:
         with contextlib.suppress(OSError, RuntimeError):
             await self.visitor.world.eyes.touch(action)
+
+    def _reason(self) -> str:
+        picture = self.visitor.world.eyes.now
+        return "" if picture is None else picture["reason"]
 
     def _screen(self) -> str:
         picture = self.visitor.world.eyes.now
