@@ -46,10 +46,17 @@ class Kiosk(_Section, frozen=True, kw_only=True):
 
 
 class JournalFile(_Section, frozen=True, kw_only=True):
-    """key_file: at least 16 random bytes that chain the entries; a credential, never in the repository."""
+    """key_file: at least 16 random bytes that chain the entries; a credential, never in the repository.
+
+    minimum_free_mib: less room on its file system keeps the kiosk out of service; checked every
+    check_seconds. retry_seconds: between looks whether a journal that failed can be written again.
+    """
 
     path: str
     key_file: str
+    minimum_free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 64
+    check_seconds: Seconds = 10.0
+    retry_seconds: Seconds = 10.0
 
 
 class Screen(_Section, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
 from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
-from firmware.errors import ConfigError
+from firmware.errors import ConfigError, JournalError
 from firmware.logbook import EventId, JsonLog, Logbook
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
@@ -33,9 +33,11 @@ from firmware.shell.daemon import Daemon, Parts
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.last_words import last_words, no_strays
+from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
 from firmware.shell.pin import PinBuffer
+from firmware.shell.stranded import wait_stranded
 from firmware.shell.workers import SpareWorker
 from hw.card.reader import PcscCardReader
 from hw.coin.acceptor import CcTalkAcceptor
@@ -67,22 +69,35 @@ async def run_kiosk(config: Path) -> None:
 async def _run(config: Path, settings: Settings, log: Logbook) -> None:
     log(EventId.CONFIG_LOADED, version=__version__)
     async with AsyncExitStack() as undo:
-        journal = open_journal(settings)
+        journal, medium = open_journal(settings), journal_medium(settings, log)
         undo.push_async_callback(journal.close)
-        entries = await journal.open()
+        manager = ServiceManager()
+
+        def touched(key: KeypadKey) -> None:
+            if daemon is not None:
+                daemon.runner.touch(key)
+
+        daemon: Daemon | None = None
+        screen = screen_server(settings, log, touched)
+        language = settings.rules.languages[0]
+        async with AsyncExitStack() as waiting:
+            try:
+                entries = await journal.open()
+            except JournalError:
+                if not await medium.takes_writes():
+                    waiting.push_async_callback(screen.close)
+                    await screen.start()
+                    show = partial(screen.show, language=language)
+                    await wait_stranded(None, show=show, medium=medium, manager=manager, log=log)
+                raise
         bus = CcTalkBus(
             log, path=str(settings.path(settings.file.coins.device)), baud=settings.file.coins.baud
         )
         undo.callback(bus.close)
-
-        def touched(key: KeypadKey) -> None:
-            daemon.runner.touch(key)
-
-        screen = screen_server(settings, log, touched)
         kiosk = Kiosk(settings, config, log)
-        daemon = Daemon(kiosk.parts(entries, journal, bus, screen), entries, log)
+        daemon = Daemon(kiosk.parts(entries, journal, medium, bus, screen), entries, log)
         log(EventId.DAEMON_STARTED, version=__version__)
-        await daemon.run(ServiceManager())
+        await daemon.run(manager)
 
 
 def open_journal(settings: Settings) -> Journal:
@@ -95,6 +110,18 @@ def open_journal(settings: Settings) -> Journal:
     if len(key) < 16:
         raise ConfigError(f"journal.key_file: {key_file} has {len(key)} bytes; expected at least 16")
     return Journal(settings.path(settings.file.journal.path), key)
+
+
+def journal_medium(settings: Settings, log: Logbook) -> Medium:
+    """The file system that the journal lies on."""
+    said = settings.file.journal
+    return Medium(
+        settings.path(said.path).parent,
+        minimum_free_mib=said.minimum_free_mib,
+        check_seconds=said.check_seconds,
+        retry_seconds=said.retry_seconds,
+        log=log,
+    )
 
 
 def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey], None]) -> ScreenServer:
@@ -142,7 +169,12 @@ class Kiosk:
         self._log = log
 
     def parts(
-        self, entries: Sequence[Entry], journal: Journal, bus: CcTalkBus, screen: ScreenServer
+        self,
+        entries: Sequence[Entry],
+        journal: Journal,
+        medium: Medium,
+        bus: CcTalkBus,
+        screen: ScreenServer,
     ) -> Parts:
         """Every adapter the settings ask for."""
         settings, config, log = self._settings, self._config, self._log
@@ -206,6 +238,7 @@ class Kiosk:
             devices=devices,
             clock=clock,
             journal=journal,
+            medium=medium,
             show=screen.show,
             start_screen=screen.start,
             close_screen=screen.close,

@@ -90,6 +90,16 @@ class ClockLevel:
     reopens: tuple[int, int, int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JournalLevel:
+    """The file system under the journal: is there room for the records of more visits.
+
+    The engine runs only with an open journal that has taken a record, so that there is until it is told.
+    """
+
+    room: bool = True
+
+
 Level = (
     ReaderLevel
     | KeypadLevel
@@ -100,6 +110,7 @@ Level = (
     | PanelLevel
     | MunicipalityLevel
     | ClockLevel
+    | JournalLevel
 )
 
 
@@ -121,6 +132,7 @@ class Facts:
     panel: PanelLevel = field(default_factory=PanelLevel)
     municipality: MunicipalityLevel = field(default_factory=MunicipalityLevel)
     clock: ClockLevel = field(default_factory=ClockLevel)
+    journal: JournalLevel = field(default_factory=JournalLevel)
 
     def with_level(self, level: Level) -> "Facts":
         """The same facts with one device's level replaced."""
@@ -143,6 +155,8 @@ class Facts:
                 return replace(self, municipality=level)
             case ClockLevel():
                 return replace(self, clock=level)
+            case JournalLevel():
+                return replace(self, journal=level)
             case _:
                 assert_never(level)
 

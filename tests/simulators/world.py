@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import time
 from pathlib import Path
@@ -42,6 +42,7 @@ from tests.simulators.eyes import Eyes
 from tests.simulators.gpio.client import PinBench
 from tests.simulators.gpio.wiring import Wiring
 from tests.simulators.network import Network
+from tests.simulators.nursery import Kiosk, Nursery
 from tests.simulators.printers.a4_printer import A4Printer
 from tests.simulators.printers.a4_printer import PrintedJob as KeptJob
 from tests.simulators.printers.print_server import PrintServer
@@ -78,6 +79,7 @@ class World:
     overrides: sections of kiosk.toml with keys to replace, in each of several alike. hours: of kiosk and
     municipality, Japan time.
     screen_port: 0 takes a free one. pulse_acceptor: the kiosk takes coins by pulses instead of ccTalk.
+    nursery: starts the kiosks if given. module: whose main is the kiosk's.
     """
 
     def __init__(
@@ -90,12 +92,16 @@ class World:
         page_ms: int = 60,
         screen_port: int = 0,
         pulse_acceptor: bool = False,
+        nursery: Nursery | None = None,
+        module: str = "firmware.__main__",
     ) -> None:
         self._own_directory = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="madoguchi-"))
         self._overrides = overrides or {}
         self._hours = hours
         self._screen_port = screen_port
+        self._nursery = nursery
+        self._module = module
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
@@ -112,7 +118,7 @@ class World:
         self.network: Network
         self.pins: PinBench | None = None
         self.eyes: Eyes
-        self.kiosk: asyncio.subprocess.Process | None = None
+        self.kiosk: asyncio.subprocess.Process | Kiosk | None = None
         self._people: People
         self._wiring: Wiring
         self._sockets: Path
@@ -249,29 +255,20 @@ class World:
             key.chmod(0o600)
         self._wiring = _wiring(table)
 
-    async def start_kiosk(self) -> None:
-        """Start the daemon on simulated pins and wait until it answers on them."""
+    async def start_kiosk(self, *, under: Sequence[str] = ()) -> None:
+        """Start the daemon on simulated pins and wait until it answers on them.
+
+        under: a command and its arguments that runs another one in its own process.
+        """
         pin_socket = self._sockets / "pins"
-        with self.log.open("ab") as log:
-            self.kiosk = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.simulators.gpio.host",
-                "--socket",
-                str(pin_socket),
-                "--wiring",
-                self._wiring.to_json(),
-                "--",
-                "run",
-                "--config",
-                str(self.config),
-                cwd=REPOSITORY,
-                env={**os.environ, **self.cards_stand.environment},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = (
+            *("--socket", str(pin_socket), "--wiring", self._wiring.to_json(), "--module", self._module),
+            *("--", "run", "--config", str(self.config)),
+        )
+        if self._nursery is not None and not under:
+            self.kiosk = await self._nursery.start(command, str(self.log), self.cards_stand.environment)
+        else:
+            self.kiosk = await self._start_process(under, command)
         if self.pins is None:
             connecting = asyncio.create_task(PinBench.connect(pin_socket, self._wiring, wait_seconds=30))
             ended = asyncio.create_task(self.kiosk.wait())
@@ -283,6 +280,21 @@ class World:
             ended.cancel()
             self.pins = await connecting
             self._undo.push_async_callback(self.pins.close)
+
+    async def _start_process(
+        self, under: Sequence[str], command: Sequence[str]
+    ) -> asyncio.subprocess.Process:
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *under,
+                *(sys.executable, "-m", "tests.simulators.gpio.host", *command),
+                cwd=REPOSITORY,
+                env={**os.environ, **self.cards_stand.environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     async def kiosk_ended(self) -> None:
         """Wait until the kiosk's process is gone."""
