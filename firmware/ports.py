@@ -291,6 +291,25 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalHead:
+    """The journal's last entry: its number and its chain value, 32 bytes."""
+
+    seq: int
+    chain: bytes
+
+
+class JournalWitness(Protocol):
+    """What the municipality remembers of the journal, so that a tail cut off is seen there (R18)."""
+
+    @property
+    def head(self) -> JournalHead:
+        """The last entry that is certainly on disk."""
+
+    async def chain_at(self, seq: int) -> bytes:
+        """The chain value of an entry; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class DayAnswer:
     """What the municipality found when it compared a business day with its own books.
 

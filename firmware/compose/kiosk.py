@@ -229,7 +229,7 @@ class Kiosk:
                 log=log,
             ),
             panel=_panel(settings, log),
-            municipality=_municipality(settings, clock, log),
+            municipality=_municipality(settings, clock, journal, log),
             new_worker=partial(_worker, settings, config, log),
             slip_lines=partial(_slip_lines, settings),
         )
@@ -353,7 +353,7 @@ def _panel(settings: Settings, log: Logbook) -> GpioPanel:
     )
 
 
-def _municipality(settings: Settings, clock: Clock, log: Logbook) -> HttpsMunicipality:
+def _municipality(settings: Settings, clock: Clock, journal: Journal, log: Logbook) -> HttpsMunicipality:
     said = settings.file.municipality
     return HttpsMunicipality(
         url=said.url,
@@ -366,6 +366,7 @@ def _municipality(settings: Settings, clock: Clock, log: Logbook) -> HttpsMunici
         log=log,
         server_time=clock.heard,
         server_hours=clock.server_said,
+        journal=journal,
         patience=Patience(
             answer_seconds=said.request_seconds,
             total_seconds=said.total_seconds,

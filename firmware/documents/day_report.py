@@ -33,7 +33,7 @@ _DIFFERENCES = {
     "claims": "引換券の合計",
     "cash": "現金在高（端末・計算）",
     "refused": "市が受け付けない",
-    **{f"sold-{kind.value}": f"{title}（端末・市）" for kind, title in TITLES.items()},
+    **{f"sold-{kind.value}": f"{title}（端末・市、件-通-円）" for kind, title in TITLES.items()},
 }
 
 

@@ -30,6 +30,7 @@ from firmware.ports import (
     CardSignature,
     ClaimState,
     DayAnswer,
+    JournalWitness,
     OrderRequest,
     Released,
     ReportLevel,
@@ -62,7 +63,7 @@ class HttpsMunicipality:
 
     url: https://host[:port]. audience: the backend's name in what a card signs. kiosk: our URN, as in
     our certificate. server_time: told the server's clock after each heartbeat; server_hours: told
-    OPEN, CLOSED or MAINTENANCE likewise. now: the trusted clock.
+    OPEN, CLOSED or MAINTENANCE likewise. journal: whose head is told with each. now: the trusted clock.
     Raises ConfigError if a file cannot be used.
     """
 
@@ -79,6 +80,7 @@ class HttpsMunicipality:
         log: Logbook,
         server_time: Callable[[datetime], None],
         server_hours: Callable[[ServiceHours], None],
+        journal: JournalWitness,
         now: Callable[[], datetime] = system_time,
         patience: Patience | None = None,
     ) -> None:
@@ -88,6 +90,7 @@ class HttpsMunicipality:
         )
         self._log = log
         self._server_time, self._server_hours = server_time, server_hours
+        self._journal = journal
         self._now = now
         self._patience = Patience() if patience is None else patience
         self._open_exchange: Exchange | None = None
@@ -104,6 +107,7 @@ class HttpsMunicipality:
             log=self._log,
             now=self._now,
             listeners=Listeners(report, self._server_time, self._server_hours),
+            journal=self._journal,
         )
         self._beating = asyncio.create_task(self._heartbeat.run(), name="municipality-heartbeat")
 

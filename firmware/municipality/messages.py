@@ -38,15 +38,31 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A JSON object of the protocol."""
 
 
+class JournalMark(Message, frozen=True):
+    """How far the journal goes, and what it says at the entry that the municipality knows.
+
+    head, since_head: chain values, base64url; since_head is empty where there is no such entry.
+    """
+
+    seq: int
+    head: str
+    since_seq: int
+    since_head: str
+
+
 class HeartbeatRequest(Message, frozen=True):
     seq: int
     firmware: str
+    journal: JournalMark
 
 
 class HeartbeatAnswer(Message, frozen=True):
+    """journal_seq: the last entry of the journal that the municipality knows."""
+
     server_time: Moment
     open: bool
     reason: Literal["outside_hours", "maintenance"] | None
+    journal_seq: Count
 
 
 class OpenSessionRequest(Message, frozen=True):

@@ -24,7 +24,8 @@ import msgspec
 
 from firmware.core.records import Record
 from firmware.errors import JournalError
-from firmware.shell.journal_head import Head, HeadFile
+from firmware.ports import JournalHead
+from firmware.shell.journal_head import HeadFile
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -87,10 +88,10 @@ class Journal:
         self._connection: sqlite3.Connection | None = None
         self._failed = False
         self._head_file = HeadFile(path.with_name(f"{path.name}.head"), key)
-        self._head = Head(0, bytes(32))
+        self._head = JournalHead(0, bytes(32))
 
     @property
-    def head(self) -> Head:
+    def head(self) -> JournalHead:
         """The last entry that is certainly on disk."""
         return self._head
 
@@ -146,7 +147,7 @@ class Journal:
             entries = self._whole(self._head_file.read(), connection)
             undo.pop_all()
         if entries:
-            self._head = Head(entries[-1].seq, entries[-1].chain)
+            self._head = JournalHead(entries[-1].seq, entries[-1].chain)
         self._connection = connection
         return entries
 
@@ -156,7 +157,7 @@ class Journal:
         with self._named(), closing(_connect(self._path, "ro")) as connection:
             return self._whole(said, connection)
 
-    def _whole(self, said: Head | None, connection: sqlite3.Connection) -> tuple[Entry, ...]:
+    def _whole(self, said: JournalHead | None, connection: sqlite3.Connection) -> tuple[Entry, ...]:
         """Every entry, checked, up to where the journal once went at least."""
         entries = tuple(self._checked(connection))
         if said is None or said.seq == 0:
@@ -229,7 +230,7 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
             self._connection.execute("COMMIT")
-        self._head, self._failed = Head(seq, chain), False
+        self._head, self._failed = JournalHead(seq, chain), False
         self._head_file.write(self._head)
 
     def _close(self) -> None:

@@ -8,18 +8,11 @@ import contextlib
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from firmware.ports import JournalHead
+
 _MOST_BYTES = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The last entry: its number and its chain value, 32 bytes."""
-
-    seq: int
-    chain: bytes
 
 
 class HeadFile:
@@ -30,16 +23,16 @@ class HeadFile:
         self._key = key
         self._file: int | None = None
 
-    def read(self) -> Head | None:
+    def read(self) -> JournalHead | None:
         """What was said last; None if there is nothing or it is damaged."""
         try:
             seq, chain, code = self._path.read_bytes()[:_MOST_BYTES].decode("ascii").split()
-            head = Head(int(seq), bytes.fromhex(chain))
+            head = JournalHead(int(seq), bytes.fromhex(chain))
         except (OSError, UnicodeDecodeError, ValueError):
             return None
         return head if hmac.compare_digest(code, self._code(head)) else None
 
-    def write(self, head: Head) -> None:
+    def write(self, head: JournalHead) -> None:
         """Say it; a disk that does not take it loses the word and nothing else."""
         line = f"{head.seq} {head.chain.hex()} {self._code(head)}\n".encode("ascii")
         with contextlib.suppress(OSError):
@@ -53,6 +46,6 @@ class HeadFile:
         if file is not None:
             os.close(file)
 
-    def _code(self, head: Head) -> str:
+    def _code(self, head: JournalHead) -> str:
         text = b"head %d " % head.seq + head.chain
         return hmac.digest(self._key, text, hashlib.sha256)[:16].hex()

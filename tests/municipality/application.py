@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from tests.municipality import claims, orders, sessions, settlement
+from tests.municipality import claims, heartbeats, orders, sessions, settlement
 from tests.municipality.desk import JST, Desk, Kiosk, utc
 from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
 from tests.municipality.jpki import CardRefused, CardVerifier
@@ -151,15 +151,16 @@ class _Window:
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         beat = await _body(request, HeartbeatRequest)
-        await self._at_desk(
-            request,
-            lambda desk: desk.connection.execute(
-                "UPDATE kiosk SET seq = ?, firmware = ?, seen_at = ? WHERE urn = ?",
-                (beat.seq, beat.firmware, desk.moment, desk.kiosk.urn),
-            ),
-        )
+        journal_seq = await self._at_desk(request, lambda desk: heartbeats.beat(desk, beat))
         reason = self._service.closed_because()
-        return _ok({"server_time": utc(self._service.now()), "open": reason is None, "reason": reason})
+        return _ok(
+            {
+                "server_time": utc(self._service.now()),
+                "open": reason is None,
+                "reason": reason,
+                "journal_seq": journal_seq,
+            }
+        )
 
     async def open_session(self, request: web.Request) -> web.Response:
         message = await _body(request, OpenSessionRequest)

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from cryptography import x509
 
-from tests.municipality import claims, clerk, orders, records
+from tests.municipality import claims, clerk, heartbeats, orders, records
 from tests.municipality.application import Clock, Service, application, thumbprint
 from tests.municipality.desk import JST
 from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
@@ -117,6 +117,10 @@ class MunicipalityServer:
         """The counter pays a claim; False if it is not open."""
         moment = self._service.now().timestamp()
         return await self._service.store.transact(lambda c: claims.pay(c, claim_no, claims.COUNTER, moment))
+
+    async def forget_journal(self, urn: str) -> bool:
+        """The clerk lets this kiosk's journal begin anew; False for an unknown kiosk."""
+        return await self._service.store.transact(lambda c: heartbeats.forget_journal(c, urn))
 
     async def admit_kiosk(self, certificate: Path) -> None:
         """Let the kiosk with this certificate in."""

@@ -12,7 +12,8 @@ T = TypeVar("T")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS kiosk (
     urn TEXT PRIMARY KEY, thumbprint TEXT NOT NULL UNIQUE, active INTEGER NOT NULL,
-    seq INTEGER, firmware TEXT, seen_at REAL) STRICT;
+    seq INTEGER, firmware TEXT, seen_at REAL,
+    journal_seq INTEGER NOT NULL DEFAULT 0, journal_head TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, kiosk TEXT NOT NULL, thumbprint TEXT NOT NULL, kem BLOB NOT NULL, tbs BLOB NOT NULL,

@@ -18,6 +18,7 @@ Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
 Binary = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]*\Z", max_length=16384)]
 ClaimNo = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-F]{4}-[0-9A-F]{4}\Z")]
 Whole = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)]
+Chain = Annotated[str, msgspec.Meta(pattern=r"\A([A-Za-z0-9_-]{43})?\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 
 
@@ -34,9 +35,19 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request body; unknown fields are refused."""
 
 
+class JournalMark(Request, frozen=True):
+    """How far a kiosk's journal goes, and what it says at the entry that was known here."""
+
+    seq: Count
+    head: Chain
+    since_seq: Count
+    since_head: Chain
+
+
 class HeartbeatRequest(Request, frozen=True):
     seq: Count
     firmware: Annotated[str, msgspec.Meta(max_length=64)]
+    journal: JournalMark
 
 
 class OpenSessionRequest(Request, frozen=True):

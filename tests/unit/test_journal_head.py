@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from firmware.core import records as r
 from firmware.errors import JournalError
+from firmware.ports import JournalHead
 from firmware.shell.journal import Journal
-from firmware.shell.journal_head import Head, HeadFile
+from firmware.shell.journal_head import HeadFile
 
 KEY = b"0123456789abcdef"
-HEAD = Head(1234, bytes(range(32)))
+HEAD = JournalHead(1234, bytes(range(32)))
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ async def test_the_chain_of_any_entry_can_be_asked_for(path: Path) -> None:
     entries = await journal.open()
     assert [entry.chain for entry in entries] == [await journal.chain_at(seq) for seq in range(1, 6)]
     assert b"" == await journal.chain_at(6)
-    assert Head(5, entries[-1].chain) == journal.head
+    assert JournalHead(5, entries[-1].chain) == journal.head
     await journal.close()
 
 
