@@ -200,9 +200,9 @@ class Journal:
         self._seq, self._chain, self._failed = seq, chain, False
 
     def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
