@@ -96,8 +96,6 @@ class Killer:
         world = self.visitor.world
         if plan.endswith("ClaimOpened"):
             await world.jam_hopper(True)
-        if plan.endswith("StaffDecided"):
-            await world.printer.set_fault("jam", after_sheets=0)
 
     async def _heal(self) -> None:
         world = self.visitor.world
@@ -185,6 +183,8 @@ class Killer:
             world.coins.drop_coin(100, flight_seconds=0.05)
         if plan.endswith("IssueFailed"):
             await world.set_network("cut")
+        if plan.endswith("StaffDecided"):
+            await world.printer.set_fault("jam", after_sheets=0)
         await visitor.touch("confirm" if sum(coins) >= 300 else "cancel")
         if plan.endswith("CoinUnclaimed"):
             await world.kiosk_ended()
@@ -217,6 +217,7 @@ class Killer:
                     await world.eyes.until(lambda now: now["reason"] != "hopper", 20.0)
                 elif screen in {"take_all", "thanks", "ended", "out_of_service"}:
                     await self._take_all(screen)
+                    await world.printer.set_fault(None)
                 await asyncio.sleep(0.03)
 
     async def _take_all(self, screen: str) -> None:
