@@ -299,6 +299,13 @@ FAULTS: tuple[Fault, ...] = (
         _RUNNER,
     ),
     Fault(
+        "coins that come after a record that failed are written past it",
+        RUNNER,
+        "            if self.stranded is None:\n",
+        "            if True:\n",
+        _RUNNER,
+    ),
+    Fault(
         "a broken hopper order counts as not carried out",
         CREW,
         "o.PayCoin: e.CoinPaid(Certainty.UNKNOWN)",
