@@ -57,6 +57,7 @@ from firmware.screen.texts import Texts
 ROOT = Path(__file__).parents[2]
 NAMES = dict.fromkeys(("city", "counters", "opens", "closes", "fees", "coins"), "…")
 FEE_YEN = 200
+pytestmark = pytest.mark.timeout(600)
 COIN_ON_STRING, SWALLOWED_COIN = 20, 36
 TIMED = (
     "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard "
@@ -479,7 +480,6 @@ def test_time_alone_leads_out_of_every_state(nodes: list[Node]) -> None:
         assert isinstance(now.state, s.Idle | s.NotServing | s.Attending), node.state
 
 
-@pytest.mark.timeout(400)
 def test_power_cuts_anywhere_and_any_number_of_them_settle_every_yen(edges: list[Edge]) -> None:
     """Power is cut before the records of every edge, after them, after each of its orders, and so again at
     every edge of every recovery, until nothing new is reached.
