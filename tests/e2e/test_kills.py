@@ -87,7 +87,7 @@ class Killer:
         await asyncio.gather(dying, visiting, return_exceptions=True)
         await self._restart_if_dead(plan)
         await self._heal()
-        await self._until_idle()
+        await self._until_idle(plan)
         self._disarm()
         await agreed_books(self.visitor.world, at_a_glance=True)
 
@@ -143,11 +143,14 @@ class Killer:
             await world.kill_kiosk()
         if not plan.endswith("StaffDecided"):
             self._disarm()
-        await self._revive()
+        await self._revive("")
 
-    async def _revive(self) -> None:
+    async def _revive(self, plan: str) -> None:
+        """plan: at which it may have died just now."""
         world = self.visitor.world
         if world.kiosk is None or world.kiosk.returncode is not None:
+            self.died[plan] += bool(plan)
+            self._disarm()
             await world.start_kiosk()
 
     async def _go(self) -> None:
@@ -200,11 +203,11 @@ class Killer:
         await visitor.world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 5.0)
         await visitor.touch("confirm")
 
-    async def _until_idle(self) -> None:
+    async def _until_idle(self, plan: str) -> None:
         world = self.visitor.world
         async with asyncio.timeout(60.0):
             while (screen := self._screen()) != "idle":
-                await self._revive()
+                await self._revive(plan)
                 if screen in UNPAID or screen == "coins":
                     await world.remove_card()
                     await self._try_to_touch("cancel")
@@ -240,7 +243,9 @@ class Killer:
         jobs = world.printer.jobs()
         printed = bool(jobs) and jobs[-1].pages_out >= picture["pages"]["total"]
         await world.press("confirm" if printed else "cancel")
-        await world.eyes.until(lambda now: now["screen"] != "attend", 5.0)
+        # A kiosk that dies of the decision shows nothing any more.
+        with contextlib.suppress(TimeoutError):
+            await world.eyes.until(lambda now: now["screen"] != "attend", 2.0)
         await world.set_door(False)
 
     async def _try_to_touch(self, action: str) -> None:
