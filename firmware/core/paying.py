@@ -1,6 +1,7 @@
 """Steps with money in them: coins, commit, print, change, refund, slips, and what staff settle."""
 
 from dataclasses import replace
+from typing import assert_never
 
 from firmware.core import events as e
 from firmware.core import orders as o
@@ -222,6 +223,8 @@ def print_finished(state: s.Printing, event: e.PrintFinished, facts: Facts, _rul
                     orders=(o.Sound(o.Alarm.ALARM),),
                 )
             )
+        case _:
+            assert_never(event.certainty)
 
 
 def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules: Rules) -> Step:
@@ -319,6 +322,8 @@ def coin_paid(state: s.PayingOut, event: e.CoinPaid, facts: Facts, _rules: Rules
             return ended.before(next_coin(replace(state, failed=failed, coin=None), facts))
         case Certainty.UNKNOWN:
             return ended.before(_end_payout(replace(state, coin=None)))
+        case _:
+            assert_never(event.certainty)
 
 
 def _found_empty(

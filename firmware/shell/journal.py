@@ -234,9 +234,9 @@ class Journal:
         self._head_file.write(self._head)
 
     def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
         self._head_file.close()
 
 

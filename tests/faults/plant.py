@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from tests.faults.planted import FAULTS, Fault
 
 ROOT = Path(__file__).parents[2]
+OPTIONS = ("-p", "no:cacheprovider", "--timeout=30")
 TESTS_FAILED = 1
 """pytest's exit status; anything else means that the tests did not run."""
 
@@ -107,7 +108,7 @@ def _with(path: Path, fault: Fault) -> Iterator[None]:
 
 def _run(copy: Path, words: Sequence[str]) -> tuple[int, str] | None:
     """pytest's exit status and output, None if all is well."""
-    command = (sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *words)
+    command = (sys.executable, "-B", "-m", "pytest", "-x", "-q", *OPTIONS, *words)
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     return (done.returncode, done.stdout) if done.returncode else None
 

@@ -102,7 +102,7 @@ FAULTS: tuple[Fault, ...] = (
         PAYING,
         "return Step(state, (r.CoinUnclaimed(event.yen, event.serial, event.counter),))",
         "return Step(state)",
-        _CELLS,
+        _PATHS,
     ),
     Fault(
         "the release is sent without its intent",
@@ -172,7 +172,7 @@ FAULTS: tuple[Fault, ...] = (
         PAYING,
         "shut = () if event.serial is None else",
         "shut = () if True else",
-        _CELLS,
+        _PATHS,
     ),
     Fault(
         "the municipality's refusal of the release keeps the money",
@@ -183,10 +183,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # recovery
     Fault(
-        "after a cut a coin is asked for that was paid",
+        "after a cut nobody asks whether the last coin fell",
         RECOVERY,
-        "            visit.coin_intent = None\n",
-        "",
+        "            visit.coin_intent = record\n",
+        "            pass\n",
         _RECOVERY,
     ),
     Fault(
@@ -253,7 +253,7 @@ FAULTS: tuple[Fault, ...] = (
         "json.dumps([seq, at, name])",
         _JOURNAL,
     ),
-    Fault("entries can change places", JOURNAL, "before + text, hashlib", "text, hashlib", _JOURNAL),
+    Fault("an entry fits into any history", JOURNAL, "before + text, hashlib", "text, hashlib", _JOURNAL),
     Fault("a gap goes unnoticed", JOURNAL, "if seq != expected:", "if seq < expected:", _JOURNAL),
     Fault(
         "a coin is written past one that is missing",
@@ -296,6 +296,13 @@ FAULTS: tuple[Fault, ...] = (
         RUNNER,
         "            if not isinstance(item, _Posted):\n                continue",
         "            if isinstance(item, _Posted):\n                continue",
+        _RUNNER,
+    ),
+    Fault(
+        "coins that come after a record that failed are written past it",
+        RUNNER,
+        "            if self.stranded is None:\n",
+        "            if True:\n",
         _RUNNER,
     ),
     Fault(

@@ -47,6 +47,10 @@ def test_a_coin_is_paid_unpaid_or_unknown(
     assert expected is verdict(LIFE, finding, command)
 
 
+def test_a_life_counter_that_wraps_has_moved_by_one() -> None:
+    assert DONE is verdict((1 << 24) - 1, found(0, 8, 1, 0), None)
+
+
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
@@ -78,3 +82,7 @@ def test_a_status_of_another_length_is_garbled() -> None:
 )
 def test_a_hopper_is_low_only_where_a_sensor_is_fitted(bits: int, expected: bool) -> None:
     assert expected is is_low(bits)
+
+
+def test_a_status_is_read_in_the_order_of_the_wire() -> None:
+    assert HopperStatus(counter=7, remaining=1, paid=2, unpaid=3) == HopperStatus.parse(b"\x07\x01\x02\x03")

@@ -149,10 +149,12 @@ def events(standard_error: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in standard_error.splitlines() if line.startswith("{")]
 
 
-def run_kiosk(config: Path, *program: str, **environment: str) -> subprocess.Popen[str]:
-    """The kiosk without any device: it starts all the same and waits for them."""
+def run_kiosk(
+    config: Path, *program: str, under: tuple[str, ...] = (), **environment: str
+) -> subprocess.Popen[str]:
+    """The kiosk without any device: it starts all the same and waits for them. under: a tracer."""
     return subprocess.Popen(
-        [sys.executable, *(program or ("-m", "firmware", "run", "--config", str(config)))],
+        [*under, sys.executable, *(program or ("-m", "firmware", "run", "--config", str(config)))],
         cwd=ROOT,
         env={**os.environ, "GPIOZERO_PIN_FACTORY": "mock", **environment},
         stdin=subprocess.DEVNULL,
@@ -201,3 +203,23 @@ def test_a_journal_that_cannot_be_trusted_ends_with_ex_ioerr(config: Path) -> No
     assert EXIT_JOURNAL == kiosk.returncode
     assert "journal-failed" == events(standard_error)[-1]["event"]
     assert "madoguchi: journal: journal.db: file is not a database" == standard_error.splitlines()[-1]
+
+
+def test_a_kiosk_whose_journal_takes_no_record_waits_and_stops_when_told(config: Path) -> None:
+    """Each sync fails, so that not even the start can be written down."""
+    failing = ("strace", "-D", "-f", "-o", os.devnull, "-e", "trace=fdatasync,fsync")
+    errors = ("-e", "inject=fdatasync,fsync:error=EIO", "-P", f"{config.with_name('journal.db')}-wal")
+    write_journal(config, ())
+    with run_kiosk(
+        config, "-m", "firmware", "run", "--config", str(config), under=(*failing, *errors)
+    ) as kiosk:
+        assert kiosk.stderr is not None
+        said = ""
+        while '"stranded"' not in said:
+            line = kiosk.stderr.readline()
+            assert line, said
+            said += line
+        kiosk.send_signal(signal.SIGTERM)
+        _, standard_error = kiosk.communicate(timeout=30)
+    assert 0 == kiosk.returncode
+    assert "daemon-stopped" == events(standard_error)[-1]["event"]

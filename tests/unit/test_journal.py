@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -233,9 +234,12 @@ async def test_a_flipped_bit_never_changes_what_is_read(path: Path, tmp_path: Pa
     assert 1 == harmless
 
 
-async def test_a_damaged_schema_is_a_journal_error(path: Path) -> None:
+@pytest.mark.parametrize("name", [b"entries_never_go", b"entri\xf2s_never_go"])
+async def test_a_damaged_schema_is_a_journal_error(path: Path, name: bytes) -> None:
+    """In the statement alone, or in the name too, which then stands undecodable in SQLite's complaint."""
     sound = content(await written(path))
-    put(path, sound.replace(b"CREATE TRIGGER entries_never_go", b"CREATE TRIGGER entri\xf2s_never_go"))
+    damaged = sound.replace(b"CREATE TRIGGER entries_never_go", b"CREATE TRIGGEX entries_never_go")
+    put(path, damaged.replace(b"triggerentries_never_go", b"trigger" + name))
     with pytest.raises(JournalError, match=r"^journal.db: "):
         await opened(path)
 
@@ -298,8 +302,27 @@ async def test_a_full_disk_is_a_journal_error_and_the_entries_before_stay(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
+    with pytest.raises(JournalError, match=r"^journal.db: takes nothing after a record that failed$"):
+        await journal.append(EVERY[-1:])
     await journal.close()
     assert EVERY[:2] == tuple(entry.record for entry in await opened(path))
+    await written(path, EVERY[2:])
+    assert EVERY == tuple(entry.record for entry in await opened(path))
+
+
+async def test_what_only_the_log_holds_is_copied_into_the_database_at_the_next_start(
+    journal: Journal, path: Path
+) -> None:
+    """A copy of the files now is what a killed kiosk leaves, perhaps after a sync that failed."""
+    await journal.append(EVERY)
+    crashed = path.parent / "crashed.db"
+    shutil.copy(path, crashed)
+    shutil.copy(path.with_name("journal.db-wal"), crashed.with_name("crashed.db-wal"))
+    restarted = Journal(crashed, KEY)
+    await restarted.open()
+    log_bytes = crashed.with_name("crashed.db-wal").stat().st_size
+    await restarted.close()
+    assert 0 == log_bytes
 
 
 async def test_a_row_that_another_process_wrote_ends_this_one(journal: Journal, path: Path) -> None:
@@ -340,6 +363,45 @@ async def test_reading_makes_no_journal(path: Path) -> None:
         await reader.read()
     await reader.close()
     assert [] == list(path.parent.parent.glob("*/*"))
+
+
+async def test_two_who_close_at_once_close_once(path: Path) -> None:
+    journal = Journal(path, KEY)
+    await journal.open()
+    await asyncio.gather(journal.close(), journal.close())
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await journal.append(EVERY[:1])
+
+
+async def test_an_append_cancelled_in_its_queue_is_on_disk_all_the_same(path: Path) -> None:
+    disk_is_slow = threading.Event()
+
+    def now() -> datetime:
+        disk_is_slow.wait(30)
+        return NOW
+
+    journal = Journal(path, KEY, now=now)
+    await journal.open()
+    appending = [asyncio.ensure_future(journal.append((record,))) for record in EVERY[:3]]
+    await asyncio.sleep(0)
+    for task in appending:
+        task.cancel()
+    await asyncio.gather(*appending, return_exceptions=True)
+    disk_is_slow.set()
+    await journal.close()
+    assert EVERY[:3] == tuple(entry.record for entry in await opened(path))
+
+
+async def test_an_entry_of_an_older_copy_does_not_fit_into_the_chain(path: Path, tmp_path: Path) -> None:
+    """Same key, same number, same moment, another history before it."""
+    await written(path, (r.VisitBegan(A), r.CoinTaken(A, 500, 7, 1)))
+    other = await written(tmp_path / "other.db", (r.DaemonStarted("1"), r.CoinTaken(A, 100, 7, 1)))
+    tampered(path, "DELETE FROM entries WHERE seq = 2")
+    with closing(sqlite3.connect(other)) as source, closing(sqlite3.connect(path)) as raw, raw:
+        row = source.execute("SELECT * FROM entries WHERE seq = 2").fetchone()
+        raw.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", row)
+    with pytest.raises(JournalError, match=r"^journal.db: entry 2 does not match its chain$"):
+        await opened(path)
 
 
 async def test_a_cancelled_append_is_on_disk_all_the_same(journal: Journal, path: Path) -> None:

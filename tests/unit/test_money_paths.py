@@ -418,3 +418,10 @@ PAYING = s.PayingOut(VISIT, PURCHASE, s.PayoutPurpose.REFUND, 500, 400)
 )
 def test_what_the_machine_holds_of_a_visit(state: s.State, held: tuple[VisitId, Yen | None]) -> None:
     assert held == held_in(state)
+
+
+@pytest.mark.parametrize("state", [s.Idle(), THANKS, PREPARING])
+def test_a_coin_nobody_was_asked_for_is_kept_apart(state: s.State) -> None:
+    visit = Visit(state).goes(coin(500))
+    assert [r.CoinUnclaimed(500, 7, 9)] == visit.records
+    assert 500 == ledger(visit.records).unclaimed_yen

@@ -299,7 +299,9 @@ async def test_a_step_out_of_order_breaks_and_takes_no_pin() -> None:
     assert e.PinInDoubt() == bench.crew.failed(o.SignWithPin(VISIT))
 
 
-@pytest.mark.parametrize("order", [o.PayCoin(VISIT, 3, 1), o.ReconcileCoin(VISIT, 3, 1), PRINT, SLIP])
+@pytest.mark.parametrize(
+    "order", [o.PayCoin(VISIT, 3, 1), o.ReconcileCoin(VISIT, 3, 1), RELEASED[-1], PRINT, SLIP]
+)
 def test_what_broke_down_may_have_happened(order: o.Order) -> None:
     answer: Any = Bench().crew.failed(order)
     assert Certainty.UNKNOWN is answer.certainty

@@ -458,3 +458,38 @@ async def test_an_entry_that_comes_too_late_is_not_made() -> None:
     await kiosk.runner.keep_late_coins()
     assert not await booking
     assert [] == kiosk.journal.records
+
+
+async def test_a_coin_that_cannot_be_recorded_is_shown_with_the_late_ones_and_orders_nothing() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(COLLECTING) as running:
+        await kiosk.crew.begins(o.AcceptCoins)
+        kiosk.journal.full = True
+        kiosk.runner.post(e.CoinInserted(100, 7, 1))
+        with pytest.raises(JournalError):
+            await running
+    kiosk.journal.full = False
+    begun = list(kiosk.crew.begun)
+    kiosk.runner.report(PanelLevel())
+    kiosk.runner.post(e.CoinInserted(100, 7, 2))
+    kiosk.runner.post(e.CoinInserted(100, 7, 3))
+    await kiosk.runner.keep_late_coins()
+    assert replace(COLLECTING, paid_yen=300) == kiosk.runner.stranded
+    assert COLLECTING == kiosk.runner.state
+    assert [] == kiosk.journal.records
+    assert begun == kiosk.crew.begun
+    assert (ScreenId.OUT_OF_SERVICE, "journal_money") == (kiosk.screens[-1].id, kiosk.screens[-1].reason)
+
+
+async def test_a_coin_whose_intent_cannot_be_recorded_is_not_on_its_way() -> None:
+    kiosk = Kiosk()
+    closing = s.ClosingCoins(VISIT, PURCHASE, 200, s.EndReason.CANCELLED)
+    async with kiosk.running(closing) as running:
+        await kiosk.crew.begins(o.CloseCoins)
+        kiosk.journal.full = True
+        kiosk.crew.answers[o.CloseCoins](e.CoinsClosed())
+        with pytest.raises(JournalError):
+            await running
+    assert isinstance(kiosk.runner.stranded, s.PayingOut)
+    assert (None, 200) == (kiosk.runner.stranded.coin, kiosk.runner.stranded.remaining_yen)
+    assert not any(isinstance(order, o.PayCoin) for order, _ in kiosk.crew.begun)
