@@ -111,6 +111,12 @@ class PcscHandle:
         _check("SCardTransmit", result)
         return bytes(answer)
 
+    def atr(self) -> bytes:
+        """What the card said when it was powered up, for a contactless one made by the reader."""
+        result, _, _, _, atr = scard.SCardStatus(self._handle)
+        _check("SCardStatus", result)
+        return bytes(atr)
+
     def power_down(self) -> None:
         """Disconnect and power the card down."""
         _check("SCardDisconnect", scard.SCardDisconnect(self._handle, scard.SCARD_UNPOWER_CARD))

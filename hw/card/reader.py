@@ -12,7 +12,7 @@ from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinU
 from firmware.logbook import EventId, Logbook
 from firmware.ports import CardReading, CardSignature, ReportLevel
 from hw.card.monitor import ReaderMonitor, Sighting
-from hw.card.session import CardSession, CardStats, shut
+from hw.card.session import Acceptance, CardSession, CardStats, shut
 from hw.one_thread import OneThread
 
 P = ParamSpec("P")
@@ -29,7 +29,7 @@ class PcscCardReader:
         the reader counts as gone until the command comes back. Cards may take 2.5 s by their standard.
     reconnect_seconds: longest pause between two attempts to reach pcscd.
     now: aware; judges the certificate's dates.
-    accept_issuer_organizations: O of the certificate's issuer, e.g. JPKI; empty accepts every one.
+    acceptance: which cards are taken.
 
     The environment variable PCSCLITE_CSOCK_NAME is read by libpcsclite itself. `stats` counts sessions,
     APDUs and bytes.
@@ -43,13 +43,13 @@ class PcscCardReader:
         apdu_timeout_seconds: float,
         reconnect_seconds: float,
         now: Callable[[], datetime],
-        accept_issuer_organizations: frozenset[str] = frozenset(),
+        acceptance: Acceptance,
     ) -> None:
         self.stats = CardStats()
         self._log = log
         self._apdu_timeout_seconds = apdu_timeout_seconds
         self._now = now
-        self._accept_issuer_organizations = accept_issuer_organizations
+        self._acceptance = acceptance
         self._monitor = ReaderMonitor(
             reader_name=reader_name, reconnect_seconds=reconnect_seconds, tell=self._tell_from_thread
         )
@@ -132,7 +132,7 @@ class PcscCardReader:
         self._session = CardSession(reader, self.stats)
         with contextlib.ExitStack() as undo:
             undo.callback(self._end_session)
-            reading = self._session.read(now, self._accept_issuer_organizations)
+            reading = self._session.read(now, self._acceptance)
             undo.pop_all()
         return reading
 

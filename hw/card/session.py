@@ -12,9 +12,23 @@ from firmware.core.terms import CardRefusal
 from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinUncertain, PinWrong
 from firmware.ports import CardReading, CardSignature
 from hw.card import apdu, jpki
-from hw.card.apdu import File, PinVerdict
-from hw.card.certificate import Algorithm, algorithm, is_signature, refusal
+from hw.card.algorithm import Algorithm, algorithm
+from hw.card.apdu import PinVerdict
+from hw.card.certificate import refusal
 from hw.card.pcsc import PcscContext, PcscError, PcscHandle
+from hw.card.profile import CardProfile, File
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Which cards are taken.
+
+    issuer_organizations: O of the certificate's issuer, e.g. JPKI; empty accepts every one.
+    smartphone_labels: token labels, 32 bytes each, by which a smartphone is known.
+    """
+
+    issuer_organizations: frozenset[str] = frozenset()
+    smartphone_labels: frozenset[bytes] = frozenset()
 
 
 @dataclass(slots=True)
@@ -37,6 +51,7 @@ class CardSession:
     def __init__(self, reader: str, stats: CardStats) -> None:
         self._stats = stats
         self._tries_left = 0
+        self._profile: CardProfile | None = None
         self._certificate: x509.Certificate | None = None
         self._algorithm: Algorithm | None = None
         self._abandoned = False
@@ -51,19 +66,20 @@ class CardSession:
                 undo.pop_all()
         stats.sessions += 1
 
-    def read(self, now: datetime, accept_issuer_organizations: frozenset[str]) -> CardReading:
+    def read(self, now: datetime, acceptance: Acceptance) -> CardReading:
         """Everything that needs no PIN. now: aware, for the certificate's dates."""
         with _translated():
-            jpki.open_my_number_card(self._transmit)
-            der = jpki.read_certificate(self._transmit)
-            self._certificate = jpki.parse_certificate(der)
-            reason = refusal(self._certificate, now, accept_issuer_organizations)
+            profile = jpki.open_my_number_card(
+                self._transmit, self._handle.atr, acceptance.smartphone_labels
+            )
+            der = jpki.read_certificate(self._transmit, profile)
+            certificate = jpki.parse_certificate(der)
+            reason = refusal(certificate, now, acceptance.issuer_organizations)
             if reason is not None:
                 raise CardUnusable(reason)
-            self._algorithm = algorithm(self._certificate)
-            if self._algorithm is None:
-                raise CardUnusable(CardRefusal.UNREADABLE)
-            self._tries_left = jpki.read_tries(self._transmit)
+            self._algorithm = jpki.algorithm_of(certificate)
+            self._tries_left = jpki.read_tries(self._transmit, profile)
+            self._profile, self._certificate = profile, certificate
         return CardReading(certificate_der=der, tries_left=self._tries_left)
 
     def sign(self, pin: bytearray, message: bytes) -> CardSignature:
@@ -71,18 +87,21 @@ class CardSession:
 
         Raises PinWrong, PinBlocked, PinUncertain too, and ValueError for a pin that is not 4 digits.
         """
-        if self._certificate is None or self._algorithm is None:
+        if self._profile is None or self._certificate is None or self._algorithm is None:
             raise CardGone("no card was read")
         if self._tries_left == 0:
             raise PinBlocked
         with _translated():
-            jpki.select(self._transmit, File.PIN)
-            self._verify(pin)
-            jpki.select(self._transmit, File.KEY)
-            reply = apdu.parse_reply(self._transmit(apdu.sign(self._algorithm.to_sign(message))))
-        if not reply.is_ok or not is_signature(self._algorithm, self._certificate, message, reply.body):
+            jpki.select(self._transmit, self._profile, File.PIN)
+            self._verify(self._profile, pin)
+            jpki.select(self._transmit, self._profile, File.KEY)
+            reply = jpki.collect(
+                self._transmit, apdu.sign(self._profile, self._algorithm.to_sign(message))
+            )
+        signature = self._algorithm.checked(self._certificate, message, reply.body)
+        if not reply.is_ok or signature is None:
             raise CardGone("the signature is not this card's")
-        return CardSignature(algorithm=self._algorithm.name, signature=reply.body)
+        return CardSignature(algorithm=self._algorithm.name, signature=signature)
 
     def abandon(self) -> None:
         """Let no further command go to the card; may be called from any thread."""
@@ -93,9 +112,9 @@ class CardSession:
         _power_down(self._handle)
         self._context.release()
 
-    def _verify(self, pin: bytearray) -> None:
+    def _verify(self, profile: CardProfile, pin: bytearray) -> None:
         """The only place that sends a PIN; there is no retry around it and there must be none."""
-        command = apdu.verify(pin)
+        command = apdu.verify(profile, pin)
         pin[:] = bytes(len(pin))
         self.verify_in_flight = True
         try:
@@ -110,8 +129,11 @@ class CardSession:
             case PinVerdict.ACCEPTED:
                 return
             case PinVerdict.WRONG:
-                self._tries_left = answer[1] & 0x0F
-                raise PinWrong(self._tries_left)
+                left = answer[1] & 0x0F
+                if left != self._tries_left - 1:
+                    raise PinUncertain("VERIFY, not the counter that was read")
+                self._tries_left = left
+                raise PinWrong(left)
             case PinVerdict.BLOCKED:
                 raise PinBlocked
             case PinVerdict.NOT_TRIED:
