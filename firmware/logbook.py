@@ -35,6 +35,8 @@ class EventId(enum.Enum):
     PIN_REFUSED = "pin-refused"
     PIN_BLOCKED = "pin-blocked"
     PIN_UNCERTAIN = "pin-uncertain"
+    LOCKOUT_BEGAN = "lockout-began"
+    LOCKOUT_ENDED = "lockout-ended"
     KEYPAD_GONE = "keypad-gone"
     KEYPAD_BACK = "keypad-back"
     COIN_ACCEPTOR_GONE = "coin-acceptor-gone"

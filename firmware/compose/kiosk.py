@@ -22,6 +22,7 @@ from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
+from firmware.settings import CardReader as CardReaderSettings
 from firmware.settings import Hopper, Sensor, Settings, load
 from firmware.shell.clock import Clock, now_utc
 from firmware.shell.crew import DeviceCrew
@@ -29,10 +30,11 @@ from firmware.shell.daemon import Daemon, Parts
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.last_words import last_words, no_strays
+from firmware.shell.lockout import LockoutWatch
 from firmware.shell.notify import ServiceManager
 from firmware.shell.pin import PinBuffer
 from firmware.shell.workers import SpareWorker
-from hw.card.reader import PcscCardReader
+from hw.card import Acceptance, PcscCardReader, label
 from hw.coin.acceptor import CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
 from hw.coin.hopper import CcTalkHopper
@@ -147,6 +149,7 @@ class Kiosk:
                 apdu_timeout_seconds=file.card_reader.apdu_timeout_seconds,
                 reconnect_seconds=file.card_reader.reconnect_seconds,
                 now=now_utc,
+                acceptance=card_acceptance(file.card_reader),
             ),
             keypad=MatrixKeypad(
                 row_pins=file.keypad.row_pins,
@@ -200,6 +203,12 @@ class Kiosk:
             rules=settings.rules,
             devices=devices,
             clock=clock,
+            lockout=LockoutWatch(
+                rule=file.lockout.rule,
+                entries=[(datetime.fromisoformat(entry.at), entry.record) for entry in entries],
+                log=log,
+                now=now_utc,
+            ),
             journal=journal,
             show=screen.show,
             start_screen=screen.start,
@@ -225,6 +234,14 @@ class Kiosk:
             speak=speak,
             log=self._log,
         )
+
+
+def card_acceptance(said: CardReaderSettings) -> Acceptance:
+    """Which cards are taken."""
+    return Acceptance(
+        issuer_organizations=frozenset(said.issuer_organizations),
+        smartphone_labels=frozenset(map(label, said.smartphone_labels)),
+    )
 
 
 def coins_left(hopper: Hopper, entries: Sequence[Entry]) -> int:

@@ -90,6 +90,17 @@ class ClockLevel:
     reopens: tuple[int, int, int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LockoutLevel:
+    """The kiosk's own lockout: no visit may begin while it waits.
+
+    reopens: hour and minute in Japan time from which one may again, None for a wait of seconds.
+    """
+
+    waits: bool = False
+    reopens: tuple[int, int] | None = None
+
+
 Level = (
     ReaderLevel
     | KeypadLevel
@@ -100,6 +111,7 @@ Level = (
     | PanelLevel
     | MunicipalityLevel
     | ClockLevel
+    | LockoutLevel
 )
 
 
@@ -121,6 +133,7 @@ class Facts:
     panel: PanelLevel = field(default_factory=PanelLevel)
     municipality: MunicipalityLevel = field(default_factory=MunicipalityLevel)
     clock: ClockLevel = field(default_factory=ClockLevel)
+    lockout: LockoutLevel = field(default_factory=LockoutLevel)
 
     def with_level(self, level: Level) -> "Facts":
         """The same facts with one device's level replaced."""
@@ -143,6 +156,8 @@ class Facts:
                 return replace(self, municipality=level)
             case ClockLevel():
                 return replace(self, clock=level)
+            case LockoutLevel():
+                return replace(self, lockout=level)
             case _:
                 assert_never(level)
 

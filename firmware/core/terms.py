@@ -98,6 +98,14 @@ class CardRefusal(enum.Enum):
     READER_FAULT = "reader_fault"  # the reader or its service is gone, or another program holds it
 
 
+class Strike(enum.Enum):
+    """What counts toward the kiosk's own lockout."""
+
+    WRONG_PIN = "wrong_pin"
+    LOCKED_CARD = "locked_card"
+    WRONG_CARD = "wrong_card"
+
+
 class Refusal(enum.Enum):
     """Why the municipality does not issue. The screen shows private ones all alike: 窓口へ (R7)."""
 

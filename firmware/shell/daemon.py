@@ -22,6 +22,7 @@ from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
+from firmware.shell.lockout import LockoutWatch
 from firmware.shell.notify import ServiceManager
 from firmware.shell.outbox import Outbox
 from firmware.shell.pin import PinBuffer
@@ -39,6 +40,7 @@ class Parts:
     rules: Rules
     devices: Devices
     clock: Clock
+    lockout: LockoutWatch
     journal: Journal
     show: Callable[[Screen, Language], None]
     start_screen: Callable[[], Awaitable[None]]
@@ -127,6 +129,7 @@ class Daemon:
                 devices.panel,
                 devices.municipality,
                 self._parts.clock,
+                self._parts.lockout,
             )
             for device in closing:
                 undo.push_async_callback(device.close)
@@ -157,6 +160,7 @@ class Daemon:
         devices.panel.start(report)
         devices.municipality.start(report)
         self._parts.clock.start(report)
+        self._parts.lockout.start(report)
 
     def _report_coin_device(self, level: Level) -> None:
         self.runner.report(level)
@@ -202,5 +206,6 @@ class Daemon:
 
     def _noted(self, records: Sequence[r.Record]) -> None:
         self._outbox.note(records)
+        self._parts.lockout.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):
             self._spare.prepare()

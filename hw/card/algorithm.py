@@ -1,4 +1,4 @@
-"""How a card signs: chosen by the key in its certificate, RSA-2048 today, ECDSA P-384 on the next card. Pure."""
+"""How a card signs, by the key in its certificate: RSA-2048 today, ECDSA P-384 on the next card. Pure."""
 
 import hashlib
 from collections.abc import Callable
@@ -38,10 +38,7 @@ class Algorithm:
 
 
 def algorithm(certificate: x509.Certificate) -> Algorithm | None:
-    """The algorithm of the certificate's key, or None for a key that no card of this kiosk has.
-
-    Raises ValueError for a key that is none.
-    """
+    """The algorithm of the certificate's key, or None for a key that no card of this kiosk has."""
     match certificate.public_key():
         case RSAPublicKey(key_size=bits) if bits == RSA_BITS:
             return RS256
@@ -70,7 +67,7 @@ def _hash(message: bytes) -> bytes:
 
 
 def _checked_es384(certificate: x509.Certificate, message: bytes, answer: bytes) -> bytes | None:
-    """R and S, 48 bytes each (RFC 7518 section 3.4). The card may answer so or in DER: neither is published."""
+    """R and S, 48 bytes each (RFC 7518 section 3.4); the card may answer so or in DER."""
     key = certificate.public_key()
     assert isinstance(key, EllipticCurvePublicKey)  # noqa: S101 - `algorithm` chose by this type
     half = P384_BYTES

@@ -19,7 +19,8 @@ OTHER_APPLICATIONS = {
 }
 """SELECT commands that tell a person what lies there; nothing in these applications is read.
 
-Sources: 運転免許証及び運転免許証作成システム等仕様書 (DF1), 在留カード等仕様書 (DF1), EMV book B (2PAY.SYS.DDF01).
+Sources: 運転免許証及び運転免許証作成システム等仕様書 (DF1); 在留カード等仕様書 (DF1);
+EMV book B (2PAY.SYS.DDF01).
 """
 
 
@@ -93,7 +94,7 @@ def query_tries(profile: CardProfile) -> list[int]:
 def verify(profile: CardProfile, pin: bytearray) -> list[int]:
     """VERIFY. The caller overwrites the list after use.
 
-    Raises ValueError, which says nothing about the digits, unless pin is the profile's number of ASCII digits.
+    Raises ValueError, which says nothing about the digits, unless pin has the profile's number of digits.
     """
     command = [0x00, 0x20, 0x00, profile.pin_reference, profile.pin_digits, *pin]
     if len(command) == 5 + profile.pin_digits and all(0x30 <= digit <= 0x39 for digit in command[5:]):
@@ -125,9 +126,9 @@ def check_allowed(command: list[int]) -> None:
             return
         case [0x00, 0x20, 0x00, reference, *body] if (reference, _digits(body)) in _PINS:
             return
-        case [cla, ins, p1, p2, length, *rest] if (
-            (cla, ins, p1, p2) in _SIGN_HEADERS and len(rest) == length + 1
-        ):
+        case [cla, ins, p1, p2, length, *rest] if (cla, ins, p1, p2) in _SIGN_HEADERS and len(
+            rest
+        ) == length + 1:
             return
     raise ForbiddenCommand("this command is not on the list")
 

@@ -40,7 +40,7 @@ _ABSENT = (0x6A82, 0x6982, 0x6986, 0x6B00)
 """Answers of a file that is not there, holds nothing or may not be read."""
 
 _FELICA_ATR = bytes.fromhex("4F0CA00000030611")
-"""Historical bytes of a storage card by FeliCa, which has no applications. Source: PC/SC part 3, 3.1.3.2.3."""
+"""Historical bytes of FeliCa, which has no applications. Source: PC/SC part 3, section 3.1.3.2.3."""
 
 
 def open_my_number_card(
@@ -70,8 +70,8 @@ def card_kind(
                 raise CardUnusable(CardRefusal.UNREADABLE)
         answered = True
         if reply.is_ok:
-            found = _read(transmit, profile, File.TOKEN, LABEL_BYTES).body
-            return _labelled(profile, found, smartphone_labels), profile
+            token = _read(transmit, profile, File.TOKEN, LABEL_BYTES)
+            return _labelled(profile, token, smartphone_labels), profile
     return _other_kind(transmit, atr), None
 
 
@@ -98,17 +98,18 @@ def read_certificate(transmit: Transmit, profile: CardProfile) -> bytes:
 def parse_certificate(der: bytes) -> x509.Certificate:
     """Raises CardUnusable when the bytes are no certificate."""
     try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError as cause:
+        certificate = x509.load_der_x509_certificate(der)
+        # Read only when asked for: damage in what is asked for later shows here.
+        certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc  # noqa: B018
+        certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as cause:
         raise CardUnusable(CardRefusal.UNREADABLE) from cause
+    return certificate
 
 
 def algorithm_of(certificate: x509.Certificate) -> Algorithm:
     """How this card signs. Raises CardUnusable for a key of no known card."""
-    try:
-        found = algorithm(certificate)
-    except (ValueError, UnsupportedAlgorithm):
-        found = None
+    found = algorithm(certificate)
     if found is None:
         raise CardUnusable(CardRefusal.UNREADABLE)
     return found
@@ -147,10 +148,14 @@ def collect(transmit: Transmit, command: list[int]) -> Reply:
     return Reply(body, reply.status_word)
 
 
-def _labelled(profile: CardProfile, found: bytes, smartphone_labels: frozenset[bytes]) -> CardKind:
-    if found in smartphone_labels:
+def _labelled(profile: CardProfile, token: Reply, smartphone_labels: frozenset[bytes]) -> CardKind:
+    if token.status_word == 0x6A82:
+        return CardKind.OTHER
+    if not token.is_ok or len(token.body) != LABEL_BYTES:
+        raise CardUnusable(CardRefusal.UNREADABLE)
+    if token.body in smartphone_labels:
         return CardKind.SMARTPHONE
-    return profile.labels.get(found, CardKind.OTHER)
+    return profile.labels.get(token.body, CardKind.OTHER)
 
 
 def _other_kind(transmit: Transmit, atr: Callable[[], bytes]) -> CardKind:
@@ -172,7 +177,7 @@ def _why_no_certificate(transmit: Transmit, profile: CardProfile, first: Reply) 
     if availability.is_ok and len(availability.body) == 3:
         present = availability.body[1] != 0
         return CardRefusal.UNREADABLE if present else CardRefusal.NO_CERTIFICATE
-    empty = first.is_ok and len(set(first.body)) == 1  # nothing but filler
+    empty = first.is_ok and set(first.body) in ({0x00}, {0xFF})  # nothing but filler
     absent = empty or first.status_word in _ABSENT
     return CardRefusal.NO_CERTIFICATE if absent else CardRefusal.UNREADABLE
 

@@ -20,7 +20,7 @@ LABEL_BYTES = 32
 class File(enum.Enum):
     """What an elementary file is for. The signature certificate's are not among them."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - a file
     AVAILABILITY = "availability"
     CERTIFICATE = "certificate"
     KEY = "key"

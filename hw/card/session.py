@@ -12,7 +12,7 @@ from firmware.core.terms import CardRefusal
 from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinUncertain, PinWrong
 from firmware.ports import CardReading, CardSignature
 from hw.card import apdu, jpki
-from hw.card.algorithm import Algorithm, algorithm
+from hw.card.algorithm import Algorithm
 from hw.card.apdu import PinVerdict
 from hw.card.certificate import refusal
 from hw.card.pcsc import PcscContext, PcscError, PcscHandle
@@ -69,9 +69,7 @@ class CardSession:
     def read(self, now: datetime, acceptance: Acceptance) -> CardReading:
         """Everything that needs no PIN. now: aware, for the certificate's dates."""
         with _translated():
-            profile = jpki.open_my_number_card(
-                self._transmit, self._handle.atr, acceptance.smartphone_labels
-            )
+            profile = jpki.open_my_number_card(self._transmit, self._handle.atr, acceptance.smartphone_labels)
             der = jpki.read_certificate(self._transmit, profile)
             certificate = jpki.parse_certificate(der)
             reason = refusal(certificate, now, acceptance.issuer_organizations)
@@ -83,25 +81,14 @@ class CardSession:
         return CardReading(certificate_der=der, tries_left=self._tries_left)
 
     def sign(self, pin: bytearray, message: bytes) -> CardSignature:
-        """VERIFY at most once, sign, and check the signature; pin is wiped once it is in the command.
+        """VERIFY at most once, sign, and check the signature; pin is wiped, whatever happens.
 
         Raises PinWrong, PinBlocked, PinUncertain too, and ValueError for a pin that is not 4 digits.
         """
-        if self._profile is None or self._certificate is None or self._algorithm is None:
-            raise CardGone("no card was read")
-        if self._tries_left == 0:
-            raise PinBlocked
-        with _translated():
-            jpki.select(self._transmit, self._profile, File.PIN)
-            self._verify(self._profile, pin)
-            jpki.select(self._transmit, self._profile, File.KEY)
-            reply = jpki.collect(
-                self._transmit, apdu.sign(self._profile, self._algorithm.to_sign(message))
-            )
-        signature = self._algorithm.checked(self._certificate, message, reply.body)
-        if not reply.is_ok or signature is None:
-            raise CardGone("the signature is not this card's")
-        return CardSignature(algorithm=self._algorithm.name, signature=signature)
+        try:
+            return self._sign(pin, message)
+        finally:
+            pin[:] = bytes(len(pin))
 
     def abandon(self) -> None:
         """Let no further command go to the card; may be called from any thread."""
@@ -111,6 +98,21 @@ class CardSession:
         """Power the card down and give it free, whatever state it is in."""
         _power_down(self._handle)
         self._context.release()
+
+    def _sign(self, pin: bytearray, message: bytes) -> CardSignature:
+        if self._profile is None or self._certificate is None or self._algorithm is None:
+            raise CardGone("no card was read")
+        if self._tries_left == 0:
+            raise PinBlocked
+        with _translated():
+            jpki.select(self._transmit, self._profile, File.PIN)
+            self._verify(self._profile, pin)
+            jpki.select(self._transmit, self._profile, File.KEY)
+            reply = jpki.collect(self._transmit, apdu.sign(self._profile, self._algorithm.to_sign(message)))
+        signature = self._algorithm.checked(self._certificate, message, reply.body)
+        if not reply.is_ok or signature is None:
+            raise CardGone("the signature is not this card's")
+        return CardSignature(algorithm=self._algorithm.name, signature=signature)
 
     def _verify(self, profile: CardProfile, pin: bytearray) -> None:
         """The only place that sends a PIN; there is no retry around it and there must be none."""

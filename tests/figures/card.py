@@ -6,17 +6,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-from smartcard import scard as untyped_scard
 
 from firmware.core.facts import Level, ReaderLevel
 from firmware.logbook import EventId, FieldValue
-from hw.card.reader import PcscCardReader
+from hw.card import Acceptance, PcscCardReader
 from tests.figures.rows import Effort, MeasureError, Row, median
 from tests.simulators.card.stand import CardStand
-
-scard: Any = untyped_scard
+from tests.simulators.card.watch import wait_for_card
 
 READ_BYTES = 256
 SIGNATURE_BYTES = 256
@@ -92,6 +88,7 @@ async def session_alone(stand: CardStand, name: str) -> tuple[Exchange, int]:
         apdu_timeout_seconds=5.0,
         reconnect_seconds=0.5,
         now=lambda: datetime.now(UTC),
+        acceptance=Acceptance(),
     )
     reader.start(report)
     try:
@@ -128,27 +125,10 @@ async def detection_rows(stand: CardStand, name: str, effort: Effort) -> tuple[R
 
 
 async def _detected(act: Callable[[], Awaitable[None]], *, present: bool) -> float:
-    watching = asyncio.create_task(asyncio.to_thread(_wait_for_card, present=present))
+    watching = asyncio.create_task(asyncio.to_thread(wait_for_card, present=present, seconds=SEEN_SECONDS))
     began = time.perf_counter()
     await act()
     return (await watching - began) * 1000
-
-
-def _wait_for_card(*, present: bool) -> float:
-    """When the only reader told of a card, or of none. Raises MeasureError."""
-    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
-    try:
-        _, names = scard.SCardListReaders(context, [])
-        known = scard.SCARD_STATE_UNAWARE
-        deadline = time.perf_counter() + SEEN_SECONDS
-        while time.perf_counter() < deadline:
-            _, states = scard.SCardGetStatusChange(context, 1000, [(names[0], known)])
-            _, known, _ = states[0]
-            if bool(known & scard.SCARD_STATE_PRESENT) == present:
-                return time.perf_counter()
-    finally:
-        scard.SCardReleaseContext(context)
-    raise MeasureError("pcscd: it does not tell of the card")
 
 
 def _no_log(_event: EventId, /, **_fields: FieldValue) -> None:

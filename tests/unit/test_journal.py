@@ -16,7 +16,7 @@ import pytest
 from firmware.core import records as r
 from firmware.core.records import Record
 from firmware.core.states import EndReason, PayoutPurpose, Slip
-from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId
+from firmware.core.terms import Certainty, CertificateKind, OrderId, Strike, VisitId
 from firmware.errors import JournalError
 from firmware.shell.journal import Entry, Journal
 
@@ -52,6 +52,7 @@ EVERY: tuple[Record, ...] = (
     r.VisitEnded(A, EndReason.POWER_CUT),
     r.VisitEnded(A, None),
     r.MunicipalityTold(ORDER, "refund", accepted=True),
+    r.CardStrike(A, Strike.WRONG_PIN),
 )
 
 SWAP = """
