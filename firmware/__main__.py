@@ -6,16 +6,20 @@ import contextlib
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from firmware import __version__
-from firmware.errors import ConfigError, JournalError
+from firmware.errors import CardGone, ConfigError, DeviceGone, JournalError
 from firmware.shell.last_words import KioskFailed
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 EXIT_JOURNAL = 74  # EX_IOERR
+EXIT_DEVICE = 69  # EX_UNAVAILABLE
 EXIT_FAILED = 70  # EX_SOFTWARE
+
+CARD_WAIT_SECONDS = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JournalError as error:
         print(f"madoguchi: journal: {error}", file=sys.stderr)
         return EXIT_JOURNAL
+    except (CardGone, DeviceGone) as error:
+        print(f"madoguchi: card reader: {error}", file=sys.stderr)
+        return EXIT_DEVICE
     except KioskFailed as error:
         print(f"madoguchi: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -42,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         ("run", "run the kiosk"),
         ("check-config", "read the configuration and say what is wrong with it"),
         ("journal", "check the journal and print it as JSON lines"),
+        ("lockout", "say whether mistakes in a row hold the kiosk, and until when"),
+        ("card-test", "read a My Number Card without its PIN and say whether the reader is fit"),
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
     ):
         command = commands.add_parser(name, help=text, description=text)
@@ -95,6 +104,37 @@ def _journal(wanted: argparse.Namespace) -> int:
     return EXIT_JOURNAL if books.faults() else 0
 
 
+def _lockout(wanted: argparse.Namespace) -> int:
+    from firmware.compose.kiosk import read_journal
+    from firmware.core.hours import JST
+    from firmware.core.lockout import from_journal, waits_until
+    from firmware.settings import load
+
+    rule = load(wanted.config).file.lockout.rule
+    entries = asyncio.run(read_journal(wanted.config))
+    now = datetime.now(UTC)
+    dated = [(datetime.fromisoformat(entry.at), entry.record) for entry in entries]
+    lockout = from_journal(dated, now, rule)
+    until = waits_until(lockout, rule)
+    print(f"strikes in a row: {lockout.strikes}")
+    for strikes, seconds in rule.steps:
+        print(f"from {strikes} strikes on: {seconds:g} s wait")
+    if until is not None and until > now:
+        print(f"no visit begins until {until.astimezone(JST):%Y-%m-%d %H:%M:%S} (Japan)")
+    else:
+        print("visits can begin")
+    return 0
+
+
+def _card_test(wanted: argparse.Namespace) -> int:
+    from firmware.compose.card_test import card_test
+
+    print("Lay a My Number Card on the reader.", file=sys.stderr, flush=True)
+    text, is_fit = card_test(wanted.config, CARD_WAIT_SECONDS)
+    print(text)
+    return 0 if is_fit else 1
+
+
 def _document_worker(wanted: argparse.Namespace) -> int:
     from firmware.compose.worker import document_worker
 
@@ -106,6 +146,8 @@ _COMMANDS = {
     "run": _run,
     "check-config": _check_config,
     "journal": _journal,
+    "lockout": _lockout,
+    "card-test": _card_test,
     "document-worker": _document_worker,
 }
 

@@ -29,6 +29,7 @@ class EventId(enum.Enum):
     PANEL_BACK = "panel-back"
     CARD_READER_GONE = "card-reader-gone"
     CARD_READER_BACK = "card-reader-back"
+    CARD_READER_FAILED = "card-reader-failed"
     CARD_READ = "card-read"
     CARD_REFUSED = "card-refused"
     CARD_GONE = "card-gone"

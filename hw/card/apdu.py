@@ -81,6 +81,16 @@ def read_binary(offset: int, length: int) -> list[int]:
     return [0x00, 0xB0, offset >> 8, offset & 0xFF, length & 0xFF]
 
 
+def read_binary_extended(offset: int, length: int) -> list[int]:
+    """READ BINARY of extended length, for `hw.card.fitness` alone; offset 0–32767, length 257–65535.
+
+    Raises ValueError outside these.
+    """
+    if not 0 <= offset <= 0x7FFF or not FULL_READ < length <= 0xFFFF:
+        raise ValueError(f"cannot read {length} bytes at {offset}")
+    return [0x00, 0xB0, offset >> 8, offset & 0xFF, 0x00, length >> 8, length & 0xFF]
+
+
 def get_response(length: int) -> list[int]:
     """GET RESPONSE: the rest of an answer that ended in 61XX; length 1–256."""
     return [0x00, 0xC0, 0x00, 0x00, length & 0xFF]
@@ -120,7 +130,7 @@ def check_allowed(command: list[int]) -> None:
     match command:
         case [0x00, 0xA4, 0x02, 0x0C, 2, high, low] if high << 8 | low in _FILES:
             return
-        case [0x00, 0xB0, high, _, _] if high < 0x80:
+        case [0x00, 0xB0, high, _, _] | [0x00, 0xB0, high, _, 0x00, _, _] if high < 0x80:
             return
         case [0x00, 0xC0, 0x00, 0x00, _]:
             return

@@ -85,6 +85,9 @@ class PcscCardReader:
         except CardGone:
             self._log(EventId.CARD_GONE, step="read")
             raise
+        except DeviceGone:
+            self._log(EventId.CARD_READER_FAILED, step="read")
+            raise
         milliseconds = round((time.monotonic() - began) * 1000)
         self._log(EventId.CARD_READ, tries_left=reading.tries_left, milliseconds=milliseconds)
         return reading
@@ -104,6 +107,9 @@ class PcscCardReader:
             raise
         except CardGone:
             self._log(EventId.CARD_GONE, step="sign")
+            raise
+        except DeviceGone:
+            self._log(EventId.CARD_READER_FAILED, step="sign")
             raise
         finally:
             pin[:] = bytes(len(pin))

@@ -1,6 +1,7 @@
 """One card from power-up to power-down. Blocking; used from the worker thread only."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,9 @@ from hw.card.certificate import refusal
 from hw.card.pcsc import PcscContext, PcscError, PcscHandle
 from hw.card.profile import CardProfile, File
 
+EXTENDED_BYTES = 512
+"""More than a short APDU gives, and less than the smallest buffer of a reader that knows extended length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
@@ -33,12 +37,13 @@ class Acceptance:
 
 @dataclass(slots=True)
 class CardStats:
-    """Counted since the program began; bytes are those of APDUs."""
+    """Counted since the program began; bytes are those of APDUs, slowest_seconds of one of them."""
 
     sessions: int = 0
     apdus: int = 0
     bytes_to_card: int = 0
     bytes_from_card: int = 0
+    slowest_seconds: float = 0.0
 
 
 class CardSession:
@@ -72,13 +77,30 @@ class CardSession:
             profile = jpki.open_my_number_card(self._transmit, self._handle.atr, acceptance.smartphone_labels)
             der = jpki.read_certificate(self._transmit, profile)
             certificate = jpki.parse_certificate(der)
+            self._profile = profile
             reason = refusal(certificate, now, acceptance.issuer_organizations)
             if reason is not None:
                 raise CardUnusable(reason)
             self._algorithm = jpki.algorithm_of(certificate)
             self._tries_left = jpki.read_tries(self._transmit, profile)
-            self._profile, self._certificate = profile, certificate
+            self._certificate = certificate
         return CardReading(certificate_der=der, tries_left=self._tries_left)
+
+    def try_extended_length(self) -> tuple[bool, bytes]:
+        """Read the certificate's file in one command; whether it came back whole, and the card's ATR.
+
+        No visit does so: readers and cards that cannot are many, and some take no command after it.
+        """
+        if self._profile is None:
+            raise CardGone("no card was read")
+        with _translated():
+            atr = self._handle.atr()
+            jpki.select(self._transmit, self._profile, File.CERTIFICATE)
+        try:
+            reply = apdu.parse_reply(self._transmit(apdu.read_binary_extended(0, EXTENDED_BYTES)))
+        except PcscError:
+            return False, atr
+        return reply.is_ok and len(reply.body) > apdu.FULL_READ, atr
 
     def sign(self, pin: bytearray, message: bytes) -> CardSignature:
         """VERIFY at most once, sign, and check the signature; pin is wiped, whatever happens.
@@ -151,7 +173,9 @@ class CardSession:
             raise CardGone("nobody waits for this card any more")
         self._stats.apdus += 1
         self._stats.bytes_to_card += len(command)
+        began = time.monotonic()
         answer = self._handle.transmit(command)
+        self._stats.slowest_seconds = max(self._stats.slowest_seconds, time.monotonic() - began)
         self._stats.bytes_from_card += len(answer)
         return answer
 
@@ -176,6 +200,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except PcscError as cause:
+        if cause.is_busy:
+            raise DeviceGone("card reader, another program holds the card") from cause
         if cause.reader_is_gone:
             raise DeviceGone(f"card reader, {cause}") from cause
         if cause.card_is_mute:

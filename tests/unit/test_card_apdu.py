@@ -18,6 +18,7 @@ from hw.card.profile import JPKI, File
         ("00200080", apdu.query_tries(JPKI)),
         ("002000800431323334", apdu.verify(JPKI, bytearray(b"1234"))),
         ("802A00800361626300", apdu.sign(JPKI, b"abc")),
+        ("00B00000000200", apdu.read_binary_extended(0, 512)),
         ("00C0000010", apdu.get_response(16)),
         ("00C0000000", apdu.get_response(256)),
         ("00A4040C10A0000002310100000000000000000000", [*apdu.OTHER_APPLICATIONS["driving_licence"]]),
@@ -57,7 +58,7 @@ def test_commands_are_the_bytes_of_the_card_and_pass_the_allow_list(
         "00A4040C10D392F0004F0300000000000000000000",
         "00A404000AD392F000260100000001",
         "00C0000100",
-        "00B000000000FF",  # extended length
+        "00B08A000000FF",  # by short file id, extended length
         "0020008004313233343500",
         "0020008000",
         "00200080043132",

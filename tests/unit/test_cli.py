@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, main
 from firmware.core import records as r
-from firmware.core.terms import VisitId
+from firmware.core.terms import Strike, VisitId
 from firmware.shell.journal import Journal
 from tests.municipality.pki import make_authority, make_kiosk
 
@@ -200,3 +200,18 @@ def test_a_journal_that_cannot_be_trusted_ends_with_ex_ioerr(config: Path) -> No
     assert EXIT_JOURNAL == kiosk.returncode
     assert "journal-failed" == events(standard_error)[-1]["event"]
     assert "madoguchi: journal: journal.db: file is not a database" == standard_error.splitlines()[-1]
+
+
+def test_the_lockout_is_told_to_the_technician(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, [r.CardStrike(A, Strike.WRONG_PIN)] * 8)
+    assert 0 == run("lockout", config)
+    said = capsys.readouterr().out
+    assert "strikes in a row: 8\n" in said
+    assert "from 8 strikes on: 900 s wait\n" in said
+    assert "no visit begins until " in said
+
+
+def test_a_kiosk_without_strikes_can_begin(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, [r.CardStrike(A, Strike.WRONG_PIN)] * 8 + [r.PersonAuthenticated(A)])
+    assert 0 == run("lockout", config)
+    assert capsys.readouterr().out.endswith("visits can begin\n")

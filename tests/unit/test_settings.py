@@ -12,6 +12,7 @@ import tomli_w
 
 from firmware.core.fees import Fee
 from firmware.core.hours import JST, Closure
+from firmware.core.lockout import LockoutRule
 from firmware.core.session import STATES
 from firmware.core.terms import CertificateKind, Language
 from firmware.errors import ConfigError
@@ -71,6 +72,17 @@ def test_the_shipped_configuration_loads() -> None:
     assert (Language.JA, Language.EN) == settings.rules.languages
     assert CONFIG / "messages" == settings.path(settings.file.kiosk.messages)
     assert Path("/etc/x") == settings.path("/etc/x")
+
+
+def test_the_shipped_lockout_is_the_table_of_the_core() -> None:
+    assert LockoutRule() == load(CONFIG / "kiosk.toml").file.lockout.rule
+
+
+def test_a_kiosk_may_have_a_lockout_of_its_own_or_none(folder: Path) -> None:
+    changed(folder, "kiosk.toml", put("lockout", value={"steps": []}))
+    assert LockoutRule(steps=()) == load(folder / "kiosk.toml").file.lockout.rule
+    changed(folder, "kiosk.toml", lambda table: table.pop("lockout"))
+    assert LockoutRule() == load(folder / "kiosk.toml").file.lockout.rule
 
 
 def test_every_time_out_belongs_to_a_state() -> None:

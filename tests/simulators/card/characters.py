@@ -88,7 +88,6 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "last_try": {"tries_left": 1},
     "locked": {"tries_left": 0},
     "no_certificate": {"certificate": "absent"},
-    "juki": {"kind": "juki"},
     "phone": {"kind": "smartphone"},
     "android": {"kind": "android"},
     "sleepy": {"first_apdu_6f00": True},
