@@ -13,6 +13,7 @@ from typing import Any
 from firmware import __version__
 from firmware.errors import CardGone, ConfigError, DeviceGone, JournalError
 from firmware.shell.last_words import KioskFailed
+from firmware.shell.no_core import no_core_dump
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 EXIT_JOURNAL = 74  # EX_IOERR
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(wanted: argparse.Namespace) -> int:
     from firmware.compose.kiosk import run_kiosk
 
+    no_core_dump()
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_until_signalled(run_kiosk(wanted.config)))
     return 0
@@ -82,11 +84,12 @@ async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
 
 
 def _check_config(wanted: argparse.Namespace) -> int:
-    from firmware.compose.kiosk import texts
+    from firmware.compose.kiosk import card_acceptance, texts
     from firmware.settings import load
 
     settings = load(wanted.config)
     texts(settings)
+    card_acceptance(settings.file.card_reader)
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
     return 0
 
@@ -138,6 +141,7 @@ def _card_test(wanted: argparse.Namespace) -> int:
 def _document_worker(wanted: argparse.Namespace) -> int:
     from firmware.compose.worker import document_worker
 
+    no_core_dump()
     document_worker(wanted.config)
     return 0
 

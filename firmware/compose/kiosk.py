@@ -34,7 +34,7 @@ from firmware.shell.lockout import LockoutWatch
 from firmware.shell.notify import ServiceManager
 from firmware.shell.pin import PinBuffer
 from firmware.shell.workers import SpareWorker
-from hw.card import Acceptance, PcscCardReader, label
+from hw.card import PROFILES, Acceptance, PcscCardReader, label
 from hw.coin.acceptor import CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
 from hw.coin.hopper import CcTalkHopper
@@ -237,11 +237,14 @@ class Kiosk:
 
 
 def card_acceptance(said: CardReaderSettings) -> Acceptance:
-    """Which cards are taken."""
-    return Acceptance(
-        issuer_organizations=frozenset(said.issuer_organizations),
-        smartphone_labels=frozenset(map(label, said.smartphone_labels)),
-    )
+    """Which cards are taken. Raises ConfigError for a smartphone's label that is a card's."""
+    labels = frozenset(map(label, said.smartphone_labels))
+    if taken := sorted(labels & {known for profile in PROFILES for known in profile.labels}):
+        raise ConfigError(
+            f"card_reader.smartphone_labels: {taken[0].decode().strip()} is the label of a card;"
+            " expected those of smartphones"
+        )
+    return Acceptance(issuer_organizations=frozenset(said.issuer_organizations), smartphone_labels=labels)
 
 
 def coins_left(hopper: Hopper, entries: Sequence[Entry]) -> int:

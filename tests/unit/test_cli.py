@@ -202,6 +202,14 @@ def test_a_journal_that_cannot_be_trusted_ends_with_ex_ioerr(config: Path) -> No
     assert "madoguchi: journal: journal.db: file is not a database" == standard_error.splitlines()[-1]
 
 
+def test_the_label_of_a_card_is_no_smartphones(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tomllib.loads(config.read_text(encoding="utf-8"))
+    table["card_reader"]["smartphone_labels"] = ["JPKIAPICCTOKEN2"]
+    config.write_text(tomli_w.dumps(table), encoding="utf-8")
+    assert EXIT_CONFIG == run("check-config", config)
+    assert "card_reader.smartphone_labels: JPKIAPICCTOKEN2 is the label of a card" in capsys.readouterr().err
+
+
 def test_the_lockout_is_told_to_the_technician(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_journal(config, [r.CardStrike(A, Strike.WRONG_PIN)] * 8)
     assert 0 == run("lockout", config)

@@ -100,6 +100,26 @@ def test_every_time_out_belongs_to_a_state() -> None:
             lambda table: table["coins"].update(poll_ms=table["coins"].pop("poll_seconds")),
             "coins: Object contains unknown field `poll_ms`",
         ),
+        (
+            "kiosk.toml",
+            put("lockout", "steps", 1, "strikes", value=3),
+            "lockout.steps: 3 strikes, 60 seconds after 3 strikes, 15 seconds; expected both to rise",
+        ),
+        (
+            "kiosk.toml",
+            put("lockout", "steps", 2, "seconds", value=60.0),
+            "lockout.steps: 8 strikes, 60 seconds after 5 strikes, 60 seconds; expected both to rise",
+        ),
+        (
+            "kiosk.toml",
+            put("lockout", "forget_seconds", value=899),
+            "lockout.forget_seconds: 899 is less than the longest wait; expected at least 900",
+        ),
+        (
+            "kiosk.toml",
+            put("card_reader", "smartphone_labels", value=["x" * 33]),
+            "card_reader.smartphone_labels",
+        ),
         ("kiosk.toml", put("coins", "baud", value="9600"), "coins.baud: Expected `int`, got `str`"),
         ("kiosk.toml", put("coins", "serial", value=True), "coins.serial: Expected `int`, got `bool`"),
         ("kiosk.toml", put("coins", "poll_seconds", value=0), "coins.poll_seconds: Expected `float` > 0"),
