@@ -84,22 +84,23 @@ def measure(reader: str, acceptance: Acceptance, now: datetime) -> Fitness:
     """
     stats = CardStats()
     began = time.monotonic()
-    session = CardSession(reader, stats)
-    refusal: CardRefusal | None = None
-    pin_is_locked = None
+    try:
+        session = CardSession(reader, stats)
+    except CardUnusable as error:
+        return Fitness(reader, error.refusal)
+    refusal, pin_is_locked = None, None
     try:
         try:
             pin_is_locked = session.read(now, acceptance).tries_left == 0
         except CardUnusable as error:
             refusal = error.refusal
-        read_seconds = time.monotonic() - began
         found = Fitness(
             reader=reader,
             refusal=refusal,
             pin_is_locked=pin_is_locked,
             apdus=stats.apdus,
             bytes_read=stats.bytes_from_card,
-            read_seconds=read_seconds,
+            read_seconds=time.monotonic() - began,
             slowest_seconds=stats.slowest_seconds,
         )
         if not found.is_read:

@@ -86,7 +86,7 @@ class PcscCardReader:
             self._log(EventId.CARD_GONE, step="read")
             raise
         except DeviceGone:
-            self._log(EventId.CARD_READER_FAILED, step="read")
+            self._log_failed("read")
             raise
         milliseconds = round((time.monotonic() - began) * 1000)
         self._log(EventId.CARD_READ, tries_left=reading.tries_left, milliseconds=milliseconds)
@@ -109,7 +109,7 @@ class PcscCardReader:
             self._log(EventId.CARD_GONE, step="sign")
             raise
         except DeviceGone:
-            self._log(EventId.CARD_READER_FAILED, step="sign")
+            self._log_failed("sign")
             raise
         finally:
             pin[:] = bytes(len(pin))
@@ -217,6 +217,11 @@ class PcscCardReader:
         """The watch ends by close alone; should it ever fail, the reader is gone and the loop is told why."""
         self._on_sighting(Sighting())
         watching.result()
+
+    def _log_failed(self, step: str) -> None:
+        """A reader that is gone was told once already."""
+        if self._working:
+            self._log(EventId.CARD_READER_FAILED, step=step)
 
     def _tell(self) -> None:
         """Log a change of working, report a change of the level."""

@@ -46,7 +46,7 @@ def card_test() -> subprocess.CompletedProcess[str]:
     )
 
 
-async def tested(stand: CardStand, name: str) -> subprocess.CompletedProcess[str]:
+async def judged(stand: CardStand, name: str) -> subprocess.CompletedProcess[str]:
     await asyncio.to_thread(wait_for_card, present=False, seconds=20.0)
     await stand.insert(name)
     try:
@@ -61,7 +61,7 @@ def lines(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 async def test_a_good_reader_is_fit_and_the_holder_stays_unknown(stand: tuple[CardStand, Path]) -> None:
     bench, cards = stand
-    ended = await tested(bench, "taro")
+    ended = await judged(bench, "taro")
     said = lines(ended)
     assert (0, "fit") == (ended.returncode, said["verdict"])
     assert "Virtual PCD 00 00" == said["reader"]
@@ -107,13 +107,13 @@ async def test_a_good_reader_is_fit_and_the_holder_stays_unknown(stand: tuple[Ca
 async def test_each_card_and_reader_gets_its_verdict(
     stand: tuple[CardStand, Path], status: int, name: str, expected: dict[str, str]
 ) -> None:
-    ended = await tested(stand[0], name)
+    ended = await judged(stand[0], name)
     assert status == ended.returncode, ended.stderr
     assert expected.items() <= lines(ended).items()
 
 
 async def test_a_card_pulled_away_during_the_test_is_said(stand: tuple[CardStand, Path]) -> None:
-    ended = await tested(stand[0], "taro~dies_reading")
+    ended = await judged(stand[0], "taro~dies_reading")
     assert (69, "") == (ended.returncode, ended.stdout)
     assert "card reader: " in ended.stderr
     assert "Traceback" not in ended.stderr
