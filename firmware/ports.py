@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firmware.core.facts import DocumentPrinterLevel, Level
+from firmware.core.records import DaySettled
 from firmware.core.terms import (
     Certainty,
     CertificateKind,
@@ -143,6 +144,9 @@ class CoinPayout(Protocol):
 
     def start(self, report: ReportLevel) -> None:
         """Watch the hopper; reports HopperLevel."""
+
+    def set_coins(self, coins: int) -> None:
+        """So many coins certainly lie in it by the books; raises ValueError below 0."""
 
     async def pay_one(self, life_count: int) -> Certainty:
         """Pay one coin. life_count: the device's counter when the intent was journaled."""
@@ -277,11 +281,32 @@ class Released:
     authority: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class DayAnswer:
+    """What the municipality found when it compared a business day with its own books.
+
+    differences: words such as order-missing:ORDER; empty when both agree.
+    """
+
+    matched: bool
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimState:
+    """A claim as the municipality keeps it. settled_by: the kiosk's URN or `counter`, None while open."""
+
+    claim_no: str
+    order_id: OrderId
+    yen: Yen
+    settled_by: str | None
+
+
 class Municipality(Protocol):
     """The municipality's backend. 市区町村の証明発行サーバ
 
     Raises MunicipalityDown (not sent), MunicipalityUncertain (maybe carried out),
-    MunicipalityAnswerInvalid, Refused.
+    MunicipalityAnswerInvalid, Refused; reports also ReportRefused (contradicts the books there).
     """
 
     def start(self, report: ReportLevel) -> None:
@@ -303,6 +328,21 @@ class Municipality(Protocol):
 
     async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
         """Tell what was paid back and what is owed by a claim slip; safe to repeat."""
+
+    async def report_claim(self, order_id: OrderId, claim_no: str, yen: Yen) -> None:
+        """Tell what is owed to the person by a claim slip (返金引換券); safe to repeat."""
+
+    async def report_day(self, day: DaySettled) -> DayAnswer:
+        """Tell the totals of a closed business day, to be compared; safe to repeat."""
+
+    async def ask_claim(self, claim_no: str) -> ClaimState:
+        """The claim as the municipality keeps it. Raises ReportRefused for an unknown number."""
+
+    async def settle_claim(self, claim_no: str, yen: Yen) -> ClaimState:
+        """Mark the claim as paid at this kiosk's store, once; safe to repeat.
+
+        Raises ReportRefused if it was paid elsewhere, is not known or is about another sum.
+        """
 
     async def end_session(self, session_id: str) -> None:
         """Forget the session; reservations without release end with it."""

@@ -146,7 +146,7 @@ class Coins(_Section, frozen=True, kw_only=True):
 class Hopper(_Section, frozen=True, kw_only=True):
     """address: on the ccTalk bus, 3–10. serial: the commissioned hopper, 0 for any.
 
-    coins_loaded: coins put in when the journal began; what was paid out since is counted there.
+    coins_loaded: coins put in before the first start; from then on the journal counts them.
     minimum_coins: fewer keep the kiosk out of service; with 0 it serves without this hopper, too.
     """
 
@@ -183,6 +183,13 @@ class Municipality(_Section, frozen=True, kw_only=True):
     request_seconds: Seconds = 10.0
     total_seconds: Seconds = 45.0
     clock_tolerance_seconds: Seconds = 2.0
+
+
+class Console(_Section, frozen=True, kw_only=True):
+    """socket: where staff and technicians reach the running kiosk; group: who may, beside its own user."""
+
+    socket: Word = "/run/madoguchi/console.sock"
+    group: str = ""
 
 
 class Documents(_Section, frozen=True, kw_only=True):
@@ -258,6 +265,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     receipt_printer: ReceiptPrinter
     municipality: Municipality
     documents: Documents
+    console: Console = Console()
     timeouts: Timeouts = Timeouts()
 
 
@@ -278,6 +286,12 @@ class Hours(_Section, frozen=True, kw_only=True):
     closes: str
     last_minutes: Annotated[int, Meta(ge=0, le=120)]
     closures: list[ClosureEntry] = []
+
+
+class Settlement(_Section, frozen=True, kw_only=True):
+    """day_ends: when the business day ends (締め), Japan time; when the service closes unless said."""
+
+    day_ends: str | None = None
 
 
 class FeeEntry(_Section, frozen=True, kw_only=True):
@@ -320,6 +334,7 @@ class ProfileFile(_Section, frozen=True, kw_only=True):
     city: City
     hours: Hours
     limits: Limits
+    settlement: Settlement = Settlement()
     fees: Annotated[list[FeeEntry], Meta(min_length=1)]
 
 
@@ -327,7 +342,7 @@ class ProfileFile(_Section, frozen=True, kw_only=True):
 class Settings:
     """Everything the kiosk is told. directory: what relative paths in kiosk.toml start from.
 
-    character_limits: by the field's name in the protocol (R14).
+    character_limits: by the field's name in the protocol (R14). day_ends: of the business day, Japan time.
     """
 
     directory: Path
@@ -337,6 +352,7 @@ class Settings:
     fees: tuple[Fee, ...]
     character_limits: Mapping[str, int]
     rules: Rules
+    day_ends: time
 
     def path(self, text: str) -> Path:
         """A path of kiosk.toml, relative to the file's folder."""
@@ -361,6 +377,7 @@ def load(path: Path) -> Settings:
         fees=fees,
         character_limits=msgspec.structs.asdict(profile.limits.characters),
         rules=_rules(file, profile.limits),
+        day_ends=_time(name, "settlement.day_ends", profile.settlement.day_ends or profile.hours.closes),
     )
 
 
@@ -530,7 +547,7 @@ def _hours(name: str, hours: Hours) -> HoursRule:
                 f"{name}: hours.closures[{index}]: ends before it begins; expected the opposite"
             )
         closures.append(Closure(entry.begins, entry.ends))
-    opens, closes = _time(name, "opens", hours.opens), _time(name, "closes", hours.closes)
+    opens, closes = _time(name, "hours.opens", hours.opens), _time(name, "hours.closes", hours.closes)
     if opens >= closes:
         raise ConfigError(
             f"{name}: hours.closes: {hours.closes} is not after opens; expected a time after {hours.opens}"
@@ -544,7 +561,7 @@ def _time(name: str, key: str, text: str) -> time:
     try:
         return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a wall time in Japan, no date
     except ValueError as cause:
-        raise ConfigError(f"{name}: hours.{key}: {text!r}; expected HH:MM up to 24:00") from cause
+        raise ConfigError(f"{name}: {key}: {text!r}; expected HH:MM up to 24:00") from cause
 
 
 def _rules(file: KioskFile, limits: Limits) -> Rules:

@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from firmware import __version__, ports
-from firmware.core import records as r
+from firmware.compose.desk import StaffDesk
+from firmware.console.server import ConsoleServer
+from firmware.core.accounts import Accounts, ClosedDay
 from firmware.core.fees import fee_on
 from firmware.core.hours import JST
 from firmware.core.orders import PrintSlip
 from firmware.core.states import Slip
-from firmware.core.terms import Certainty, CertificateKind, KeypadKey, Language, Yen
+from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
+from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
 from firmware.errors import ConfigError
@@ -32,6 +35,7 @@ from firmware.shell.journal import Entry, Journal
 from firmware.shell.last_words import last_words, no_strays
 from firmware.shell.lockout import LockoutWatch
 from firmware.shell.notify import ServiceManager
+from firmware.shell.office import Office
 from firmware.shell.pin import PinBuffer
 from firmware.shell.workers import SpareWorker
 from hw.card import PROFILES, Acceptance, PcscCardReader, label
@@ -139,6 +143,7 @@ class Kiosk:
         """Every adapter the settings ask for."""
         settings, config, log = self._settings, self._config, self._log
         file = settings.file
+        accounts = Accounts(entry.record for entry in entries)
         clock = Clock(
             rule=settings.hours, tolerance_seconds=file.municipality.clock_tolerance_seconds, log=log
         )
@@ -173,7 +178,7 @@ class Kiosk:
                     log,
                     address=hopper.address,
                     expected_serial=hopper.serial or None,
-                    coins=coins_left(hopper, entries),
+                    coins=coins_left(hopper, accounts),
                     coin_yen=hopper.coin_yen,
                 )
                 for hopper in file.hoppers
@@ -216,6 +221,10 @@ class Kiosk:
             make_crew=partial(self._crew, devices),
             settle_seconds=_SETTLE_SECONDS,
             late_refund_seconds=file.timeouts.refund_after_power_cut_seconds,
+            coin_yen={hopper.address: hopper.coin_yen for hopper in file.hoppers},
+            coins_loaded={hopper.address: hopper.coins_loaded for hopper in file.hoppers},
+            day_ends=settings.day_ends,
+            make_console=partial(_console, settings, devices, log),
             now=now_utc,
         )
 
@@ -247,25 +256,36 @@ def card_acceptance(said: CardReaderSettings) -> Acceptance:
     return Acceptance(issuer_organizations=frozenset(said.issuer_organizations), smartphone_labels=labels)
 
 
-def coins_left(hopper: Hopper, entries: Sequence[Entry]) -> int:
-    """What must still lie in the hopper: a coin whose way is unknown counts as gone."""
-    gone = sum(
-        isinstance(entry.record, r.CoinPayEnded)
-        and entry.record.hopper == hopper.address
-        and entry.record.certainty is not Certainty.NOT_DONE
-        for entry in entries
-    )
-    return max(0, hopper.coins_loaded - gone)
+def coins_left(hopper: Hopper, accounts: Accounts) -> int:
+    """What certainly lies in the hopper: by the books, or as loaded when they know nothing of it yet."""
+    position = accounts.position(hopper.address, hopper.coin_yen)
+    return position.sure_coins if position.known else hopper.coins_loaded
 
 
-async def read_journal(config: Path) -> tuple[Entry, ...]:
+async def read_journal(settings: Settings) -> tuple[Entry, ...]:
     """Every entry, checked. Raises ConfigError, JournalError."""
-    settings = load(config)
     journal = open_journal(settings)
     try:
         return await journal.read()
     finally:
         await journal.close()
+
+
+def day_report(settings: Settings, day: ClosedDay, open_claims_yen: Yen) -> DayReport:
+    """A closed day with the names that stand on its report."""
+    return DayReport(settings.city.name, settings.file.kiosk.urn, day, open_claims_yen)
+
+
+def _console(settings: Settings, devices: Devices, log: Logbook, office: Office) -> ConsoleServer:
+    columns = settings.file.receipt_printer.columns
+    desk = StaffDesk(
+        office=office,
+        receipt=devices.receipt,
+        municipality=devices.municipality,
+        day_slip=lambda day, owed_yen: day_slip(day_report(settings, day, owed_yen), columns=columns),
+    )
+    said = settings.file.console
+    return ConsoleServer(settings.path(said.socket), desk.act, log, group=said.group)
 
 
 def _panel(settings: Settings, log: Logbook) -> GpioPanel:
@@ -336,6 +356,7 @@ def _slip_lines(settings: Settings, slip: PrintSlip, now: datetime) -> Sequence[
             return claim_slip(
                 municipality=settings.city.name,
                 claim_no=slip.claim_no,
+                kiosk=settings.file.kiosk.urn,
                 issued_at=issued_at,
                 yen=slip.owed_yen,
                 where=settings.city.counters,

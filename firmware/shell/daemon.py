@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Protocol
 
 from firmware import __version__, ports
@@ -16,7 +16,7 @@ from firmware.core.recovery import open_visit, recover
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen
 from firmware.core.steps import Step
-from firmware.core.terms import Language
+from firmware.core.terms import Language, Yen
 from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
@@ -24,10 +24,19 @@ from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.lockout import LockoutWatch
 from firmware.shell.notify import ServiceManager
+from firmware.shell.office import Office
 from firmware.shell.outbox import Outbox
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
 from firmware.shell.workers import SpareWorker
+
+
+class Console(Protocol):
+    """Where staff ask the office; open while the kiosk runs."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,8 @@ class Parts:
     """What compose has built. show draws a screen in a language.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
+    coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
+    day_ends: when the business day ends, Japan time.
     """
 
     rules: Rules
@@ -48,6 +59,10 @@ class Parts:
     make_crew: Callable[[PinBuffer, SpareWorker, Callable[[Language], None]], DeviceCrew]
     settle_seconds: float
     late_refund_seconds: float
+    coin_yen: Mapping[int, Yen]
+    coins_loaded: Mapping[int, int]
+    day_ends: time
+    make_console: Callable[[Office], Console]
     now: Callable[[], datetime]
 
 
@@ -101,7 +116,6 @@ class Daemon:
         self._pin = PinBuffer()
         self._spare = SpareWorker(parts.devices.new_worker)
         self._crew = parts.make_crew(self._pin, self._spare, self._speak)
-        self._outbox = Outbox(municipality=parts.devices.municipality, journal=parts.journal, log=log)
         self._settled = asyncio.Event()
         self.runner = Runner(
             rules=parts.rules,
@@ -110,6 +124,25 @@ class Daemon:
             pin=self._pin,
             show=self._show,
             noted=self._noted,
+            log=log,
+        )
+        self.office = Office(
+            entries=entries,
+            book=self.runner.book,
+            journal=parts.journal,
+            noted=self._noted_outside,
+            municipality=parts.devices.municipality,
+            payouts=parts.devices.payouts,
+            coin_yen=parts.coin_yen,
+            trusted=lambda: parts.clock.trusted,
+            now=parts.now,
+            day_ends=parts.day_ends,
+            log=log,
+        )
+        self._outbox = Outbox(
+            municipality=parts.devices.municipality,
+            journal=parts.journal,
+            noted=self.office.note,
             log=log,
         )
 
@@ -139,11 +172,17 @@ class Daemon:
             self._start_devices()
             self._spare.prepare()
             self._outbox.note(entry.record for entry in self._entries)
-            await self._parts.journal.append((r.DaemonStarted(__version__),))
+            started: tuple[r.Record, ...] = (r.DaemonStarted(__version__), *self._first_coins())
+            await self._parts.journal.append(started)
+            self.office.note(started)
             await self._wait_for_coin_devices()
+            console = self._parts.make_console(self.office)
+            undo.push_async_callback(console.close)
+            await console.start()
             undo.callback(manager.stopping)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
+                tasks.create_task(self.office.run(), name="office")
                 tasks.create_task(manager.keep_alive(), name="watchdog")
                 tasks.create_task(self.runner.run(self._recovered), name="runner")
                 manager.ready()
@@ -204,7 +243,18 @@ class Daemon:
         if self._screen is not None:
             self._parts.show(self._screen, language)
 
+    def _first_coins(self) -> Iterator[r.CoinsRefilled]:
+        """What a new hopper was loaded with, said once: from then on the journal knows what lies in it."""
+        for hopper, coin_yen in self._parts.coin_yen.items():
+            if not self.office.accounts.position(hopper, coin_yen).known:
+                coins = self._parts.coins_loaded[hopper]
+                yield r.CoinsRefilled(hopper, coin_yen, coins, "commissioning")
+
+    def _noted_outside(self, records: Sequence[r.Record]) -> None:
+        self._outbox.note(records)
+
     def _noted(self, records: Sequence[r.Record]) -> None:
+        self.office.note(records)
         self._outbox.note(records)
         self._parts.lockout.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):

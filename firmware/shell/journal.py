@@ -2,7 +2,8 @@
 
 WAL with synchronous=FULL is set and read back, triggers refuse UPDATE and DELETE, and each entry
 carries an HMAC over itself and the entry before it, so that a changed bit, a gap or a reordering
-is found. A record is on disk when `append` returns.
+is found; a tail cut off is found by a word beside the file and by the municipality.
+A record is on disk when `append` returns.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ import msgspec
 
 from firmware.core.records import Record
 from firmware.errors import JournalError
+from firmware.shell.journal_head import Head, HeadFile
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -83,8 +85,17 @@ class Journal:
         self._now = now
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._connection: sqlite3.Connection | None = None
-        self._seq = 0
-        self._chain = bytes(32)
+        self._head_file = HeadFile(path.with_name(f"{path.name}.head"), key)
+        self._head = Head(0, bytes(32))
+
+    @property
+    def head(self) -> Head:
+        """The last entry that is certainly on disk."""
+        return self._head
+
+    async def chain_at(self, seq: int) -> bytes:
+        """The chain value of an entry of the open journal; empty if there is none. Raises JournalError."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._chain_at, seq)
 
     async def open(self) -> tuple[Entry, ...]:
         """Open or create, check every entry, return them all.
@@ -124,16 +135,39 @@ class Journal:
             self._assert_pragma(connection, "journal_mode", "wal")
             self._assert_pragma(connection, "synchronous", _FULL)
             connection.executescript(_SCHEMA)
-            entries = tuple(self._checked(connection))
+            entries = self._whole(self._head_file.read(), connection)
             undo.pop_all()
         if entries:
-            self._seq, self._chain = entries[-1].seq, entries[-1].chain
+            self._head = Head(entries[-1].seq, entries[-1].chain)
         self._connection = connection
         return entries
 
     def _read(self) -> tuple[Entry, ...]:
+        # The word about the head first: the kiosk may append meanwhile.
+        said = self._head_file.read()
         with self._named(), closing(_connect(self._path, "ro")) as connection:
-            return tuple(self._checked(connection))
+            return self._whole(said, connection)
+
+    def _whole(self, said: Head | None, connection: sqlite3.Connection) -> tuple[Entry, ...]:
+        """Every entry, checked, up to where the journal once went at least."""
+        entries = tuple(self._checked(connection))
+        if said is None or said.seq == 0:
+            return entries
+        if said.seq > len(entries):
+            missing = (
+                f"entry {said.seq}" if said.seq == len(entries) + 1 else f"{len(entries) + 1} to {said.seq}"
+            )
+            raise JournalError(f"{self._path.name}: its tail is cut off, {missing} missing")
+        if not hmac.compare_digest(entries[said.seq - 1].chain, said.chain):
+            raise JournalError(f"{self._path.name}: entry {said.seq} is not the one that was written")
+        return entries
+
+    def _chain_at(self, seq: int) -> bytes:
+        if self._connection is None:
+            raise JournalError(f"{self._path.name}: is not open")
+        with self._named():
+            row = self._connection.execute("SELECT chain FROM entries WHERE seq = ?", (seq,)).fetchone()
+        return b"" if row is None else bytes(row[0])
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -176,7 +210,7 @@ class Journal:
         if self._connection is None:
             raise JournalError(f"{self._path.name}: is not open")
         at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
-        seq, chain, rows = self._seq, self._chain, []
+        seq, chain, rows = self._head.seq, self._head.chain, []
         for record in records:
             seq += 1
             fields = json.dumps(msgspec.to_builtins(record), sort_keys=True)
@@ -186,12 +220,14 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
             self._connection.execute("COMMIT")
-        self._seq, self._chain = seq, chain
+        self._head = Head(seq, chain)
+        self._head_file.write(self._head)
 
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._head_file.close()
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -59,7 +59,15 @@ class _Posted:
     event: e.Event
 
 
-_Item = _Reported | _Posted | _Key | _Answer
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """written: told whether the entries are on disk now."""
+
+    entries: tuple[r.BookEntry, ...]
+    written: asyncio.Future[bool]
+
+
+_Item = _Reported | _Posted | _Key | _Answer | _Books
 
 _BOUND = get_args(o.BoundOrder)
 
@@ -115,6 +123,12 @@ class Runner:
         """The touch twin of a key; it never types a PIN digit."""
         self._inbox.put_nowait(_Key(key, touched=True))
 
+    async def book(self, entries: Sequence[r.BookEntry]) -> bool:
+        """Enter all of this in the books; False, and nothing entered, while it may not be."""
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(_Books(tuple(entries), written))
+        return await written
+
     async def run(self, start: Callable[[], Step]) -> None:
         """Run until cancelled. start is called with the facts of that moment known.
 
@@ -135,6 +149,8 @@ class Runner:
         """
         while self.state is not None and not self._inbox.empty():
             item = self._inbox.get_nowait()
+            if isinstance(item, _Books):
+                item.written.set_result(False)
             if isinstance(item, _Posted):
                 done = step(self.state, item.event, self.facts, self._rules)
                 await self._journal.append(done.records)
@@ -161,8 +177,12 @@ class Runner:
 
     async def _one(self, item: _Item) -> None:
         event = self._event(item)
-        if event is not None and self.state is not None:
-            await self._take(step(self.state, event, self.facts, self._rules))
+        if event is None or self.state is None:
+            return
+        done = step(self.state, event, self.facts, self._rules)
+        await self._take(done)
+        if isinstance(item, _Books) and not item.written.done():
+            item.written.set_result(done.records[: len(item.entries)] == item.entries)
 
     def _event(self, item: _Item) -> e.Event | None:
         match item:
@@ -173,6 +193,8 @@ class Runner:
                 return event
             case _Key():
                 return self._key_event(item)
+            case _Books(entries=entries):
+                return e.Booked(entries)
             case _Answer(order=order, event=event, task=task):
                 if isinstance(order, _BOUND) and self._bound.get(order) is not task:
                     self._log(EventId.LATE_ANSWER_DROPPED, answer=type(event).__name__)

@@ -44,12 +44,16 @@ class Visit:
 
 @dataclass(slots=True)
 class Books:
-    """The journal, folded. told: municipality's answers by order and subject."""
+    """The journal, folded. told: the municipality's answers by order and subject.
+
+    compared: what differs, by day.
+    """
 
     visits: dict[str, Visit] = field(default_factory=lambda: defaultdict(Visit))
     unclaimed: int = 0
     suspected: int = 0
     unsure_payouts: int = 0
+    compared: list[str] = field(default_factory=list)
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
@@ -106,6 +110,8 @@ def _enter(books: Books, entry: dict[str, Any]) -> None:  # noqa: C901, PLR0912 
         case "VisitEnded":
             visit.ended += 1
             visit.reason = entry["reason"]
+        case "DayCompared":
+            books.compared.append(" ".join(entry["differences"]))
         case "MunicipalityTold":
             books.told[entry["order_id"], entry["subject"]] += 1
         case _:

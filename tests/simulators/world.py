@@ -233,6 +233,7 @@ class World:
             "journal": {"path": "journal.db", "key_file": "journal.key"},
             "screen": {"port": self._screen_port},
             "coins": {"device": self.coins.path},
+            "console": {"socket": str(self._sockets / "console")},
             "hoppers": {"coins_loaded": self.coins.hopper_coins},
             "document_printer": {
                 "uri": self.printer.uri,
@@ -258,6 +259,7 @@ class World:
         self.config.write_text(tomli_w.dumps(table), encoding="utf-8")
         profile = tomllib.loads((CONFIG / "shibukawa.toml").read_text(encoding="utf-8"))
         profile["hours"] |= {"opens": self._hours[0], "closes": self._hours[1]}
+        profile["settlement"] = {"day_ends": self._hours[1]}
         (self.directory / "profile.toml").write_text(tomli_w.dumps(profile), encoding="utf-8")
         key = self.directory / "journal.key"
         if not key.exists():
@@ -342,12 +344,13 @@ class World:
             raise
 
     async def journal_lines(self) -> tuple[int, list[str], str]:
-        """`madoguchi journal`: exit status, JSON lines, complaints."""
+        """`madoguchi journal export`: exit status, JSON lines, complaints."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "firmware",
             "journal",
+            "export",
             "--config",
             str(self.config),
             cwd=REPOSITORY,

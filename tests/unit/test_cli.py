@@ -38,6 +38,7 @@ def config(tmp_path: Path) -> Path:
     table["kiosk"]["profiles"] = [str(CONFIG / "shibukawa.toml")]
     table["journal"] = {"path": "journal.db", "key_file": "journal.key"}
     table["screen"]["port"] = 0
+    table["console"]["socket"] = str(tmp_path / "console")
     table["municipality"] |= {
         "ca_file": "authority.pem",
         "certificate_file": "kiosk/certificate.pem",
@@ -65,7 +66,7 @@ def write_journal(config: Path, records: Iterable[r.Record]) -> Path:
 
 
 def run(command: str, config: Path) -> int:
-    return main([command, "--config", str(config)])
+    return main([*command.split(), "--config", str(config)])
 
 
 def test_a_good_configuration_is_said_to_be_good(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +94,7 @@ def test_a_bad_configuration_ends_with_ex_config(
 
 def test_the_journal_is_printed_as_json_lines(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_journal(config, (r.DaemonStarted("1"), r.CoinUnclaimed(100, 7, 1)))
-    assert 0 == run("journal", config)
+    assert 0 == run("journal export", config)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert ["DaemonStarted", "CoinUnclaimed"] == [line["record"] for line in lines]
 
@@ -104,7 +105,7 @@ def test_a_broken_chain_ends_with_ex_ioerr_and_prints_no_entry(
     path = write_journal(config, (r.DaemonStarted("1"), r.CoinUnclaimed(100, 7, 1)))
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.executescript("DROP TRIGGER entries_never_change; UPDATE entries SET at = '2026' WHERE seq = 2")
-    assert EXIT_JOURNAL == run("journal", config) == 74
+    assert EXIT_JOURNAL == run("journal export", config) == 74
     captured = capsys.readouterr()
     assert ("", "madoguchi: journal: journal.db: entry 2 does not match its chain\n") == captured
 
@@ -113,7 +114,7 @@ def test_books_that_do_not_balance_end_with_ex_ioerr(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_journal(config, (r.VisitBegan(A), r.CoinTaken(A, 100, 7, 1), r.VisitEnded(A, None)))
-    assert EXIT_JOURNAL == run("journal", config)
+    assert EXIT_JOURNAL == run("journal export", config)
     expected = "madoguchi: journal: visit aaaaaaaa: ended with 100 yen nobody owns\n"
     assert expected == capsys.readouterr().err
 
@@ -133,7 +134,7 @@ def test_what_the_journal_needs_and_is_not_there_is_named(
     key_file.unlink()
     if key is not None:
         key_file.write_bytes(key)
-    assert status == run("journal", config)
+    assert status == run("journal export", config)
     assert capsys.readouterr().err.endswith(complaint)
 
 
@@ -174,7 +175,7 @@ def test_a_kiosk_told_to_stop_twice_stops_once_and_cleanly(config: Path) -> None
     assert 0 == kiosk.returncode
     assert "daemon-stopped" == events(standard_error)[-1]["event"]
     assert events(standard_error)[-1] == json.loads(standard_error.splitlines()[-1])
-    assert 0 == run("journal", config)
+    assert 0 == run("journal export", config)
 
 
 def test_an_unforeseen_error_ends_with_ex_software_and_without_its_text(config: Path) -> None:

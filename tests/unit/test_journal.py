@@ -17,6 +17,7 @@ from firmware.core import records as r
 from firmware.core.records import Record
 from firmware.core.states import EndReason, PayoutPurpose, Slip
 from firmware.core.terms import Certainty, CertificateKind, OrderId, Strike, VisitId
+from firmware.core.totals import ClaimTotal, DayTotals, PlaceTotal, SoldTotal
 from firmware.errors import JournalError
 from firmware.shell.journal import Entry, Journal
 
@@ -24,6 +25,22 @@ KEY = b"0123456789abcdef"
 A = VisitId("a" * 32)
 ORDER = OrderId(f"{A}-1")
 NOW = datetime(2026, 11, 1, 12, 0, 0, 123_000, tzinfo=UTC)
+TOTALS = DayTotals(
+    visits=2,
+    sold=(SoldTotal(CertificateKind.INKAN, 1, 2, 600),),
+    taken_yen=1500,
+    fees_yen=600,
+    paid_out_yen=100,
+    claims_yen=700,
+    unclaimed_yen=100,
+    claims_settled_yen=0,
+    suspects=1,
+    issued=(ORDER,),
+    given_back=(),
+    uncertain=(ORDER,),
+    claims=(ClaimTotal("AAAA-AAAA", ORDER, 700),),
+    cash=(PlaceTotal(None, 500, 3, 0, 0, 0, -1), PlaceTotal(3, 100, 19, 1, 20, 0, 0)),
+)
 EVERY: tuple[Record, ...] = (
     r.DaemonStarted("0.1.0"),
     r.VisitBegan(A),
@@ -52,6 +69,13 @@ EVERY: tuple[Record, ...] = (
     r.VisitEnded(A, EndReason.POWER_CUT),
     r.VisitEnded(A, None),
     r.MunicipalityTold(ORDER, "refund", accepted=True),
+    r.ClaimSettled("AAAA-AAAA", 400, "uid:1000"),
+    r.CoinsRefilled(3, 100, 50, "uid:1000"),
+    r.CoinsCollected(None, 500, 12, "uid:0"),
+    r.CoinsCounted(None, 100, 0, "uid:0"),
+    r.DayClosed("2026-11-25", "2026-11-25T23:00:00.000+09:00"),
+    r.DaySettled("2026-11-25", "2026-11-25T23:00:00.000+09:00", TOTALS),
+    r.DayCompared("2026-11-25", matched=False, differences=("fees:600:300",)),
     r.CardStrike(A, Strike.WRONG_PIN),
 )
 

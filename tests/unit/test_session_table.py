@@ -81,6 +81,7 @@ ALLOWED_FROM_FIRMWARE = {
     "firmware/municipality": ("firmware.core", "firmware.ports", "firmware.errors", "firmware.logbook"),
     "firmware/documents": ("firmware.core", "firmware.ports", "firmware.errors", "firmware.logbook"),
     "firmware/screen": ("firmware.core", "firmware.ports", "firmware.errors", "firmware.logbook"),
+    "firmware/console": ("firmware.core", "firmware.ports", "firmware.errors", "firmware.logbook"),
     "firmware/shell": (
         "firmware.core",
         "firmware.ports",
