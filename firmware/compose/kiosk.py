@@ -21,6 +21,7 @@ from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, JsonLog, Logbook
+from firmware.municipality.challenge import PREFIX
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
@@ -155,6 +156,7 @@ class Kiosk:
                 reconnect_seconds=file.card_reader.reconnect_seconds,
                 now=now_utc,
                 acceptance=card_acceptance(file.card_reader),
+                domain=PREFIX,
             ),
             keypad=MatrixKeypad(
                 row_pins=file.keypad.row_pins,

@@ -31,11 +31,13 @@ REFUSALS = {
 }
 
 MOST_CERTIFICATE_BYTES = 4096
-MOST_READS = 64
-MOST_PARTS = 16
+MOST_READS = 32
+MOST_PARTS = 4
 """Of one answer given piece by piece. A card that goes on for ever must not hold the reader."""
 
-_NO_CARD_YET = (0, 0x6F00)
+_NOT_AWAKE = (0, 0x6F00)
+"""So some cards answer to the first command after power-up."""
+
 _ABSENT = (0x6A82, 0x6982, 0x6986, 0x6B00)
 """Answers of a file that is not there, holds nothing or may not be read."""
 
@@ -60,15 +62,13 @@ def card_kind(
     transmit: Transmit, atr: Callable[[], bytes], smartphone_labels: frozenset[bytes]
 ) -> tuple[CardKind, CardProfile | None]:
     """What lies there, told by its application and token label; the profile if it has such an application."""
-    answered = False
     for profile in PROFILES:
         command = apdu.select_application(profile.aid)
         reply = parse_reply(transmit(command))
-        if reply.status_word in _NO_CARD_YET and not answered:  # so some cards answer right after power-up
+        if reply.status_word in _NOT_AWAKE:
             reply = parse_reply(transmit(command))
-            if reply.status_word in _NO_CARD_YET:
-                raise CardUnusable(CardRefusal.UNREADABLE)
-        answered = True
+        if reply.status_word in _NOT_AWAKE:
+            raise CardUnusable(CardRefusal.UNREADABLE)
         if reply.is_ok:
             token = _read(transmit, profile, File.TOKEN, LABEL_BYTES)
             return _labelled(profile, token, smartphone_labels), profile

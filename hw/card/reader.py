@@ -30,6 +30,7 @@ class PcscCardReader:
     reconnect_seconds: longest pause between two attempts to reach pcscd.
     now: aware; judges the certificate's dates.
     acceptance: which cards are taken.
+    domain: what every message that is signed here begins with, so that no card signs anything else.
 
     The environment variable PCSCLITE_CSOCK_NAME is read by libpcsclite itself. `stats` counts sessions,
     APDUs and bytes.
@@ -44,12 +45,14 @@ class PcscCardReader:
         reconnect_seconds: float,
         now: Callable[[], datetime],
         acceptance: Acceptance,
+        domain: bytes,
     ) -> None:
         self.stats = CardStats()
         self._log = log
         self._apdu_timeout_seconds = apdu_timeout_seconds
         self._now = now
         self._acceptance = acceptance
+        self._domain = domain
         self._monitor = ReaderMonitor(
             reader_name=reader_name, reconnect_seconds=reconnect_seconds, tell=self._tell_from_thread
         )
@@ -93,8 +96,13 @@ class PcscCardReader:
         return reading
 
     async def sign(self, pin: bytearray, message: bytes) -> CardSignature:
-        """See `firmware.ports.CardReader.sign`. Raises ValueError for a pin that is not 4 digits."""
+        """See `firmware.ports.CardReader.sign`.
+
+        Raises ValueError for a pin that is not 4 digits or a message of another domain, before any command.
+        """
         try:
+            if not message.startswith(self._domain):
+                raise ValueError("the message is not of this kiosk's domain")
             return await self._watched(self._sign_blocking, pin, message)
         except PinWrong as error:
             self._log(EventId.PIN_REFUSED, tries_left=error.tries_left)
@@ -123,13 +131,21 @@ class PcscCardReader:
         """End the session, both threads and the watch; returns also when a command is stuck."""
         self._report = None
         if self._watching is not None:
-            while not self._watching.done():
-                self._monitor.stop()
-                await asyncio.wait({self._watching}, timeout=CANCEL_AGAIN_SECONDS)
+            await self._stop_watching(self._watching)
             self._watching = None
             await self.release()
-        await self._monitor_thread.close()
+        await self._monitor_thread.close(timeout_seconds=self._apdu_timeout_seconds)
         await self._worker.close(timeout_seconds=self._apdu_timeout_seconds)
+
+    async def _stop_watching(self, watching: asyncio.Future[None]) -> None:
+        """A pcscd that hangs is not waited for: its thread ends with the process."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._apdu_timeout_seconds
+        cancelling = OneThread("card-cancel")
+        while not watching.done() and loop.time() < deadline:
+            stop = asyncio.ensure_future(cancelling.run(self._monitor.stop))
+            await asyncio.wait({watching, stop}, timeout=CANCEL_AGAIN_SECONDS)
+        await cancelling.close(timeout_seconds=0.0)
 
     # --- in the worker thread
 

@@ -37,7 +37,8 @@ from tests.simulators.card.personalise import CardIssuer
 scard: Any = untyped_scard
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-MESSAGE = b"madoguchi-card-auth-v1 and the challenge"
+DOMAIN = b"madoguchi-card-auth-v1"
+MESSAGE = DOMAIN + b" and the challenge"
 ABSENT = ReaderLevel()
 EMPTY = ReaderLevel(working=True)
 PRESENT = ReaderLevel(working=True, card_present=True)
@@ -50,6 +51,17 @@ ACCEPTANCE = Acceptance(
 
 READ_APDUS, SELECT_PIN, VERIFY, SELECT_KEY, SIGN = 10, 11, 12, 13, 14
 """Where the commands stand for the certificate of the test cards, counted from 1."""
+
+ATRS = (
+    "3B888001000041E0B381A1003B",
+    "3B888001004B51FF0081D100BC",
+    "3B888001004B51FFB381D1000F",
+    "3B88800112345678B381A10092",  # a reader that puts the card's random number there
+    "3BDA13FF8131FB468012392F31C173C601C03B",
+    "3BC5FF8131FB458073C6010000",
+    "3BE000FF8131FE4514",  # known as the old card's
+)
+"""Seen on My Number Cards by contactless and contact readers, and two that nobody may decide by."""
 
 VERIFY_WITH_DIGITS = re.compile(rb"\x00\x20\x00\x80\x04[0-9]{4}")
 
@@ -83,6 +95,7 @@ class Bench:
             reconnect_seconds=0.2,
             now=lambda: NOW,
             acceptance=ACCEPTANCE,
+            domain=DOMAIN,
         )
         self.reader.start(self.report)
 
@@ -126,6 +139,8 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     issuer.personalise(cards / "hanako", valid_from=begins, pin="9876")
     issuer.personalise(cards / "expired", valid_from=begins, valid_days=29)
     issuer.personalise(cards / "not_yet", valid_from=NOW + timedelta(days=1))
+    for number, atr in enumerate(ATRS):
+        issuer.personalise(cards / f"atr_{number}", valid_from=begins, atr=atr)
     issuer.personalise(cards / "next", valid_from=begins, next_card=True)
     issuer.personalise(cards / "next_in_der", valid_from=begins, next_card=True, ecdsa_in_der=True)
     CardIssuer("JPKI-OTHER").personalise(cards / "foreign", valid_from=begins)
@@ -259,6 +274,15 @@ async def test_a_card_with_manners_of_its_own_is_read_and_signs_all_the_same(
     signed = await bench.reader.sign(pin(), MESSAGE)
     assert is_signed_by(reading, signed.signature, MESSAGE)
     assert 1 == (await bench.stand.state())["verify_count"]
+    await bench.take_away()
+
+
+@pytest.mark.parametrize("number", range(len(ATRS)))
+async def test_a_my_number_card_is_known_by_its_application_whatever_its_atr(
+    bench: Bench, number: int
+) -> None:
+    await bench.lay_down(f"atr_{number}")
+    assert 3 == (await bench.reader.read()).tries_left
     await bench.take_away()
 
 
@@ -699,6 +723,53 @@ async def test_a_reader_unplugged_and_plugged_in_again_is_told_once_each(bench: 
     assert ["card-read", "card-reader-gone", "card-reader-back"] == bench.log
     await bench.reader.read()
     await bench.reader.sign(pin(), MESSAGE)
+
+
+async def test_a_pcscd_that_hangs_ends_the_visit_and_is_used_again_when_it_goes_on(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    before = await bench.stand.state()
+    await bench.reader.read()
+    await bench.stand.freeze_pcscd()
+    entry = pin()
+    with pytest.raises(CardGone):
+        await bench.reader.sign(entry, MESSAGE)
+    assert bytearray(4) == entry
+    assert ABSENT == bench.levels[-1]
+    with pytest.raises(DeviceGone):
+        await bench.reader.read()
+    await bench.reader.release()
+    await bench.stand.thaw_pcscd()
+    await bench.becomes(PRESENT)
+    assert 3 == (await bench.reader.read()).tries_left
+    assert before["verify_count"] == (await bench.stand.state())["verify_count"]
+
+
+async def test_the_reader_is_closed_although_pcscd_hangs(card_stand: CardStand) -> None:
+    bench = Bench(card_stand)
+    await bench.lay_down("taro")
+    await bench.reader.release()
+    await card_stand.freeze_pcscd()
+    try:
+        async with asyncio.timeout(20):
+            await bench.reader.close()
+    finally:
+        await card_stand.thaw_pcscd()
+
+
+@pytest.mark.parametrize("message", [b"", b"pay 1,000,000 yen", MESSAGE[1:]])
+async def test_a_message_of_another_domain_is_signed_by_no_card_and_costs_no_try(
+    bench: Bench, message: bytes
+) -> None:
+    await bench.lay_down("taro")
+    before = await bench.stand.state()
+    await bench.reader.read()
+    entry = pin()
+    with pytest.raises(ValueError, match="not of this kiosk's domain"):
+        await bench.reader.sign(entry, message)
+    assert bytearray(4) == entry
+    after = await bench.stand.state()
+    assert before["verify_count"] == after["verify_count"]
+    assert before["signatures"] == after["signatures"]
 
 
 async def test_pcscd_killed_during_verify_leaves_the_pin_in_doubt_and_it_is_not_sent_again(

@@ -186,6 +186,7 @@ async def session_alone(stand: CardStand, name: str) -> tuple[Exchange, int]:
         reconnect_seconds=0.5,
         now=lambda: datetime.now(UTC),
         acceptance=Acceptance(),
+        domain=b"what the card signs",
     )
     reader.start(report)
     try:

@@ -49,6 +49,8 @@ class Inside:
             "remove": self.remove,
             "insert_in_other": self.insert_in_other,
             "remove_from_other": self.remove_from_other,
+            "freeze_pcscd": self.freeze_pcscd,
+            "thaw_pcscd": self.thaw_pcscd,
             "unplug": self.unplug,
             "plug": self.plug,
             "state": self.state,
@@ -130,6 +132,18 @@ class Inside:
                 self._pcscd.kill()
             await self._pcscd.wait()
             self._pcscd = None
+        return {}
+
+    async def freeze_pcscd(self) -> dict[str, Any]:
+        """pcscd hangs: it takes connections and answers nothing."""
+        if self._pcscd is not None:
+            self._pcscd.send_signal(signal.SIGSTOP)
+        return {}
+
+    async def thaw_pcscd(self) -> dict[str, Any]:
+        """pcscd goes on."""
+        if self._pcscd is not None:
+            self._pcscd.send_signal(signal.SIGCONT)
         return {}
 
     async def restart_pcscd(self) -> dict[str, Any]:

@@ -119,10 +119,12 @@ def load(folder: Path, variant: str = "") -> tuple[Character, dict[str, Any]]:
     fixed = {name: settings.pop(name) for name in ("extended", "ecdsa_in_der") if name in settings}
     if kind not in TOKEN_LABELS:
         return BUILT_IN[kind], settings
+    shipped = JUKI_ATR if kind == "juki" else TYPE_B_ATR
+    atr = bytes.fromhex(settings.pop("atr", "")) or shipped
     signing = (folder / "signing_certificate.der").exists()
     character = Character(
         kind,
-        JUKI_ATR if kind == "juki" else TYPE_B_ATR,
+        atr,
         (folder / "certificate.der").read_bytes() if present else b"",
         (folder / "ca.der").read_bytes(),
         _key(folder / "key.pem"),

@@ -102,6 +102,14 @@ class CardStand:
         """End pcscd as a crash does; the card stays where it is."""
         await self._ask("kill_pcscd")
 
+    async def freeze_pcscd(self) -> None:
+        """pcscd hangs: it takes connections and answers nothing."""
+        await self._ask("freeze_pcscd")
+
+    async def thaw_pcscd(self) -> None:
+        """pcscd goes on."""
+        await self._ask("thaw_pcscd")
+
     async def restart_pcscd(self) -> None:
         """Start pcscd again; returns when it takes connections."""
         await self._ask("restart_pcscd")
