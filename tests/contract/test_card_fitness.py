@@ -26,7 +26,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CardStand,
     issuer.personalise(cards / "taro")
     issuer.personalise(cards / "expired", valid_from=NOW - timedelta(days=30), valid_days=29)
     issuer.personalise(cards / "not_yet", valid_from=NOW + timedelta(days=2))
-    issuer.personalise(cards / "very_slow", delay_ms=1100)
+    issuer.personalise(cards / "very_slow", delay_ms=250)
     stand = CardStand(tmp_path_factory.mktemp("stand"), cards)
     asyncio.run(stand.start())
     os.environ.update(stand.environment)
