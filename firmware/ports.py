@@ -109,11 +109,14 @@ class CoinsSuspect:
     """The acceptor saw more events than it kept, or kept a coin without credit: staff must look.
 
     lost: events that cannot be reconstructed, 0 if none; code: the device's error code or 0.
+    coins: how many coins it counted in that nobody was told of, None where it keeps no such count;
+    for staff to look for, never a credit.
     """
 
     lost: int
     code: int
     mark: CoinMark
+    coins: int | None = None
 
 
 class CoinAcceptor(Protocol):
@@ -128,8 +131,14 @@ class CoinAcceptor(Protocol):
         report: ReportLevel,
         coin: Callable[[CoinAccepted | CoinsSuspect], None],
         seen: CoinMark | None,
+        *,
+        was_open: bool = False,
     ) -> None:
-        """Watch the acceptor; reports AcceptorLevel and every coin, also orphans since seen."""
+        """Watch the acceptor; reports AcceptorLevel and every coin, also orphans since seen.
+
+        was_open: by the journal its slot was open when the last process ended. Where the acceptor cannot
+        tell what came then (it lost its power too, or has no memory), CoinsSuspect is reported.
+        """
 
     async def accept(self, denominations: frozenset[Yen]) -> None:
         """Open the slot for these coins only. Raises DeviceGone."""

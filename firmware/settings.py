@@ -48,10 +48,17 @@ class Kiosk(_Section, frozen=True, kw_only=True):
 
 
 class JournalFile(_Section, frozen=True, kw_only=True):
-    """key_file: at least 16 random bytes that chain the entries; a credential, never in the repository."""
+    """key_file: at least 16 random bytes that chain the entries; a credential, never in the repository.
+
+    minimum_free_mib: less room on its file system keeps the kiosk out of service; checked every
+    check_seconds. retry_seconds: between looks whether a journal that failed can be written again.
+    """
 
     path: str
     key_file: str
+    minimum_free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 64
+    check_seconds: Seconds = 10.0
+    retry_seconds: Seconds = 10.0
 
 
 class Screen(_Section, frozen=True, kw_only=True):
@@ -126,21 +133,54 @@ class Panel(_Section, frozen=True, kw_only=True):
     debounce_seconds: Seconds = 0.03
 
 
-class Coins(_Section, frozen=True, kw_only=True):
-    """device: the tty of the ccTalk bus. serial: the commissioned acceptor, 0 for any.
+class PulseCoin(_Section, frozen=True, kw_only=True):
+    """What one coin says: how many pulses mean how many yen."""
 
-    withdrawn_codes: error codes by which a coin already credited may have left through the entry.
+    pulses: Annotated[int, Meta(ge=1, le=50)]
+    yen: Coin
+
+
+class PulseAcceptor(_Section, frozen=True, kw_only=True):
+    """A pulse acceptor on two GPIO pins instead of a ccTalk one; levels are electrical.
+
+    pulse_level: of the pulse line during a pulse. inhibit_level: at which no coin is taken; an outside
+    resistor must hold the inhibit line there. gap_seconds: the longest pause between two pulses of a coin.
+    """
+
+    pulse_pin: Pin
+    pulse_level: Level = 0
+    pull: Annotated[str, Meta(pattern="^(up|down|floating)$")] = "up"
+    inhibit_pin: Pin
+    inhibit_level: Level
+    coins: Annotated[list[PulseCoin], Meta(min_length=1, max_length=8)]
+    shortest_seconds: Seconds = 0.015
+    longest_seconds: Seconds = 0.15
+    gap_seconds: Seconds = 0.25
+    bounce_seconds: Seconds = 0.003
+
+
+class Coins(_Section, frozen=True, kw_only=True):
+    """device: the tty of the ccTalk bus. serial, manufacturer, product: the commissioned acceptor, 0 or
+    empty for any.
+
+    suspect_codes: error codes after which a coin may be in the machine without credit, instead of the
+    standard's. withdrawn_codes: error codes by which a coin already credited may have left through the
+    entry. pulse: takes the place of the ccTalk acceptor; hoppers stay on the bus.
     """
 
     device: str
     baud: int = 9600
     serial: Annotated[int, Meta(ge=0, le=0xFFFFFF)] = 0
+    manufacturer: Annotated[str, Meta(max_length=40)] = ""
+    product: Annotated[str, Meta(max_length=40)] = ""
     denominations_yen: Annotated[list[Coin], Meta(min_length=1)]
+    suspect_codes: list[Annotated[int, Meta(ge=1, le=255)]] | None = None
     withdrawn_codes: list[Annotated[int, Meta(ge=1, le=255)]] = msgspec.field(
         default_factory=lambda: sorted(WITHDRAWN_CODES)
     )
     drain_seconds: Seconds = 2.0
     poll_seconds: Seconds = 0.2
+    pulse: PulseAcceptor | None = None
 
 
 class Hopper(_Section, frozen=True, kw_only=True):
@@ -473,6 +513,9 @@ def _check_machine(path: Path, file: KioskFile) -> None:
         panel.buzzer_pin,
         *(sensor.pin for sensor in (panel.door, panel.paper, panel.change)),
     ]
+    if (pulse := file.coins.pulse) is not None:
+        pins += [pulse.pulse_pin, pulse.inhibit_pin]
+        _check_pulse(path.name, file.coins, pulse)
     if shared := sorted({pin for pin in pins if pins.count(pin) > 1}):
         raise ConfigError(
             f"{path.name}: keypad, panel: GPIO {shared[0]} is used twice; expected one wire a pin"
@@ -492,6 +535,50 @@ def _check_lockout(name: str, lockout: Lockout) -> None:
             f"{name}: lockout.forget_seconds: {lockout.forget_seconds:g} is less than the longest wait;"
             f" expected at least {longest_seconds:g}"
         )
+
+
+def _check_pulse(machine: str, coins: Coins, pulse: PulseAcceptor) -> None:
+    where = f"{machine}: coins.pulse"
+    if coins.serial or coins.manufacturer or coins.product:
+        raise ConfigError(
+            f"{where}: a pulse acceptor has no serial number, manufacturer or product; expected none"
+        )
+    yen_of = {coin.pulses: coin.yen for coin in pulse.coins}
+    if len(yen_of) != len(pulse.coins):
+        raise ConfigError(f"{where}.coins: a number of pulses is there twice; expected one coin a number")
+    if set(yen_of.values()) != set(coins.denominations_yen):
+        raise ConfigError(
+            f"{where}.coins: {sorted(set(yen_of.values()))} yen; expected coins.denominations_yen, since it"
+            " takes all of its coins or none"
+        )
+    if misread := misread_coin(yen_of):
+        raise ConfigError(
+            f"{where}.coins: several coins close together may make {misread} pulses and not be worth"
+            f" {yen_of[misread]} yen; expected numbers that no other coins add up to"
+        )
+    if not pulse.bounce_seconds < pulse.shortest_seconds < pulse.longest_seconds:
+        raise ConfigError(f"{where}: expected bounce_seconds below shortest_seconds below longest_seconds")
+    if pulse.gap_seconds <= pulse.bounce_seconds:
+        raise ConfigError(f"{where}.gap_seconds: expected more than bounce_seconds")
+
+
+def misread_coin(yen_of: Mapping[int, Yen]) -> int | None:
+    """A number of pulses that other coins in a row may add up to with another worth; None if none does.
+
+    yen_of: the worth of a coin by its number of pulses. Coins that follow each other within the gap read
+    as one.
+    """
+    worths: dict[int, set[Yen]] = {0: {0}}
+    for pulses in range(1, max(yen_of) + 1):
+        worths[pulses] = {
+            worth + yen
+            for number, yen in yen_of.items()
+            if number <= pulses
+            for worth in worths[pulses - number]
+        }
+        if pulses in yen_of and worths[pulses] != {yen_of[pulses]}:
+            return pulses
+    return None
 
 
 def _fees(name: str, profile: ProfileFile) -> tuple[Fee, ...]:
@@ -515,6 +602,11 @@ def _check_money(machine: str, file: KioskFile, profile: str, fees: Sequence[Fee
     if shared := sorted({address for address in addresses if addresses.count(address) > 1}):
         raise ConfigError(
             f"{machine}: hoppers: address {shared[0]} is there twice; expected one hopper an address"
+        )
+    if untold := sorted(set(file.coins.withdrawn_codes) - set(file.coins.suspect_codes or range(256))):
+        raise ConfigError(
+            f"{machine}: coins.withdrawn_codes: {untold[0]} is not among coins.suspect_codes;"
+            " expected codes that are told"
         )
     coin_yen = min(hopper.coin_yen for hopper in file.hoppers)
     for hopper in file.hoppers:

@@ -19,7 +19,7 @@ from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
 from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
-from firmware.errors import ConfigError
+from firmware.errors import ConfigError, JournalError
 from firmware.logbook import EventId, JsonLog, Logbook
 from firmware.municipality.challenge import PREFIX
 from firmware.municipality.client import HttpsMunicipality
@@ -27,7 +27,8 @@ from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
 from firmware.settings import CardReader as CardReaderSettings
-from firmware.settings import Hopper, Sensor, Settings, load
+from firmware.settings import Coins, Hopper, Sensor, Settings, load
+from firmware.settings import PulseAcceptor as PulseSettings
 from firmware.shell.clock import Clock, now_utc
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.daemon import Daemon, Parts
@@ -35,14 +36,21 @@ from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.last_words import last_words, no_strays
 from firmware.shell.lockout import LockoutWatch
+from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
 from firmware.shell.pin import PinBuffer
+from firmware.shell.stranded import wait_stranded
 from firmware.shell.workers import SpareWorker
 from hw.card import PROFILES, Acceptance, PcscCardReader, label
 from hw.coin.acceptor import CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
+from hw.coin.event_buffer import SUSPECT_CODES
 from hw.coin.hopper import CcTalkHopper
+from hw.coin.identity import Commissioned
+from hw.coin.pulse_acceptor import PulseAcceptor
+from hw.coin.pulse_wires import PulsePins
+from hw.coin.pulses import PulseTiming
 from hw.keypad.keypad import MatrixKeypad
 from hw.panel.panel import GpioPanel
 from hw.panel.wires import SensorPin
@@ -64,22 +72,35 @@ async def run_kiosk(config: Path) -> None:
 async def _run(config: Path, settings: Settings, log: Logbook) -> None:
     log(EventId.CONFIG_LOADED, version=__version__)
     async with AsyncExitStack() as undo:
-        journal = open_journal(settings)
+        journal, medium = open_journal(settings), journal_medium(settings, log)
         undo.push_async_callback(journal.close)
-        entries = await journal.open()
+        manager = ServiceManager()
+
+        def touched(key: KeypadKey) -> None:
+            if daemon is not None:
+                daemon.runner.touch(key)
+
+        daemon: Daemon | None = None
+        screen = screen_server(settings, log, touched)
+        language = settings.rules.languages[0]
+        async with AsyncExitStack() as waiting:
+            try:
+                entries = await journal.open()
+            except JournalError:
+                if not await medium.takes_writes():
+                    waiting.push_async_callback(screen.close)
+                    await screen.start()
+                    show = partial(screen.show, language=language)
+                    await wait_stranded(None, show=show, medium=medium, manager=manager, log=log)
+                raise
         bus = CcTalkBus(
             log, path=str(settings.path(settings.file.coins.device)), baud=settings.file.coins.baud
         )
         undo.callback(bus.close)
-
-        def touched(key: KeypadKey) -> None:
-            daemon.runner.touch(key)
-
-        screen = screen_server(settings, log, touched)
         kiosk = Kiosk(settings, config, log)
-        daemon = Daemon(kiosk.parts(entries, journal, bus, screen), entries, log)
+        daemon = Daemon(kiosk.parts(entries, journal, medium, bus, screen), entries, log)
         log(EventId.DAEMON_STARTED, version=__version__)
-        await daemon.run(ServiceManager())
+        await daemon.run(manager)
 
 
 def open_journal(settings: Settings) -> Journal:
@@ -92,6 +113,18 @@ def open_journal(settings: Settings) -> Journal:
     if len(key) < 16:
         raise ConfigError(f"journal.key_file: {key_file} has {len(key)} bytes; expected at least 16")
     return Journal(settings.path(settings.file.journal.path), key)
+
+
+def journal_medium(settings: Settings, log: Logbook) -> Medium:
+    """The file system that the journal lies on."""
+    said = settings.file.journal
+    return Medium(
+        settings.path(said.path).parent,
+        minimum_free_mib=said.minimum_free_mib,
+        check_seconds=said.check_seconds,
+        retry_seconds=said.retry_seconds,
+        log=log,
+    )
 
 
 def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey], None]) -> ScreenServer:
@@ -139,7 +172,12 @@ class Kiosk:
         self._log = log
 
     def parts(
-        self, entries: Sequence[Entry], journal: Journal, bus: CcTalkBus, screen: ScreenServer
+        self,
+        entries: Sequence[Entry],
+        journal: Journal,
+        medium: Medium,
+        bus: CcTalkBus,
+        screen: ScreenServer,
     ) -> Parts:
         """Every adapter the settings ask for."""
         settings, config, log = self._settings, self._config, self._log
@@ -167,13 +205,7 @@ class Kiosk:
                 double_strike_seconds=file.keypad.double_strike_seconds,
                 log=log,
             ),
-            acceptor=CcTalkAcceptor(
-                bus,
-                log,
-                expected_serial=file.coins.serial or None,
-                poll_seconds=file.coins.poll_seconds,
-                drain_seconds=file.coins.drain_seconds,
-            ),
+            acceptor=_acceptor(settings.file.coins, bus, log),
             payouts={
                 hopper.address: CcTalkHopper(
                     bus,
@@ -217,6 +249,7 @@ class Kiosk:
                 now=now_utc,
             ),
             journal=journal,
+            medium=medium,
             show=screen.show,
             start_screen=screen.start,
             close_screen=screen.close,
@@ -288,6 +321,41 @@ def _console(settings: Settings, devices: Devices, log: Logbook, office: Office)
     )
     said = settings.file.console
     return ConsoleServer(settings.path(said.socket), desk.act, log, group=said.group)
+
+
+def _acceptor(coins: Coins, bus: CcTalkBus, log: Logbook) -> ports.CoinAcceptor:
+    if coins.pulse is not None:
+        return _pulse_acceptor(coins.pulse, coins.drain_seconds, log)
+    suspect_codes = SUSPECT_CODES if coins.suspect_codes is None else frozenset(coins.suspect_codes)
+    return CcTalkAcceptor(
+        bus,
+        log,
+        commissioned=Commissioned(coins.serial or None, coins.manufacturer, coins.product),
+        suspect_codes=suspect_codes,
+        poll_seconds=coins.poll_seconds,
+        drain_seconds=coins.drain_seconds,
+    )
+
+
+def _pulse_acceptor(said: PulseSettings, drain_seconds: float, log: Logbook) -> PulseAcceptor:
+    return PulseAcceptor(
+        PulsePins(
+            said.pulse_pin,
+            said.inhibit_pin,
+            pulse_level=said.pulse_level,
+            pull=said.pull,
+            inhibit_level=said.inhibit_level,
+        ),
+        {coin.pulses: coin.yen for coin in said.coins},
+        log,
+        timing=PulseTiming(
+            shortest_seconds=said.shortest_seconds,
+            longest_seconds=said.longest_seconds,
+            gap_seconds=said.gap_seconds,
+            bounce_seconds=said.bounce_seconds,
+        ),
+        drain_seconds=drain_seconds,
+    )
 
 
 def _panel(settings: Settings, log: Logbook) -> GpioPanel:

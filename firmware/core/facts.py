@@ -101,6 +101,16 @@ class LockoutLevel:
     reopens: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JournalLevel:
+    """The file system under the journal: is there room for the records of more visits.
+
+    The engine runs only with an open journal that has taken a record, so that there is until it is told.
+    """
+
+    room: bool = True
+
+
 Level = (
     ReaderLevel
     | KeypadLevel
@@ -112,6 +122,7 @@ Level = (
     | MunicipalityLevel
     | ClockLevel
     | LockoutLevel
+    | JournalLevel
 )
 
 
@@ -134,6 +145,7 @@ class Facts:
     municipality: MunicipalityLevel = field(default_factory=MunicipalityLevel)
     clock: ClockLevel = field(default_factory=ClockLevel)
     lockout: LockoutLevel = field(default_factory=LockoutLevel)
+    journal: JournalLevel = field(default_factory=JournalLevel)
 
     def with_level(self, level: Level) -> "Facts":
         """The same facts with one device's level replaced."""
@@ -158,6 +170,8 @@ class Facts:
                 return replace(self, clock=level)
             case LockoutLevel():
                 return replace(self, lockout=level)
+            case JournalLevel():
+                return replace(self, journal=level)
             case _:
                 assert_never(level)
 

@@ -25,6 +25,30 @@ def job_name(visit: VisitId) -> str:
     return f"cert-{visit[:16]}"
 
 
+def held_in(state: s.State) -> tuple[VisitId, Yen | None]:
+    """The visit under way and what the machine holds or owes of its money; 0 if there is none.
+
+    None while a coin is on its way out.
+    """
+    match state:
+        case s.PayingOut(visit=visit, coin=s.CoinOnItsWay()):
+            return visit, None
+        case (
+            s.CollectingCoins(visit=visit, paid_yen=yen)
+            | s.ClosingCoins(visit=visit, paid_yen=yen)
+            | s.Committing(visit=visit, paid_yen=yen)
+            | s.Printing(visit=visit, paid_yen=yen)
+            | s.Attending(visit=visit, paid_yen=yen)
+            | s.PayingOut(visit=visit, remaining_yen=yen)
+            | s.PrintingSlip(visit=visit, owed_yen=yen)
+            | s.TakingAll(visit=visit, owed_yen=yen)
+            | s.Ended(visit=visit, owed_yen=yen)
+        ):
+            return visit, yen
+        case _:
+            return VisitId(""), 0
+
+
 def document_prepared(state: s.Preparing, event: e.DocumentPrepared, facts: Facts, rules: Rules) -> Step:
     """Everything that can fail is checked here, before the first coin."""
     if event.fee_yen != state.purchase.fee_yen:

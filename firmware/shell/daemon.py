@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, time
+from functools import partial
+from types import TracebackType
 from typing import Protocol
 
 from firmware import __version__, ports
@@ -17,17 +19,20 @@ from firmware.core.rules import Rules
 from firmware.core.screens import Screen
 from firmware.core.steps import Step
 from firmware.core.terms import Language, Yen
+from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.lockout import LockoutWatch
+from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
 from firmware.shell.outbox import Outbox
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
+from firmware.shell.stranded import by_journal, wait_stranded
 from firmware.shell.workers import SpareWorker
 
 
@@ -53,6 +58,7 @@ class Parts:
     clock: Clock
     lockout: LockoutWatch
     journal: Journal
+    medium: Medium
     show: Callable[[Screen, Language], None]
     start_screen: Callable[[], Awaitable[None]]
     close_screen: Callable[[], Awaitable[None]]
@@ -98,6 +104,31 @@ def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
             case _:
                 pass
     return mark
+
+
+def slot_was_open(records: Iterable[r.Record]) -> bool:
+    """Coins could come in when the last record was written."""
+    is_open = False
+    for record in records:
+        match record:
+            case r.OrderReserved():
+                is_open = True
+            case r.SlotShut() | r.IssueIntended() | r.PayoutBegan() | r.VisitEnded():
+                is_open = False
+            case _:
+                pass
+    return is_open
+
+
+def _tell_stopping(
+    manager: ServiceManager,
+    _kind: type[BaseException] | None,
+    error: BaseException | None,
+    _trace: TracebackType | None,
+) -> None:
+    """Whoever waits for the journal's disk is not on its way out."""
+    if not by_journal(error):
+        manager.stopping()
 
 
 class _Closing(Protocol):
@@ -147,11 +178,28 @@ class Daemon:
         )
 
     async def run(self, manager: ServiceManager) -> None:
-        """Run until cancelled. Raises JournalError when a record is not certainly on disk."""
-        devices = self._parts.devices
+        """Run until cancelled. Raises JournalError when a record is not certainly on disk.
+
+        Then it has shut the slot, let go of every device, and waited until the journal's disk takes writes.
+        """
+        failed: BaseException | None = None
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._parts.close_screen)
             await self._parts.start_screen()
+            try:
+                await self._serve(manager)
+            except* JournalError as group:
+                failed = group
+            if failed is not None:
+                await self._wait_stranded(manager)
+                raise failed
+
+    async def _serve(self, manager: ServiceManager) -> None:
+        devices = self._parts.devices
+        # Before any device is touched: a journal that takes no record now takes no coin either.
+        started: tuple[r.Record, ...] = (r.DaemonStarted(__version__), *self._first_coins())
+        await self._parts.journal.append(started)
+        async with AsyncExitStack() as undo:
             closing: tuple[_Closing, ...] = (
                 devices.card,
                 devices.keypad,
@@ -163,6 +211,7 @@ class Daemon:
                 devices.municipality,
                 self._parts.clock,
                 self._parts.lockout,
+                self._parts.medium,
             )
             for device in closing:
                 undo.push_async_callback(device.close)
@@ -172,14 +221,12 @@ class Daemon:
             self._start_devices()
             self._spare.prepare()
             self._outbox.note(entry.record for entry in self._entries)
-            started: tuple[r.Record, ...] = (r.DaemonStarted(__version__), *self._first_coins())
-            await self._parts.journal.append(started)
             self.office.note(started)
             await self._wait_for_coin_devices()
             console = self._parts.make_console(self.office)
             undo.push_async_callback(console.close)
             await console.start()
-            undo.callback(manager.stopping)
+            undo.push(partial(_tell_stopping, manager))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
                 tasks.create_task(self.office.run(), name="office")
@@ -187,11 +234,27 @@ class Daemon:
                 tasks.create_task(self.runner.run(self._recovered), name="runner")
                 manager.ready()
 
+    async def _wait_stranded(self, manager: ServiceManager) -> None:
+        runner = self.runner
+        state = runner.stranded or runner.state or recover(entry.record for entry in self._entries).state
+        await wait_stranded(
+            state,
+            show=lambda screen: self._parts.show(screen, self._language),
+            medium=self._parts.medium,
+            manager=manager,
+            log=self._log,
+        )
+
     def _start_devices(self) -> None:
         devices, report = self._parts.devices, self.runner.report
         devices.card.start(report)
         devices.keypad.start(report, self.runner.key)
-        devices.acceptor.start(self._report_coin_device, self._coin, last_mark(self._entries))
+        devices.acceptor.start(
+            self._report_coin_device,
+            self._coin,
+            last_mark(self._entries),
+            was_open=slot_was_open(entry.record for entry in self._entries),
+        )
         for payout in devices.payouts.values():
             payout.start(self._report_coin_device)
         devices.printer.start(report)
@@ -200,6 +263,7 @@ class Daemon:
         devices.municipality.start(report)
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
+        self._parts.medium.start(report)
 
     def _report_coin_device(self, level: Level) -> None:
         self.runner.report(level)

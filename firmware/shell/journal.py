@@ -85,6 +85,7 @@ class Journal:
         self._now = now
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._connection: sqlite3.Connection | None = None
+        self._failed = False
         self._head_file = HeadFile(path.with_name(f"{path.name}.head"), key)
         self._head = Head(0, bytes(32))
 
@@ -112,7 +113,11 @@ class Journal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
 
     async def append(self, records: Sequence[Record]) -> None:
-        """Commit the records in one transaction, in order. Raises JournalError; then stop."""
+        """Commit the records in one transaction, in order. Raises JournalError.
+
+        After that nobody knows whether they are on disk, and no later record may stand where they are
+        missing: every further call raises too, until the journal is opened anew.
+        """
         await asyncio.shield(
             asyncio.get_running_loop().run_in_executor(self._thread, self._append, tuple(records))
         )
@@ -135,6 +140,9 @@ class Journal:
             self._assert_pragma(connection, "journal_mode", "wal")
             self._assert_pragma(connection, "synchronous", _FULL)
             connection.executescript(_SCHEMA)
+            # After a failed sync the kernel may call pages clean that never reached the disk. Copying what
+            # the log says into the database writes and syncs them anew, and the log begins afresh.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             entries = self._whole(self._head_file.read(), connection)
             undo.pop_all()
         if entries:
@@ -154,10 +162,8 @@ class Journal:
         if said is None or said.seq == 0:
             return entries
         if said.seq > len(entries):
-            missing = (
-                f"entry {said.seq}" if said.seq == len(entries) + 1 else f"{len(entries) + 1} to {said.seq}"
-            )
-            raise JournalError(f"{self._path.name}: its tail is cut off, {missing} missing")
+            missing = f"entries {len(entries) + 1} to {said.seq} are missing"
+            raise JournalError(f"{self._path.name}: its tail is cut off, {missing}")
         if not hmac.compare_digest(entries[said.seq - 1].chain, said.chain):
             raise JournalError(f"{self._path.name}: entry {said.seq} is not the one that was written")
         return entries
@@ -209,6 +215,8 @@ class Journal:
     def _append(self, records: tuple[Record, ...]) -> None:
         if self._connection is None:
             raise JournalError(f"{self._path.name}: is not open")
+        if self._failed:
+            raise JournalError(f"{self._path.name}: takes nothing after a record that failed")
         at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
         seq, chain, rows = self._head.seq, self._head.chain, []
         for record in records:
@@ -216,11 +224,12 @@ class Journal:
             fields = json.dumps(msgspec.to_builtins(record), sort_keys=True)
             chain = self._link(chain, seq, at, type(record).__name__, fields)
             rows.append((seq, at, type(record).__name__, fields, chain))
+        self._failed = True
         with self._named():
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
             self._connection.execute("COMMIT")
-        self._head = Head(seq, chain)
+        self._head, self._failed = Head(seq, chain), False
         self._head_file.write(self._head)
 
     def _close(self) -> None:

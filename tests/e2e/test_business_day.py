@@ -132,7 +132,7 @@ async def test_a_closed_day_agrees_with_the_municipality_and_never_changes(tmp_p
         await buys(visitor, 100, 100, 100)
         assert (0, before) == await staff(world, "day", "show", day)
         status, said = await staff(world, "day", "close")
-        assert (69, f"madoguchi: {day} is closed, and ") == (status, said[: 26 + len(day)])
+        assert (69, f"madoguchi: {day} is closed, and ") == (status, said[: 27 + len(day)])
 
 
 async def test_a_claim_is_paid_once_at_the_store_or_at_the_counter() -> None:

@@ -34,7 +34,7 @@ def settle(desk: Desk, business_date: str, request: DayRequest) -> dict[str, Any
     if kept is None:
         differences = list(_differences(desk, request))
         _keep(desk, business_date, request, asked, differences)
-    elif kept["asked"] == asked:
+    elif (kept["business_date"], kept["asked"]) == (business_date, asked):
         differences = json.loads(kept["differences"])
     else:
         raise Problem(409, "day_conflict")
@@ -49,6 +49,7 @@ def _is_date(text: str) -> bool:
 
 
 def _kept(desk: Desk, business_date: str) -> sqlite3.Row | None:
+    """The settlement of this day, or one of a later day, behind which no other may come."""
     row: sqlite3.Row | None = desk.connection.execute(
         "SELECT * FROM settlement WHERE kiosk = ? AND business_date >= ? ORDER BY business_date LIMIT 1",
         (desk.kiosk.urn, business_date),

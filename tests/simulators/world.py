@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import time
 from pathlib import Path
@@ -37,10 +37,12 @@ from tests.simulators.bench.world_api import (
 )
 from tests.simulators.card.stand import CardStand
 from tests.simulators.coin.machine import CoinMachine
+from tests.simulators.coin.pulse_on_pins import PulseOnPins
 from tests.simulators.eyes import Eyes
 from tests.simulators.gpio.client import PinBench
 from tests.simulators.gpio.wiring import Wiring
 from tests.simulators.network import Network
+from tests.simulators.nursery import Kiosk, Nursery
 from tests.simulators.printers.a4_printer import A4Printer
 from tests.simulators.printers.a4_printer import PrintedJob as KeptJob
 from tests.simulators.printers.print_server import PrintServer
@@ -103,7 +105,8 @@ class World:
     directory: where kiosk, journal, log and received pages are kept; a private one by default.
     overrides: sections of kiosk.toml with keys to replace, in each of several alike. hours: of kiosk and
     municipality, Japan time.
-    screen_port: 0 takes a free one.
+    screen_port: 0 takes a free one. pulse_acceptor: the kiosk takes coins by pulses instead of ccTalk.
+    nursery: starts the kiosks if given. module: whose main is the kiosk's.
     """
 
     def __init__(
@@ -115,16 +118,26 @@ class World:
         hopper_coins: int = 50,
         page_ms: int = 60,
         screen_port: int = 0,
+        pulse_acceptor: bool = False,
+        nursery: Nursery | None = None,
+        module: str = "firmware.__main__",
     ) -> None:
         self._own_directory = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="madoguchi-"))
         self._overrides = overrides or {}
         self._hours = hours
         self._screen_port = screen_port
+        self._nursery = nursery
+        self._module = module
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
-        self.coins = CoinMachine(hopper_coins=hopper_coins, on_change_cup=self._change_moved)
+        self.coins = CoinMachine(
+            hopper_coins=hopper_coins,
+            on_change_cup=self._change_moved,
+            acceptor_on_bus=not pulse_acceptor,
+        )
+        self.pulse_slot = PulseOnPins(self.coins) if pulse_acceptor else None
         self.printer = A4Printer(page_ms=page_ms, directory=self.directory)
         self.print_server: PrintServer
         self.receipts = ReceiptSink(columns=32)
@@ -132,7 +145,7 @@ class World:
         self.network: Network
         self.pins: PinBench | None = None
         self.eyes: Eyes
-        self.kiosk: asyncio.subprocess.Process | None = None
+        self.kiosk: asyncio.subprocess.Process | Kiosk | None = None
         self._people: People
         self._wiring: Wiring
         self._sockets: Path
@@ -251,6 +264,8 @@ class World:
                 "heartbeat_seconds": 2.0,
             },
         }
+        if self.pulse_slot is not None:
+            mine["coins"]["pulse"] = self.pulse_slot.config
         for changes in (mine, self._overrides):
             for section, keys in changes.items():
                 said = table.setdefault(section, {})
@@ -267,29 +282,20 @@ class World:
             key.chmod(0o600)
         self._wiring = _wiring(table)
 
-    async def start_kiosk(self) -> None:
-        """Start the daemon on simulated pins and wait until it answers on them."""
+    async def start_kiosk(self, *, under: Sequence[str] = ()) -> None:
+        """Start the daemon on simulated pins and wait until it answers on them.
+
+        under: a command and its arguments that runs another one in its own process.
+        """
         pin_socket = self._sockets / "pins"
-        with self.log.open("ab") as log:
-            self.kiosk = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.simulators.gpio.host",
-                "--socket",
-                str(pin_socket),
-                "--wiring",
-                self._wiring.to_json(),
-                "--",
-                "run",
-                "--config",
-                str(self.config),
-                cwd=REPOSITORY,
-                env={**os.environ, **self.cards_stand.environment},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = (
+            *("--socket", str(pin_socket), "--wiring", self._wiring.to_json(), "--module", self._module),
+            *("--", "run", "--config", str(self.config)),
+        )
+        if self._nursery is not None and not under:
+            self.kiosk = await self._nursery.start(command, str(self.log), self.cards_stand.environment)
+        else:
+            self.kiosk = await self._start_process(under, command)
         if self.pins is None:
             connecting = asyncio.create_task(PinBench.connect(pin_socket, self._wiring, wait_seconds=30))
             ended = asyncio.create_task(self.kiosk.wait())
@@ -301,6 +307,21 @@ class World:
             ended.cancel()
             self.pins = await connecting
             self._undo.push_async_callback(self.pins.close)
+
+    async def _start_process(
+        self, under: Sequence[str], command: Sequence[str]
+    ) -> asyncio.subprocess.Process:
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *under,
+                *(sys.executable, "-m", "tests.simulators.gpio.host", *command),
+                cwd=REPOSITORY,
+                env={**os.environ, **self.cards_stand.environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     async def kiosk_ended(self) -> None:
         """Wait until the kiosk's process is gone."""
@@ -395,7 +416,15 @@ class World:
         self._last_press = (key, asyncio.get_running_loop().time())
 
     async def drop_coin(self, yen: int) -> bool:
+        if self.pulse_slot is not None:
+            return await self.pulse_slot.drop(yen, self.pins)
         return self.coins.drop_coin(yen)
+
+    async def slot_is_open(self) -> bool:
+        """Some coin would be taken now."""
+        if self.pulse_slot is not None:
+            return await self.pulse_slot.is_open(self.pins)
+        return self.coins.slot_is_open
 
     async def take_paper(self) -> int:
         sheets = self._state["tray_sheets"]
@@ -526,7 +555,7 @@ def _free_port() -> int:
 
 
 def _wiring(table: Mapping[str, Any]) -> Wiring:
-    keypad, panel = table["keypad"], table["panel"]
+    keypad, panel, pulse = table["keypad"], table["panel"], table["coins"].get("pulse")
     return Wiring(
         keys={
             name: (row_pin, column_pin)
@@ -538,4 +567,6 @@ def _wiring(table: Mapping[str, Any]) -> Wiring:
             name: (panel[name]["pin"], panel[name]["active_level"]) for name in ("door", "paper", "change")
         },
         outputs={**panel["lamp_pins"], "buzzer": panel["buzzer_pin"]},
+        idle={} if pulse is None else {pulse["pulse_pin"]: not pulse["pulse_level"]},
+        pulls={} if pulse is None else {pulse["inhibit_pin"]: bool(pulse["inhibit_level"])},
     )

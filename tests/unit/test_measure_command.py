@@ -32,6 +32,7 @@ FIGURES = frozenset(
     worker.start-to-key worker.prepare worker.print-to-handed-over worker.peak-memory
     document.juminhyo.render-first document.inkan.peak-memory document.shotoku.pdf
     journal.commits journal.check-10000-entries
+    coin.longest-poll-gap-hopper-healthy coin.longest-poll-gap-hopper-babbling
     engine.steps municipality.release-to-receipt-number
     """.split()
 )

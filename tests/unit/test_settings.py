@@ -16,7 +16,7 @@ from firmware.core.lockout import LockoutRule
 from firmware.core.session import STATES
 from firmware.core.terms import CertificateKind, Language
 from firmware.errors import ConfigError
-from firmware.settings import load, merge
+from firmware.settings import load, merge, misread_coin
 
 CONFIG = Path(__file__).parents[2] / "config"
 MACHINE = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
@@ -337,3 +337,75 @@ def test_a_new_fee_may_follow_an_old_one(folder: Path) -> None:
 
     fees = load(changed(folder, "shibukawa.toml", raise_fee)).fees
     assert Fee(CertificateKind.JUMINHYO, 400, date(2027, 4, 1)) == fees[-1]
+
+
+PULSE: dict[str, Any] = {
+    "pulse_pin": 9,
+    "inhibit_pin": 10,
+    "inhibit_level": 1,
+    "coins": [{"pulses": 1, "yen": 100}, {"pulses": 5, "yen": 500}],
+}
+
+
+def test_a_pulse_acceptor_takes_the_place_of_the_other(folder: Path) -> None:
+    settings = load(changed(folder, "kiosk.toml", put("coins", "pulse", value=PULSE)))
+    pulse = settings.file.coins.pulse
+    assert pulse is not None
+    assert {1: 100, 5: 500} == {coin.pulses: coin.yen for coin in pulse.coins}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pulse_pin": 25}, "GPIO 25 is used twice"),
+        ({"inhibit_pin": 9}, "GPIO 9 is used twice"),
+        ({"inhibit_level": 2}, "coins.pulse.inhibit_level"),
+        ({"pull": "sideways"}, "coins.pulse.pull"),
+        ({"coins": []}, "coins.pulse.coins"),
+        ({"coins": [{"pulses": 1, "yen": 100}, {"pulses": 1, "yen": 500}]}, "twice"),
+        ({"coins": [{"pulses": 1, "yen": 100}]}, "expected coins.denominations_yen"),
+        ({"coins": [{"pulses": 1, "yen": 100}, {"pulses": 2, "yen": 500}]}, "may make 2 pulses"),
+        ({"bounce_seconds": 0.02}, "expected bounce_seconds below shortest_seconds"),
+        ({"longest_seconds": 0.01}, "below longest_seconds"),
+        ({"gap_seconds": 0.001}, "gap_seconds: expected more than bounce_seconds"),
+    ],
+)
+def test_a_pulse_acceptor_that_could_misread_a_coin_is_refused(
+    folder: Path, change: dict[str, Any], message: str
+) -> None:
+    path = changed(folder, "kiosk.toml", put("coins", "pulse", value=PULSE | change))
+    with pytest.raises(ConfigError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize("key", ["serial", "manufacturer", "product"])
+def test_a_pulse_acceptor_can_say_nothing_of_itself(folder: Path, key: str) -> None:
+    def change(table: dict[str, Any]) -> None:
+        table["coins"] |= {"pulse": PULSE, key: 7 if key == "serial" else "X"}
+
+    with pytest.raises(ConfigError, match="has no serial number"):
+        load(changed(folder, "kiosk.toml", change))
+
+
+def test_a_code_that_withdraws_money_must_be_one_that_is_told(folder: Path) -> None:
+    path = changed(folder, "kiosk.toml", put("coins", "suspect_codes", value=[7, 16]))
+    with pytest.raises(ConfigError, match="withdrawn_codes: 20 is not among"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("yen_of", "expected"),
+    [
+        ({1: 100, 5: 500}, None),
+        ({1: 10, 5: 50, 10: 100, 50: 500}, None),
+        ({2: 100, 3: 500}, None),
+        ({1: 500}, None),
+        ({2: 100, 4: 500}, 4),
+        ({1: 500, 2: 100}, 2),
+        ({2: 100, 3: 500, 5: 50}, 5),
+    ],
+)
+def test_numbers_of_pulses_that_other_coins_add_up_to_are_found(
+    yen_of: dict[int, int], expected: int | None
+) -> None:
+    assert expected == misread_coin(yen_of)

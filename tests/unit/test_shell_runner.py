@@ -417,3 +417,44 @@ async def test_a_coin_that_comes_after_the_run_is_kept_and_no_order_leaves() -> 
         r.CoinsSuspected(VISIT, 0, 20, True, 7, 2),
     ] == kiosk.journal.records
     assert begun == kiosk.crew.begun
+
+
+NIGHT = ClockLevel(trusted=True, hours=ServiceHours.CLOSED)
+DAY = r.DayClosed("2026-11-25", "2026-11-25T23:00:00.000+09:00")
+
+
+async def test_entries_in_the_books_are_on_disk_when_the_answer_comes_or_refused_whole() -> None:
+    kiosk = Kiosk()
+    kiosk.runner.report(NIGHT)
+    kiosk.runner.report(PanelLevel(door_open=True))
+    async with kiosk.running(s.NotServing()):
+        refill = r.CoinsRefilled(3, 100, 20, "uid:0")
+        assert await kiosk.runner.book((refill, DAY))
+        assert [refill, DAY] == kiosk.journal.records == kiosk.noted
+        kiosk.runner.report(PanelLevel())
+        assert not await kiosk.runner.book((refill,))
+        assert [refill, DAY] == kiosk.journal.records
+
+
+async def test_nobody_is_told_that_an_entry_is_kept_by_a_journal_that_is_full() -> None:
+    kiosk = Kiosk()
+    kiosk.runner.report(NIGHT)
+    async with kiosk.running(s.NotServing()) as task:
+        kiosk.journal.full = True
+        booking = asyncio.create_task(kiosk.runner.book((DAY,)))
+        with pytest.raises(JournalError):
+            await task
+        assert not booking.done()
+        booking.cancel()
+
+
+async def test_an_entry_that_comes_too_late_is_not_made() -> None:
+    kiosk = Kiosk()
+    kiosk.runner.report(NIGHT)
+    async with kiosk.running(s.NotServing()):
+        pass
+    booking = asyncio.create_task(kiosk.runner.book((DAY,)))
+    await asyncio.sleep(0)
+    await kiosk.runner.keep_late_coins()
+    assert not await booking
+    assert [] == kiosk.journal.records
