@@ -232,8 +232,7 @@ class Accounts:
         match record:
             case r.CoinPayEnded(visit=visit, hopper=hopper, yen=yen, certainty=certainty):
                 self._position((hopper, yen)).pay(certainty)
-                if certainty is Certainty.DONE:
-                    self._visit(visit).paid_out_yen += yen
+                self._visit(visit).paid_out_yen += yen if certainty is Certainty.DONE else 0
             case r.HopperFoundEmpty(hopper=hopper):
                 for place, position in self.positions.items():
                     if place[0] == hopper:
