@@ -117,6 +117,7 @@ class PulseAcceptor:
     async def stop(self) -> None:
         """Inhibit, and wait until no coin and no pulse can come any more; see CoinAcceptor."""
         self._shut()
+        self._moved.set()
         while not self._quiet:
             patience = None if self._working else self._gone_at + self._drain_seconds - _now()
             try:
@@ -206,7 +207,6 @@ class PulseAcceptor:
             with contextlib.suppress(DeviceGone), pin_faults():
                 if self._wires is not None:
                     self._wires.let_in(False)
-        self._moved.set()
 
     def _gone(self, reason: GoneReason, code: int) -> None:
         if self._gone_reason != reason:
