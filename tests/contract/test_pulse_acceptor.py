@@ -231,6 +231,7 @@ async def test_a_line_that_crackles_with_the_slot_shut_is_told_once_and_opens_al
             for _ in range(5):
                 rig.play(rig.slot.spike())
             await ear.until(lambda: ear.suspects != [])
+            await acceptor.stop()
             await acceptor.accept(COINS)
             assert rig.drop_coin(100)
             await acceptor.stop()

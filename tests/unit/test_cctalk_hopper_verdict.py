@@ -47,6 +47,11 @@ def test_a_coin_is_paid_unpaid_or_unknown(
     assert expected is verdict(LIFE, finding, command)
 
 
+def test_a_coin_paid_while_the_life_counter_wraps_is_paid() -> None:
+    assert DONE is verdict(0xFFFFFF, found(0, 8, 1, 0), None)
+    assert UNKNOWN is verdict(0xFFFFFF, found(1, 8, 1, 0), None)
+
+
 @pytest.mark.parametrize(
     ("data", "fault"),
     [

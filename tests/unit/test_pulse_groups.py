@@ -62,6 +62,11 @@ def test_a_pulse_of_another_width_is_a_doubt(width: float) -> None:
     assert [PulseGroup(1, PulseFault.WIDTH)] == finish(resting(), [(0.0, True), (width, False)])
 
 
+@pytest.mark.parametrize("width", [TIMING.shortest_seconds, TIMING.longest_seconds])
+def test_the_limits_of_a_pulse_are_still_a_pulse(width: float) -> None:
+    assert [PulseGroup(1)] == finish(resting(), [(0.0, True), (width, False)], at=0.0)
+
+
 @pytest.mark.parametrize("width", [0.0005, 0.2])
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_one_wrong_pulse_spoils_its_coin_and_no_other(width: float, place: int) -> None:
