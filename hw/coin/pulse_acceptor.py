@@ -252,7 +252,7 @@ class PulseAcceptor:
                 self._coin(CoinAccepted(yen, mark))
 
     def _doubt(self, fault: PulseFault) -> None:
-        """Told each time as long as a coin may come; a line that crackles at rest is told now and then."""
+        """Told each time as long as a coin may come; else once, until the line has been good for a while."""
         crackles = self._drained and _now() - self._doubted_at < CRACKLE_SECONDS
         self._doubted_at = _now()
         if not crackles:
