@@ -83,3 +83,7 @@ def test_a_status_of_another_length_is_garbled() -> None:
 )
 def test_a_hopper_is_low_only_where_a_sensor_is_fitted(bits: int, expected: bool) -> None:
     assert expected is is_low(bits)
+
+
+def test_a_status_is_read_in_the_order_of_the_wire() -> None:
+    assert HopperStatus(counter=7, remaining=1, paid=2, unpaid=3) == HopperStatus.parse(b"\x07\x01\x02\x03")
