@@ -117,7 +117,7 @@ class PulseGroups:
         if self._active and not self._stuck:
             self._stuck = True
             self._note(PulseFault.STUCK)
-        self._unseen = self._noisy = False
+        self._unseen, self._noisy = self._stuck, False
         yield from self._end()
 
     def _rise(self, at: float) -> Iterator[PulseGroup]:

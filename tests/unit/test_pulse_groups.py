@@ -109,6 +109,15 @@ def test_a_line_at_the_pulse_level_for_too_long_is_stuck_and_told_once() -> None
     assert [PulseGroup(1)] == finish(groups, SLOT.train(1), at=200.0)
 
 
+def test_a_line_that_was_stuck_must_rest_before_it_is_good_again() -> None:
+    groups = resting()
+    assert [PulseGroup(0, PulseFault.STUCK)] == finish(groups, [(0.0, True)])
+    assert [] == play(groups, [(9.0, False)])
+    assert is_pending(groups)
+    assert [] == list(groups.rest())
+    assert not is_pending(groups)
+
+
 def test_a_line_that_gets_stuck_within_a_coin_spoils_it() -> None:
     groups = resting()
     assert [PulseGroup(2, PulseFault.STUCK)] == finish(groups, [*SLOT.train(2), (0.25, True)])
