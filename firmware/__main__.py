@@ -6,18 +6,22 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from firmware import __version__
 from firmware.console.arguments import add_books
-from firmware.errors import ConfigError, ConsoleError, JournalError, OfficeRefused
+from firmware.errors import CardGone, ConfigError, ConsoleError, DeviceGone, JournalError, OfficeRefused
 from firmware.shell.last_words import KioskFailed
+from firmware.shell.no_core import no_core_dump
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 EXIT_JOURNAL = 74  # EX_IOERR
 EXIT_FAILED = 70  # EX_SOFTWARE
-EXIT_REFUSED = 69  # EX_UNAVAILABLE
+EXIT_REFUSED = EXIT_DEVICE = 69  # EX_UNAVAILABLE
+
+CARD_WAIT_SECONDS = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("run", "run the kiosk"),
         ("check-config", "read the configuration and say what is wrong with it"),
+        ("lockout", "say whether mistakes in a row hold the kiosk, and until when"),
+        ("card-test", "read a My Number Card without its PIN and say whether the reader is fit"),
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
     ):
         commands.add_parser(name, help=text, description=text, parents=[configured])
@@ -58,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(wanted: argparse.Namespace) -> int:
     from firmware.compose.kiosk import run_kiosk
 
+    no_core_dump()
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_until_signalled(run_kiosk(wanted.config)))
     return 0
@@ -79,18 +86,56 @@ async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
 
 
 def _check_config(wanted: argparse.Namespace) -> int:
-    from firmware.compose.kiosk import texts
+    from firmware.compose.kiosk import card_acceptance, texts
     from firmware.settings import load
 
     settings = load(wanted.config)
     texts(settings)
+    card_acceptance(settings.file.card_reader)
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
     return 0
+
+
+def _lockout(wanted: argparse.Namespace) -> int:
+    from firmware.compose.kiosk import read_journal
+    from firmware.core.hours import JST
+    from firmware.core.lockout import from_journal, waits_until
+    from firmware.settings import load
+
+    settings = load(wanted.config)
+    rule = settings.file.lockout.rule
+    entries = asyncio.run(read_journal(settings))
+    now = datetime.now(UTC)
+    dated = [(datetime.fromisoformat(entry.at), entry.record) for entry in entries]
+    lockout = from_journal(dated, now, rule)
+    until = waits_until(lockout, rule)
+    print(f"strikes in a row: {lockout.strikes}")
+    for strikes, seconds in rule.steps:
+        print(f"from {strikes} strikes on: {seconds:g} s wait")
+    if until is not None and until > now:
+        print(f"no visit begins until {until.astimezone(JST):%Y-%m-%d %H:%M:%S} (Japan)")
+    else:
+        print("visits can begin")
+    return 0
+
+
+def _card_test(wanted: argparse.Namespace) -> int:
+    from firmware.compose.card_test import card_test
+
+    print("Lay a My Number Card on the reader.", file=sys.stderr, flush=True)
+    try:
+        text, is_fit = card_test(wanted.config, CARD_WAIT_SECONDS)
+    except (CardGone, DeviceGone) as error:
+        print(f"madoguchi: card reader: {error}", file=sys.stderr)
+        return EXIT_DEVICE
+    print(text)
+    return 0 if is_fit else 1
 
 
 def _document_worker(wanted: argparse.Namespace) -> int:
     from firmware.compose.worker import document_worker
 
+    no_core_dump()
     document_worker(wanted.config)
     return 0
 
@@ -104,6 +149,8 @@ def _books(wanted: argparse.Namespace) -> int:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "check-config": _check_config,
+    "lockout": _lockout,
+    "card-test": _card_test,
     "document-worker": _document_worker,
     **dict.fromkeys(("journal", "cash", "day", "claims"), _books),
 }

@@ -46,7 +46,7 @@ class CardReading:
 
 @dataclass(frozen=True, slots=True)
 class CardSignature:
-    """algorithm: RS256 (RSASSA-PKCS1-v1_5, SHA-256) or ES384; signature: raw bytes from the card."""
+    """algorithm and signature as in RFC 7518: RS256, or ES384 with r and s of 48 bytes each."""
 
     algorithm: str
     signature: bytes
@@ -67,7 +67,8 @@ class CardReader(Protocol):
     async def sign(self, pin: bytearray, message: bytes) -> CardSignature:
         """VERIFY exactly once, sign message, power the card down.
 
-        pin: 4 ASCII digits; wiped before this returns, whatever happens.
+        pin: 4 ASCII digits; wiped before this returns, whatever happens. message: the checked challenge,
+        which begins with this kiosk's domain.
         Raises PinWrong, PinBlocked, PinUncertain, CardGone, DeviceGone. After PinWrong the session
         stays open for another entry; after everything else it is over.
         """

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +18,7 @@ from msgspec import Meta
 
 from firmware.core.fees import Fee, overlaps
 from firmware.core.hours import Closure, HoursRule
+from firmware.core.lockout import SHIPPED_FORGET_SECONDS, SHIPPED_STEPS, LockoutRule
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
@@ -70,11 +72,42 @@ class Screen(_Section, frozen=True, kw_only=True):
 
 
 class CardReader(_Section, frozen=True, kw_only=True):
-    """name: a part of the reader's PC/SC name, empty for the first one."""
+    """name: a part of the reader's PC/SC name, empty for the first one.
+
+    issuer_organizations: O of the issuers whose certificates are taken; empty leaves it to the municipality.
+    smartphone_labels: token labels by which a smartphone is known.
+    """
 
     name: str = ""
     apdu_timeout_seconds: Seconds = 5.0
     reconnect_seconds: Seconds = 2.0
+    issuer_organizations: list[Word] = []
+    smartphone_labels: list[Annotated[str, Meta(pattern=r"\A[!-~]{1,32}\Z")]] = msgspec.field(
+        default_factory=lambda: ["JPKIAPGPSETOKEN", "JPKIAPIOSTOKEN"]
+    )
+
+
+class LockoutStep(_Section, frozen=True, kw_only=True):
+    """After so many strikes in a row the kiosk waits as long before the next visit."""
+
+    strikes: Annotated[int, Meta(ge=1, le=1000)]
+    seconds: Seconds
+
+
+class Lockout(_Section, frozen=True, kw_only=True):
+    """The kiosk's own lockout, see `firmware.core.lockout`. forget_seconds: without a strike."""
+
+    forget_seconds: Seconds = SHIPPED_FORGET_SECONDS
+    steps: list[LockoutStep] = msgspec.field(
+        default_factory=lambda: [
+            LockoutStep(strikes=strikes, seconds=seconds) for strikes, seconds in SHIPPED_STEPS
+        ]
+    )
+
+    @property
+    def rule(self) -> LockoutRule:
+        """As the core knows it."""
+        return LockoutRule(tuple((step.strikes, step.seconds) for step in self.steps), self.forget_seconds)
 
 
 class Keypad(_Section, frozen=True, kw_only=True):
@@ -263,6 +296,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     journal: JournalFile
     screen: Screen = Screen()
     card_reader: CardReader = CardReader()
+    lockout: Lockout = Lockout()
     keypad: Keypad
     panel: Panel
     coins: Coins
@@ -369,6 +403,7 @@ def load(path: Path) -> Settings:
     """Read kiosk.toml and its profiles. Raises ConfigError."""
     file = _typed(path.name, _table(path), KioskFile)
     _check_machine(path, file)
+    _check_lockout(path.name, file.lockout)
     profiles = [path.parent / name for name in file.kiosk.profiles]
     name = " + ".join(file.kiosk.profiles)
     profile = _typed(name, merge([(p.name, _table(p)) for p in profiles]), ProfileFile)
@@ -484,6 +519,21 @@ def _check_machine(path: Path, file: KioskFile) -> None:
     if shared := sorted({pin for pin in pins if pins.count(pin) > 1}):
         raise ConfigError(
             f"{path.name}: keypad, panel: GPIO {shared[0]} is used twice; expected one wire a pin"
+        )
+
+
+def _check_lockout(name: str, lockout: Lockout) -> None:
+    for before, step in pairwise(lockout.steps):
+        if step.strikes <= before.strikes or step.seconds <= before.seconds:
+            raise ConfigError(
+                f"{name}: lockout.steps: {step.strikes} strikes, {step.seconds:g} seconds after"
+                f" {before.strikes} strikes, {before.seconds:g} seconds; expected both to rise"
+            )
+    longest_seconds = max((step.seconds for step in lockout.steps), default=0.0)
+    if lockout.forget_seconds < longest_seconds:
+        raise ConfigError(
+            f"{name}: lockout.forget_seconds: {lockout.forget_seconds:g} is less than the longest wait;"
+            f" expected at least {longest_seconds:g}"
         )
 
 

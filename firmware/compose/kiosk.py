@@ -21,10 +21,12 @@ from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
 from firmware.errors import ConfigError, JournalError
 from firmware.logbook import EventId, JsonLog, Logbook
+from firmware.municipality.challenge import PREFIX
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
+from firmware.settings import CardReader as CardReaderSettings
 from firmware.settings import Coins, Hopper, Sensor, Settings, load
 from firmware.settings import PulseAcceptor as PulseSettings
 from firmware.shell.clock import Clock, now_utc
@@ -33,13 +35,14 @@ from firmware.shell.daemon import Daemon, Parts
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.last_words import last_words, no_strays
+from firmware.shell.lockout import LockoutWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
 from firmware.shell.pin import PinBuffer
 from firmware.shell.stranded import wait_stranded
 from firmware.shell.workers import SpareWorker
-from hw.card.reader import PcscCardReader
+from hw.card import PROFILES, Acceptance, PcscCardReader, label
 from hw.coin.acceptor import CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
 from hw.coin.event_buffer import SUSPECT_CODES
@@ -190,6 +193,8 @@ class Kiosk:
                 apdu_timeout_seconds=file.card_reader.apdu_timeout_seconds,
                 reconnect_seconds=file.card_reader.reconnect_seconds,
                 now=now_utc,
+                acceptance=card_acceptance(file.card_reader),
+                domain=PREFIX,
             ),
             keypad=MatrixKeypad(
                 row_pins=file.keypad.row_pins,
@@ -237,6 +242,12 @@ class Kiosk:
             rules=settings.rules,
             devices=devices,
             clock=clock,
+            lockout=LockoutWatch(
+                rule=file.lockout.rule,
+                entries=[(datetime.fromisoformat(entry.at), entry.record) for entry in entries],
+                log=log,
+                now=now_utc,
+            ),
             journal=journal,
             medium=medium,
             show=screen.show,
@@ -267,6 +278,17 @@ class Kiosk:
             speak=speak,
             log=self._log,
         )
+
+
+def card_acceptance(said: CardReaderSettings) -> Acceptance:
+    """Which cards are taken. Raises ConfigError for a smartphone's label that is a card's."""
+    labels = frozenset(map(label, said.smartphone_labels))
+    if taken := sorted(labels & {known for profile in PROFILES for known in profile.labels}):
+        raise ConfigError(
+            f"card_reader.smartphone_labels: {taken[0].decode().strip()} is the label of a card;"
+            " expected those of smartphones"
+        )
+    return Acceptance(issuer_organizations=frozenset(said.issuer_organizations), smartphone_labels=labels)
 
 
 def coins_left(hopper: Hopper, accounts: Accounts) -> int:

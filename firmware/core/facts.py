@@ -91,6 +91,17 @@ class ClockLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class LockoutLevel:
+    """The kiosk's own lockout: no visit may begin while it waits.
+
+    reopens: hour and minute in Japan time from which one may again, None for a wait of seconds.
+    """
+
+    waits: bool = False
+    reopens: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JournalLevel:
     """The file system under the journal: is there room for the records of more visits.
 
@@ -110,6 +121,7 @@ Level = (
     | PanelLevel
     | MunicipalityLevel
     | ClockLevel
+    | LockoutLevel
     | JournalLevel
 )
 
@@ -132,6 +144,7 @@ class Facts:
     panel: PanelLevel = field(default_factory=PanelLevel)
     municipality: MunicipalityLevel = field(default_factory=MunicipalityLevel)
     clock: ClockLevel = field(default_factory=ClockLevel)
+    lockout: LockoutLevel = field(default_factory=LockoutLevel)
     journal: JournalLevel = field(default_factory=JournalLevel)
 
     def with_level(self, level: Level) -> "Facts":
@@ -155,6 +168,8 @@ class Facts:
                 return replace(self, municipality=level)
             case ClockLevel():
                 return replace(self, clock=level)
+            case LockoutLevel():
+                return replace(self, lockout=level)
             case JournalLevel():
                 return replace(self, journal=level)
             case _:

@@ -7,7 +7,7 @@ visit is empty for what happens outside a visit.
 from dataclasses import dataclass
 
 from firmware.core.states import EndReason, PayoutPurpose, Slip
-from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId, Yen
+from firmware.core.terms import Certainty, CertificateKind, OrderId, Strike, VisitId, Yen
 from firmware.core.totals import DayTotals
 
 
@@ -24,6 +24,14 @@ class VisitBegan:
 @dataclass(frozen=True, slots=True)
 class PersonAuthenticated:
     visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class CardStrike:
+    """Counts toward the kiosk's own lockout (`firmware.core.lockout`); PersonAuthenticated clears."""
+
+    visit: VisitId
+    strike: Strike
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +310,7 @@ Record = (
     DaemonStarted
     | VisitBegan
     | PersonAuthenticated
+    | CardStrike
     | OrderAsked
     | OrderReserved
     | CoinTaken

@@ -49,6 +49,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
             ("door", facts.panel.door_open),
             ("paper-left", facts.panel.paper_in_tray),
             ("change-left", facts.panel.change_in_cup),
+            ("lockout", facts.lockout.waits),
         )
         if holds
     )

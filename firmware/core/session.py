@@ -43,7 +43,7 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
     },
     s.AwaitingCard: {
         e.KeyPressed: c.cancel_only,
-        e.TimedOut: c.timed_out,
+        e.TimedOut: c.no_card_came,
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },

@@ -183,7 +183,16 @@ def _not_serving(facts: Facts, rules: Rules) -> Screen:
         place = Place.PAPER if "paper-left" in found else Place.CHANGE
         return Screen(ScreenId.OUT_OF_SERVICE, reason="left_behind", place=place, alarm=True)
     part = next((_PARTS[name] for name in found if name in _PARTS), "")
+    if not part and facts.lockout.waits:
+        return _locked_out(facts)
     return Screen(ScreenId.OUT_OF_SERVICE, reason=part, error=True)
+
+
+def _locked_out(facts: Facts) -> Screen:
+    if facts.lockout.reopens is None:
+        return Screen(ScreenId.CLOSED, reason="slowed")
+    numbers = tuple(zip(("until_hour", "until_minute"), facts.lockout.reopens, strict=True))
+    return Screen(ScreenId.CLOSED, reason="paused", numbers=numbers)
 
 
 def _choosing(

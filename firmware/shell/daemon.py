@@ -25,6 +25,7 @@ from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
+from firmware.shell.lockout import LockoutWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
@@ -55,6 +56,7 @@ class Parts:
     rules: Rules
     devices: Devices
     clock: Clock
+    lockout: LockoutWatch
     journal: Journal
     medium: Medium
     show: Callable[[Screen, Language], None]
@@ -208,6 +210,7 @@ class Daemon:
                 devices.panel,
                 devices.municipality,
                 self._parts.clock,
+                self._parts.lockout,
                 self._parts.medium,
             )
             for device in closing:
@@ -259,6 +262,7 @@ class Daemon:
         devices.panel.start(report)
         devices.municipality.start(report)
         self._parts.clock.start(report)
+        self._parts.lockout.start(report)
         self._parts.medium.start(report)
 
     def _report_coin_device(self, level: Level) -> None:
@@ -316,5 +320,6 @@ class Daemon:
     def _noted(self, records: Sequence[r.Record]) -> None:
         self.office.note(records)
         self._outbox.note(records)
+        self._parts.lockout.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):
             self._spare.prepare()

@@ -19,6 +19,7 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     "document_printer": {"poll_seconds": 0.2},
     "receipt_printer": {"poll_seconds": 0.2},
     "municipality": {"heartbeat_seconds": 0.5},
+    "lockout": {"steps": []},  # its hazards have a module of their own
 }
 
 

@@ -172,12 +172,12 @@ class _Window:
 
     async def authenticate(self, request: web.Request) -> web.Response:
         message = await _body(request, AuthenticateRequest)
-        certificate, signature = unb64u(message.cert), unb64u(message.signature)
+        card = (unb64u(message.cert), message.alg, unb64u(message.signature))
         session_id = request.match_info["session_id"]
         consumed = await self._at_desk(request, lambda desk: sessions.consume(desk, session_id, message))
         if isinstance(consumed, Answer):
             return _given(consumed)
-        return _given(await self._judge(request, consumed, certificate, signature))
+        return _given(await self._judge(request, consumed, *card))
 
     async def end_session(self, request: web.Request) -> web.Response:
         session_id = request.match_info["session_id"]
@@ -228,11 +228,11 @@ class _Window:
         return _ok(await self._at_desk(request, lambda desk: settlement.settle(desk, business_date, message)))
 
     async def _judge(
-        self, request: web.Request, challenge: Challenge, certificate: bytes, signature: bytes
+        self, request: web.Request, challenge: Challenge, certificate: bytes, alg: str, signature: bytes
     ) -> Answer:
         """Verify the card, then admit or refuse; a refusal is kept too, so that a repeat gets it again."""
         try:
-            card = self._service.cards.verify(certificate, signature, challenge.tbs, self._service.now())
+            card = self._service.cards.verify(certificate, signature, challenge.tbs, self._service.now(), alg)
             return await self._at_desk(request, lambda desk: sessions.admit(desk, challenge, card))
         except (CardRefused, Problem) as refusal:
             refused = Answer(403, _problem_body(403, refusal.code))

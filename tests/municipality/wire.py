@@ -58,7 +58,7 @@ class OpenSessionRequest(Request, frozen=True):
 
 class AuthenticateRequest(Request, frozen=True):
     cert: Binary
-    alg: Literal["RS256"]
+    alg: Literal["RS256", "ES384"]
     signature: Binary
 
 

@@ -52,13 +52,40 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "config"
 PKI = REPOSITORY / "build" / "test-pki"
 
+_HOLDER = "shiken_taro"
+
 OTHER_CARDS: tuple[CardChoice, ...] = (
     {"name": "felica", "title": "FeliCa", "note": "a transit card"},
     {"name": "licence", "title": "運転免許証", "note": "a driving licence"},
+    {"name": "residence", "title": "在留カード", "note": "a residence card"},
+    {"name": "bank", "title": "Bank card", "note": "a contactless credit card"},
     {"name": "juki", "title": "住民基本台帳カード", "note": "the card before the My Number Card"},
-    {"name": "other", "title": "Bank card", "note": "a card with other applications"},
+    {"name": "other", "title": "Membership card", "note": "a card with unknown applications"},
     {"name": "mute", "title": "Broken card", "note": "never answers"},
+    {"name": "two_cards", "title": "Two cards at once", "note": "the reader sees a collision"},
+    *(
+        CardChoice(name=f"{_HOLDER}~{variant}", title=title, note=note)
+        for variant, title, note in (
+            ("last_try", "Last try", "two PINs were wrong before"),
+            ("locked", "Locked card", "three PINs were wrong before"),
+            ("no_certificate", "No certificate", "under 15, or none installed"),
+            ("phone", "iPhone", "a certificate in a smartphone"),
+            ("android", "Android", "a certificate in a smartphone"),
+            ("sleepy", "Sleepy card", "not awake at its first command"),
+            ("slow", "Slow card", "150 ms late with every answer"),
+            ("short_reads", "Stingy card", "insists on short reads (6CXX)"),
+            ("in_parts", "Card in parts", "gives its answers in parts (61XX)"),
+            ("no_extended", "Old card", "knows no extended length"),
+            ("dies_reading", "Card that dies", "leaves the field while it is read"),
+            ("dies_in_verify", "Card that dies", "leaves before it has seen the PIN"),
+            ("dies_after_verify", "Card that dies", "leaves after it has seen the PIN"),
+            ("dies_signing", "Card that dies", "leaves before it signs"),
+            ("garbled", "Garbled card", "answers nonsense"),
+            ("wrong_signature", "Lying card", "signs with one wrong bit"),
+        )
+    ),
 )
+"""Things that are no good My Number Card, and all that one person's card can do."""
 
 _PRINTER_FAULTS: Mapping[PrinterFault, str] = {
     "jam": "jam",

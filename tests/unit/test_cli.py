@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, main
 from firmware.core import records as r
-from firmware.core.terms import VisitId
+from firmware.core.terms import Strike, VisitId
 from firmware.shell.journal import Journal
 from tests.municipality.pki import make_authority, make_kiosk
 
@@ -223,3 +223,26 @@ def test_a_kiosk_whose_journal_takes_no_record_waits_and_stops_when_told(config:
         _, standard_error = kiosk.communicate(timeout=30)
     assert 0 == kiosk.returncode
     assert "daemon-stopped" == events(standard_error)[-1]["event"]
+
+
+def test_the_label_of_a_card_is_no_smartphones(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tomllib.loads(config.read_text(encoding="utf-8"))
+    table["card_reader"]["smartphone_labels"] = ["JPKIAPICCTOKEN2"]
+    config.write_text(tomli_w.dumps(table), encoding="utf-8")
+    assert EXIT_CONFIG == run("check-config", config)
+    assert "card_reader.smartphone_labels: JPKIAPICCTOKEN2 is the label of a card" in capsys.readouterr().err
+
+
+def test_the_lockout_is_told_to_the_technician(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, [r.CardStrike(A, Strike.WRONG_PIN)] * 8)
+    assert 0 == run("lockout", config)
+    said = capsys.readouterr().out
+    assert "strikes in a row: 8\n" in said
+    assert "from 8 strikes on: 900 s wait\n" in said
+    assert "no visit begins until " in said
+
+
+def test_a_kiosk_without_strikes_can_begin(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, [r.CardStrike(A, Strike.WRONG_PIN)] * 8 + [r.PersonAuthenticated(A)])
+    assert 0 == run("lockout", config)
+    assert capsys.readouterr().out.endswith("visits can begin\n")

@@ -17,7 +17,7 @@ import pytest
 from firmware.core import records as r
 from firmware.core.records import Record
 from firmware.core.states import EndReason, PayoutPurpose, Slip
-from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId
+from firmware.core.terms import Certainty, CertificateKind, OrderId, Strike, VisitId
 from firmware.core.totals import ClaimTotal, DayTotals, PlaceTotal, SoldTotal
 from firmware.errors import JournalError
 from firmware.shell.journal import Entry, Journal
@@ -77,6 +77,7 @@ EVERY: tuple[Record, ...] = (
     r.DayClosed("2026-11-25", "2026-11-25T23:00:00.000+09:00"),
     r.DaySettled("2026-11-25", "2026-11-25T23:00:00.000+09:00", TOTALS),
     r.DayCompared("2026-11-25", matched=False, differences=("fees:600:300",)),
+    r.CardStrike(A, Strike.WRONG_PIN),
 )
 
 SWAP = """

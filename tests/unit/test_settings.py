@@ -12,6 +12,7 @@ import tomli_w
 
 from firmware.core.fees import Fee
 from firmware.core.hours import JST, Closure
+from firmware.core.lockout import LockoutRule
 from firmware.core.session import STATES
 from firmware.core.terms import CertificateKind, Language
 from firmware.errors import ConfigError
@@ -73,6 +74,17 @@ def test_the_shipped_configuration_loads() -> None:
     assert Path("/etc/x") == settings.path("/etc/x")
 
 
+def test_the_shipped_lockout_is_the_table_of_the_core() -> None:
+    assert LockoutRule() == load(CONFIG / "kiosk.toml").file.lockout.rule
+
+
+def test_a_kiosk_may_have_a_lockout_of_its_own_or_none(folder: Path) -> None:
+    changed(folder, "kiosk.toml", put("lockout", value={"steps": []}))
+    assert LockoutRule(steps=()) == load(folder / "kiosk.toml").file.lockout.rule
+    changed(folder, "kiosk.toml", lambda table: table.pop("lockout"))
+    assert LockoutRule() == load(folder / "kiosk.toml").file.lockout.rule
+
+
 def test_every_time_out_belongs_to_a_state() -> None:
     rules = load(CONFIG / "kiosk.toml").rules
     assert rules.timeouts_seconds.keys() <= {state.__name__ for state in STATES}
@@ -87,6 +99,26 @@ def test_every_time_out_belongs_to_a_state() -> None:
             "kiosk.toml",
             lambda table: table["coins"].update(poll_ms=table["coins"].pop("poll_seconds")),
             "coins: Object contains unknown field `poll_ms`",
+        ),
+        (
+            "kiosk.toml",
+            put("lockout", "steps", 1, "strikes", value=3),
+            "lockout.steps: 3 strikes, 60 seconds after 3 strikes, 15 seconds; expected both to rise",
+        ),
+        (
+            "kiosk.toml",
+            put("lockout", "steps", 2, "seconds", value=60.0),
+            "lockout.steps: 8 strikes, 60 seconds after 5 strikes, 60 seconds; expected both to rise",
+        ),
+        (
+            "kiosk.toml",
+            put("lockout", "forget_seconds", value=899),
+            "lockout.forget_seconds: 899 is less than the longest wait; expected at least 900",
+        ),
+        (
+            "kiosk.toml",
+            put("card_reader", "smartphone_labels", value=["x" * 33]),
+            "card_reader.smartphone_labels",
         ),
         ("kiosk.toml", put("coins", "baud", value="9600"), "coins.baud: Expected `int`, got `str`"),
         ("kiosk.toml", put("coins", "serial", value=True), "coins.serial: Expected `int`, got `bool`"),
