@@ -120,17 +120,6 @@ def slot_was_open(records: Iterable[r.Record]) -> bool:
     return is_open
 
 
-def _tell_stopping(
-    manager: ServiceManager,
-    _kind: type[BaseException] | None,
-    error: BaseException | None,
-    _trace: TracebackType | None,
-) -> None:
-    """Whoever waits for the journal's disk is not on its way out."""
-    if not by_journal(error):
-        manager.stopping()
-
-
 class _Closing(Protocol):
     async def close(self) -> None: ...
 
@@ -148,6 +137,7 @@ class Daemon:
         self._spare = SpareWorker(parts.devices.new_worker)
         self._crew = parts.make_crew(self._pin, self._spare, self._speak)
         self._settled = asyncio.Event()
+        self._leaving = False
         self.runner = Runner(
             rules=parts.rules,
             journal=parts.journal,
@@ -182,17 +172,23 @@ class Daemon:
 
         Then it has shut the slot, let go of every device, and waited until the journal's disk takes writes.
         """
-        failed: BaseException | None = None
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._parts.close_screen)
             await self._parts.start_screen()
+            serving = asyncio.create_task(self._serve(manager), name="serve")
             try:
-                await self._serve(manager)
-            except* JournalError as group:
-                failed = group
-            if failed is not None:
-                await self._wait_stranded(manager)
-                raise failed
+                await asyncio.shield(serving)
+            except asyncio.CancelledError:
+                # A cancel on the way out would tear the shutting of the slot in two.
+                if not self._leaving:
+                    serving.cancel()
+                await asyncio.wait([serving])
+                serving.result()
+                raise
+            except (JournalError, ExceptionGroup) as error:
+                if by_journal(error):
+                    await self._wait_stranded(manager)
+                raise
 
     async def _serve(self, manager: ServiceManager) -> None:
         devices = self._parts.devices
@@ -226,13 +222,25 @@ class Daemon:
             console = self._parts.make_console(self.office)
             undo.push_async_callback(console.close)
             await console.start()
-            undo.push(partial(_tell_stopping, manager))
+            undo.push(partial(self._leave, manager))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
                 tasks.create_task(self.office.run(), name="office")
                 tasks.create_task(manager.keep_alive(), name="watchdog")
                 tasks.create_task(self.runner.run(self._recovered), name="runner")
                 manager.ready()
+
+    def _leave(
+        self,
+        manager: ServiceManager,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Whoever will wait for the journal's disk does not tell that it stops."""
+        self._leaving = True
+        if not by_journal(error):
+            manager.stopping()
 
     async def _wait_stranded(self, manager: ServiceManager) -> None:
         runner = self.runner

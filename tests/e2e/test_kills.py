@@ -45,8 +45,14 @@ RECORDS = (
     *("PayoutBegan", "CoinPayIntended", "CoinPayEnded", "ClaimOpened", "PayoutEnded", "SlipEnded"),
     *("VisitEnded", "MunicipalityTold", "CoinUnclaimed", "StaffDecided", "IssueFailed"),
 )
-RARE = {"CoinsSuspected", "HopperFoundEmpty"}
-"""Records that need a fault of the coin machine; the soak has those."""
+RARE = {"CoinsSuspected", "HopperFoundEmpty", "CardStrike"}
+"""Records that need a fault of the coin machine, which the soak has, or of a card, where no money is yet."""
+
+OFFICE = {
+    *("CoinsCounted", "CoinsRefilled", "CoinsCollected", "ClaimSettled"),
+    *("DayClosed", "DaySettled", "DayCompared"),
+}
+"""Records of the technician, of claims and of the close of a day, which no visit writes."""
 
 MOMENTS = ("before", "after", "orders")
 NO_STEP = {"DaemonStarted", "MunicipalityTold"}
@@ -282,7 +288,7 @@ async def _killed(nursery: Nursery, seed: int, visits: int, plans: list[str]) ->
 
 
 def test_every_record_has_a_kill_planned_or_a_reason() -> None:
-    assert {kind.__name__ for kind in r.Record.__args__} == {*RECORDS} | RARE
+    assert {kind.__name__ for kind in r.Record.__args__} == {*RECORDS} | RARE | OFFICE
 
 
 @pytest.mark.timeout(900)

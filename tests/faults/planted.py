@@ -356,7 +356,35 @@ FAULTS: tuple[Fault, ...] = (
         "return buffer.counter < old",
         _EVENTS,
     ),
-    Fault("a swallowed coin came back", EVENTS, "20, 23, 31, 36, 39", "20, 23, 31, 39", _EVENTS),
+    Fault(
+        "a swallowed coin came back",
+        EVENTS,
+        "19, 20, 23, 31, 36, 39, 40}",
+        "19, 20, 23, 31, 39, 40}",
+        _EVENTS,
+    ),
+    Fault(
+        "an acceptor that was reset and caught up tells coins twice or never",
+        EVENTS,
+        "return buffer.pairs[count:] != seen.pairs[: max(0, SLOTS - count)]",
+        "return False",
+        _EVENTS,
+    ),
+    Fault(
+        "a dispense command that was heard is sent again",
+        "hw/coin/payout.py",
+        "            if heard or certainty is not Certainty.NOT_DONE:\n",
+        "            if certainty is not Certainty.NOT_DONE:\n",
+        f"{_PAYOUT} -k lost_reply_of_an_empty_hopper",
+    ),
+    Fault(
+        "a coin paid still lies in the hopper",
+        "hw/coin/hopper.py",
+        "            if payment.certainty is not Certainty.NOT_DONE:\n"
+        "                self._coins = max(0, self._coins - 1)\n",
+        "",
+        f"{_PAYOUT} -k level_is_true_before",
+    ),
     Fault(
         "a checksum of 256",
         FRAMES,
@@ -514,6 +542,7 @@ FAULTS: tuple[Fault, ...] = (
         "if not hmac.compare_digest(entries[said.seq - 1].chain, said.chain):",
         "if False:",
         "tests/unit/test_journal_head.py",
+    ),
     Fault(
         "a coin of which nobody knows where it is goes unseen",
         EVENTS,

@@ -3,8 +3,12 @@
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,6 +18,7 @@ from firmware.core.screens import Row, Screen, ScreenId
 from firmware.core.terms import CertificateKind, OrderId, Subjects, VisitId
 from firmware.errors import DeviceGone, JournalError
 from firmware.logbook import FIELDS, EventId, FieldValue
+from firmware.shell.daemon import Daemon
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.stranded import by_journal, wait_stranded
@@ -140,3 +145,37 @@ def test_a_journal_that_failed_is_told_from_every_other_end(
     error: BaseException | None, expected: bool
 ) -> None:
     assert expected is by_journal(error)
+
+
+async def test_a_stop_on_the_way_out_waits_until_the_slot_is_shut() -> None:
+    done: list[str] = []
+    on_the_way_out = asyncio.Event()
+
+    async def shut_slot() -> None:
+        on_the_way_out.set()
+        await asyncio.sleep(0.05)
+        done.append("slot")
+
+    async def note(what: str) -> None:
+        done.append(what)
+
+    async def serve(manager: ServiceManager) -> None:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(shut_slot)
+            undo.push(partial(daemon._leave, manager))
+            raise JournalError("j")
+
+    daemon = Daemon.__new__(Daemon)
+    daemon._leaving = False
+    daemon._serve = serve  # type: ignore[method-assign]
+    screen: Any = SimpleNamespace(
+        start_screen=partial(note, "screen on"), close_screen=partial(note, "screen off")
+    )
+    daemon._parts = screen
+    running = asyncio.create_task(daemon.run(ServiceManager({})))
+    async with asyncio.timeout(20.0):
+        await on_the_way_out.wait()
+        running.cancel()
+        with pytest.raises(JournalError):
+            await running
+    assert ["screen on", "slot", "screen off"] == done
