@@ -23,8 +23,10 @@ async def test_pcscd_killed_during_the_pin_ends_the_visit_and_keeps_the_tries() 
     async with kiosk() as visitor:
         await visitor.walk_to("pin")
         await visitor.world.press("1")
-        await visitor.world.kill_pcscd()
+        await visitor.world.cards_stand.kill_pcscd()
         await visitor.ends_with("reader_fault")
+        await visitor.world.remove_card()  # while nobody can see it: no visit begins when pcscd is back
+        await visitor.world.cards_stand.restart_pcscd()
         await visitor.leave()
         await visitor.rests(seconds=30.0)
         seen = await visitor.world.cards_stand.state("shiken_taro")
