@@ -76,6 +76,7 @@ class Killer:
     plans: list[str]
     died: Counter[str] = field(default_factory=Counter)
     story: list[str] = field(default_factory=list)
+    jammed: bool = False
 
     async def visit(self) -> None:
         """One visit with its kill; it ends with the start screen and books that agree."""
@@ -102,6 +103,7 @@ class Killer:
         world = self.visitor.world
         if plan.endswith("ClaimOpened"):
             await world.jam_hopper(True)
+            self.jammed = True
 
     async def _heal(self) -> None:
         world = self.visitor.world
@@ -219,11 +221,11 @@ class Killer:
                     await self._try_to_touch("cancel")
                 elif screen == "attend":
                     await self._staff_decide()
-                elif screen == "out_of_service" and self._reason() == "hopper":
+                elif screen == "out_of_service" and self._reason() == "hopper" and self.jammed:
                     # A hopper found empty counts as empty until the next start.
+                    self.jammed = False
                     await world.kill_kiosk()
                     await world.start_kiosk()
-                    await world.eyes.until(lambda now: now["reason"] != "hopper", 20.0)
                 elif screen in {"take_all", "thanks", "ended", "out_of_service"}:
                     await self._take_all(screen)
                     await world.printer.set_fault(None)
