@@ -232,11 +232,14 @@ class Killer:
                 await asyncio.sleep(0.03)
 
     async def _take_all(self, screen: str) -> None:
+        """A kiosk that dies under the person's hands answers nothing; the next look finds it dead."""
         world = self.visitor.world
-        await world.remove_card()
-        await world.take_paper()
-        await world.take_receipt()
-        await world.take_change()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3.0):
+                await world.remove_card()
+                await world.take_paper()
+                await world.take_receipt()
+                await world.take_change()
         if screen in {"thanks", "ended"}:
             await self._try_to_touch("confirm")
 
