@@ -55,7 +55,7 @@ class Nursery:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process
         self._kiosks: dict[int, Kiosk] = {}
-        self._born: asyncio.Queue[int] = asyncio.Queue()
+        self._born: asyncio.Queue[Kiosk] = asyncio.Queue()
         self._listening: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
@@ -79,7 +79,7 @@ class Nursery:
         assert self._process.stdin is not None
         wanted = {"arguments": list(arguments), "log": log, "environment": dict(environment)}
         self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
-        return self._kiosks[await self._born.get()]
+        return await self._born.get()
 
     async def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -87,8 +87,8 @@ class Nursery:
             async for line in self._process.stdout:
                 said = json.loads(line)
                 if "born" in said:
-                    self._kiosks[said["born"]] = Kiosk(said["born"])
-                    self._born.put_nowait(said["born"])
+                    kiosk = self._kiosks[said["born"]] = Kiosk(said["born"])
+                    self._born.put_nowait(kiosk)
                 else:
                     self._kiosks.pop(said["ended"]).ended(said["status"])
         finally:
