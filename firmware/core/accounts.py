@@ -5,6 +5,7 @@ A fold of the journal. A visit counts for the day in which it ends.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from firmware.core import records as r
 from firmware.core.states import PayoutPurpose
@@ -56,6 +57,8 @@ class Position:
                 self.unsure = min(self.unsure + 1, max(0, self.coins))
             case Certainty.NOT_DONE:
                 pass
+            case _:
+                assert_never(certainty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,17 +225,20 @@ class Accounts:
             case r.CoinUnclaimed(yen=yen):
                 self._day.taken_yen += yen
                 self._day.unclaimed_yen += yen
+            case _:
+                assert_never(record)
 
     def _hopper(self, record: r.CoinPayEnded | r.HopperFoundEmpty) -> None:
         match record:
             case r.CoinPayEnded(visit=visit, hopper=hopper, yen=yen, certainty=certainty):
                 self._position((hopper, yen)).pay(certainty)
-                if certainty is Certainty.DONE:
-                    self._visit(visit).paid_out_yen += yen
+                self._visit(visit).paid_out_yen += yen if certainty is Certainty.DONE else 0
             case r.HopperFoundEmpty(hopper=hopper):
                 for place, position in self.positions.items():
                     if place[0] == hopper:
                         position.unsure = max(0, position.coins)
+            case _:
+                assert_never(record)
 
     def _handled(self, record: r.CoinsRefilled | r.CoinsCollected | r.CoinsCounted) -> None:
         position = self._position((record.hopper, record.coin_yen))
@@ -243,6 +249,8 @@ class Accounts:
                 position.take(coins)
             case r.CoinsCounted(coins=coins):
                 position.count(coins)
+            case _:
+                assert_never(record)
 
     def _claim(self, record: r.ClaimOpened | r.ClaimSettled) -> None:
         match record:
@@ -257,6 +265,8 @@ class Accounts:
                     return
                 self.claims[claim_no] = Claim(claim_no, claim.order_id, yen, by)
                 self._day.claims_settled_yen += yen
+            case _:
+                assert_never(record)
 
     def _noted(self, record: r.Record) -> None:
         match record:
@@ -315,6 +325,8 @@ class Accounts:
                 self._add_to_day(date, settled=record)
             case r.DayCompared(business_date=date):
                 self._add_to_day(date, compared=record)
+            case _:
+                assert_never(record)
 
     def _add_to_day(
         self, date: str, settled: r.DaySettled | None = None, compared: r.DayCompared | None = None

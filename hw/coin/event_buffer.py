@@ -72,7 +72,7 @@ def was_reset(old: int, buffer: EventBuffer) -> bool:
 
     Its counter went back and the older slots are empty; a counter that wrapped has filled them all.
     """
-    return buffer.counter < min(old, SLOTS) and _is_young(buffer)
+    return buffer.counter < old and _is_young(buffer)
 
 
 def contradicts(seen: EventBuffer, buffer: EventBuffer) -> bool:

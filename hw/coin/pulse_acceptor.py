@@ -30,6 +30,9 @@ NO_SERIAL = 0
 WATCH_SECONDS = 1.0
 """How often the pins are looked at when nothing happens: a chip that is gone makes no edge."""
 
+CRACKLE_SECONDS = 10.0
+"""Doubts within this time of each other, with the slot shut, are one: a bad wire fills no disk."""
+
 
 class PulseAcceptor:
     """Implements CoinAcceptor on two GPIO pins.
@@ -68,6 +71,7 @@ class PulseAcceptor:
         self._gone_at = 0.0
         self._is_open = False
         self._was_open = False
+        self._doubted_at = float("-inf")
         self._closed_at = 0.0
         self._quiet = False
         self._moved = asyncio.Event()
@@ -117,6 +121,7 @@ class PulseAcceptor:
     async def stop(self) -> None:
         """Inhibit, and wait until no coin and no pulse can come any more; see CoinAcceptor."""
         self._shut()
+        self._moved.set()
         while not self._quiet:
             patience = None if self._working else self._gone_at + self._drain_seconds - _now()
             try:
@@ -175,11 +180,15 @@ class PulseAcceptor:
             self._gone(GoneReason.LINE_STUCK if groups.stuck else GoneReason.LINE_NOISY, 0)
         elif not groups.pending:
             self._back()
-        drained = _now() - self._closed_at >= self._drain_seconds
-        self._quiet = not self._is_open and drained and (broken or not groups.pending)
+        self._quiet = self._drained and (broken or not groups.pending)
         self._was_open = self._was_open and not self._quiet
         self._turned.set()
         self._turned.clear()
+
+    @property
+    def _drained(self) -> bool:
+        """No coin can come any more, though its pulses may."""
+        return not self._is_open and _now() - self._closed_at >= self._drain_seconds
 
     async def _pause(self, groups: PulseGroups, arrived_at: float) -> None:
         due = [WATCH_SECONDS]
@@ -206,7 +215,6 @@ class PulseAcceptor:
             with contextlib.suppress(DeviceGone), pin_faults():
                 if self._wires is not None:
                     self._wires.let_in(False)
-        self._moved.set()
 
     def _gone(self, reason: GoneReason, code: int) -> None:
         if self._gone_reason != reason:
@@ -237,12 +245,19 @@ class PulseAcceptor:
         for group in groups:
             yen = None if group.fault else self._coins.get(group.pulses)
             if yen is None:
-                self._shut()
-                self._suspect(1, group.fault or PulseFault.COUNT)
+                self._doubt(group.fault or PulseFault.COUNT)
             else:
                 mark = self._next_mark()
                 self._log(EventId.COIN_ACCEPTED, yen=yen, count=mark.counter)
                 self._coin(CoinAccepted(yen, mark))
+
+    def _doubt(self, fault: PulseFault) -> None:
+        """Told each time as long as a coin may come; else once, until the line has been good for a while."""
+        crackles = self._drained and _now() - self._doubted_at < CRACKLE_SECONDS
+        self._doubted_at = _now()
+        if not crackles:
+            self._shut()
+            self._suspect(1, fault)
 
     def _suspect(self, lost: int, reason: PulseFault | GoneReason) -> None:
         self._log(EventId.COIN_SUSPECT, count=lost, code=0, reason=reason)

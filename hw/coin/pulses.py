@@ -117,8 +117,7 @@ class PulseGroups:
         if self._active and not self._stuck:
             self._stuck = True
             self._note(PulseFault.STUCK)
-        self._unseen = self._stuck
-        self._noisy = False
+        self._unseen, self._noisy = self._stuck, False
         yield from self._end()
 
     def _rise(self, at: float) -> Iterator[PulseGroup]:
@@ -132,7 +131,6 @@ class PulseGroups:
             return
         elif quiet_seconds > self._timing.gap_seconds:
             yield from self._end()
-            self._unseen = False
         elif not self._open:
             self._note(PulseFault.GOES_ON)
         self._judge()

@@ -220,3 +220,19 @@ async def test_a_pulse_after_the_slot_was_shut_is_still_money() -> None:
             await ear.until(lambda: ear.acceptor_works)
             rig.play(rig.slot.train(5))
             await ear.until(lambda: ear.yen == [500])
+
+
+async def test_a_line_that_crackles_with_the_slot_shut_is_told_once_and_opens_all_the_same() -> None:
+    ear = Ear()
+    with pulse_rig() as rig:
+        async with pulse_acceptor_on(rig, ear) as acceptor:
+            await ear.until(lambda: ear.acceptor_works)
+            await acceptor.stop()
+            for _ in range(5):
+                rig.play(rig.slot.spike())
+            await ear.until(lambda: ear.suspects != [])
+            await acceptor.stop()
+            await acceptor.accept(COINS)
+            assert rig.drop_coin(100)
+            await acceptor.stop()
+            assert [doubt(1), CoinAccepted(100, CoinMark(0, 2))] == ear.coins

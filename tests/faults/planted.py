@@ -21,6 +21,9 @@ class Fault:
 MONEY, PAYING, RECOVERY = "firmware/core/money.py", "firmware/core/paying.py", "firmware/core/recovery.py"
 JOURNAL, RUNNER, OUTBOX = "firmware/shell/journal.py", "firmware/shell/runner.py", "firmware/shell/outbox.py"
 EVENTS, FRAMES, HOPPER = "hw/coin/event_buffer.py", "hw/coin/cctalk.py", "hw/coin/hopper_state.py"
+ACCOUNTS, CLOSING = "firmware/core/accounts.py", "firmware/core/closing.py"
+BOOKKEEPING, OFFICE = "firmware/core/bookkeeping.py", "firmware/shell/office.py"
+PULSES = "hw/coin/pulses.py"
 CREW, TELLING = "firmware/shell/crew.py", "firmware/core/telling.py"
 
 _MONEY, _CELLS = "tests/unit/test_core_money.py", "tests/unit/test_core_cells.py"
@@ -28,6 +31,9 @@ _RECOVERY, _JOURNAL = "tests/unit/test_core_recovery.py", "tests/unit/test_journ
 _RUNNER, _OUTBOX, _CREW = (f"tests/unit/test_shell_{name}.py" for name in ("runner", "outbox", "crew"))
 _EVENTS, _FRAMES = "tests/unit/test_cctalk_events.py", "tests/unit/test_cctalk_frames.py"
 _VERDICT, _PAYOUT = "tests/unit/test_cctalk_hopper_verdict.py", "tests/contract/test_coin_payout.py"
+_ACCOUNTS, _BOOKKEEPING = "tests/unit/test_core_accounts.py", "tests/unit/test_core_bookkeeping.py"
+_OFFICE = "tests/unit/test_shell_office.py"
+_PULSES = "tests/unit/test_pulse_groups.py"
 _PATHS = "tests/unit/test_money_paths.py"
 
 FAULTS: tuple[Fault, ...] = (
@@ -346,7 +352,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a wrapped counter is taken for a reset",
         EVENTS,
-        "return buffer.counter < min(old, SLOTS) and _is_young(buffer)",
+        "return buffer.counter < old and _is_young(buffer)",
         "return buffer.counter < old",
         _EVENTS,
     ),
@@ -413,5 +419,184 @@ FAULTS: tuple[Fault, ...] = (
         "return Certainty.NOT_DONE if counter else Certainty.UNKNOWN",
         "return Certainty.DONE",
         _VERDICT,
+    ),
+    # the counter's books
+    Fault(
+        "a payout nobody saw leaves a coin to rely on",
+        ACCOUNTS,
+        "self.unsure = min(self.unsure + 1,",
+        "self.unsure = min(self.unsure,",
+        _ACCOUNTS,
+    ),
+    Fault("coins collected stay in the books", ACCOUNTS, "self.coins -= coins\n", "pass\n", _ACCOUNTS),
+    Fault(
+        "a count leaves the books as they were",
+        ACCOUNTS,
+        "self.coins, self.unsure, self.known = coins, 0, True",
+        "self.known = True",
+        _ACCOUNTS,
+    ),
+    Fault(
+        "an empty hopper is believed to be full",
+        ACCOUNTS,
+        "position.unsure = max(0, position.coins)",
+        "position.unsure = 0",
+        _ACCOUNTS,
+    ),
+    Fault("unclaimed coins are in no day", ACCOUNTS, "self._day.unclaimed_yen += yen", "pass", _ACCOUNTS),
+    Fault(
+        "a claim is paid twice",
+        ACCOUNTS,
+        "or claim.settled_by is not None or claim.yen != yen",
+        "or claim.yen != yen",
+        _ACCOUNTS,
+    ),
+    Fault("a day is closed twice", ACCOUNTS, 'if date <= (self.last_closed or ""):', "if False:", _ACCOUNTS),
+    Fault(
+        "a day's totals may be changed afterwards",
+        ACCOUNTS,
+        "if day.settled is not None and (day.settled.totals, day.settled.closed_at) != (",
+        "if day.settled is not None and (day.totals, day.closed_at) != (",
+        _ACCOUNTS,
+    ),
+    Fault(
+        "the next day begins with this day's coins",
+        ACCOUNTS,
+        "self._day = _Day()\n                for",
+        "for",
+        _ACCOUNTS,
+    ),
+    Fault(
+        "coins are handled during a visit or through a shut door",
+        BOOKKEEPING,
+        "event.entries if facts.panel.door_open or not handled else ()",
+        "event.entries",
+        _BOOKKEEPING,
+    ),
+    Fault(
+        "what follows a closing counts for the closed day",
+        CLOSING,
+        "max(opened, last_closed + timedelta(days=1))",
+        "opened",
+        _ACCOUNTS,
+    ),
+    Fault(
+        "a claim is paid that the municipality has not noted",
+        OFFICE,
+        "await self._municipality.settle_claim(claim_no, claim.yen)",
+        "pass",
+        _OFFICE,
+    ),
+    Fault(
+        "a hopper is not told of the coins refilled",
+        OFFICE,
+        "self._payouts[hopper].set_coins(",
+        "repr(",
+        _OFFICE,
+    ),
+    Fault(
+        "a day is closed by a clock nobody trusts",
+        OFFICE,
+        "if self._trusted() and is_over(",
+        "if is_over(",
+        _OFFICE,
+    ),
+    Fault(
+        "a power cut at the closing loses the day's totals",
+        OFFICE,
+        "            await self._keep_totals()\n            if self",
+        "            if self",
+        _OFFICE,
+    ),
+    Fault(
+        "a day is compared before its orders are told",
+        OUTBOX,
+        "    if isinstance(tells[0], TellDay):\n        return tells[0]\n",
+        "    for tell in tells:\n        if isinstance(tell, TellDay):\n            return tell\n",
+        _OUTBOX,
+    ),
+    Fault(
+        "what contradicts the municipality is told for ever",
+        OUTBOX,
+        "except ReportRefused as refused:\n            record = _refused(tell, refused.code)",
+        "except ReportRefused as refused:\n            return self._not_told(subject, refused)",
+        f"{_OUTBOX} --timeout=10",
+    ),
+    Fault(
+        "a claim is told to nobody",
+        TELLING,
+        "if ended.owed_yen:",
+        "if False:",
+        "tests/unit/test_core_telling.py",
+    ),
+    Fault(
+        "a journal's cut tail goes unseen",
+        JOURNAL,
+        "if said.seq > len(entries):",
+        "if False:",
+        "tests/unit/test_journal_head.py",
+    ),
+    Fault(
+        "a journal's tail written anew goes unseen",
+        JOURNAL,
+        "if not hmac.compare_digest(entries[said.seq - 1].chain, said.chain):",
+        "if False:",
+        "tests/unit/test_journal_head.py",
+    ),
+    Fault(
+        "a coin of which nobody knows where it is goes unseen",
+        EVENTS,
+        "frozenset(range(256)) - RETURNED_CODES",
+        "KEPT_CODES",
+        _EVENTS,
+    ),
+    Fault(
+        "a restart whose counter caught up passes for nothing",
+        EVENTS,
+        "or (contradictory and _is_young(buffer))",
+        "",
+        _EVENTS,
+    ),
+    Fault(
+        "slots that contradict the last reading are money",
+        EVENTS,
+        "if contradictory and not reset:",
+        "if False:",
+        _EVENTS,
+    ),
+    Fault(
+        "a pulse of any length counts",
+        PULSES,
+        "<= width <= self._timing.longest_seconds",
+        "<= width",
+        _PULSES,
+    ),
+    Fault(
+        "a contact that bounces makes coins",
+        PULSES,
+        "quiet_seconds < self._timing.bounce_seconds",
+        "quiet_seconds <= 0",
+        _PULSES,
+    ),
+    Fault(
+        "the rest of a coin whose beginning nobody saw is a smaller coin",
+        PULSES,
+        "            if self._unseen:\n                self._note(PulseFault.BEGUN_UNSEEN)",
+        "            pass",
+        _PULSES,
+    ),
+    Fault(
+        "an edge that was lost is not missed",
+        PULSES,
+        "self._note(PulseFault.EDGE_LOST)",
+        "pass",
+        _PULSES,
+    ),
+    Fault(
+        "pulses of a coin already told are another coin",
+        PULSES,
+        "self._note(PulseFault.GOES_ON)",
+        "pass",
+        _PULSES,
     ),
 )

@@ -94,6 +94,9 @@ _PRINTER_FAULTS: Mapping[PrinterFault, str] = {
     "offline": "offline",
     "abort": "abort",
 }
+COIN_ACCEPTOR_SERIAL = 960078
+"""It stands in the log, where nobody's PIN may."""
+
 _KIOSK_STOP_SECONDS = 10.0
 _SAME_KEY_SECONDS = 0.35
 _LOG_SECONDS = 0.05
@@ -133,6 +136,7 @@ class World:
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
         self.coins = CoinMachine(
+            serial=COIN_ACCEPTOR_SERIAL,
             hopper_coins=hopper_coins,
             on_change_cup=self._change_moved,
             acceptor_on_bus=not pulse_acceptor,

@@ -47,8 +47,9 @@ def test_a_coin_is_paid_unpaid_or_unknown(
     assert expected is verdict(LIFE, finding, command)
 
 
-def test_a_life_counter_that_wraps_has_moved_by_one() -> None:
-    assert DONE is verdict((1 << 24) - 1, found(0, 8, 1, 0), None)
+def test_a_coin_paid_while_the_life_counter_wraps_is_paid() -> None:
+    assert DONE is verdict(0xFFFFFF, found(0, 8, 1, 0), None)
+    assert UNKNOWN is verdict(0xFFFFFF, found(1, 8, 1, 0), None)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ import pytest
 import tomli_w
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, main
+from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, EXIT_REFUSED, main
 from firmware.core import records as r
-from firmware.core.terms import Strike, VisitId
+from firmware.core.states import EndReason
+from firmware.core.terms import CertificateKind, OrderId, Strike, VisitId
 from firmware.shell.journal import Journal
 from tests.municipality.pki import make_authority, make_kiosk
 
@@ -249,3 +250,105 @@ def test_a_kiosk_without_strikes_can_begin(config: Path, capsys: pytest.CaptureF
     write_journal(config, [r.CardStrike(A, Strike.WRONG_PIN)] * 8 + [r.PersonAuthenticated(A)])
     assert 0 == run("lockout", config)
     assert capsys.readouterr().out.endswith("visits can begin\n")
+
+
+DAY = (
+    r.CoinsRefilled(3, 100, 20, "commissioning"),
+    r.VisitBegan(A),
+    r.OrderAsked(A, OrderId(f"{A}-1"), CertificateKind.INKAN, 1),
+    r.CoinTaken(A, 500, 7, 1),
+    r.ClaimOpened(A, "AAAA-AAAA", 500),
+    r.VisitEnded(A, EndReason.PRINT_FAILED),
+    r.DayClosed("2026-11-25", "2026-11-25T23:00:00.000+09:00"),
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("journal verify", "7 entries, none missing, the last of "),
+        ("journal show --last 1", " DayClosed         business_date=2026-11-25 closed_at="),
+        ("journal show --record CoinTaken", " CoinTaken         visit=aaaaaaaa yen=500 serial=7 counter=1"),
+        (
+            "journal show --visit AAAA --record VisitEnded",
+            " VisitEnded        visit=aaaaaaaa reason=print_failed",
+        ),
+        ("journal balance", "claims            500 yen"),
+        ("cash show", "hopper 3     100     20       0      0      0     +0      2000"),
+        ("cash show", "all                                                       2500"),
+        ("claims list", "AAAA-AAAA     500  open"),
+        ("day list", "2026-11-25 2026-11-25 23:00      0        0     500      0  not answered yet"),
+        ("day show 2026-11-25", "  claims                                              500 yen"),
+    ],
+)
+def test_the_books_are_shown(
+    config: Path, capsys: pytest.CaptureFixture[str], command: str, said: str
+) -> None:
+    write_journal(config, DAY)
+    assert 0 == run(command, config)
+    assert said in capsys.readouterr().out
+
+
+def test_only_what_was_asked_for_is_shown(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, DAY)
+    for command, lines in (
+        ("journal show", 7),
+        ("journal show --last 3", 3),
+        ("journal show --last 0", 0),
+        ("journal show --visit bbbb", 0),
+        ("journal show --visit a", 5),
+    ):
+        assert 0 == run(command, config)
+        assert lines == len(capsys.readouterr().out.splitlines()), command
+
+
+def test_an_empty_journal_is_said_to_be_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, ())
+    assert 0 == run("journal verify", config)
+    assert "no entries\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("day show 2026-11-24", "madoguchi: no day 2026-11-24 is closed\n"),
+        ("day show yesterday", "madoguchi: a day is written YYYY-MM-DD\n"),
+        ("day close", "/console: the kiosk does not run, or you may not ask it\n"),
+        ("claims settle AAAA-AAAA", "/console: the kiosk does not run, or you may not ask it\n"),
+    ],
+)
+def test_what_cannot_be_done_now_is_named(
+    config: Path, capsys: pytest.CaptureFixture[str], command: str, complaint: str
+) -> None:
+    write_journal(config, DAY)
+    assert EXIT_REFUSED == run(command, config) == 69
+    captured = capsys.readouterr()
+    assert ("", True) == (captured.out, captured.err.endswith(complaint))
+
+
+def test_a_page_of_the_day_is_written(config: Path) -> None:
+    write_journal(config, DAY)
+    out = config.with_name("day.pdf")
+    assert 0 == main(["day", "pdf", "2026-11-25", "--out", str(out), "--config", str(config)])
+    assert out.read_bytes().startswith(b"%PDF-1.7")
+
+
+def test_a_cut_tail_is_named_by_every_command_that_reads(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_journal(config, DAY)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.executescript("DROP TRIGGER entries_never_go; DELETE FROM entries WHERE seq > 5")
+    for command in ("journal verify", "journal export", "cash show", "day list"):
+        assert EXIT_JOURNAL == run(command, config)
+        expected = "madoguchi: journal: journal.db: its tail is cut off, entries 6 to 7 are missing\n"
+        assert ("", expected) == capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "words", [["cash", "collect", "attic", "100", "1"], ["cash"], ["day", "pdf", "2026-11-25"]]
+)
+def test_a_command_that_is_not_whole_is_a_usage_error(words: list[str], config: Path) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main([*words, "--config", str(config)])
+    assert 2 == raised.value.code

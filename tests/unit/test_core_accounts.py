@@ -147,6 +147,10 @@ def test_a_closed_day_is_the_last_word_on_it_and_the_next_begins_at_zero() -> No
             (*OWED, LOADED, r.ClaimSettled("BBBB-BBBB", 300, "x")),
             "claim BBBB-BBBB: settled for 300 yen that nobody was owed",
         ),
+        (
+            (*OWED, LOADED, *[r.ClaimSettled("BBBB-BBBB", 400, "x")] * 2),
+            "claim BBBB-BBBB: settled for 400 yen that nobody was owed",
+        ),
         ((CLOSED, CLOSED), "day 2026-11-25: closed after 2026-11-25"),
         (
             (r.DayCompared("2026-11-25", matched=True, differences=()),),

@@ -62,6 +62,11 @@ def test_a_pulse_of_another_width_is_a_doubt(width: float) -> None:
     assert [PulseGroup(1, PulseFault.WIDTH)] == finish(resting(), [(0.0, True), (width, False)])
 
 
+@pytest.mark.parametrize("width", [TIMING.shortest_seconds, TIMING.longest_seconds])
+def test_the_limits_of_a_pulse_are_still_a_pulse(width: float) -> None:
+    assert [PulseGroup(1)] == finish(resting(), [(0.0, True), (width, False)], at=0.0)
+
+
 @pytest.mark.parametrize("width", [0.0005, 0.2])
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_one_wrong_pulse_spoils_its_coin_and_no_other(width: float, place: int) -> None:
@@ -102,6 +107,15 @@ def test_a_line_at_the_pulse_level_for_too_long_is_stuck_and_told_once() -> None
     assert [] == finish(groups, [(9.0, False)])
     assert not is_stuck(groups)
     assert [PulseGroup(1)] == finish(groups, SLOT.train(1), at=200.0)
+
+
+def test_a_line_that_was_stuck_must_rest_before_it_is_good_again() -> None:
+    groups = resting()
+    assert [PulseGroup(0, PulseFault.STUCK)] == finish(groups, [(0.0, True)])
+    assert [] == play(groups, [(9.0, False)])
+    assert is_pending(groups)
+    assert [] == list(groups.rest())
+    assert not is_pending(groups)
 
 
 def test_a_line_that_gets_stuck_within_a_coin_spoils_it() -> None:

@@ -97,6 +97,13 @@ STORYBOARD = (
     replace(CLOSED, reason="paused", numbers=(("until_hour", 14), ("until_minute", 5))),
     Screen(ScreenId.OUT_OF_SERVICE, error=True),
     *(Screen(ScreenId.OUT_OF_SERVICE, reason=device, error=True) for device in DEVICES),
+    Screen(
+        ScreenId.OUT_OF_SERVICE,
+        reason="journal_money",
+        rows=(Row("row.held", (), number=300), Row("row.number", (), text="0042-ABCD")),
+        error=True,
+        alarm=True,
+    ),
     Screen(ScreenId.NOTICE, step=1, legend=Legend(cancel="stop", confirm="agree"), seconds=90),
     Screen(ScreenId.PRESENT_CARD, step=2, place=Place.CARD, legend=STOP, seconds=60),
     Screen(ScreenId.READING_CARD, step=2, place=Place.CARD),

@@ -67,6 +67,7 @@ class Desk:
     may: bool = True
     trusted: bool = True
     now: datetime = NOON
+    looked: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     office: Office = field(init=False)
 
@@ -79,7 +80,7 @@ class Desk:
             municipality=cast("Municipality", self.counter),
             payouts={3: cast("CoinPayout", self.hopper)},
             coin_yen={3: 100},
-            trusted=lambda: self.trusted,
+            trusted=self.is_trusted,
             now=lambda: self.now,
             day_ends=day_ends,
             log=self.write,
@@ -110,6 +111,16 @@ class Desk:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def is_trusted(self) -> bool:
+        self.looked += 1
+        self.changed.set()
+        return self.trusted
+
+    async def looks(self) -> None:
+        """The office has asked the clock twice more, so that one whole round lies between."""
+        wanted = self.looked + 2
+        await self.until(lambda: self.looked >= wanted)
 
     async def until(self, holds: Callable[[], bool]) -> None:
         while not holds():
@@ -186,7 +197,7 @@ async def test_a_day_ends_by_itself_when_its_time_has_come_and_its_totals_are_ke
         assert isinstance(settled, r.DaySettled)
         assert 500 == settled.totals.claims_yen
         assert [settled] == desk.noted
-        await asyncio.sleep(0.02)  # nothing may follow: the next day has not begun
+        await desk.looks()  # nothing follows: the next day has not begun
     assert 2 == len(desk.journal)
 
 
@@ -198,11 +209,11 @@ async def test_a_day_without_any_visit_ends_too() -> None:
 
 
 async def test_a_day_waits_for_the_visit_to_end_and_for_a_clock_that_is_trusted() -> None:
-    desk = Desk(now=EVENING, may=False, trusted=False).open(LOADED)
+    desk = Desk(now=EVENING, trusted=False).open(LOADED)
     async with desk.at_work():
-        await asyncio.sleep(0.02)  # it may not end, and does not
-        desk.trusted = True
-        await asyncio.sleep(0.02)
+        await desk.looks()
+        desk.trusted, desk.may = True, False
+        await desk.looks()
         assert [] == desk.journal
         desk.may = True
         await desk.until(lambda: len(desk.journal) == 2)
