@@ -54,6 +54,7 @@ OFFICE = {
 }
 """Records of the technician, of claims and of the close of a day, which no visit writes."""
 
+COIN_ON_STRING = 20
 MOMENTS = ("before", "after", "orders")
 NO_STEP = {"DaemonStarted", "MunicipalityTold"}
 """Records that no step of the engine writes, so that no orders follow."""
@@ -76,14 +77,12 @@ class Killer:
     plans: list[str]
     died: Counter[str] = field(default_factory=Counter)
     story: list[str] = field(default_factory=list)
-    jammed: bool = False
 
     async def visit(self) -> None:
         """One visit with its kill; it ends with the start screen and books that agree."""
         plan = self.plans.pop() if self.plans and self.luck.random() < 0.85 else ""
         self._arm(plan)
         self.story.append(plan or "by the clock")
-        await self._spoil_for(plan)
         visiting = asyncio.create_task(self._go())
         dying = asyncio.create_task(self._die(plan))
         await asyncio.wait({visiting, dying}, return_when=asyncio.FIRST_COMPLETED)
@@ -98,16 +97,8 @@ class Killer:
         self._disarm()
         await agreed_books(self.visitor.world, at_a_glance=True)
 
-    async def _spoil_for(self, plan: str) -> None:
-        """What some records need."""
-        world = self.visitor.world
-        if plan.endswith("ClaimOpened"):
-            await world.jam_hopper(True)
-            self.jammed = True
-
     async def _heal(self) -> None:
         world = self.visitor.world
-        await world.jam_hopper(False)
         await world.set_network("ok")
         if not self.story[-1].endswith("StaffDecided"):
             await world.printer.set_fault(None)
@@ -185,9 +176,15 @@ class Killer:
         plan = self.story[-1]
         if any(word in plan for word in ("Issue", "Print", "Fee", "Staff")):
             coins = [500]
-        if plan.endswith("CoinUnclaimed"):
+        if plan.endswith(("CoinUnclaimed", "ClaimOpened")):
             coins = [100]
         await visitor.drop(coins)
+        if plan.endswith("ClaimOpened"):
+            # No hopper pays for a coin that may have left on its string.
+            world.coins.reject_next(COIN_ON_STRING)
+            world.coins.drop_coin(100)
+            await visitor.sees("ended", seconds=20.0)
+            return
         if plan.endswith("CoinUnclaimed"):
             world.coins.drop_coin(100, flight_seconds=1.0)
         elif self.luck.random() < 0.2:
@@ -221,11 +218,6 @@ class Killer:
                     await self._try_to_touch("cancel")
                 elif screen == "attend":
                     await self._staff_decide()
-                elif screen == "out_of_service" and self._reason() == "hopper" and self.jammed:
-                    # A hopper found empty counts as empty until the next start.
-                    self.jammed = False
-                    await world.kill_kiosk()
-                    await world.start_kiosk()
                 elif screen in {"take_all", "thanks", "ended", "out_of_service"}:
                     await self._take_all(screen)
                     await world.printer.set_fault(None)
@@ -262,10 +254,6 @@ class Killer:
     async def _try_to_touch(self, action: str) -> None:
         with contextlib.suppress(OSError, RuntimeError):
             await self.visitor.world.eyes.touch(action)
-
-    def _reason(self) -> str:
-        picture = self.visitor.world.eyes.now
-        return "" if picture is None else picture["reason"]
 
     def _screen(self) -> str:
         picture = self.visitor.world.eyes.now
