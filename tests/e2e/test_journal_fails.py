@@ -40,26 +40,21 @@ WRITES_DRAWN = int(os.environ.get("JOURNAL_WRITES", "6"))
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """error: what the kernel says. call: that writes the journal. probe: that looks whether it is well."""
+    """error: what the kernel says. call: by which SQLite writes the journal; nobody else uses it."""
 
     error: str
     call: str
-    probe: str
 
-    def rules(self, world: World, since: int = 1) -> tuple[str, ...]:
-        """For strace: from the call of this number on they fail; every probe does."""
-        files = (world.directory, world.directory / "journal.db", world.directory / "journal.db-wal")
+    def rules(self, since: int = 1) -> tuple[str, ...]:
+        """For strace: from this call on they fail, and so does every look whether the disk is well."""
         return (
-            *("-e", f"trace={self.call},{self.probe}"),
+            *("-e", f"trace={self.call},fsync", "-e", f"inject=fsync:error={self.error}"),
             *("-e", f"inject={self.call}:error={self.error}:when={since}+"),
-            *("-e", f"inject={self.probe}:error={self.error}"),
-            *(() if self is UNSYNCED else (word for file in files for word in ("-P", str(file)))),
         )
 
 
-FULL = Hazard("ENOSPC", "pwrite64", "openat")
-READ_ONLY = Hazard("EROFS", "pwrite64", "openat")
-UNSYNCED = Hazard("EIO", "fdatasync", "fsync")
+FULL, READ_ONLY = Hazard("ENOSPC", "pwrite64"), Hazard("EROFS", "pwrite64")
+UNSYNCED = Hazard("EIO", "fdatasync")
 
 
 @contextlib.asynccontextmanager
@@ -132,7 +127,7 @@ async def fails_and_recovers(visitor: Visitor, hazard: Hazard, since: int) -> bo
     await visitor.rests(seconds=40.0)
     await begin(visitor)
     times = 1 + len(events(world, "stranded"))
-    async with injecting(world, *hazard.rules(world, since)):
+    async with injecting(world, *hazard.rules(since)):
         visiting = asyncio.create_task(rest_of_visit(visitor))
         waiting = asyncio.create_task(stranded(visitor))
         await asyncio.wait({visiting, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -195,7 +190,7 @@ async def test_every_record_of_a_visit_may_be_the_first_that_cannot_be_synced() 
 async def test_a_visit_that_cannot_be_recorded_does_not_begin() -> None:
     async with kiosk(overrides=OVERRIDES) as visitor:
         await visitor.rests()
-        async with injecting(visitor.world, *FULL.rules(visitor.world)):
+        async with injecting(visitor.world, *FULL.rules()):
             await visitor.touch("confirm")
             assert "journal" == (await stranded(visitor))["reason"]
         await _goes_on(visitor)
@@ -235,7 +230,7 @@ async def test_a_kiosk_that_starts_on_a_read_only_disk_says_so_and_touches_no_de
         await visitor.drop([100])
         await world.kill_kiosk()
         frames = len(world.coins.frames)
-        await world.start_kiosk(under=("strace", "-D", "-f", *READ_ONLY.rules(world), "-o", os.devnull))
+        await world.start_kiosk(under=("strace", "-D", "-f", *READ_ONLY.rules(), "-o", os.devnull))
         assert "journal" == (await stranded(visitor))["reason"]
         assert world.kiosk is not None
         assert frames == len(world.coins.frames)

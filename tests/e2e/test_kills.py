@@ -54,6 +54,7 @@ OFFICE = {
 }
 """Records of the technician, of claims and of the close of a day, which no visit writes."""
 
+COIN_ON_STRING = 20
 MOMENTS = ("before", "after", "orders")
 NO_STEP = {"DaemonStarted", "MunicipalityTold"}
 """Records that no step of the engine writes, so that no orders follow."""
@@ -82,7 +83,6 @@ class Killer:
         plan = self.plans.pop() if self.plans and self.luck.random() < 0.85 else ""
         self._arm(plan)
         self.story.append(plan or "by the clock")
-        await self._spoil_for(plan)
         visiting = asyncio.create_task(self._go())
         dying = asyncio.create_task(self._die(plan))
         await asyncio.wait({visiting, dying}, return_when=asyncio.FIRST_COMPLETED)
@@ -97,15 +97,8 @@ class Killer:
         self._disarm()
         await agreed_books(self.visitor.world, at_a_glance=True)
 
-    async def _spoil_for(self, plan: str) -> None:
-        """What some records need."""
-        world = self.visitor.world
-        if plan.endswith("ClaimOpened"):
-            await world.jam_hopper(True)
-
     async def _heal(self) -> None:
         world = self.visitor.world
-        await world.jam_hopper(False)
         await world.set_network("ok")
         if not self.story[-1].endswith("StaffDecided"):
             await world.printer.set_fault(None)
@@ -183,9 +176,15 @@ class Killer:
         plan = self.story[-1]
         if any(word in plan for word in ("Issue", "Print", "Fee", "Staff")):
             coins = [500]
-        if plan.endswith("CoinUnclaimed"):
+        if plan.endswith(("CoinUnclaimed", "ClaimOpened")):
             coins = [100]
         await visitor.drop(coins)
+        if plan.endswith("ClaimOpened"):
+            # No hopper pays for a coin that may have left on its string.
+            world.coins.reject_next(COIN_ON_STRING)
+            world.coins.drop_coin(100)
+            await visitor.sees("ended", seconds=20.0)
+            return
         if plan.endswith("CoinUnclaimed"):
             world.coins.drop_coin(100, flight_seconds=1.0)
         elif self.luck.random() < 0.2:
@@ -219,22 +218,20 @@ class Killer:
                     await self._try_to_touch("cancel")
                 elif screen == "attend":
                     await self._staff_decide()
-                elif screen == "out_of_service" and self._reason() == "hopper":
-                    # A hopper found empty counts as empty until the next start.
-                    await world.kill_kiosk()
-                    await world.start_kiosk()
-                    await world.eyes.until(lambda now: now["reason"] != "hopper", 20.0)
                 elif screen in {"take_all", "thanks", "ended", "out_of_service"}:
                     await self._take_all(screen)
                     await world.printer.set_fault(None)
                 await asyncio.sleep(0.03)
 
     async def _take_all(self, screen: str) -> None:
+        """A kiosk that dies under the person's hands answers nothing; the next look finds it dead."""
         world = self.visitor.world
-        await world.remove_card()
-        await world.take_paper()
-        await world.take_receipt()
-        await world.take_change()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3.0):
+                await world.remove_card()
+                await world.take_paper()
+                await world.take_receipt()
+                await world.take_change()
         if screen in {"thanks", "ended"}:
             await self._try_to_touch("confirm")
 
@@ -257,10 +254,6 @@ class Killer:
     async def _try_to_touch(self, action: str) -> None:
         with contextlib.suppress(OSError, RuntimeError):
             await self.visitor.world.eyes.touch(action)
-
-    def _reason(self) -> str:
-        picture = self.visitor.world.eyes.now
-        return "" if picture is None else picture["reason"]
 
     def _screen(self) -> str:
         picture = self.visitor.world.eyes.now

@@ -27,9 +27,10 @@ class Kiosk:
         self._ended = asyncio.Event()
 
     async def wait(self) -> int:
-        """Its exit status, negative for a signal."""
+        """Its exit status, negative for a signal. Raises RuntimeError if the nursery itself is gone."""
         await self._ended.wait()
-        assert self.returncode is not None
+        if self.returncode is None:
+            raise RuntimeError("the nursery ended")
         return self.returncode
 
     def send_signal(self, number: int) -> None:
@@ -42,8 +43,8 @@ class Kiosk:
         """SIGKILL. Raises ProcessLookupError if it is gone."""
         self.send_signal(signal.SIGKILL)
 
-    def ended(self, status: int) -> None:
-        """Told by the nursery."""
+    def ended(self, status: int | None) -> None:
+        """Told by the nursery; None: it is gone itself."""
         self.returncode = status
         self._ended.set()
 
@@ -54,7 +55,7 @@ class Nursery:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process
         self._kiosks: dict[int, Kiosk] = {}
-        self._born: asyncio.Queue[int] = asyncio.Queue()
+        self._born: asyncio.Queue[Kiosk] = asyncio.Queue()
         self._listening: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
@@ -78,17 +79,21 @@ class Nursery:
         assert self._process.stdin is not None
         wanted = {"arguments": list(arguments), "log": log, "environment": dict(environment)}
         self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
-        return self._kiosks[await self._born.get()]
+        return await self._born.get()
 
     async def _listen(self) -> None:
         assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            said = json.loads(line)
-            if "born" in said:
-                self._kiosks[said["born"]] = Kiosk(said["born"])
-                self._born.put_nowait(said["born"])
-            else:
-                self._kiosks.pop(said["ended"]).ended(said["status"])
+        try:
+            async for line in self._process.stdout:
+                said = json.loads(line)
+                if "born" in said:
+                    kiosk = self._kiosks[said["born"]] = Kiosk(said["born"])
+                    self._born.put_nowait(kiosk)
+                else:
+                    self._kiosks.pop(said["ended"]).ended(said["status"])
+        finally:
+            for kiosk in self._kiosks.values():
+                kiosk.ended(None)
 
 
 def main() -> int:

@@ -206,14 +206,17 @@ def test_a_journal_that_cannot_be_trusted_ends_with_ex_ioerr(config: Path) -> No
     assert "madoguchi: journal: journal.db: file is not a database" == standard_error.splitlines()[-1]
 
 
-def test_a_kiosk_whose_journal_takes_no_record_waits_and_stops_when_told(config: Path) -> None:
-    """Each sync fails, so that not even the start can be written down."""
-    failing = ("strace", "-D", "-f", "-o", os.devnull, "-e", "trace=fdatasync,fsync")
-    errors = ("-e", "inject=fdatasync,fsync:error=EIO", "-P", f"{config.with_name('journal.db')}-wal")
+@pytest.mark.parametrize(
+    ("error", "call"), [("EIO", "fdatasync"), ("ENOSPC", "pwrite64"), ("EROFS", "pwrite64")]
+)
+def test_a_kiosk_whose_journal_takes_no_record_waits_and_stops_when_told(
+    config: Path, error: str, call: str
+) -> None:
+    """Not even the start can be written down, and the disk stays as it is."""
     write_journal(config, ())
-    with run_kiosk(
-        config, "-m", "firmware", "run", "--config", str(config), under=(*failing, *errors)
-    ) as kiosk:
+    tracer = ("strace", "-D", "-f", "-o", os.devnull, "-e", f"trace={call},fsync")
+    failing = (*tracer, "-e", f"inject={call}:error={error}", "-e", f"inject=fsync:error={error}")
+    with run_kiosk(config, "-m", "firmware", "run", "--config", str(config), under=failing) as kiosk:
         assert kiosk.stderr is not None
         said = ""
         while '"stranded"' not in said:
