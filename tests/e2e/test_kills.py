@@ -168,16 +168,21 @@ class Killer:
         await visitor.sees("choose_kind")
         await visitor.touch("2")
         await visitor.sees("choose_copies")
-        await visitor.touch("1")
+        plan = self.story[-1]
+        staff = plan.endswith("StaffDecided")
+        await visitor.touch("2" if staff else "1")
         await visitor.sees("confirm")
         await visitor.touch("confirm")
         await visitor.sees("coins")
         coins = self.luck.choice([[100, 100, 100], [500], [500], [100, 100], [100]])
-        plan = self.story[-1]
         if any(word in plan for word in ("Issue", "Print", "Fee", "Staff")):
             coins = [500]
         if plan.endswith(("CoinUnclaimed", "ClaimOpened")):
             coins = [100]
+        if staff:
+            # The second sheet never comes: nobody but the staff can say what the person has.
+            coins = [500, 100]
+            await world.printer.set_fault("abort", after_sheets=1)
         await visitor.drop(coins)
         if plan.endswith("ClaimOpened"):
             # No hopper pays for a coin that may have left on its string.
@@ -191,8 +196,6 @@ class Killer:
             world.coins.drop_coin(100, flight_seconds=0.05)
         if plan.endswith("IssueFailed"):
             await world.set_network("cut")
-        if plan.endswith("StaffDecided"):
-            await world.printer.set_fault("jam", after_sheets=0)
         await visitor.touch("confirm" if sum(coins) >= 300 else "cancel")
         if plan.endswith("CoinUnclaimed"):
             await world.kiosk_ended()
@@ -245,9 +248,9 @@ class Killer:
         await world.printer.set_fault(None)
         jobs = world.printer.jobs()
         printed = bool(jobs) and jobs[-1].pages_out >= picture["pages"]["total"]
-        await world.press("confirm" if printed else "cancel")
-        # A kiosk that dies of the decision shows nothing any more.
-        with contextlib.suppress(TimeoutError):
+        # A kiosk that dies of the decision lets go of its pins and shows nothing any more.
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            await world.press("confirm" if printed else "cancel")
             await world.eyes.until(lambda now: now["screen"] != "attend", 2.0)
         await world.set_door(False)
 
