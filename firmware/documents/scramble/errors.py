@@ -11,6 +11,10 @@ class Unreadable(ScrambleError):
     """No image was found, or it is too damaged: nothing is said of what it carries."""
 
 
+class NoImage(Unreadable):
+    """Nothing on the picture looks like a scramble image."""
+
+
 class NotGenuine(ScrambleError):
     """It was read without a doubt, and no municipality that is known made it so."""
 

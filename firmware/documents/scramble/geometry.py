@@ -1,4 +1,4 @@
-"""Where everything stands in the raster: targets, marks, and the cells that carry bytes. FORMAT.md, section 2.
+"""Where everything stands in the raster: targets, marks, the cells that carry bytes. FORMAT.md, section 2.
 
 A cell is named by column and row from the upper left corner; 1 is ink. Arrays are indexed [row, column].
 """
@@ -76,9 +76,7 @@ def target_places() -> list[tuple[int, int]]:
 def mark_places() -> list[tuple[int, int]]:
     """Column and row of the middle of every mark, row by row."""
     targets = set(target_places())
-    return [
-        (column, row) for row in MARK_ROWS for column in MARK_COLUMNS if (column, row) not in targets
-    ]
+    return [(column, row) for row in MARK_ROWS for column in MARK_COLUMNS if (column, row) not in targets]
 
 
 @cache
@@ -115,7 +113,7 @@ def codewords() -> int:
 
 @cache
 def slot_order() -> NDArray[np.intp]:
-    """The slot of each byte sent: byte t belongs to codeword t mod `codewords()`, place t // `codewords()`."""
+    """The slot of each byte sent: byte t is place t // `codewords()` of codeword t mod `codewords()`."""
     words = _stream(b"madoguchi scramble order", 0, 4 * slots()).view(">u4")
     return np.argsort(words, kind="stable")[: codewords() * CODEWORD]
 

@@ -1,7 +1,7 @@
 """Finding the raster on a scan or photograph, in any direction. FORMAT.md, section 6.
 
-Lengths are in cells of the raster or in pixels of the picture, as the names say; points are x, y. The middle of
-the cell (column, row) is at (column + 0.5, row + 0.5).
+Lengths are in cells of the raster or in pixels of the picture, as the names say; points are x, y. The middle
+of the cell (column, row) is at (column + 0.5, row + 0.5).
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _LONG_SIDE = 1170
 """Pixels of the long side when looking for targets: 100 dpi of an A4 page."""
 
 _CELL_PIXELS = (2.0, 2.45, 1.65, 3.0)
-"""Sizes of a cell to look for on it: a whole page first, then only the raster, then a page in a photograph."""
+"""Sizes of a cell to look for: of a whole page, of the raster alone, of a page in a photograph."""
 
 _LEAST_LIKENESS = 0.45
 _MOST_CANDIDATES = 16
@@ -62,8 +62,9 @@ def _pattern(cell: float) -> NDArray[np.float32]:
     steps = (np.arange(-half * fine, (half + 1) * fine) + 0.5 - fine / 2) / (fine * cell)
     radius = np.hypot(steps[:, None], steps[None, :])
     ink = (radius < 2.45) | ((radius > 4.35) & (radius < 6.65))
-    seen = 1 - ink.reshape(2 * half + 1, fine, 2 * half + 1, fine).mean(axis=(1, 3))
-    return seen.astype(np.float32)
+    share = ink.reshape(2 * half + 1, fine, 2 * half + 1, fine).astype(np.float32).mean(axis=(1, 3))
+    seen: NDArray[np.float32] = 1 - share
+    return seen
 
 
 def _candidates(small: Grey, cell: float) -> tuple[Points, NDArray[np.float64]]:
@@ -71,14 +72,18 @@ def _candidates(small: Grey, cell: float) -> tuple[Points, NDArray[np.float64]]:
     pattern = _pattern(cell)
     half = len(pattern) // 2
     padded = cv2.copyMakeBorder(small, half, half, half, half, cv2.BORDER_REPLICATE)
-    likeness = cv2.matchTemplate(padded.astype(np.float32), pattern, cv2.TM_CCOEFF_NORMED)
+    likeness = np.asarray(
+        cv2.matchTemplate(padded.astype(np.float32), pattern, cv2.TM_CCOEFF_NORMED), np.float32
+    )
     reach = 2 * half + 1
     highest = cv2.dilate(likeness, np.ones((reach, reach), np.uint8))
     ys, xs = np.nonzero((likeness == highest) & (likeness > _LEAST_LIKENESS))
     best = np.argsort(-likeness[ys, xs])[:_MOST_CANDIDATES]
     ys, xs = ys[best], xs[best]
-    points = np.array([_peak(likeness, int(x), int(y)) for x, y in zip(xs, ys, strict=True)], float)
-    return points.reshape(-1, 2) + 0.5, likeness[ys, xs].astype(float)
+    points: Points = np.zeros((len(ys), 2))
+    for at, (x, y) in enumerate(zip(xs, ys, strict=True)):
+        points[at] = _peak(likeness, int(x), int(y))
+    return points + 0.5, likeness[ys, xs].astype(float)
 
 
 def _peak(likeness: NDArray[np.float32], x: int, y: int) -> tuple[float, float]:
@@ -94,8 +99,10 @@ def _vertex(three: NDArray[np.float32]) -> float:
     return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
-def _similarities(points: Points, likeness: NDArray[np.float64], cell: float) -> Iterator[NDArray[np.float64]]:
-    """Rough placements by pairs of candidates on pairs of targets: each direction, each shift by a whole target."""
+def _similarities(
+    points: Points, likeness: NDArray[np.float64], cell: float
+) -> Iterator[NDArray[np.float64]]:
+    """Rough placements by pairs of candidates on pairs of targets: each direction, each shift by a target."""
     if len(points) < 3:
         return
     seen = points[:, 0] + 1j * points[:, 1]

@@ -1,7 +1,7 @@
 """A frame as cells and back. FORMAT.md, sections 3 and 4.
 
-A frame is head, length, checksum and body, filled with zeros to the capacity of its format. The checksum tells
-damage, which is nobody's fault, from forgery.
+A frame is head, length, checksum and body, filled with zeros to the capacity of its format. The checksum
+tells damage, which is nobody's fault, from forgery.
 """
 
 import hashlib

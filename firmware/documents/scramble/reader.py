@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware.documents.scramble import raster
-from firmware.documents.scramble.errors import Unreadable
+from firmware.documents.scramble.errors import NoImage, Unreadable
 from firmware.documents.scramble.geometry import (
     COLUMNS,
     FORMATS,
@@ -33,7 +33,7 @@ _SEARCH_CELLS = (2.5, 1.0)
 
 _GOOD_MARK = 0.5
 _GOOD_SIGNS = 0.35
-_LONGEST_SIDE = 3600
+_SHORTEST_SIDE, _LONGEST_SIDE = 200, 3600
 _WINDOW = 13
 
 _CENTRES = (np.array(mark_places(), float) + 0.5 + _MARGIN) * _PIXELS
@@ -50,10 +50,10 @@ class _Marks:
 
 
 def read(picture: Grey) -> bytes:
-    """The body of the raster in a grey picture, 0 black. Raises Unreadable."""
-    fault = Unreadable("scramble image: none found")
-    if min(picture.shape) < 200:
-        raise Unreadable("scramble image: the picture is too small")
+    """The body of the raster in a grey picture, 0 black. Raises Unreadable, NoImage if there is none."""
+    fault: Unreadable = NoImage("scramble image: none found")
+    if min(picture.shape) < _SHORTEST_SIDE:
+        raise NoImage("scramble image: the picture is too small")
     shrunk = _shrunk(picture)
     for placement in placements(shrunk):
         straight = _straightened(shrunk, placement)
@@ -100,11 +100,12 @@ def _marks(straight: Grey, expected: NDArray[np.float64], search_cells: float) -
         x = int(np.clip(x, half + reach, picture.shape[1] - half - reach))
         y = int(np.clip(y, half + reach, picture.shape[0] - half - reach))
         window = picture[y - half - reach : y + half + reach, x - half - reach : x + half + reach]
-        seen = cv2.matchTemplate(window, pattern, cv2.TM_CCOEFF_NORMED)
+        seen = np.asarray(cv2.matchTemplate(window, pattern, cv2.TM_CCOEFF_NORMED), np.float32)
         row, column = np.unravel_index(np.abs(seen).argmax(), seen.shape)
         sign = 1 if seen[row, column] > 0 else -1
-        peak = (column + _vertex(sign * seen[row], int(column)), row + _vertex(sign * seen[:, column], int(row)))
-        offsets[at] = (x, y) + np.array(peak) - reach - centre
+        right = float(column) + _vertex(sign * seen[row], int(column))
+        down = float(row) + _vertex(sign * seen[:, column], int(row))
+        offsets[at] = (x + right - reach - centre[0], y + down - reach - centre[1])
         likeness[at] = seen[row, column]
     return _Marks(offsets, likeness)
 
@@ -126,7 +127,7 @@ def _format(marks: _Marks) -> Format | None:
 
 
 def _field(marks: _Marks) -> NDArray[np.float32]:
-    """How far the raster is off its place at every mark's row and column: lost and wild marks by their neighbours."""
+    """How far the raster is off at every mark's row and column: lost and wild marks by their neighbours."""
     weights = np.zeros((len(MARK_ROWS), len(MARK_COLUMNS)), np.float32)
     moved = np.zeros((*weights.shape, 2), np.float32)
     weights[_ROW_AT, _COLUMN_AT] = np.where(np.abs(marks.likeness) > _GOOD_MARK, np.abs(marks.likeness), 0)
@@ -150,7 +151,8 @@ def _smoothed(moved: NDArray[np.float32], weights: NDArray[np.float32], sigma: f
 
 
 def _at_marks(field: NDArray[np.float32]) -> NDArray[np.float64]:
-    return field[_ROW_AT, _COLUMN_AT].astype(float)
+    moved: NDArray[np.float64] = field[_ROW_AT, _COLUMN_AT].astype(float)
+    return moved
 
 
 def _darkness(straight: Grey, field: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -44,7 +44,9 @@ def encode(data: Bytes, parity: int) -> Bytes:
     return np.hstack([data, rest])
 
 
-def decode(received: Bytes, parity: int, erased: NDArray[np.bool_] | None = None) -> tuple[Bytes, NDArray[np.bool_]]:
+def decode(
+    received: Bytes, parity: int, erased: NDArray[np.bool_] | None = None
+) -> tuple[Bytes, NDArray[np.bool_]]:
     """Corrected codewords, and which of them are: errors twice and erasures once count against parity.
 
     A row that cannot be corrected is given back as it came.
@@ -102,7 +104,7 @@ def _correct(words: Bytes, syndromes: Bytes, lost: NDArray[np.bool_]) -> tuple[B
 
 def _locator(syndromes: Bytes, lost: NDArray[np.bool_]) -> tuple[Bytes, NDArray[np.intp]]:
     """Error and erasure locators by Berlekamp and Massey, lowest power first, and their degrees."""
-    count, parity = syndromes.shape
+    parity = syndromes.shape[1]
     erasures = lost.sum(axis=1)
     locator = _erasure_locator(lost, parity)
     helper = locator.copy()
