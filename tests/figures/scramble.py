@@ -2,8 +2,8 @@
 
     python -m tests.figures.scramble [--scans 1000] [--damage ordinary heavy] [--dpi 300] [--bytes 1000]
 
-The whole run of the goal: 1,000 scans of ordinary and as many of heavy damage at 300 dpi. A row counts
-the scans read, those not read, and those read wrongly, of which there must be none; times are of the reader alone.
+The whole run of the goal: 1,000 scans of ordinary and as many of heavy damage at 300 dpi. A row counts the
+scans read, those not read, and those read wrongly, of which there must be none; times are of the reader.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The municipality's side of the scramble image: it alone signs and seals.
 
-Written from firmware/documents/scramble/FORMAT.md, without the kiosk's code, so that the two check each other.
+Written from firmware/documents/scramble/FORMAT.md, without the kiosk's code: the two check each other.
 """
 
 import base64

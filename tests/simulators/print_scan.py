@@ -229,10 +229,9 @@ def _transported(page: Plane, damage: Damage, rng: np.random.Generator) -> Plane
         np.add(plane, waver * np.sin(waves * along + phase), out=plane)
     folds = [_fold(from_x, from_y, (height, width), pixel_mm, rng) for _ in range(damage.folds)]
     whole_x, whole_y = _filled(from_x, page.shape), _filled(from_y, page.shape)
-    seen = cv2.remap(
+    seen: Plane = cv2.remap(
         page, whole_x, whole_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0.8
-    )
-    seen = np.asarray(seen, np.float32)
+    ).astype(np.float32, copy=False)
     for distance in folds:
         shade = 1 - np.float32(rng.uniform(0.02, 0.12)) * np.tanh(distance / 3)
         _break(seen, _filled(distance, page.shape), rng)

@@ -16,11 +16,9 @@ from firmware.documents.scramble.geometry import target_places
 Grey = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
-_LONG_SIDE = 1170
-"""Pixels of the long side when looking for targets: 100 dpi of an A4 page."""
-
-_CELL_PIXELS = (2.0, 2.45, 1.65, 3.0)
-"""Sizes of a cell to look for: of a whole page, of the raster alone, of a page in a photograph."""
+_LOOKS = ((1170, 2.0), (1170, 2.45), (1170, 1.65), (1170, 3.0), (1170, 1.4), (2000, 2.0))
+"""Pixels of the long side when looking for targets, and of a cell: 1170 and 2.0 are a whole A4 page at
+100 dpi; then the raster alone, and pages that fill only a part of the picture."""
 
 _LEAST_LIKENESS = 0.45
 _MOST_CANDIDATES = 16
@@ -36,11 +34,11 @@ _TARGETS: Points = np.array(target_places(), float) + 0.5
 
 def placements(picture: Grey) -> Iterator[NDArray[np.float64]]:
     """Homographies from cells to pixels that the targets suggest, the likeliest first for every size."""
-    factor = _LONG_SIDE / max(picture.shape)
-    size = (round(picture.shape[1] * factor), round(picture.shape[0] * factor))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    back = np.diag([picture.shape[1] / size[0], picture.shape[0] / size[1], 1.0])
-    for cell in _CELL_PIXELS:
+    for long_side, cell in _LOOKS:
+        factor = long_side / max(picture.shape)
+        size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+        back = np.diag([picture.shape[1] / size[0], picture.shape[0] / size[1], 1.0])
         points, likeness = _candidates(small.astype(np.uint8), cell)
         for rough in _similarities(points, likeness, cell):
             fine = _refined(rough, points)
