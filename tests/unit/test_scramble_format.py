@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from firmware.documents import scramble
-from firmware.documents.scramble import raster
+from firmware.documents.scramble import geometry, raster
 
 BODY = bytes(range(256)) * 3
 SHA256 = "3ed72c8502bf68789142cb9ec62e4f4aa0e6a25662de18da34b8468b5c6ed241"
@@ -86,6 +86,6 @@ def test_the_longest_format_is_drawn_the_same_too() -> None:
 
 def test_the_document_stands_beside_the_code() -> None:
     words = Path(scramble.__file__).with_name("FORMAT.md").read_text(encoding="utf-8")
-    for form in raster.FORMATS:
+    for form in geometry.FORMATS:
         numbers = f"{form.number} | {form.data_bytes} | {form.parity_bytes} | {form.capacity:,}"
         assert f"| {numbers} | {raster.most_bytes(form):,} |" in words

@@ -114,9 +114,11 @@ def _drawn(name: str, page: Any) -> NDArray[np.uint8]:
 
 def rasterised(page: Any, dpi: int) -> NDArray[np.uint8]:
     """A page of a `pypdfium2.PdfDocument` in grey."""
+    width, height = (max(1, round(side * dpi / 72)) for side in page.get_size())
     bitmap = page.render(scale=dpi / 72, grayscale=True)
     try:
-        return np.array(bitmap.to_numpy(), np.uint8).reshape(bitmap.height, bitmap.width)
+        pixels = np.array(bitmap.to_numpy(), np.uint8).reshape(bitmap.height, bitmap.width)
+        return pixels[:height, :width].copy()  # pypdfium2 rounds up what is a whole number but for 1e-13
     finally:
         bitmap.close()
 
