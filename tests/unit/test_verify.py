@@ -37,6 +37,15 @@ from tests.simulators import print_scan
 GENUINE, ALTERED, UNREADABLE, UNDECIDED, NO_SCAN = 0, 1, 3, 4, 65
 SEAL = samples.png(567)
 OFFICE = Office.new()
+SHORT_KEY = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "use": "sig",
+    "kid": "a",
+    "x": "AA",
+    "first": "2026-01-01",
+    "last": "2026-01-02",
+}
 FRONT_DAMAGE = print_scan.Damage(dpi=300, degrees=0.8, blur_mm=0.04, noise=0.02, light=0.1, quality=85)
 
 
@@ -177,7 +186,7 @@ def test_a_code_signed_by_somebody_else_is_not_genuine(desk: Desk) -> None:
 
 def test_a_damaged_back_is_unreadable_and_never_altered(desk: Desk) -> None:
     damaged = back(issued().messages[0])
-    damaged[300:1100] = 255
+    damaged[230:1350] = 255
     status, told = desk.verify(desk.file("damaged.png", damaged))
     assert (UNREADABLE, "unreadable") == (status, told["verdict"])
 
@@ -333,10 +342,11 @@ def pdf_of(page_mm: float, image_pixels: int) -> bytes:
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {side} {side}]/Contents 4 0 R/Resources<</XObject<</I 5 0 R>>>>>>".encode(),
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 %f %f]/Contents 4 0 R/Resources<</XObject<</I 5 0 R>>>>>>"
+        % (side, side),
         b"<</Length 25>>stream\n100 0 0 100 0 0 cm /I Do \nendstream",
-        b"<</Type/XObject/Subtype/Image/Width %d/Height %d/BitsPerComponent 8/ColorSpace/DeviceGray/Length 3>>"
-        b"stream\nabc\nendstream" % (image_pixels, image_pixels),
+        b"<</Type/XObject/Subtype/Image/Width %d/Height %d/BitsPerComponent 8/ColorSpace/DeviceGray"
+        b"/Length 3>>stream\nabc\nendstream" % (image_pixels, image_pixels),
     ]
     file, places = io.BytesIO(b"%PDF-1.4\n"), []
     file.seek(0, io.SEEK_END)
@@ -403,11 +413,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Captur
         ("{", "keys.json: Input data was truncated"),
         ('{"issuer": "渋川市"}', "keys.json: Object missing required field `keys`"),
         ('{"issuer": "渋川市", "keys": [], "more": 1}', "keys.json: Object contains unknown field `more`"),
+        (json.dumps({"issuer": "x", "keys": [SHORT_KEY]}), "keys.json: key a: x is no Ed25519 public key"),
         (
-            '{"issuer": "x", "keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": "a", "x": "AA", '
-            '"first": "2026-01-01", "last": "2026-01-02"}]}',
-            "keys.json: key a: x is no Ed25519 public key",
+            json.dumps({"issuer": "x", "keys": [SHORT_KEY | {"kid": "漢"}]}),
+            "keys.json: key 漢: x is no Ed25519",
         ),
+        (json.dumps({"issuer": "x", "keys": [SHORT_KEY | {"last": "2025-01-01"}]}), "last is before first"),
     ],
 )
 def test_a_bad_key_file_is_named_with_what_is_wrong(

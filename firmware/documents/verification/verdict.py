@@ -33,7 +33,7 @@ from firmware.documents.verification.scans import Picture, rasterised
 
 _SEAL_PLACE = Difference(160.0, 253.0, 32.0, 30.0)
 _CODE_PLACE = Difference(14.0, 6.0, 15.0, 15.0)
-_CODE_PIXELS = 2400
+_CORNER, _CORNER_PIXELS = 0.35, (1200, 620)
 
 
 class Verdict(enum.Enum):
@@ -163,13 +163,19 @@ def _first_page(pdf: bytes) -> NDArray[np.uint8]:
 
 
 def _secret_on(front: Picture) -> bytes | None:
-    """The secret of the small code on a front, if it can be read."""
-    factor = min(1.0, _CODE_PIXELS / max(front.grey.shape))
-    size = (round(front.grey.shape[1] * factor), round(front.grey.shape[0] * factor))
-    text, *_ = cv2.QRCodeDetector().detectAndDecode(
-        cv2.resize(front.grey, size, interpolation=cv2.INTER_AREA)
-    )
-    return front_secret(text)
+    """The secret of the small code on a front, which is near a corner of the page, if it can be read."""
+    height, width = (round(_CORNER * side) for side in front.grey.shape)
+    detector = cv2.QRCodeDetector()
+    for long_side in _CORNER_PIXELS:
+        for rows in (slice(None, height), slice(-height, None)):
+            for columns in (slice(None, width), slice(-width, None)):
+                corner = np.ascontiguousarray(front.grey[rows, columns])
+                factor = long_side / max(corner.shape)
+                size = (max(1, round(corner.shape[1] * factor)), max(1, round(corner.shape[0] * factor)))
+                text, *_ = detector.detectAndDecode(cv2.resize(corner, size, interpolation=cv2.INTER_AREA))
+                if (secret := front_secret(text)) is not None:
+                    return secret
+    return None
 
 
 def _with_fronts(
