@@ -369,6 +369,7 @@ def pdf_of(page_mm: float, image_pixels: int) -> bytes:
         (b"\x89PNG\r\n\x1a\n", "not a PNG, JPEG, TIFF or PDF"),
         (png_of(60_000, 60_000), "pixels"),
         (png_of(9_000, 9_000), "pixels"),
+        (png_of(10_000, 12_000), "pixels"),
         (png_of(800, 800), "damaged file"),
         (b"%PDF-1.7\n" + bytes(50), "damaged PDF"),
         (pdf_of(9000, 10), "pixels"),
@@ -381,6 +382,7 @@ def pdf_of(page_mm: float, image_pixels: int) -> bytes:
         "stub",
         "bomb",
         "too large",
+        "far too large",
         "cut",
         "broken PDF",
         "huge page",
@@ -439,3 +441,11 @@ def test_the_words_for_a_person_show_verdict_number_date_and_text(
     assert said[0].startswith("GENUINE 真正")
     assert f"sheet 1/1  渋川市  {samples.NUMBER}  2026-11-22  key 10208-2026-sign" == said[1]
     assert "    渋川　花子" in said
+
+
+def test_no_code_of_the_kiosk_can_sign_or_seal_a_certificate() -> None:
+    root = Path(__file__).parents[2]
+    for path in [*(root / "firmware").rglob("*.py"), *(root / "hw").rglob("*.py")]:
+        words = path.read_text(encoding="utf-8")
+        assert "Ed25519PrivateKey" not in words, path
+        assert "aes_key_wrap" not in words, path

@@ -31,6 +31,9 @@ _MARGIN = 8
 _SEARCH_CELLS = (2.5, 1.0)
 """How far a mark is looked for from where it should be, first and second time."""
 
+_MOST_DAMAGED = 4
+"""Rasters on one picture that may turn out unreadable before the picture is given up."""
+
 _GOOD_MARK = 0.5
 _GOOD_SIGNS = 0.35
 _SHORTEST_SIDE, _LONGEST_SIDE = 200, 3600
@@ -55,6 +58,7 @@ def read(picture: Grey) -> bytes:
     if min(picture.shape) < _SHORTEST_SIDE:
         raise NoImage("scramble image: the picture is too small")
     shrunk = _shrunk(picture)
+    damaged = 0
     for placement in placements(shrunk):
         straight = _straightened(shrunk, placement)
         marks = _marks(straight, np.zeros((len(_CENTRES), 2)), _SEARCH_CELLS[0])
@@ -67,6 +71,9 @@ def read(picture: Grey) -> bytes:
             return raster.read(_darkness(straight, _field(marks)), form)
         except Unreadable as unreadable:
             fault = unreadable
+            damaged += 1
+            if damaged == _MOST_DAMAGED:
+                break
     raise fault
 
 

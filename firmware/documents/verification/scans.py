@@ -4,6 +4,7 @@ What a file says of its size is checked before a pixel is decoded: a small file 
 """
 
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def pictures(path: Path) -> Iterator[Picture]:
 
 def _image_pages(name: str, content: bytes) -> Iterator[Picture]:
     try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+        with _opened(content) as image:
             many = getattr(image, "n_frames", 1)
             if many > MOST_PAGES:
                 raise ScanInvalid(f"{name}: {many} pages; expected at most {MOST_PAGES}")
@@ -76,6 +77,12 @@ def _image_pages(name: str, content: bytes) -> Iterator[Picture]:
         if isinstance(cause, ScanInvalid):
             raise
         raise ScanInvalid(f"{name}: damaged file") from cause
+
+
+def _opened(content: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
+        return Image.open(io.BytesIO(content), formats=_FORMATS)
 
 
 def _grey(frame: Image.Image) -> NDArray[np.uint8]:
