@@ -14,12 +14,6 @@ Cells = NDArray[np.uint8]
 """A raster of cells, one byte each: 1 ink, 0 paper."""
 
 COLUMNS, ROWS = 355, 403
-CELL_PIXELS = 12
-"""Edge of a cell in pixels of 600 dpi: 0.508 mm."""
-
-QUIET_CELLS = 4
-"""Width of the empty margin that the raster needs on every side."""
-
 MARK_COLUMNS = tuple(range(9, COLUMNS, 24))
 MARK_ROWS = tuple(range(9, ROWS, 24))
 TARGET_COLUMNS = MARK_COLUMNS[::7]
