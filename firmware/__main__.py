@@ -5,17 +5,23 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from firmware import __version__
-from firmware.errors import ConfigError, JournalError
+from firmware.console.arguments import add_books
+from firmware.errors import CardGone, ConfigError, ConsoleError, DeviceGone, JournalError, OfficeRefused
 from firmware.shell.last_words import KioskFailed
+from firmware.shell.no_core import no_core_dump
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 EXIT_JOURNAL = 74  # EX_IOERR
 EXIT_FAILED = 70  # EX_SOFTWARE
+EXIT_REFUSED = EXIT_DEVICE = 69  # EX_UNAVAILABLE
+
+CARD_WAIT_SECONDS = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JournalError as error:
         print(f"madoguchi: journal: {error}", file=sys.stderr)
         return EXIT_JOURNAL
+    except (ConsoleError, OfficeRefused) as error:
+        print(f"madoguchi: {error}", file=sys.stderr)
+        return EXIT_REFUSED
     except KioskFailed as error:
         print(f"madoguchi: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -38,14 +47,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="madoguchi", description="Kiosk that issues municipal certificates")
     parser.add_argument("--version", action="version", version=f"madoguchi {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
+    configured = argparse.ArgumentParser(add_help=False)
+    configured.add_argument("--config", type=Path, required=True, help="path of kiosk.toml")
     for name, text in (
         ("run", "run the kiosk"),
         ("check-config", "read the configuration and say what is wrong with it"),
-        ("journal", "check the journal and print it as JSON lines"),
+        ("lockout", "say whether mistakes in a row hold the kiosk, and until when"),
+        ("card-test", "read a My Number Card without its PIN and say whether the reader is fit"),
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
     ):
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--config", type=Path, required=True, help="path of kiosk.toml")
+        commands.add_parser(name, help=text, description=text, parents=[configured])
+    add_books(commands, configured)
     _verify_parser(commands.add_parser("verify", help="say whether a certificate is genuine, from scans"))
     return parser
 
@@ -72,6 +84,7 @@ def _verify_parser(command: argparse.ArgumentParser) -> None:
 def _run(wanted: argparse.Namespace) -> int:
     from firmware.compose.kiosk import run_kiosk
 
+    no_core_dump()
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_until_signalled(run_kiosk(wanted.config)))
     return 0
@@ -93,31 +106,56 @@ async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
 
 
 def _check_config(wanted: argparse.Namespace) -> int:
-    from firmware.compose.kiosk import texts
+    from firmware.compose.kiosk import card_acceptance, texts
     from firmware.settings import load
 
     settings = load(wanted.config)
     texts(settings)
+    card_acceptance(settings.file.card_reader)
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
     return 0
 
 
-def _journal(wanted: argparse.Namespace) -> int:
+def _lockout(wanted: argparse.Namespace) -> int:
     from firmware.compose.kiosk import read_journal
-    from firmware.core.money import ledger
+    from firmware.core.hours import JST
+    from firmware.core.lockout import from_journal, waits_until
+    from firmware.settings import load
 
-    entries = asyncio.run(read_journal(wanted.config))
-    for entry in entries:
-        print(entry.line())
-    books = ledger(entry.record for entry in entries)
-    for fault in books.faults():
-        print(f"madoguchi: journal: {fault}", file=sys.stderr)
-    return EXIT_JOURNAL if books.faults() else 0
+    settings = load(wanted.config)
+    rule = settings.file.lockout.rule
+    entries = asyncio.run(read_journal(settings))
+    now = datetime.now(UTC)
+    dated = [(datetime.fromisoformat(entry.at), entry.record) for entry in entries]
+    lockout = from_journal(dated, now, rule)
+    until = waits_until(lockout, rule)
+    print(f"strikes in a row: {lockout.strikes}")
+    for strikes, seconds in rule.steps:
+        print(f"from {strikes} strikes on: {seconds:g} s wait")
+    if until is not None and until > now:
+        print(f"no visit begins until {until.astimezone(JST):%Y-%m-%d %H:%M:%S} (Japan)")
+    else:
+        print("visits can begin")
+    return 0
+
+
+def _card_test(wanted: argparse.Namespace) -> int:
+    from firmware.compose.card_test import card_test
+
+    print("Lay a My Number Card on the reader.", file=sys.stderr, flush=True)
+    try:
+        text, is_fit = card_test(wanted.config, CARD_WAIT_SECONDS)
+    except (CardGone, DeviceGone) as error:
+        print(f"madoguchi: card reader: {error}", file=sys.stderr)
+        return EXIT_DEVICE
+    print(text)
+    return 0 if is_fit else 1
 
 
 def _document_worker(wanted: argparse.Namespace) -> int:
     from firmware.compose.worker import document_worker
 
+    no_core_dump()
     document_worker(wanted.config)
     return 0
 
@@ -142,12 +180,20 @@ def _verify(wanted: argparse.Namespace) -> int:
     return told.status
 
 
-_COMMANDS = {
+def _books(wanted: argparse.Namespace) -> int:
+    from firmware.compose.books import run_books
+
+    return run_books(wanted)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": _verify,
     "run": _run,
     "check-config": _check_config,
-    "journal": _journal,
+    "lockout": _lockout,
+    "card-test": _card_test,
     "document-worker": _document_worker,
+    **dict.fromkeys(("journal", "cash", "day", "claims"), _books),
 }
 
 if __name__ == "__main__":

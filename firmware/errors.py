@@ -78,6 +78,17 @@ class Refused(MunicipalityError, PermissionError):
         self.refusal = refusal
 
 
+class ReportRefused(MunicipalityError, ValueError):
+    """What was reported contradicts the backend's own books; repeating it changes nothing.
+
+    code: the protocol's word for it.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class DocumentError(MadoguchiError, ValueError):
     """The document cannot be made from what was sealed for it; nothing was printed."""
 
@@ -90,6 +101,14 @@ class PrintUncertain(MadoguchiError, TimeoutError):
     """The job may have been handed to the printer; follow it by its name."""
 
     certainty = Certainty.UNKNOWN
+
+
+class OfficeRefused(MadoguchiError, ValueError):
+    """Staff asked for what may not be now; the message says why and what to do. Nothing was entered."""
+
+
+class ConsoleError(MadoguchiError, ValueError):
+    """The kiosk's console cannot be reached, or what came over it is no message of it."""
 
 
 class JournalError(MadoguchiError, OSError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firmware.core.facts import DocumentPrinterLevel, Level
+from firmware.core.records import DaySettled
 from firmware.core.terms import (
     Certainty,
     CertificateKind,
@@ -45,7 +46,7 @@ class CardReading:
 
 @dataclass(frozen=True, slots=True)
 class CardSignature:
-    """algorithm: RS256 (RSASSA-PKCS1-v1_5, SHA-256) or ES384; signature: raw bytes from the card."""
+    """algorithm and signature as in RFC 7518: RS256, or ES384 with r and s of 48 bytes each."""
 
     algorithm: str
     signature: bytes
@@ -66,7 +67,8 @@ class CardReader(Protocol):
     async def sign(self, pin: bytearray, message: bytes) -> CardSignature:
         """VERIFY exactly once, sign message, power the card down.
 
-        pin: 4 ASCII digits; wiped before this returns, whatever happens.
+        pin: 4 ASCII digits; wiped before this returns, whatever happens. message: the checked challenge,
+        which begins with this kiosk's domain.
         Raises PinWrong, PinBlocked, PinUncertain, CardGone, DeviceGone. After PinWrong the session
         stays open for another entry; after everything else it is over.
         """
@@ -107,11 +109,14 @@ class CoinsSuspect:
     """The acceptor saw more events than it kept, or kept a coin without credit: staff must look.
 
     lost: events that cannot be reconstructed, 0 if none; code: the device's error code or 0.
+    coins: how many coins it counted in that nobody was told of, None where it keeps no such count;
+    for staff to look for, never a credit.
     """
 
     lost: int
     code: int
     mark: CoinMark
+    coins: int | None = None
 
 
 class CoinAcceptor(Protocol):
@@ -126,8 +131,14 @@ class CoinAcceptor(Protocol):
         report: ReportLevel,
         coin: Callable[[CoinAccepted | CoinsSuspect], None],
         seen: CoinMark | None,
+        *,
+        was_open: bool = False,
     ) -> None:
-        """Watch the acceptor; reports AcceptorLevel and every coin, also orphans since seen."""
+        """Watch the acceptor; reports AcceptorLevel and every coin, also orphans since seen.
+
+        was_open: by the journal its slot was open when the last process ended. Where the acceptor cannot
+        tell what came then (it lost its power too, or has no memory), CoinsSuspect is reported.
+        """
 
     async def accept(self, denominations: frozenset[Yen]) -> None:
         """Open the slot for these coins only. Raises DeviceGone."""
@@ -143,6 +154,9 @@ class CoinPayout(Protocol):
 
     def start(self, report: ReportLevel) -> None:
         """Watch the hopper; reports HopperLevel."""
+
+    def set_coins(self, coins: int) -> None:
+        """So many coins certainly lie in it by the books; raises ValueError below 0."""
 
     async def pay_one(self, life_count: int) -> Certainty:
         """Pay one coin. life_count: the device's counter when the intent was journaled."""
@@ -277,11 +291,51 @@ class Released:
     authority: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class JournalHead:
+    """The journal's last entry: its number and its chain value, 32 bytes."""
+
+    seq: int
+    chain: bytes
+
+
+class JournalWitness(Protocol):
+    """What the municipality remembers of the journal, so that a tail cut off is seen there (R18)."""
+
+    @property
+    def head(self) -> JournalHead:
+        """The last entry that is certainly on disk."""
+
+    async def chain_at(self, seq: int) -> bytes:
+        """The chain value of an entry; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayAnswer:
+    """What the municipality found when it compared a business day with its own books.
+
+    differences: words such as order-missing:ORDER; empty when both agree.
+    """
+
+    matched: bool
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimState:
+    """A claim as the municipality keeps it. settled_by: the kiosk's URN or `counter`, None while open."""
+
+    claim_no: str
+    order_id: OrderId
+    yen: Yen
+    settled_by: str | None
+
+
 class Municipality(Protocol):
     """The municipality's backend. 市区町村の証明発行サーバ
 
     Raises MunicipalityDown (not sent), MunicipalityUncertain (maybe carried out),
-    MunicipalityAnswerInvalid, Refused.
+    MunicipalityAnswerInvalid, Refused; reports also ReportRefused (contradicts the books there).
     """
 
     def start(self, report: ReportLevel) -> None:
@@ -303,6 +357,21 @@ class Municipality(Protocol):
 
     async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
         """Tell what was paid back and what is owed by a claim slip; safe to repeat."""
+
+    async def report_claim(self, order_id: OrderId, claim_no: str, yen: Yen) -> None:
+        """Tell what is owed to the person by a claim slip (返金引換券); safe to repeat."""
+
+    async def report_day(self, day: DaySettled) -> DayAnswer:
+        """Tell the totals of a closed business day, to be compared; safe to repeat."""
+
+    async def ask_claim(self, claim_no: str) -> ClaimState:
+        """The claim as the municipality keeps it. Raises ReportRefused for an unknown number."""
+
+    async def settle_claim(self, claim_no: str, yen: Yen) -> ClaimState:
+        """Mark the claim as paid at this kiosk's store, once; safe to repeat.
+
+        Raises ReportRefused if it was paid elsewhere, is not known or is about another sum.
+        """
 
     async def end_session(self, session_id: str) -> None:
         """Forget the session; reservations without release end with it."""

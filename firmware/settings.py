@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +18,7 @@ from msgspec import Meta
 
 from firmware.core.fees import Fee, overlaps
 from firmware.core.hours import Closure, HoursRule
+from firmware.core.lockout import SHIPPED_FORGET_SECONDS, SHIPPED_STEPS, LockoutRule
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
@@ -46,10 +48,17 @@ class Kiosk(_Section, frozen=True, kw_only=True):
 
 
 class JournalFile(_Section, frozen=True, kw_only=True):
-    """key_file: at least 16 random bytes that chain the entries; a credential, never in the repository."""
+    """key_file: at least 16 random bytes that chain the entries; a credential, never in the repository.
+
+    minimum_free_mib: less room on its file system keeps the kiosk out of service; checked every
+    check_seconds. retry_seconds: between looks whether a journal that failed can be written again.
+    """
 
     path: str
     key_file: str
+    minimum_free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 64
+    check_seconds: Seconds = 10.0
+    retry_seconds: Seconds = 10.0
 
 
 class Screen(_Section, frozen=True, kw_only=True):
@@ -63,11 +72,42 @@ class Screen(_Section, frozen=True, kw_only=True):
 
 
 class CardReader(_Section, frozen=True, kw_only=True):
-    """name: a part of the reader's PC/SC name, empty for the first one."""
+    """name: a part of the reader's PC/SC name, empty for the first one.
+
+    issuer_organizations: O of the issuers whose certificates are taken; empty leaves it to the municipality.
+    smartphone_labels: token labels by which a smartphone is known.
+    """
 
     name: str = ""
     apdu_timeout_seconds: Seconds = 5.0
     reconnect_seconds: Seconds = 2.0
+    issuer_organizations: list[Word] = []
+    smartphone_labels: list[Annotated[str, Meta(pattern=r"\A[!-~]{1,32}\Z")]] = msgspec.field(
+        default_factory=lambda: ["JPKIAPGPSETOKEN", "JPKIAPIOSTOKEN"]
+    )
+
+
+class LockoutStep(_Section, frozen=True, kw_only=True):
+    """After so many strikes in a row the kiosk waits as long before the next visit."""
+
+    strikes: Annotated[int, Meta(ge=1, le=1000)]
+    seconds: Seconds
+
+
+class Lockout(_Section, frozen=True, kw_only=True):
+    """The kiosk's own lockout, see `firmware.core.lockout`. forget_seconds: without a strike."""
+
+    forget_seconds: Seconds = SHIPPED_FORGET_SECONDS
+    steps: list[LockoutStep] = msgspec.field(
+        default_factory=lambda: [
+            LockoutStep(strikes=strikes, seconds=seconds) for strikes, seconds in SHIPPED_STEPS
+        ]
+    )
+
+    @property
+    def rule(self) -> LockoutRule:
+        """As the core knows it."""
+        return LockoutRule(tuple((step.strikes, step.seconds) for step in self.steps), self.forget_seconds)
 
 
 class Keypad(_Section, frozen=True, kw_only=True):
@@ -93,27 +133,60 @@ class Panel(_Section, frozen=True, kw_only=True):
     debounce_seconds: Seconds = 0.03
 
 
-class Coins(_Section, frozen=True, kw_only=True):
-    """device: the tty of the ccTalk bus. serial: the commissioned acceptor, 0 for any.
+class PulseCoin(_Section, frozen=True, kw_only=True):
+    """What one coin says: how many pulses mean how many yen."""
 
-    withdrawn_codes: error codes by which a coin already credited may have left through the entry.
+    pulses: Annotated[int, Meta(ge=1, le=50)]
+    yen: Coin
+
+
+class PulseAcceptor(_Section, frozen=True, kw_only=True):
+    """A pulse acceptor on two GPIO pins instead of a ccTalk one; levels are electrical.
+
+    pulse_level: of the pulse line during a pulse. inhibit_level: at which no coin is taken; an outside
+    resistor must hold the inhibit line there. gap_seconds: the longest pause between two pulses of a coin.
+    """
+
+    pulse_pin: Pin
+    pulse_level: Level = 0
+    pull: Annotated[str, Meta(pattern="^(up|down|floating)$")] = "up"
+    inhibit_pin: Pin
+    inhibit_level: Level
+    coins: Annotated[list[PulseCoin], Meta(min_length=1, max_length=8)]
+    shortest_seconds: Seconds = 0.015
+    longest_seconds: Seconds = 0.15
+    gap_seconds: Seconds = 0.25
+    bounce_seconds: Seconds = 0.003
+
+
+class Coins(_Section, frozen=True, kw_only=True):
+    """device: the tty of the ccTalk bus. serial, manufacturer, product: the commissioned acceptor, 0 or
+    empty for any.
+
+    suspect_codes: error codes after which a coin may be in the machine without credit, instead of the
+    standard's. withdrawn_codes: error codes by which a coin already credited may have left through the
+    entry. pulse: takes the place of the ccTalk acceptor; hoppers stay on the bus.
     """
 
     device: str
     baud: int = 9600
     serial: Annotated[int, Meta(ge=0, le=0xFFFFFF)] = 0
+    manufacturer: Annotated[str, Meta(max_length=40)] = ""
+    product: Annotated[str, Meta(max_length=40)] = ""
     denominations_yen: Annotated[list[Coin], Meta(min_length=1)]
+    suspect_codes: list[Annotated[int, Meta(ge=1, le=255)]] | None = None
     withdrawn_codes: list[Annotated[int, Meta(ge=1, le=255)]] = msgspec.field(
         default_factory=lambda: sorted(WITHDRAWN_CODES)
     )
     drain_seconds: Seconds = 2.0
     poll_seconds: Seconds = 0.2
+    pulse: PulseAcceptor | None = None
 
 
 class Hopper(_Section, frozen=True, kw_only=True):
     """address: on the ccTalk bus, 3–10. serial: the commissioned hopper, 0 for any.
 
-    coins_loaded: coins put in when the journal began; what was paid out since is counted there.
+    coins_loaded: coins put in before the first start; from then on the journal counts them.
     minimum_coins: fewer keep the kiosk out of service; with 0 it serves without this hopper, too.
     """
 
@@ -150,6 +223,13 @@ class Municipality(_Section, frozen=True, kw_only=True):
     request_seconds: Seconds = 10.0
     total_seconds: Seconds = 45.0
     clock_tolerance_seconds: Seconds = 2.0
+
+
+class Console(_Section, frozen=True, kw_only=True):
+    """socket: where staff and technicians reach the running kiosk; group: who may, beside its own user."""
+
+    socket: Word = "/run/madoguchi/console.sock"
+    group: str = ""
 
 
 class Documents(_Section, frozen=True, kw_only=True):
@@ -216,6 +296,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     journal: JournalFile
     screen: Screen = Screen()
     card_reader: CardReader = CardReader()
+    lockout: Lockout = Lockout()
     keypad: Keypad
     panel: Panel
     coins: Coins
@@ -224,6 +305,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     receipt_printer: ReceiptPrinter
     municipality: Municipality
     documents: Documents
+    console: Console = Console()
     timeouts: Timeouts = Timeouts()
 
 
@@ -244,6 +326,12 @@ class Hours(_Section, frozen=True, kw_only=True):
     closes: str
     last_minutes: Annotated[int, Meta(ge=0, le=120)]
     closures: list[ClosureEntry] = []
+
+
+class Settlement(_Section, frozen=True, kw_only=True):
+    """day_ends: when the business day ends (締め), Japan time; when the service closes unless said."""
+
+    day_ends: str | None = None
 
 
 class FeeEntry(_Section, frozen=True, kw_only=True):
@@ -286,6 +374,7 @@ class ProfileFile(_Section, frozen=True, kw_only=True):
     city: City
     hours: Hours
     limits: Limits
+    settlement: Settlement = Settlement()
     fees: Annotated[list[FeeEntry], Meta(min_length=1)]
 
 
@@ -293,7 +382,7 @@ class ProfileFile(_Section, frozen=True, kw_only=True):
 class Settings:
     """Everything the kiosk is told. directory: what relative paths in kiosk.toml start from.
 
-    character_limits: by the field's name in the protocol (R14).
+    character_limits: by the field's name in the protocol (R14). day_ends: of the business day, Japan time.
     """
 
     directory: Path
@@ -303,6 +392,7 @@ class Settings:
     fees: tuple[Fee, ...]
     character_limits: Mapping[str, int]
     rules: Rules
+    day_ends: time
 
     def path(self, text: str) -> Path:
         """A path of kiosk.toml, relative to the file's folder."""
@@ -313,6 +403,7 @@ def load(path: Path) -> Settings:
     """Read kiosk.toml and its profiles. Raises ConfigError."""
     file = _typed(path.name, _table(path), KioskFile)
     _check_machine(path, file)
+    _check_lockout(path.name, file.lockout)
     profiles = [path.parent / name for name in file.kiosk.profiles]
     name = " + ".join(file.kiosk.profiles)
     profile = _typed(name, merge([(p.name, _table(p)) for p in profiles]), ProfileFile)
@@ -326,6 +417,7 @@ def load(path: Path) -> Settings:
         fees=fees,
         character_limits=msgspec.structs.asdict(profile.limits.characters),
         rules=_rules(file, profile.limits),
+        day_ends=_time(name, "settlement.day_ends", profile.settlement.day_ends or profile.hours.closes),
     )
 
 
@@ -421,10 +513,72 @@ def _check_machine(path: Path, file: KioskFile) -> None:
         panel.buzzer_pin,
         *(sensor.pin for sensor in (panel.door, panel.paper, panel.change)),
     ]
+    if (pulse := file.coins.pulse) is not None:
+        pins += [pulse.pulse_pin, pulse.inhibit_pin]
+        _check_pulse(path.name, file.coins, pulse)
     if shared := sorted({pin for pin in pins if pins.count(pin) > 1}):
         raise ConfigError(
             f"{path.name}: keypad, panel: GPIO {shared[0]} is used twice; expected one wire a pin"
         )
+
+
+def _check_lockout(name: str, lockout: Lockout) -> None:
+    for before, step in pairwise(lockout.steps):
+        if step.strikes <= before.strikes or step.seconds <= before.seconds:
+            raise ConfigError(
+                f"{name}: lockout.steps: {step.strikes} strikes, {step.seconds:g} seconds after"
+                f" {before.strikes} strikes, {before.seconds:g} seconds; expected both to rise"
+            )
+    longest_seconds = max((step.seconds for step in lockout.steps), default=0.0)
+    if lockout.forget_seconds < longest_seconds:
+        raise ConfigError(
+            f"{name}: lockout.forget_seconds: {lockout.forget_seconds:g} is less than the longest wait;"
+            f" expected at least {longest_seconds:g}"
+        )
+
+
+def _check_pulse(machine: str, coins: Coins, pulse: PulseAcceptor) -> None:
+    where = f"{machine}: coins.pulse"
+    if coins.serial or coins.manufacturer or coins.product:
+        raise ConfigError(
+            f"{where}: a pulse acceptor has no serial number, manufacturer or product; expected none"
+        )
+    yen_of = {coin.pulses: coin.yen for coin in pulse.coins}
+    if len(yen_of) != len(pulse.coins):
+        raise ConfigError(f"{where}.coins: a number of pulses is there twice; expected one coin a number")
+    if set(yen_of.values()) != set(coins.denominations_yen):
+        raise ConfigError(
+            f"{where}.coins: {sorted(set(yen_of.values()))} yen; expected coins.denominations_yen, since it"
+            " takes all of its coins or none"
+        )
+    if misread := misread_coin(yen_of):
+        raise ConfigError(
+            f"{where}.coins: several coins close together may make {misread} pulses and not be worth"
+            f" {yen_of[misread]} yen; expected numbers that no other coins add up to"
+        )
+    if not pulse.bounce_seconds < pulse.shortest_seconds < pulse.longest_seconds:
+        raise ConfigError(f"{where}: expected bounce_seconds below shortest_seconds below longest_seconds")
+    if pulse.gap_seconds <= pulse.bounce_seconds:
+        raise ConfigError(f"{where}.gap_seconds: expected more than bounce_seconds")
+
+
+def misread_coin(yen_of: Mapping[int, Yen]) -> int | None:
+    """A number of pulses that other coins in a row may add up to with another worth; None if none does.
+
+    yen_of: the worth of a coin by its number of pulses. Coins that follow each other within the gap read
+    as one.
+    """
+    worths: dict[int, set[Yen]] = {0: {0}}
+    for pulses in range(1, max(yen_of) + 1):
+        worths[pulses] = {
+            worth + yen
+            for number, yen in yen_of.items()
+            if number <= pulses
+            for worth in worths[pulses - number]
+        }
+        if pulses in yen_of and worths[pulses] != {yen_of[pulses]}:
+            return pulses
+    return None
 
 
 def _fees(name: str, profile: ProfileFile) -> tuple[Fee, ...]:
@@ -448,6 +602,11 @@ def _check_money(machine: str, file: KioskFile, profile: str, fees: Sequence[Fee
     if shared := sorted({address for address in addresses if addresses.count(address) > 1}):
         raise ConfigError(
             f"{machine}: hoppers: address {shared[0]} is there twice; expected one hopper an address"
+        )
+    if untold := sorted(set(file.coins.withdrawn_codes) - set(file.coins.suspect_codes or range(256))):
+        raise ConfigError(
+            f"{machine}: coins.withdrawn_codes: {untold[0]} is not among coins.suspect_codes;"
+            " expected codes that are told"
         )
     coin_yen = min(hopper.coin_yen for hopper in file.hoppers)
     for hopper in file.hoppers:
@@ -480,7 +639,7 @@ def _hours(name: str, hours: Hours) -> HoursRule:
                 f"{name}: hours.closures[{index}]: ends before it begins; expected the opposite"
             )
         closures.append(Closure(entry.begins, entry.ends))
-    opens, closes = _time(name, "opens", hours.opens), _time(name, "closes", hours.closes)
+    opens, closes = _time(name, "hours.opens", hours.opens), _time(name, "hours.closes", hours.closes)
     if opens >= closes:
         raise ConfigError(
             f"{name}: hours.closes: {hours.closes} is not after opens; expected a time after {hours.opens}"
@@ -494,7 +653,7 @@ def _time(name: str, key: str, text: str) -> time:
     try:
         return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a wall time in Japan, no date
     except ValueError as cause:
-        raise ConfigError(f"{name}: hours.{key}: {text!r}; expected HH:MM up to 24:00") from cause
+        raise ConfigError(f"{name}: {key}: {text!r}; expected HH:MM up to 24:00") from cause
 
 
 def _rules(file: KioskFile, limits: Limits) -> Rules:

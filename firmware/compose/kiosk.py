@@ -8,34 +8,49 @@ from functools import partial
 from pathlib import Path
 
 from firmware import __version__, ports
-from firmware.core import records as r
+from firmware.compose.desk import StaffDesk
+from firmware.console.server import ConsoleServer
+from firmware.core.accounts import Accounts, ClosedDay
 from firmware.core.fees import fee_on
 from firmware.core.hours import JST
 from firmware.core.orders import PrintSlip
 from firmware.core.states import Slip
-from firmware.core.terms import Certainty, CertificateKind, KeypadKey, Language, Yen
+from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
+from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
-from firmware.errors import ConfigError
+from firmware.errors import ConfigError, JournalError
 from firmware.logbook import EventId, JsonLog, Logbook
+from firmware.municipality.challenge import PREFIX
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
-from firmware.settings import Hopper, Sensor, Settings, load
+from firmware.settings import CardReader as CardReaderSettings
+from firmware.settings import Coins, Hopper, Sensor, Settings, load
+from firmware.settings import PulseAcceptor as PulseSettings
 from firmware.shell.clock import Clock, now_utc
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.daemon import Daemon, Parts
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.last_words import last_words, no_strays
+from firmware.shell.lockout import LockoutWatch
+from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
+from firmware.shell.office import Office
 from firmware.shell.pin import PinBuffer
+from firmware.shell.stranded import wait_stranded
 from firmware.shell.workers import SpareWorker
-from hw.card.reader import PcscCardReader
+from hw.card import PROFILES, Acceptance, PcscCardReader, label
 from hw.coin.acceptor import CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
+from hw.coin.event_buffer import SUSPECT_CODES
 from hw.coin.hopper import CcTalkHopper
+from hw.coin.identity import Commissioned
+from hw.coin.pulse_acceptor import PulseAcceptor
+from hw.coin.pulse_wires import PulsePins
+from hw.coin.pulses import PulseTiming
 from hw.keypad.keypad import MatrixKeypad
 from hw.panel.panel import GpioPanel
 from hw.panel.wires import SensorPin
@@ -57,22 +72,35 @@ async def run_kiosk(config: Path) -> None:
 async def _run(config: Path, settings: Settings, log: Logbook) -> None:
     log(EventId.CONFIG_LOADED, version=__version__)
     async with AsyncExitStack() as undo:
-        journal = open_journal(settings)
+        journal, medium = open_journal(settings), journal_medium(settings, log)
         undo.push_async_callback(journal.close)
-        entries = await journal.open()
+        manager = ServiceManager()
+
+        def touched(key: KeypadKey) -> None:
+            if daemon is not None:
+                daemon.runner.touch(key)
+
+        daemon: Daemon | None = None
+        screen = screen_server(settings, log, touched)
+        language = settings.rules.languages[0]
+        async with AsyncExitStack() as waiting:
+            try:
+                entries = await journal.open()
+            except JournalError:
+                if not await medium.takes_writes():
+                    waiting.push_async_callback(screen.close)
+                    await screen.start()
+                    show = partial(screen.show, language=language)
+                    await wait_stranded(None, show=show, medium=medium, manager=manager, log=log)
+                raise
         bus = CcTalkBus(
             log, path=str(settings.path(settings.file.coins.device)), baud=settings.file.coins.baud
         )
         undo.callback(bus.close)
-
-        def touched(key: KeypadKey) -> None:
-            daemon.runner.touch(key)
-
-        screen = screen_server(settings, log, touched)
         kiosk = Kiosk(settings, config, log)
-        daemon = Daemon(kiosk.parts(entries, journal, bus, screen), entries, log)
+        daemon = Daemon(kiosk.parts(entries, journal, medium, bus, screen), entries, log)
         log(EventId.DAEMON_STARTED, version=__version__)
-        await daemon.run(ServiceManager())
+        await daemon.run(manager)
 
 
 def open_journal(settings: Settings) -> Journal:
@@ -85,6 +113,18 @@ def open_journal(settings: Settings) -> Journal:
     if len(key) < 16:
         raise ConfigError(f"journal.key_file: {key_file} has {len(key)} bytes; expected at least 16")
     return Journal(settings.path(settings.file.journal.path), key)
+
+
+def journal_medium(settings: Settings, log: Logbook) -> Medium:
+    """The file system that the journal lies on."""
+    said = settings.file.journal
+    return Medium(
+        settings.path(said.path).parent,
+        minimum_free_mib=said.minimum_free_mib,
+        check_seconds=said.check_seconds,
+        retry_seconds=said.retry_seconds,
+        log=log,
+    )
 
 
 def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey], None]) -> ScreenServer:
@@ -132,11 +172,17 @@ class Kiosk:
         self._log = log
 
     def parts(
-        self, entries: Sequence[Entry], journal: Journal, bus: CcTalkBus, screen: ScreenServer
+        self,
+        entries: Sequence[Entry],
+        journal: Journal,
+        medium: Medium,
+        bus: CcTalkBus,
+        screen: ScreenServer,
     ) -> Parts:
         """Every adapter the settings ask for."""
         settings, config, log = self._settings, self._config, self._log
         file = settings.file
+        accounts = Accounts(entry.record for entry in entries)
         clock = Clock(
             rule=settings.hours, tolerance_seconds=file.municipality.clock_tolerance_seconds, log=log
         )
@@ -147,6 +193,8 @@ class Kiosk:
                 apdu_timeout_seconds=file.card_reader.apdu_timeout_seconds,
                 reconnect_seconds=file.card_reader.reconnect_seconds,
                 now=now_utc,
+                acceptance=card_acceptance(file.card_reader),
+                domain=PREFIX,
             ),
             keypad=MatrixKeypad(
                 row_pins=file.keypad.row_pins,
@@ -157,20 +205,14 @@ class Kiosk:
                 double_strike_seconds=file.keypad.double_strike_seconds,
                 log=log,
             ),
-            acceptor=CcTalkAcceptor(
-                bus,
-                log,
-                expected_serial=file.coins.serial or None,
-                poll_seconds=file.coins.poll_seconds,
-                drain_seconds=file.coins.drain_seconds,
-            ),
+            acceptor=_acceptor(settings.file.coins, bus, log),
             payouts={
                 hopper.address: CcTalkHopper(
                     bus,
                     log,
                     address=hopper.address,
                     expected_serial=hopper.serial or None,
-                    coins=coins_left(hopper, entries),
+                    coins=coins_left(hopper, accounts),
                     coin_yen=hopper.coin_yen,
                 )
                 for hopper in file.hoppers
@@ -192,7 +234,7 @@ class Kiosk:
                 log=log,
             ),
             panel=_panel(settings, log),
-            municipality=_municipality(settings, clock, log),
+            municipality=_municipality(settings, clock, journal, log),
             new_worker=partial(_worker, settings, config, log),
             slip_lines=partial(_slip_lines, settings),
         )
@@ -200,13 +242,24 @@ class Kiosk:
             rules=settings.rules,
             devices=devices,
             clock=clock,
+            lockout=LockoutWatch(
+                rule=file.lockout.rule,
+                entries=[(datetime.fromisoformat(entry.at), entry.record) for entry in entries],
+                log=log,
+                now=now_utc,
+            ),
             journal=journal,
+            medium=medium,
             show=screen.show,
             start_screen=screen.start,
             close_screen=screen.close,
             make_crew=partial(self._crew, devices),
             settle_seconds=_SETTLE_SECONDS,
             late_refund_seconds=file.timeouts.refund_after_power_cut_seconds,
+            coin_yen={hopper.address: hopper.coin_yen for hopper in file.hoppers},
+            coins_loaded={hopper.address: hopper.coins_loaded for hopper in file.hoppers},
+            day_ends=settings.day_ends,
+            make_console=partial(_console, settings, devices, log),
             now=now_utc,
         )
 
@@ -227,25 +280,82 @@ class Kiosk:
         )
 
 
-def coins_left(hopper: Hopper, entries: Sequence[Entry]) -> int:
-    """What must still lie in the hopper: a coin whose way is unknown counts as gone."""
-    gone = sum(
-        isinstance(entry.record, r.CoinPayEnded)
-        and entry.record.hopper == hopper.address
-        and entry.record.certainty is not Certainty.NOT_DONE
-        for entry in entries
-    )
-    return max(0, hopper.coins_loaded - gone)
+def card_acceptance(said: CardReaderSettings) -> Acceptance:
+    """Which cards are taken. Raises ConfigError for a smartphone's label that is a card's."""
+    labels = frozenset(map(label, said.smartphone_labels))
+    if taken := sorted(labels & {known for profile in PROFILES for known in profile.labels}):
+        raise ConfigError(
+            f"card_reader.smartphone_labels: {taken[0].decode().strip()} is the label of a card;"
+            " expected those of smartphones"
+        )
+    return Acceptance(issuer_organizations=frozenset(said.issuer_organizations), smartphone_labels=labels)
 
 
-async def read_journal(config: Path) -> tuple[Entry, ...]:
+def coins_left(hopper: Hopper, accounts: Accounts) -> int:
+    """What certainly lies in the hopper: by the books, or as loaded when they know nothing of it yet."""
+    position = accounts.position(hopper.address, hopper.coin_yen)
+    return position.sure_coins if position.known else hopper.coins_loaded
+
+
+async def read_journal(settings: Settings) -> tuple[Entry, ...]:
     """Every entry, checked. Raises ConfigError, JournalError."""
-    settings = load(config)
     journal = open_journal(settings)
     try:
         return await journal.read()
     finally:
         await journal.close()
+
+
+def day_report(settings: Settings, day: ClosedDay, open_claims_yen: Yen) -> DayReport:
+    """A closed day with the names that stand on its report."""
+    return DayReport(settings.city.name, settings.file.kiosk.urn, day, open_claims_yen)
+
+
+def _console(settings: Settings, devices: Devices, log: Logbook, office: Office) -> ConsoleServer:
+    columns = settings.file.receipt_printer.columns
+    desk = StaffDesk(
+        office=office,
+        receipt=devices.receipt,
+        municipality=devices.municipality,
+        day_slip=lambda day, owed_yen: day_slip(day_report(settings, day, owed_yen), columns=columns),
+    )
+    said = settings.file.console
+    return ConsoleServer(settings.path(said.socket), desk.act, log, group=said.group)
+
+
+def _acceptor(coins: Coins, bus: CcTalkBus, log: Logbook) -> ports.CoinAcceptor:
+    if coins.pulse is not None:
+        return _pulse_acceptor(coins.pulse, coins.drain_seconds, log)
+    suspect_codes = SUSPECT_CODES if coins.suspect_codes is None else frozenset(coins.suspect_codes)
+    return CcTalkAcceptor(
+        bus,
+        log,
+        commissioned=Commissioned(coins.serial or None, coins.manufacturer, coins.product),
+        suspect_codes=suspect_codes,
+        poll_seconds=coins.poll_seconds,
+        drain_seconds=coins.drain_seconds,
+    )
+
+
+def _pulse_acceptor(said: PulseSettings, drain_seconds: float, log: Logbook) -> PulseAcceptor:
+    return PulseAcceptor(
+        PulsePins(
+            said.pulse_pin,
+            said.inhibit_pin,
+            pulse_level=said.pulse_level,
+            pull=said.pull,
+            inhibit_level=said.inhibit_level,
+        ),
+        {coin.pulses: coin.yen for coin in said.coins},
+        log,
+        timing=PulseTiming(
+            shortest_seconds=said.shortest_seconds,
+            longest_seconds=said.longest_seconds,
+            gap_seconds=said.gap_seconds,
+            bounce_seconds=said.bounce_seconds,
+        ),
+        drain_seconds=drain_seconds,
+    )
 
 
 def _panel(settings: Settings, log: Logbook) -> GpioPanel:
@@ -265,7 +375,7 @@ def _panel(settings: Settings, log: Logbook) -> GpioPanel:
     )
 
 
-def _municipality(settings: Settings, clock: Clock, log: Logbook) -> HttpsMunicipality:
+def _municipality(settings: Settings, clock: Clock, journal: Journal, log: Logbook) -> HttpsMunicipality:
     said = settings.file.municipality
     return HttpsMunicipality(
         url=said.url,
@@ -278,6 +388,7 @@ def _municipality(settings: Settings, clock: Clock, log: Logbook) -> HttpsMunici
         log=log,
         server_time=clock.heard,
         server_hours=clock.server_said,
+        journal=journal,
         patience=Patience(
             answer_seconds=said.request_seconds,
             total_seconds=said.total_seconds,
@@ -316,6 +427,7 @@ def _slip_lines(settings: Settings, slip: PrintSlip, now: datetime) -> Sequence[
             return claim_slip(
                 municipality=settings.city.name,
                 claim_no=slip.claim_no,
+                kiosk=settings.file.kiosk.urn,
                 issued_at=issued_at,
                 yen=slip.owed_yen,
                 where=settings.city.counters,

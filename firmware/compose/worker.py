@@ -5,7 +5,7 @@ from pathlib import Path
 
 from firmware.documents.settings import DocumentSettings
 from firmware.documents.worker import serve
-from firmware.settings import load
+from firmware.settings import Settings, load
 from hw.printer.queue import submit
 
 
@@ -22,9 +22,14 @@ def document_worker(config: Path) -> None:
             queue=file.document_printer.queue,
         )
 
-    documents = DocumentSettings(
-        value_fonts=tuple(settings.path(font) for font in file.documents.value_fonts),
-        label_fonts=tuple(settings.path(font) for font in file.documents.label_fonts),
+    serve(sys.stdin.buffer, sys.stdout.buffer, hand_over, document_settings(settings))
+
+
+def document_settings(settings: Settings) -> DocumentSettings:
+    """Fonts and limits of what is drawn."""
+    said = settings.file.documents
+    return DocumentSettings(
+        value_fonts=tuple(settings.path(font) for font in said.value_fonts),
+        label_fonts=tuple(settings.path(font) for font in said.label_fonts),
         limits=settings.character_limits,
     )
-    serve(sys.stdin.buffer, sys.stdout.buffer, hand_over, documents)

@@ -10,18 +10,33 @@ from firmware.core.facts import Facts
 from firmware.core.rules import Rules, obstacles
 from firmware.core.steps import Step, begin, end, reason_for
 from firmware.core.terms import (
+    CardRefusal,
     CertificateKind,
     KeypadKey,
     Language,
     OrderId,
     RecordItem,
     ServiceHours,
+    Strike,
     Subjects,
+    VisitId,
 )
 
 KIND_DIGITS = {1: CertificateKind.JUMINHYO, 2: CertificateKind.INKAN, 3: CertificateKind.SHOTOKU}
 SUBJECT_DIGITS = {1: Subjects.SELF, 2: Subjects.HOUSEHOLD}
 ITEM_DIGITS = {1: RecordItem.HEAD_AND_RELATION, 2: RecordItem.REGISTERED_DOMICILE}
+
+_WRONG_CARDS = frozenset(
+    {
+        CardRefusal.NOT_A_MY_NUMBER_CARD,
+        CardRefusal.JUKI_CARD,
+        CardRefusal.SMARTPHONE,
+        CardRefusal.DRIVING_LICENCE,
+        CardRefusal.RESIDENCE_CARD,
+        CardRefusal.FELICA,
+        CardRefusal.BANK_CARD,
+    }
+)
 
 BeforeOrder = (
     s.Notice
@@ -63,6 +78,11 @@ def not_serving_guard(_state: s.NotServing, facts: Facts, rules: Rules) -> Step 
     return None if obstacles(facts, rules) else Step(s.Idle())
 
 
+def _struck(visit: VisitId, strike: Strike, done: Step) -> Step:
+    """done, and a strike toward the kiosk's own lockout; `firmware.core.lockout` says what follows."""
+    return replace(done, records=(r.CardStrike(visit, strike), *done.records))
+
+
 def cancel_only(state: BeforeOrder, event: e.KeyPressed, _facts: Facts, _rules: Rules) -> Step:
     """A screen whose only key is 取消."""
     return end(state.visit, s.EndReason.CANCELLED) if event.key is KeypadKey.CANCEL else Step(state)
@@ -70,6 +90,11 @@ def cancel_only(state: BeforeOrder, event: e.KeyPressed, _facts: Facts, _rules: 
 
 def timed_out(state: BeforeOrder, _event: e.TimedOut, _facts: Facts, _rules: Rules) -> Step:
     return end(state.visit, s.EndReason.TIMED_OUT)
+
+
+def no_card_came(state: s.AwaitingCard, _event: e.TimedOut, _facts: Facts, _rules: Rules) -> Step:
+    """Perhaps a 通知カード lies there: it is paper, and no reader sees it."""
+    return end(state.visit, s.EndReason.NO_CARD)
 
 
 def municipality_silent(state: BeforeOrder, _event: e.Event, _facts: Facts, _rules: Rules) -> Step:
@@ -107,21 +132,26 @@ def card_lies_guard(
     state: s.ReadingCard | s.OpeningSession | s.EnteringPin | s.PinWasWrong, facts: Facts, rules: Rules
 ) -> Step | None:
     """The card must stay until it has signed."""
+    if not facts.reader.working:
+        return end(state.visit, s.EndReason.READER_FAULT)
     if not facts.reader.card_present:
-        return end(state.visit, s.EndReason.UNREADABLE)
+        return end(state.visit, s.EndReason.MOVED)
     return shop_guard(state, facts, rules)
 
 
 def card_read(state: s.ReadingCard, event: e.CardRead, _facts: Facts, _rules: Rules) -> Step:
     if event.tries_left == 0:
-        return end(state.visit, s.EndReason.PIN_LOCKED)
+        return _struck(state.visit, Strike.LOCKED_CARD, end(state.visit, s.EndReason.PIN_LOCKED))
     return Step(s.OpeningSession(state.visit, event.tries_left))
 
 
 def card_refused(
     state: s.ReadingCard | s.Signing, event: e.CardRefused, _facts: Facts, _rules: Rules
 ) -> Step:
-    return end(state.visit, s.EndReason(event.refusal.value))
+    ended = end(state.visit, s.EndReason(event.refusal.value))
+    if event.refusal in _WRONG_CARDS:
+        return _struck(state.visit, Strike.WRONG_CARD, ended)
+    return ended
 
 
 def session_opened(state: s.OpeningSession, _event: e.SessionOpened, _facts: Facts, _rules: Rules) -> Step:
@@ -136,14 +166,15 @@ def pin_entered(state: s.EnteringPin, _event: e.PinEntered, _facts: Facts, _rule
     return Step(s.Signing(state.visit), orders=(o.SignWithPin(state.visit),))
 
 
-def pin_refused(state: s.Signing, event: e.PinWasRefused, _facts: Facts, _rules: Rules) -> Step:
+def pin_refused(state: s.Signing, event: e.PinWasRefused, facts: Facts, rules: Rules) -> Step:
     if event.tries_left == 0:
-        return end(state.visit, s.EndReason.PIN_LOCKED)
-    return Step(s.PinWasWrong(state.visit, event.tries_left), orders=(o.Sound(o.Alarm.ATTENTION),))
+        return pin_locked(state, e.PinIsLocked(), facts, rules)
+    wrong = s.PinWasWrong(state.visit, event.tries_left)
+    return _struck(state.visit, Strike.WRONG_PIN, Step(wrong, orders=(o.Sound(o.Alarm.ATTENTION),)))
 
 
 def pin_locked(state: s.Signing, _event: e.PinIsLocked, _facts: Facts, _rules: Rules) -> Step:
-    return end(state.visit, s.EndReason.PIN_LOCKED)
+    return _struck(state.visit, Strike.WRONG_PIN, end(state.visit, s.EndReason.PIN_LOCKED))
 
 
 def pin_in_doubt(state: s.Signing, _event: e.PinInDoubt, _facts: Facts, _rules: Rules) -> Step:

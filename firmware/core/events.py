@@ -4,6 +4,7 @@ the shell drops an answer whose order is no longer wanted, except money: a coin 
 
 from dataclasses import dataclass
 
+from firmware.core.records import BookEntry
 from firmware.core.terms import (
     CardRefusal,
     Certainty,
@@ -187,6 +188,13 @@ class SlipFinished:
     certainty: Certainty
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """Staff handled coins, or the business day is over. Taken between visits only; together or not at all."""
+
+    entries: tuple[BookEntry, ...]
+
+
 Event = (
     FactsChanged
     | TimedOut
@@ -213,4 +221,5 @@ Event = (
     | PrintFinished
     | CoinPaid
     | SlipFinished
+    | Booked
 )

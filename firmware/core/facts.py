@@ -90,6 +90,27 @@ class ClockLevel:
     reopens: tuple[int, int, int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LockoutLevel:
+    """The kiosk's own lockout: no visit may begin while it waits.
+
+    reopens: hour and minute in Japan time from which one may again, None for a wait of seconds.
+    """
+
+    waits: bool = False
+    reopens: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLevel:
+    """The file system under the journal: is there room for the records of more visits.
+
+    The engine runs only with an open journal that has taken a record, so that there is until it is told.
+    """
+
+    room: bool = True
+
+
 Level = (
     ReaderLevel
     | KeypadLevel
@@ -100,6 +121,8 @@ Level = (
     | PanelLevel
     | MunicipalityLevel
     | ClockLevel
+    | LockoutLevel
+    | JournalLevel
 )
 
 
@@ -121,6 +144,8 @@ class Facts:
     panel: PanelLevel = field(default_factory=PanelLevel)
     municipality: MunicipalityLevel = field(default_factory=MunicipalityLevel)
     clock: ClockLevel = field(default_factory=ClockLevel)
+    lockout: LockoutLevel = field(default_factory=LockoutLevel)
+    journal: JournalLevel = field(default_factory=JournalLevel)
 
     def with_level(self, level: Level) -> "Facts":
         """The same facts with one device's level replaced."""
@@ -143,6 +168,10 @@ class Facts:
                 return replace(self, municipality=level)
             case ClockLevel():
                 return replace(self, clock=level)
+            case LockoutLevel():
+                return replace(self, lockout=level)
+            case JournalLevel():
+                return replace(self, journal=level)
             case _:
                 assert_never(level)
 

@@ -1,6 +1,7 @@
 """Steps with money in them: coins, commit, print, change, refund, slips, and what staff settle."""
 
 from dataclasses import replace
+from typing import assert_never
 
 from firmware.core import events as e
 from firmware.core import orders as o
@@ -23,6 +24,30 @@ def claim_no(visit: VisitId) -> str:
 def job_name(visit: VisitId) -> str:
     """The opaque name of the visit's print job."""
     return f"cert-{visit[:16]}"
+
+
+def held_in(state: s.State) -> tuple[VisitId, Yen | None]:
+    """The visit under way and what the machine holds or owes of its money; 0 if there is none.
+
+    None while a coin is on its way out.
+    """
+    match state:
+        case s.PayingOut(visit=visit, coin=s.CoinOnItsWay()):
+            return visit, None
+        case (
+            s.CollectingCoins(visit=visit, paid_yen=yen)
+            | s.ClosingCoins(visit=visit, paid_yen=yen)
+            | s.Committing(visit=visit, paid_yen=yen)
+            | s.Printing(visit=visit, paid_yen=yen)
+            | s.Attending(visit=visit, paid_yen=yen)
+            | s.PayingOut(visit=visit, remaining_yen=yen)
+            | s.PrintingSlip(visit=visit, owed_yen=yen)
+            | s.TakingAll(visit=visit, owed_yen=yen)
+            | s.Ended(visit=visit, owed_yen=yen)
+        ):
+            return visit, yen
+        case _:
+            return VisitId(""), 0
 
 
 def document_prepared(state: s.Preparing, event: e.DocumentPrepared, facts: Facts, rules: Rules) -> Step:
@@ -198,6 +223,8 @@ def print_finished(state: s.Printing, event: e.PrintFinished, facts: Facts, _rul
                     orders=(o.Sound(o.Alarm.ALARM),),
                 )
             )
+        case _:
+            assert_never(event.certainty)
 
 
 def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules: Rules) -> Step:
@@ -295,6 +322,8 @@ def coin_paid(state: s.PayingOut, event: e.CoinPaid, facts: Facts, _rules: Rules
             return ended.before(next_coin(replace(state, failed=failed, coin=None), facts))
         case Certainty.UNKNOWN:
             return ended.before(_end_payout(replace(state, coin=None)))
+        case _:
+            assert_never(event.certainty)
 
 
 def _found_empty(

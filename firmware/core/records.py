@@ -7,7 +7,8 @@ visit is empty for what happens outside a visit.
 from dataclasses import dataclass
 
 from firmware.core.states import EndReason, PayoutPurpose, Slip
-from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId, Yen
+from firmware.core.terms import Certainty, CertificateKind, OrderId, Strike, VisitId, Yen
+from firmware.core.totals import DayTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,14 @@ class VisitBegan:
 @dataclass(frozen=True, slots=True)
 class PersonAuthenticated:
     visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class CardStrike:
+    """Counts toward the kiosk's own lockout (`firmware.core.lockout`); PersonAuthenticated clears."""
+
+    visit: VisitId
+    strike: Strike
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +232,85 @@ class MunicipalityTold:
     accepted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimSettled:
+    """Staff have paid a claim at this store, and the municipality has noted it.
+
+    by: who, as the console knows them.
+    """
+
+    claim_no: str
+    yen: Yen
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsRefilled:
+    """Coins put into a hopper (釣銭の補充). by: who, as the console knows them."""
+
+    hopper: int
+    coin_yen: Yen
+    coins: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsCollected:
+    """Coins taken out (回収). hopper: None for the cash box."""
+
+    hopper: int | None
+    coin_yen: Yen
+    coins: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsCounted:
+    """Somebody counted so many coins there (在高確認); the books said more or fewer until then.
+
+    hopper: None for the cash box.
+    """
+
+    hopper: int | None
+    coin_yen: Yen
+    coins: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayClosed:
+    """The business day ends here (締め): what follows belongs to the next.
+
+    business_date: Japan's, ISO 8601. closed_at: the kiosk's clock, ISO 8601 with offset.
+    """
+
+    business_date: str
+    closed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class DaySettled:
+    """The totals of a closed day; they never change."""
+
+    business_date: str
+    closed_at: str
+    totals: DayTotals
+
+
+@dataclass(frozen=True, slots=True)
+class DayCompared:
+    """What the municipality found when it held its own books against a closed day."""
+
+    business_date: str
+    matched: bool
+    differences: tuple[str, ...]
+
+
 Record = (
     DaemonStarted
     | VisitBegan
     | PersonAuthenticated
+    | CardStrike
     | OrderAsked
     | OrderReserved
     | CoinTaken
@@ -249,4 +333,14 @@ Record = (
     | SlipEnded
     | VisitEnded
     | MunicipalityTold
+    | ClaimSettled
+    | CoinsRefilled
+    | CoinsCollected
+    | CoinsCounted
+    | DayClosed
+    | DaySettled
+    | DayCompared
 )
+
+BookEntry = CoinsRefilled | CoinsCollected | CoinsCounted | DayClosed
+"""What is entered by hand or by the clock, between two visits."""

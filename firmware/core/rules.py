@@ -38,6 +38,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
         for name, holds in (
             ("clock", not facts.clock.trusted),
             ("hours", facts.clock.hours is not ServiceHours.OPEN),
+            ("journal", not facts.journal.room),
             ("reader", not facts.reader.working),
             ("keypad", not facts.keypad.working),
             ("acceptor", not facts.acceptor.working),
@@ -48,6 +49,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
             ("door", facts.panel.door_open),
             ("paper-left", facts.panel.paper_in_tray),
             ("change-left", facts.panel.change_in_cup),
+            ("lockout", facts.lockout.waits),
         )
         if holds
     )

@@ -7,6 +7,7 @@ that the facts alone trigger; they run to a fixed point after every event.
 
 from typing import Any, Final, get_args
 
+from firmware.core import bookkeeping as b
 from firmware.core import choosing as c
 from firmware.core import events as e
 from firmware.core import orders as o
@@ -26,11 +27,13 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
     s.NotServing: {
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
+        e.Booked: b.booked,
     },
     s.Idle: {
         e.KeyPressed: c.idle_key,
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
+        e.Booked: b.booked_at_rest,
     },
     s.Notice: {
         e.KeyPressed: c.notice_key,
@@ -40,7 +43,7 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
     },
     s.AwaitingCard: {
         e.KeyPressed: c.cancel_only,
-        e.TimedOut: c.timed_out,
+        e.TimedOut: c.no_card_came,
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
@@ -213,6 +216,8 @@ _HOPPER = {e.CoinPaid}
 _SLIP = {e.SlipFinished}
 # The guards do the work of a changed level.
 _LEVEL = {e.FactsChanged}
+# While a visit is under way the books rest: staff and the clock ask again.
+_VISIT = _LEVEL | {e.Booked}
 # No timer runs: the state rests, or a committed order ends it.
 _TIMER = {e.TimedOut}
 # No key does anything on this screen.
@@ -236,31 +241,31 @@ _ANSWERS = (
 IGNORED: Final[dict[type[Any], frozenset[type[Any]]]] = {
     s.NotServing: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS),
     s.Idle: frozenset(_LEVEL | _TIMER | _ANSWERS),
-    s.Notice: frozenset(_LEVEL | _ANSWERS),
-    s.AwaitingCard: frozenset(_LEVEL | _ANSWERS),
-    s.ReadingCard: frozenset(_LEVEL | _ANSWERS - _CARD),
-    s.OpeningSession: frozenset(_LEVEL | _ANSWERS - _SESSION - _MUNICIPALITY),
-    s.EnteringPin: frozenset(_LEVEL | _ANSWERS - _PIN),
-    s.Signing: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _SIGNATURE - {e.CardRefused}),
-    s.PinWasWrong: frozenset(_LEVEL | _ANSWERS),
-    s.Authenticating: frozenset(_LEVEL | _ANSWERS - _PERSON - _MUNICIPALITY),
-    s.TakingCard: frozenset(_LEVEL | _ANSWERS),
-    s.ChoosingKind: frozenset(_LEVEL | _ANSWERS),
-    s.ChoosingSubjects: frozenset(_LEVEL | _ANSWERS),
-    s.ChoosingItems: frozenset(_LEVEL | _ANSWERS),
-    s.ChoosingCopies: frozenset(_LEVEL | _ANSWERS),
-    s.Confirming: frozenset(_LEVEL | _ANSWERS),
-    s.Preparing: frozenset(_LEVEL | _ANSWERS - _DOCUMENT - _MUNICIPALITY),
-    s.CollectingCoins: frozenset(_LEVEL | _ANSWERS),
-    s.ClosingCoins: frozenset(_LEVEL | _KEY | _ANSWERS - _SLOT),
-    s.Committing: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _RELEASE - _MUNICIPALITY),
-    s.Printing: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _PRINT),
-    s.PayingOut: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _HOPPER),
-    s.PrintingSlip: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS - _SLIP),
-    s.TakingAll: frozenset(_LEVEL | _KEY | _ANSWERS),
-    s.Thanks: frozenset(_LEVEL | _ANSWERS),
-    s.Ended: frozenset(_LEVEL | _ANSWERS),
-    s.Attending: frozenset(_LEVEL | _TIMER | _ANSWERS),
+    s.Notice: frozenset(_VISIT | _ANSWERS),
+    s.AwaitingCard: frozenset(_VISIT | _ANSWERS),
+    s.ReadingCard: frozenset(_VISIT | _ANSWERS - _CARD),
+    s.OpeningSession: frozenset(_VISIT | _ANSWERS - _SESSION - _MUNICIPALITY),
+    s.EnteringPin: frozenset(_VISIT | _ANSWERS - _PIN),
+    s.Signing: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _SIGNATURE - {e.CardRefused}),
+    s.PinWasWrong: frozenset(_VISIT | _ANSWERS),
+    s.Authenticating: frozenset(_VISIT | _ANSWERS - _PERSON - _MUNICIPALITY),
+    s.TakingCard: frozenset(_VISIT | _ANSWERS),
+    s.ChoosingKind: frozenset(_VISIT | _ANSWERS),
+    s.ChoosingSubjects: frozenset(_VISIT | _ANSWERS),
+    s.ChoosingItems: frozenset(_VISIT | _ANSWERS),
+    s.ChoosingCopies: frozenset(_VISIT | _ANSWERS),
+    s.Confirming: frozenset(_VISIT | _ANSWERS),
+    s.Preparing: frozenset(_VISIT | _ANSWERS - _DOCUMENT - _MUNICIPALITY),
+    s.CollectingCoins: frozenset(_VISIT | _ANSWERS),
+    s.ClosingCoins: frozenset(_VISIT | _KEY | _ANSWERS - _SLOT),
+    s.Committing: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _RELEASE - _MUNICIPALITY),
+    s.Printing: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _PRINT),
+    s.PayingOut: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _HOPPER),
+    s.PrintingSlip: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _SLIP),
+    s.TakingAll: frozenset(_VISIT | _KEY | _ANSWERS),
+    s.Thanks: frozenset(_VISIT | _ANSWERS),
+    s.Ended: frozenset(_VISIT | _ANSWERS),
+    s.Attending: frozenset(_VISIT | _TIMER | _ANSWERS),
 }
 
 

@@ -5,7 +5,7 @@ from typing import assert_never
 from firmware.core import choosing as c
 from firmware.core import states as s
 from firmware.core.facts import Facts
-from firmware.core.paying import claim_no
+from firmware.core.paying import claim_no, held_in
 from firmware.core.rules import Rules, obstacles
 from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
 from firmware.core.terms import CertificateKind, PrinterReason, ServiceHours, Subjects, VisitId, Yen
@@ -16,6 +16,7 @@ _END = Legend(confirm="end")
 
 _PARTS = {
     "clock": "clock",
+    "journal": "journal",
     "reader": "card_reader",
     "keypad": "keypad",
     "acceptor": "coin_acceptor",
@@ -147,6 +148,19 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
             assert_never(state)
 
 
+def stranded_screen(stranded: s.State | None) -> Screen:
+    """The journal takes no record: nothing moves, and what the machine holds is named with its number.
+
+    It promises nothing: the next start settles it from the journal under the same number.
+    """
+    visit, held_yen = (VisitId(""), 0) if stranded is None else held_in(stranded)
+    if held_yen == 0:
+        return Screen(ScreenId.OUT_OF_SERVICE, reason="journal", error=True)
+    held = () if held_yen is None else (Row("row.held", (), number=held_yen),)
+    rows = (*held, Row("row.number", (), text=claim_no(visit)))
+    return Screen(ScreenId.OUT_OF_SERVICE, reason="journal_money", rows=rows, error=True, alarm=True)
+
+
 def _staff(facts: Facts) -> Legend:
     """What staff may say of an unproven print; see `firmware.core.paying.attending_key`."""
     if not facts.panel.door_open:
@@ -169,7 +183,16 @@ def _not_serving(facts: Facts, rules: Rules) -> Screen:
         place = Place.PAPER if "paper-left" in found else Place.CHANGE
         return Screen(ScreenId.OUT_OF_SERVICE, reason="left_behind", place=place, alarm=True)
     part = next((_PARTS[name] for name in found if name in _PARTS), "")
+    if not part and facts.lockout.waits:
+        return _locked_out(facts)
     return Screen(ScreenId.OUT_OF_SERVICE, reason=part, error=True)
+
+
+def _locked_out(facts: Facts) -> Screen:
+    if facts.lockout.reopens is None:
+        return Screen(ScreenId.CLOSED, reason="slowed")
+    numbers = tuple(zip(("until_hour", "until_minute"), facts.lockout.reopens, strict=True))
+    return Screen(ScreenId.CLOSED, reason="paused", numbers=numbers)
 
 
 def _choosing(

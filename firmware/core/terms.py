@@ -73,6 +73,10 @@ class CardKind(enum.Enum):
     MY_NUMBER_CARD = "my_number_card"  # マイナンバーカード
     JUKI_CARD = "juki_card"  # 住民基本台帳カード
     SMARTPHONE = "smartphone"  # スマホ用電子証明書
+    DRIVING_LICENCE = "driving_licence"  # 運転免許証
+    RESIDENCE_CARD = "residence_card"  # 在留カード・特別永住者証明書
+    FELICA = "felica"  # 交通系などの FeliCa
+    BANK_CARD = "bank_card"  # クレジットカード・デビットカード
     OTHER = "other"  # anything without the JPKI application
 
 
@@ -82,10 +86,24 @@ class CardRefusal(enum.Enum):
     NOT_A_MY_NUMBER_CARD = "not_a_my_number_card"
     JUKI_CARD = "juki_card"
     SMARTPHONE = "smartphone"
+    DRIVING_LICENCE = "driving_licence"
+    RESIDENCE_CARD = "residence_card"
+    FELICA = "felica"
+    BANK_CARD = "bank_card"
     NO_CERTIFICATE = "no_certificate"  # user-authentication certificate absent
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
-    UNREADABLE = "unreadable"  # moved, torn off or mute
+    UNREADABLE = "unreadable"  # mute, garbled, or two cards at once
+    MOVED = "moved"  # it answered and then was gone
+    READER_FAULT = "reader_fault"  # the reader or its service is gone, or another program holds it
+
+
+class Strike(enum.Enum):
+    """What counts toward the kiosk's own lockout."""
+
+    WRONG_PIN = "wrong_pin"
+    LOCKED_CARD = "locked_card"
+    WRONG_CARD = "wrong_card"
 
 
 class Refusal(enum.Enum):

@@ -46,15 +46,15 @@ def receipt(
     return (
         *_head("領収証書", municipality, issued_at),
         SlipLine("領収番号", right=receipt_no),
-        _rule(columns),
+        rule(columns),
         *(line for item in sold for line in _item(item)),
-        _rule(columns),
-        SlipLine("合計", right=_yen(total_yen), scale=2),
-        SlipLine("お預かり", right=_yen(paid_yen)),
-        SlipLine("お釣り", right=_yen(change_yen)),
-        _rule(columns),
-        *_paragraph(f"上記の証明書交付手数料を、{municipality}の委託を受けて領収しました。", columns),
-        *_paragraph("この領収証書に個人情報は記載されていません。", columns),
+        rule(columns),
+        SlipLine("合計", right=yen_text(total_yen), scale=2),
+        SlipLine("お預かり", right=yen_text(paid_yen)),
+        SlipLine("お釣り", right=yen_text(change_yen)),
+        rule(columns),
+        *paragraph(f"上記の証明書交付手数料を、{municipality}の委託を受けて領収しました。", columns),
+        *paragraph("この領収証書に個人情報は記載されていません。", columns),
     )
 
 
@@ -62,6 +62,7 @@ def claim_slip(
     *,
     municipality: str,
     claim_no: str,
+    kiosk: str,
     issued_at: datetime,
     yen: Yen,
     where: str,
@@ -69,7 +70,8 @@ def claim_slip(
 ) -> tuple[SlipLine, ...]:
     """返金引換券 for money that the machine owes and could not give back.
 
-    where: the counter or the store's staff, as configured. Raises ValueError unless something is owed.
+    where: the counter or the store's staff, as configured. kiosk: its URN, which a clerk asks for.
+    Raises ValueError unless something is owed.
     """
     if yen <= 0:
         raise ValueError(f"{yen} yen owed")
@@ -77,12 +79,13 @@ def claim_slip(
         *_head("返金引換券", municipality, issued_at),
         SlipLine("引換番号"),
         SlipLine(claim_no, scale=2, centred=True),
-        _rule(columns),
-        SlipLine("返金額", right=_yen(yen), scale=2),
-        _rule(columns),
-        *_paragraph("お返しできなかったお金があります。この引換券を次の窓口へお持ちください。", columns),
-        *_paragraph(where, columns),
-        *_paragraph("この引換券をなくさないでください。個人情報は記載されていません。", columns),
+        SlipLine("端末", right=kiosk.removeprefix("urn:kiosk:")),
+        rule(columns),
+        SlipLine("返金額", right=yen_text(yen), scale=2),
+        rule(columns),
+        *paragraph("お返しできなかったお金があります。この引換券を次の窓口へお持ちください。", columns),
+        *paragraph(where, columns),
+        *paragraph("この引換券をなくさないでください。個人情報は記載されていません。", columns),
     )
 
 
@@ -95,18 +98,20 @@ def _head(title: str, municipality: str, issued_at: datetime) -> Iterator[SlipLi
 
 def _item(item: Sold) -> Iterator[SlipLine]:
     yield SlipLine(TITLES[item.kind])
-    yield SlipLine(f"　{_yen(item.fee_yen)}×{item.copies}通", right=_yen(item.total_yen))
+    yield SlipLine(f"　{yen_text(item.fee_yen)}×{item.copies}通", right=yen_text(item.total_yen))
 
 
-def _yen(yen: Yen) -> str:
+def yen_text(yen: Yen) -> str:
+    """1,200円"""
     return f"{yen:,}円"
 
 
-def _rule(columns: int) -> SlipLine:
+def rule(columns: int) -> SlipLine:
+    """A line across the roll."""
     return SlipLine("-" * columns)
 
 
-def _paragraph(text: str, columns: int) -> Iterator[SlipLine]:
+def paragraph(text: str, columns: int) -> Iterator[SlipLine]:
     """The text in lines that fit; no line begins with a full stop, comma or closing bracket."""
     line = ""
     for char in text:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from firmware.core.records import DaySettled
 from firmware.core.terms import Certainty, Language, Offer, OrderId, Refusal, ServiceHours, Yen
 from firmware.errors import (
     MunicipalityAnswerInvalid,
@@ -15,6 +16,7 @@ from firmware.errors import (
     MunicipalityError,
     MunicipalityUncertain,
     Refused,
+    ReportRefused,
 )
 from firmware.logbook import EventId, Logbook
 from firmware.municipality import messages
@@ -26,6 +28,9 @@ from firmware.municipality.tls import load_credentials
 from firmware.ports import (
     Authenticated,
     CardSignature,
+    ClaimState,
+    DayAnswer,
+    JournalWitness,
     OrderRequest,
     Released,
     ReportLevel,
@@ -44,6 +49,10 @@ SURELY_NOT_DONE = frozenset(
 """Problem codes after which nothing has changed at the municipality. After any other nobody knows."""
 
 
+CONTRADICTIONS = frozenset("order_unknown order_conflict claim_unknown claim_conflict day_conflict".split())
+"""Problem codes of a report that the municipality's own books contradict; repeating it changes nothing."""
+
+
 def system_time() -> datetime:
     """Now by the system's clock."""
     return datetime.now(UTC)
@@ -54,7 +63,7 @@ class HttpsMunicipality:
 
     url: https://host[:port]. audience: the backend's name in what a card signs. kiosk: our URN, as in
     our certificate. server_time: told the server's clock after each heartbeat; server_hours: told
-    OPEN, CLOSED or MAINTENANCE likewise. now: the trusted clock.
+    OPEN, CLOSED or MAINTENANCE likewise. journal: whose head is told with each. now: the trusted clock.
     Raises ConfigError if a file cannot be used.
     """
 
@@ -71,6 +80,7 @@ class HttpsMunicipality:
         log: Logbook,
         server_time: Callable[[datetime], None],
         server_hours: Callable[[ServiceHours], None],
+        journal: JournalWitness,
         now: Callable[[], datetime] = system_time,
         patience: Patience | None = None,
     ) -> None:
@@ -80,6 +90,7 @@ class HttpsMunicipality:
         )
         self._log = log
         self._server_time, self._server_hours = server_time, server_hours
+        self._journal = journal
         self._now = now
         self._patience = Patience() if patience is None else patience
         self._open_exchange: Exchange | None = None
@@ -96,6 +107,7 @@ class HttpsMunicipality:
             log=self._log,
             now=self._now,
             listeners=Listeners(report, self._server_time, self._server_hours),
+            journal=self._journal,
         )
         self._beating = asyncio.create_task(self._heartbeat.run(), name="municipality-heartbeat")
 
@@ -168,14 +180,43 @@ class HttpsMunicipality:
     async def report_result(self, order_id: OrderId, outcome: Certainty, pages_out: int) -> None:
         """Tell how the print ended; safe to repeat."""
         body = encode(messages.ResultRequest(outcome, pages_out))
-        _, answer = await self._ask(_order_call(order_id, "result", body), messages.OrderAnswer)
+        call = _order_call(order_id, "result", body, report=True)
+        _, answer = await self._ask(call, messages.OrderAnswer)
         self._require(answer.order_id == order_id, "result", "order_id")
 
     async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
         """Tell what was paid back and what is owed by a claim slip; safe to repeat."""
         body = encode(messages.RefundRequest(yen, owed_yen))
-        _, answer = await self._ask(_order_call(order_id, "refund", body), messages.OrderAnswer)
+        call = _order_call(order_id, "refund", body, report=True)
+        _, answer = await self._ask(call, messages.OrderAnswer)
         self._require(answer.order_id == order_id, "refund", "order_id")
+
+    async def report_claim(self, order_id: OrderId, claim_no: str, yen: Yen) -> None:
+        """Tell what is owed to the person by a claim slip (返金引換券); safe to repeat."""
+        body = encode(messages.ClaimRequest(claim_no, order_id, yen))
+        call = Call("claim", "POST", ("v1", "claims"), body, report=True)
+        _, answer = await self._ask(call, messages.ClaimAnswer)
+        self._require(answer.claim_no == claim_no, "claim", "claim_no")
+
+    async def report_day(self, day: DaySettled) -> DayAnswer:
+        """Tell the totals of a closed business day, to be compared; safe to repeat."""
+        date = day.business_date
+        body = encode(messages.day_request(day))
+        call = Call("day", "POST", ("v1", "settlements", date), body, report=True)
+        _, answer = await self._ask(call, messages.DayAnswer)
+        self._require(answer.business_date == date, "day", "business_date")
+        self._require(answer.matched is not bool(answer.differences), "day", "differences")
+        return DayAnswer(answer.matched, answer.differences)
+
+    async def ask_claim(self, claim_no: str) -> ClaimState:
+        """The claim as the municipality keeps it. Raises ReportRefused for an unknown number."""
+        return await self._claim(Call("ask_claim", "GET", ("v1", "claims", claim_no), report=True), claim_no)
+
+    async def settle_claim(self, claim_no: str, yen: Yen) -> ClaimState:
+        """Mark the claim as paid at this kiosk's store, once; safe to repeat."""
+        body = encode(messages.SettleClaimRequest(yen))
+        path = ("v1", "claims", claim_no, "settle")
+        return await self._claim(Call("settle_claim", "POST", path, body, report=True), claim_no)
 
     async def end_session(self, session_id: str) -> None:
         """Forget the session; reservations without release end with it."""
@@ -204,6 +245,11 @@ class HttpsMunicipality:
         with self._naming_what_is_invalid():
             return reply, decode(call.message, reply.body, answer)
 
+    async def _claim(self, call: Call, claim_no: str) -> ClaimState:
+        _, answer = await self._ask(call, messages.ClaimAnswer)
+        self._require(answer.claim_no == claim_no, call.message, "claim_no")
+        return ClaimState(claim_no, OrderId(answer.order_id), answer.yen, answer.settled_by)
+
     async def _reply_to(self, call: Call) -> Reply:
         try:
             with self._naming_what_is_invalid():
@@ -223,6 +269,8 @@ class HttpsMunicipality:
         if code in _REFUSALS:
             return Refused(Refusal(code))
         self._log(EventId.MUNICIPALITY_REFUSED, order=call.message, code=code)
+        if call.report and code in CONTRADICTIONS:
+            return ReportRefused(code)
         if code in SURELY_NOT_DONE:
             return MunicipalityDown(f"{call.message}: {code}")
         return MunicipalityUncertain(f"{call.message}: {code}")
@@ -250,5 +298,5 @@ class HttpsMunicipality:
 _REFUSALS = frozenset(refusal.value for refusal in Refusal)
 
 
-def _order_call(order_id: OrderId, act: str, body: bytes) -> Call:
-    return Call(act, "POST", ("v1", "orders", order_id, act), body)
+def _order_call(order_id: OrderId, act: str, body: bytes, *, report: bool = False) -> Call:
+    return Call(act, "POST", ("v1", "orders", order_id, act), body, report=report)

@@ -46,13 +46,17 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. message: its name in errors and log; repeatable: twice has the effect of once."""
+    """A request. message: its name in errors and log; repeatable: twice has the effect of once.
+
+    report: it tells what has happened here and is not given up for want of an answer.
+    """
 
     message: str
     method: Literal["GET", "POST", "DELETE"]
     path: tuple[str, ...]
     body: bytes | None = None
     repeatable: bool = True
+    report: bool = False
 
 
 @dataclass(frozen=True, slots=True)

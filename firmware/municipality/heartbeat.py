@@ -9,12 +9,20 @@ from itertools import count
 
 from firmware.core.facts import MunicipalityLevel
 from firmware.core.terms import ServiceHours
-from firmware.errors import MunicipalityAnswerInvalid, MunicipalityError
+from firmware.errors import JournalError, MunicipalityAnswerInvalid, MunicipalityError
 from firmware.logbook import EventId, Logbook
 from firmware.municipality.exchange import Call, Exchange, Patience
-from firmware.municipality.messages import HeartbeatAnswer, HeartbeatRequest, decode, encode, problem_code
+from firmware.municipality.messages import (
+    HeartbeatAnswer,
+    HeartbeatRequest,
+    JournalMark,
+    b64u,
+    decode,
+    encode,
+    problem_code,
+)
 from firmware.municipality.tls import Credentials, word_for
-from firmware.ports import ReportLevel
+from firmware.ports import JournalWitness, ReportLevel
 
 _CLOSED = {"outside_hours": ServiceHours.CLOSED, "maintenance": ServiceHours.MAINTENANCE}
 
@@ -33,7 +41,11 @@ class Listeners:
 
 
 class Heartbeat:
-    """Beats every heartbeat_seconds, with back-off while unreachable, and at once after `doubt`."""
+    """Beats every heartbeat_seconds, with back-off while unreachable, and at once after `doubt`.
+
+    Each beat says how far the journal goes and what it says at the entry that the municipality knows: a
+    journal whose tail was cut off, or written anew, is refused there and serves nobody.
+    """
 
     def __init__(
         self,
@@ -45,10 +57,13 @@ class Heartbeat:
         log: Logbook,
         now: Callable[[], datetime],
         listeners: Listeners,
+        journal: JournalWitness,
     ) -> None:
         self._exchange, self._credentials, self._patience = exchange, credentials, patience
         self._firmware = firmware_version
         self._log, self._now, self._listeners = log, now, listeners
+        self._journal = journal
+        self._since_seq = 0
         self._doubted = asyncio.Event()
         self._reachable: bool | None = None
 
@@ -72,8 +87,9 @@ class Heartbeat:
 
     async def _beat(self, seq: int) -> str | None:
         """One heartbeat; why it failed, as one word for the log, or None."""
-        body = encode(HeartbeatRequest(seq, self._firmware))
         try:
+            mark = await self._mark()
+            body = encode(HeartbeatRequest(seq, self._firmware, mark))
             reply = await self._exchange.once(Call("heartbeat", "POST", ("v1", "heartbeat"), body))
             if reply.status != 200:
                 return problem_code("heartbeat", reply.is_problem, reply.body)
@@ -82,11 +98,22 @@ class Heartbeat:
             return "answer-invalid"
         except MunicipalityError as error:
             return self._credentials.fault(self._now()) or word_for(error)
+        except JournalError:
+            return "journal-unreadable"
+        known_before, self._since_seq = self._since_seq, answer.journal_seq
+        if answer.journal_seq not in (known_before, mark.seq):
+            # What it knows of our journal is not proven yet: say it before anybody is served.
+            return await self._beat(seq)
         self._listeners.server_time(answer.server_time)
         self._listeners.server_hours(
             ServiceHours.OPEN if answer.open else _CLOSED.get(answer.reason or "", ServiceHours.CLOSED)
         )
         return None
+
+    async def _mark(self) -> JournalMark:
+        head, since_seq = self._journal.head, self._since_seq
+        since = await self._journal.chain_at(since_seq) if since_seq else b""
+        return JournalMark(head.seq, b64u(head.chain), since_seq, b64u(since))
 
     def _tell(self, failure: str | None) -> None:
         """Once gone, once back."""

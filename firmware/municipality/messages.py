@@ -8,10 +8,11 @@ import base64
 import binascii
 import re
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from firmware.core.records import DaySettled
 from firmware.core.terms import Certainty, CertificateKind, Language, RecordItem, Refusal, Subjects
 from firmware.errors import MunicipalityAnswerInvalid
 
@@ -22,6 +23,8 @@ Identifier = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
 Word = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9-]{0,39}\Z")]
 Binary = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]+\Z")]
 Code = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")]
+Claim = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-F]{4}-[0-9A-F]{4}\Z")]
+Difference = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{0,39}(:[A-Za-z0-9_:.-]{1,120})?\Z")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Copies = Annotated[int, msgspec.Meta(ge=1, le=99)]
@@ -35,15 +38,31 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A JSON object of the protocol."""
 
 
+class JournalMark(Message, frozen=True):
+    """How far the journal goes, and what it says at the entry that the municipality knows.
+
+    head, since_head: chain values, base64url; since_head is empty where there is no such entry.
+    """
+
+    seq: int
+    head: str
+    since_seq: int
+    since_head: str
+
+
 class HeartbeatRequest(Message, frozen=True):
     seq: int
     firmware: str
+    journal: JournalMark
 
 
 class HeartbeatAnswer(Message, frozen=True):
+    """journal_seq: the last entry of the journal that the municipality knows."""
+
     server_time: Moment
     open: bool
     reason: Literal["outside_hours", "maintenance"] | None
+    journal_seq: Count
 
 
 class OpenSessionRequest(Message, frozen=True):
@@ -141,6 +160,76 @@ class RefundRequest(Message, frozen=True):
     owed_yen: int
 
 
+class ClaimRequest(Message, frozen=True):
+    claim_no: str
+    order_id: str
+    yen: int
+
+
+class SettleClaimRequest(Message, frozen=True):
+    yen: int
+
+
+class ClaimAnswer(Message, frozen=True):
+    """A claim as the municipality keeps it. settled_by: a kiosk's URN or `counter`, None while it is open."""
+
+    claim_no: Claim
+    order_id: str
+    yen: Count
+    settled_by: Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9:-]{0,79}\Z")] | None
+
+
+class SoldLine(Message, frozen=True):
+    kind: CertificateKind
+    issues: int
+    copies: int
+    yen: int
+
+
+class ClaimLine(Message, frozen=True):
+    claim_no: str
+    order_id: str
+    yen: int
+
+
+class CashLine(Message, frozen=True):
+    """hopper: None for the cash box."""
+
+    hopper: int | None
+    coin_yen: int
+    coins: int
+    unsure: int
+    refilled: int
+    collected: int
+    difference: int
+
+
+class DayRequest(Message, frozen=True):
+    """The totals of a closed business day; orders by their ids, so that each can be compared."""
+
+    closed_at: datetime
+    visits: int
+    sold: tuple[SoldLine, ...]
+    taken_yen: int
+    fees_yen: int
+    paid_out_yen: int
+    claims_yen: int
+    unclaimed_yen: int
+    claims_settled_yen: int
+    suspects: int
+    issued: tuple[str, ...]
+    given_back: tuple[str, ...]
+    uncertain: tuple[str, ...]
+    claims: tuple[ClaimLine, ...]
+    cash: tuple[CashLine, ...]
+
+
+class DayAnswer(Message, frozen=True):
+    business_date: str
+    matched: bool
+    differences: tuple[Difference, ...]
+
+
 class OrderAnswer(Message, frozen=True):
     """An order as the municipality keeps it; None for what has not happened."""
 
@@ -184,6 +273,12 @@ def problem_code(message: str, is_problem: bool, body: bytes) -> str:
 def encode(message: Message) -> bytes:
     """JSON, UTF-8."""
     return msgspec.json.encode(message)
+
+
+def day_request(day: DaySettled) -> DayRequest:
+    """The message about a closed business day."""
+    totals: dict[str, Any] = msgspec.to_builtins(day.totals)
+    return msgspec.convert({"closed_at": day.closed_at, **totals}, DayRequest)
 
 
 def b64u(octets: bytes) -> str:

@@ -39,6 +39,11 @@ class Clock:
         self._report: ReportLevel | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def trusted(self) -> bool:
+        """Whether the time agreed with the municipality's when it was last heard."""
+        return self._trusted
+
     def start(self, report: ReportLevel) -> None:
         """Look once a second; report when the level changes."""
         self._report = report

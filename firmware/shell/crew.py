@@ -147,8 +147,10 @@ class DeviceCrew:
             reading = await self._devices.card.read()
         except CardUnusable as error:
             answer(e.CardRefused(error.refusal))
-        except (CardGone, DeviceGone):
-            answer(e.CardRefused(CardRefusal.UNREADABLE))
+        except CardGone:
+            answer(e.CardRefused(CardRefusal.MOVED))
+        except DeviceGone:
+            answer(e.CardRefused(CardRefusal.READER_FAULT))
         else:
             self._scope.reading = reading
             answer(e.CardRead(reading.tries_left))
@@ -176,8 +178,10 @@ class DeviceCrew:
             answer(e.PinIsLocked())
         except PinUncertain:
             answer(e.PinInDoubt())
-        except (CardGone, CardUnusable, DeviceGone):
-            answer(e.CardRefused(CardRefusal.UNREADABLE))
+        except (CardGone, CardUnusable):
+            answer(e.CardRefused(CardRefusal.MOVED))
+        except DeviceGone:
+            answer(e.CardRefused(CardRefusal.READER_FAULT))
         else:
             answer(e.CardSigned())
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
+from functools import partial
+from types import TracebackType
 from typing import Protocol
 
 from firmware import __version__, ports
@@ -16,17 +18,30 @@ from firmware.core.recovery import open_visit, recover
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen
 from firmware.core.steps import Step
-from firmware.core.terms import Language
+from firmware.core.terms import Language, Yen
+from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
 from firmware.shell.journal import Entry, Journal
+from firmware.shell.lockout import LockoutWatch
+from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
+from firmware.shell.office import Office
 from firmware.shell.outbox import Outbox
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
+from firmware.shell.stranded import by_journal, wait_stranded
 from firmware.shell.workers import SpareWorker
+
+
+class Console(Protocol):
+    """Where staff ask the office; open while the kiosk runs."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +49,26 @@ class Parts:
     """What compose has built. show draws a screen in a language.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
+    coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
+    day_ends: when the business day ends, Japan time.
     """
 
     rules: Rules
     devices: Devices
     clock: Clock
+    lockout: LockoutWatch
     journal: Journal
+    medium: Medium
     show: Callable[[Screen, Language], None]
     start_screen: Callable[[], Awaitable[None]]
     close_screen: Callable[[], Awaitable[None]]
     make_crew: Callable[[PinBuffer, SpareWorker, Callable[[Language], None]], DeviceCrew]
     settle_seconds: float
     late_refund_seconds: float
+    coin_yen: Mapping[int, Yen]
+    coins_loaded: Mapping[int, int]
+    day_ends: time
+    make_console: Callable[[Office], Console]
     now: Callable[[], datetime]
 
 
@@ -83,6 +106,20 @@ def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
     return mark
 
 
+def slot_was_open(records: Iterable[r.Record]) -> bool:
+    """Coins could come in when the last record was written."""
+    is_open = False
+    for record in records:
+        match record:
+            case r.OrderReserved():
+                is_open = True
+            case r.SlotShut() | r.IssueIntended() | r.PayoutBegan() | r.VisitEnded():
+                is_open = False
+            case _:
+                pass
+    return is_open
+
+
 class _Closing(Protocol):
     async def close(self) -> None: ...
 
@@ -99,8 +136,8 @@ class Daemon:
         self._pin = PinBuffer()
         self._spare = SpareWorker(parts.devices.new_worker)
         self._crew = parts.make_crew(self._pin, self._spare, self._speak)
-        self._outbox = Outbox(municipality=parts.devices.municipality, journal=parts.journal, log=log)
         self._settled = asyncio.Event()
+        self._leaving = False
         self.runner = Runner(
             rules=parts.rules,
             journal=parts.journal,
@@ -110,13 +147,55 @@ class Daemon:
             noted=self._noted,
             log=log,
         )
+        self.office = Office(
+            entries=entries,
+            book=self.runner.book,
+            journal=parts.journal,
+            noted=self._noted_outside,
+            municipality=parts.devices.municipality,
+            payouts=parts.devices.payouts,
+            coin_yen=parts.coin_yen,
+            trusted=lambda: parts.clock.trusted,
+            now=parts.now,
+            day_ends=parts.day_ends,
+            log=log,
+        )
+        self._outbox = Outbox(
+            municipality=parts.devices.municipality,
+            journal=parts.journal,
+            noted=self.office.note,
+            log=log,
+        )
 
     async def run(self, manager: ServiceManager) -> None:
-        """Run until cancelled. Raises JournalError when a record is not certainly on disk."""
-        devices = self._parts.devices
+        """Run until cancelled. Raises JournalError when a record is not certainly on disk.
+
+        Then it has shut the slot, let go of every device, and waited until the journal's disk takes writes.
+        """
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._parts.close_screen)
             await self._parts.start_screen()
+            serving = asyncio.create_task(self._serve(manager), name="serve")
+            try:
+                await asyncio.shield(serving)
+            except asyncio.CancelledError:
+                # A cancel on the way out would tear the shutting of the slot in two.
+                if not self._leaving:
+                    serving.cancel()
+                await asyncio.wait([serving])
+                serving.result()
+                raise
+            except (JournalError, ExceptionGroup) as error:
+                if by_journal(error):
+                    await self._wait_stranded(manager)
+                raise
+
+    async def _serve(self, manager: ServiceManager) -> None:
+        devices = self._parts.devices
+        # Before any device is touched: a journal that takes no record now takes no coin either.
+        started: tuple[r.Record, ...] = (r.DaemonStarted(__version__), *self._first_coins())
+        await self._parts.journal.append(started)
+        async with AsyncExitStack() as undo:
             closing: tuple[_Closing, ...] = (
                 devices.card,
                 devices.keypad,
@@ -127,6 +206,8 @@ class Daemon:
                 devices.panel,
                 devices.municipality,
                 self._parts.clock,
+                self._parts.lockout,
+                self._parts.medium,
             )
             for device in closing:
                 undo.push_async_callback(device.close)
@@ -136,20 +217,52 @@ class Daemon:
             self._start_devices()
             self._spare.prepare()
             self._outbox.note(entry.record for entry in self._entries)
-            await self._parts.journal.append((r.DaemonStarted(__version__),))
+            self.office.note(started)
             await self._wait_for_coin_devices()
-            undo.callback(manager.stopping)
+            console = self._parts.make_console(self.office)
+            undo.push_async_callback(console.close)
+            await console.start()
+            undo.push(partial(self._leave, manager))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
+                tasks.create_task(self.office.run(), name="office")
                 tasks.create_task(manager.keep_alive(), name="watchdog")
                 tasks.create_task(self.runner.run(self._recovered), name="runner")
                 manager.ready()
+
+    def _leave(
+        self,
+        manager: ServiceManager,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Whoever will wait for the journal's disk does not tell that it stops."""
+        self._leaving = True
+        if not by_journal(error):
+            manager.stopping()
+
+    async def _wait_stranded(self, manager: ServiceManager) -> None:
+        runner = self.runner
+        state = runner.stranded or runner.state or recover(entry.record for entry in self._entries).state
+        await wait_stranded(
+            state,
+            show=lambda screen: self._parts.show(screen, self._language),
+            medium=self._parts.medium,
+            manager=manager,
+            log=self._log,
+        )
 
     def _start_devices(self) -> None:
         devices, report = self._parts.devices, self.runner.report
         devices.card.start(report)
         devices.keypad.start(report, self.runner.key)
-        devices.acceptor.start(self._report_coin_device, self._coin, last_mark(self._entries))
+        devices.acceptor.start(
+            self._report_coin_device,
+            self._coin,
+            last_mark(self._entries),
+            was_open=slot_was_open(entry.record for entry in self._entries),
+        )
         for payout in devices.payouts.values():
             payout.start(self._report_coin_device)
         devices.printer.start(report)
@@ -157,6 +270,8 @@ class Daemon:
         devices.panel.start(report)
         devices.municipality.start(report)
         self._parts.clock.start(report)
+        self._parts.lockout.start(report)
+        self._parts.medium.start(report)
 
     def _report_coin_device(self, level: Level) -> None:
         self.runner.report(level)
@@ -200,7 +315,19 @@ class Daemon:
         if self._screen is not None:
             self._parts.show(self._screen, language)
 
-    def _noted(self, records: Sequence[r.Record]) -> None:
+    def _first_coins(self) -> Iterator[r.CoinsRefilled]:
+        """What a new hopper was loaded with, said once: from then on the journal knows what lies in it."""
+        for hopper, coin_yen in self._parts.coin_yen.items():
+            if not self.office.accounts.position(hopper, coin_yen).known:
+                coins = self._parts.coins_loaded[hopper]
+                yield r.CoinsRefilled(hopper, coin_yen, coins, "commissioning")
+
+    def _noted_outside(self, records: Sequence[r.Record]) -> None:
         self._outbox.note(records)
+
+    def _noted(self, records: Sequence[r.Record]) -> None:
+        self.office.note(records)
+        self._outbox.note(records)
+        self._parts.lockout.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):
             self._spare.prepare()

@@ -2,7 +2,8 @@
 
 WAL with synchronous=FULL is set and read back, triggers refuse UPDATE and DELETE, and each entry
 carries an HMAC over itself and the entry before it, so that a changed bit, a gap or a reordering
-is found. A record is on disk when `append` returns.
+is found; a tail cut off is found by a word beside the file and by the municipality.
+A record is on disk when `append` returns.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ import msgspec
 
 from firmware.core.records import Record
 from firmware.errors import JournalError
+from firmware.ports import JournalHead
+from firmware.shell.journal_head import HeadFile
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -83,8 +86,18 @@ class Journal:
         self._now = now
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._connection: sqlite3.Connection | None = None
-        self._seq = 0
-        self._chain = bytes(32)
+        self._failed = False
+        self._head_file = HeadFile(path.with_name(f"{path.name}.head"), key)
+        self._head = JournalHead(0, bytes(32))
+
+    @property
+    def head(self) -> JournalHead:
+        """The last entry that is certainly on disk."""
+        return self._head
+
+    async def chain_at(self, seq: int) -> bytes:
+        """The chain value of an entry of the open journal; empty if there is none. Raises JournalError."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._chain_at, seq)
 
     async def open(self) -> tuple[Entry, ...]:
         """Open or create, check every entry, return them all.
@@ -101,7 +114,11 @@ class Journal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
 
     async def append(self, records: Sequence[Record]) -> None:
-        """Commit the records in one transaction, in order. Raises JournalError; then stop."""
+        """Commit the records in one transaction, in order. Raises JournalError.
+
+        After that nobody knows whether they are on disk, and no later record may stand where they are
+        missing: every further call raises too, until the journal is opened anew.
+        """
         await asyncio.shield(
             asyncio.get_running_loop().run_in_executor(self._thread, self._append, tuple(records))
         )
@@ -124,16 +141,40 @@ class Journal:
             self._assert_pragma(connection, "journal_mode", "wal")
             self._assert_pragma(connection, "synchronous", _FULL)
             connection.executescript(_SCHEMA)
-            entries = tuple(self._checked(connection))
+            # After a failed sync the kernel may call pages clean that never reached the disk. Copying what
+            # the log says into the database writes and syncs them anew, and the log begins afresh.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            entries = self._whole(self._head_file.read(), connection)
             undo.pop_all()
         if entries:
-            self._seq, self._chain = entries[-1].seq, entries[-1].chain
+            self._head = JournalHead(entries[-1].seq, entries[-1].chain)
         self._connection = connection
         return entries
 
     def _read(self) -> tuple[Entry, ...]:
+        # The word about the head first: the kiosk may append meanwhile.
+        said = self._head_file.read()
         with self._named(), closing(_connect(self._path, "ro")) as connection:
-            return tuple(self._checked(connection))
+            return self._whole(said, connection)
+
+    def _whole(self, said: JournalHead | None, connection: sqlite3.Connection) -> tuple[Entry, ...]:
+        """Every entry, checked, up to where the journal once went at least."""
+        entries = tuple(self._checked(connection))
+        if said is None or said.seq == 0:
+            return entries
+        if said.seq > len(entries):
+            missing = f"entries {len(entries) + 1} to {said.seq} are missing"
+            raise JournalError(f"{self._path.name}: its tail is cut off, {missing}")
+        if not hmac.compare_digest(entries[said.seq - 1].chain, said.chain):
+            raise JournalError(f"{self._path.name}: entry {said.seq} is not the one that was written")
+        return entries
+
+    def _chain_at(self, seq: int) -> bytes:
+        if self._connection is None:
+            raise JournalError(f"{self._path.name}: is not open")
+        with self._named():
+            row = self._connection.execute("SELECT chain FROM entries WHERE seq = ?", (seq,)).fetchone()
+        return b"" if row is None else bytes(row[0])
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -175,23 +216,28 @@ class Journal:
     def _append(self, records: tuple[Record, ...]) -> None:
         if self._connection is None:
             raise JournalError(f"{self._path.name}: is not open")
+        if self._failed:
+            raise JournalError(f"{self._path.name}: takes nothing after a record that failed")
         at = self._now().astimezone(UTC).isoformat(timespec="milliseconds")
-        seq, chain, rows = self._seq, self._chain, []
+        seq, chain, rows = self._head.seq, self._head.chain, []
         for record in records:
             seq += 1
             fields = json.dumps(msgspec.to_builtins(record), sort_keys=True)
             chain = self._link(chain, seq, at, type(record).__name__, fields)
             rows.append((seq, at, type(record).__name__, fields, chain))
+        self._failed = True
         with self._named():
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
             self._connection.execute("COMMIT")
-        self._seq, self._chain = seq, chain
+        self._head, self._failed = JournalHead(seq, chain), False
+        self._head_file.write(self._head)
 
     def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        self._head_file.close()
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -2,18 +2,21 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
 from firmware.core import records as r
-from firmware.core.telling import Subject, Tell, pending
-from firmware.core.terms import Refusal
-from firmware.errors import MunicipalityError, Refused
+from firmware.core.telling import Subject, Tell, TellDay, pending
+from firmware.core.terms import OrderId, Refusal
+from firmware.errors import MunicipalityError, Refused, ReportRefused
 from firmware.logbook import EventId, Logbook
 from firmware.ports import Municipality
 from firmware.shell.journal import Appender
 
-_About = r.IssueIntended | r.IssueFailed | r.PrintEnded | r.StaffDecided | r.PayoutEnded | r.MunicipalityTold
+_Order = r.IssueIntended | r.IssueFailed | r.PrintEnded | r.StaffDecided | r.PayoutEnded | r.MunicipalityTold
+_Day = r.DaySettled | r.DayCompared
+_About = _Order | _Day
+_Answer = r.MunicipalityTold | r.DayCompared
 
 
 _FOR_NOW = frozenset({Refusal.MAINTENANCE, Refusal.OUTSIDE_HOURS, Refusal.REPLICA_STALE})
@@ -21,7 +24,10 @@ _FOR_NOW = frozenset({Refusal.MAINTENANCE, Refusal.OUTSIDE_HOURS, Refusal.REPLIC
 
 
 class Outbox:
-    """Derives its messages from the journal alone, so that a power cut loses none."""
+    """Derives its messages from the journal alone, so that a power cut loses none.
+
+    noted: told the municipality's answers once they are on disk.
+    """
 
     def __init__(
         self,
@@ -29,12 +35,14 @@ class Outbox:
         municipality: Municipality,
         journal: Appender,
         log: Logbook,
+        noted: Callable[[Sequence[r.Record]], None] = lambda _: None,
         first_pause_seconds: float = 0.5,
         longest_pause_seconds: float = 60.0,
     ) -> None:
         self._municipality = municipality
         self._journal = journal
         self._log = log
+        self._noted = noted
         self._first_pause_seconds = first_pause_seconds
         self._longest_pause_seconds = longest_pause_seconds
         self._records: list[_About] = []
@@ -47,7 +55,7 @@ class Outbox:
         self._wake.set()
 
     @property
-    def waiting(self) -> tuple[Tell, ...]:
+    def waiting(self) -> tuple[Tell | TellDay, ...]:
         """What is still to be told."""
         return pending(self._records)
 
@@ -71,34 +79,43 @@ class Outbox:
 
     def _forget_settled(self) -> None:
         """Only the newest order can have more to tell, and its earlier records say what that is."""
-        own = (record.order_id for record in self._records if not isinstance(record, r.MunicipalityTold))
-        newest = next(reversed(list(own)), None)
-        self._records = [record for record in self._records if record.order_id == newest]
+        orders = [record for record in self._records if isinstance(record, _Order)]
+        own = [record.order_id for record in orders if not isinstance(record, r.MunicipalityTold)]
+        self._records = [record for record in orders if record.order_id in own[-1:]]
 
-    async def _told(self, tell: Tell) -> bool:
+    async def _told(self, tell: Tell | TellDay) -> bool:
+        subject = "day" if isinstance(tell, TellDay) else tell.subject.value
         try:
-            await self._send(tell)
+            record = await self._answered(tell)
         except Refused as refused:
             if refused.refusal in _FOR_NOW:
-                return self._not_told(tell, refused)
-            self._log(EventId.MUNICIPALITY_REFUSED, order=tell.subject)
-            accepted = False
+                return self._not_told(subject, refused)
+            self._log(EventId.MUNICIPALITY_REFUSED, order=subject)
+            record = _refused(tell, refused.refusal.value)
+        except ReportRefused as refused:
+            record = _refused(tell, refused.code)
         except MunicipalityError as error:
-            return self._not_told(tell, error)
-        else:
-            accepted = True
+            return self._not_told(subject, error)
         self._silence_logged = False
-        record = r.MunicipalityTold(tell.order_id, tell.subject.value, accepted)
         await self._journal.append((record,))
         self._records.append(record)
-        self._log(EventId.MUNICIPALITY_TOLD, order=tell.subject, outcome=accepted)
+        self._noted((record,))
+        accepted = record.matched if isinstance(record, r.DayCompared) else record.accepted
+        self._log(EventId.MUNICIPALITY_TOLD, order=subject, outcome=accepted)
         return True
 
-    def _not_told(self, tell: Tell, error: MunicipalityError) -> bool:
+    def _not_told(self, subject: str, error: MunicipalityError) -> bool:
         if not self._silence_logged:
             self._silence_logged = True
-            self._log(EventId.MUNICIPALITY_GONE, order=tell.subject, error=type(error).__name__)
+            self._log(EventId.MUNICIPALITY_GONE, order=subject, error=type(error).__name__)
         return False
+
+    async def _answered(self, tell: Tell | TellDay) -> _Answer:
+        if isinstance(tell, TellDay):
+            answer = await self._municipality.report_day(tell.day)
+            return r.DayCompared(tell.day.business_date, answer.matched, answer.differences)
+        await self._send(tell)
+        return r.MunicipalityTold(tell.order_id, tell.subject.value, accepted=True)
 
     async def _send(self, tell: Tell) -> None:
         match tell.subject:
@@ -106,12 +123,28 @@ class Outbox:
                 await self._municipality.report_result(tell.order_id, tell.certainty, tell.pages_out)
             case Subject.REFUND:
                 await self._municipality.report_refund(tell.order_id, tell.back_yen, tell.owed_yen)
+            case Subject.CLAIM:
+                await self._municipality.report_claim(tell.order_id, tell.claim_no, tell.owed_yen)
             case _:
                 assert_never(tell.subject)
 
 
-def _in_turn(tells: tuple[Tell, ...], failures: int) -> Tell:
-    """The first message of one order; after each failure it is another order's turn."""
-    first_of_each = {tell.order_id: tell for tell in reversed(tells)}
-    orders = list(reversed(first_of_each.values()))
+def _in_turn(tells: tuple[Tell | TellDay, ...], failures: int) -> Tell | TellDay:
+    """The first message of one order; after each failure it is another order's turn.
+
+    A business day is compared only when everything before it has been told.
+    """
+    if isinstance(tells[0], TellDay):
+        return tells[0]
+    first_of_each: dict[OrderId, Tell] = {}
+    for tell in tells:
+        if isinstance(tell, Tell):
+            first_of_each.setdefault(tell.order_id, tell)
+    orders = list(first_of_each.values())
     return orders[failures % len(orders)]
+
+
+def _refused(tell: Tell | TellDay, code: str) -> _Answer:
+    if isinstance(tell, TellDay):
+        return r.DayCompared(tell.day.business_date, matched=False, differences=(f"refused:{code}",))
+    return r.MunicipalityTold(tell.order_id, tell.subject.value, accepted=False)

@@ -13,10 +13,11 @@ from firmware.core.facts import Facts, Level
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen
 from firmware.core.session import bound, settle, step
-from firmware.core.states import EnteringPin, Signing, State
+from firmware.core.states import EnteringPin, PayingOut, Signing, State
 from firmware.core.steps import Step
-from firmware.core.storyboard import screen_of
+from firmware.core.storyboard import screen_of, stranded_screen
 from firmware.core.terms import KeypadKey, VisitId
+from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
 from firmware.shell.journal import Appender
 from firmware.shell.pin import PinBuffer
@@ -59,7 +60,15 @@ class _Posted:
     event: e.Event
 
 
-_Item = _Reported | _Posted | _Key | _Answer
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """written: told whether the entries are on disk now."""
+
+    entries: tuple[r.BookEntry, ...]
+    written: asyncio.Future[bool]
+
+
+_Item = _Reported | _Posted | _Key | _Answer | _Books
 
 _BOUND = get_args(o.BoundOrder)
 
@@ -73,6 +82,7 @@ class Runner:
     """Feeds the engine and obeys it.
 
     show is called after every step with the screen; noted after every commit with its records.
+    stranded: where the engine would be, had the journal taken the records of the last step; else None.
     """
 
     def __init__(
@@ -98,6 +108,7 @@ class Runner:
         self._committed: set[asyncio.Task[None]] = set()
         self.facts = Facts(next_visit=new_visit())
         self.state: State | None = None
+        self.stranded: State | None = None
 
     def report(self, level: Level) -> None:
         """A device's level changed."""
@@ -114,6 +125,12 @@ class Runner:
     def touch(self, key: KeypadKey) -> None:
         """The touch twin of a key; it never types a PIN digit."""
         self._inbox.put_nowait(_Key(key, touched=True))
+
+    async def book(self, entries: Sequence[r.BookEntry]) -> bool:
+        """Enter all of this in the books; False, and nothing entered, while it may not be."""
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(_Books(tuple(entries), written))
+        return await written
 
     async def run(self, start: Callable[[], Step]) -> None:
         """Run until cancelled. start is called with the facts of that moment known.
@@ -132,13 +149,20 @@ class Runner:
         """After the run: keep the coins that came while the slot was shut. No order leaves.
 
         An acceptor that loses its power with ours forgets them. Raises JournalError.
+        Once the journal takes nothing they are only counted: the acceptor tells them again at the next start.
         """
-        while self.state is not None and not self._inbox.empty():
+        while (state := self.stranded or self.state) is not None and not self._inbox.empty():
             item = self._inbox.get_nowait()
-            if isinstance(item, _Posted):
-                done = step(self.state, item.event, self.facts, self._rules)
-                await self._journal.append(done.records)
+            if isinstance(item, _Books):
+                item.written.set_result(False)
+            if not isinstance(item, _Posted):
+                continue
+            done = step(state, item.event, self.facts, self._rules)
+            if self.stranded is None:
+                await self._keep(done)
                 self.state = done.state
+            else:
+                self.stranded = _at_rest(done.state)
 
     def coin_devices_work(self) -> bool:
         """Whether acceptor and hopper have answered; looks at the levels reported so far."""
@@ -161,8 +185,12 @@ class Runner:
 
     async def _one(self, item: _Item) -> None:
         event = self._event(item)
-        if event is not None and self.state is not None:
-            await self._take(step(self.state, event, self.facts, self._rules))
+        if event is None or self.state is None:
+            return
+        done = step(self.state, event, self.facts, self._rules)
+        await self._take(done)
+        if isinstance(item, _Books) and not item.written.done():
+            item.written.set_result(done.records[: len(item.entries)] == item.entries)
 
     def _event(self, item: _Item) -> e.Event | None:
         match item:
@@ -173,6 +201,8 @@ class Runner:
                 return event
             case _Key():
                 return self._key_event(item)
+            case _Books(entries=entries):
+                return e.Booked(entries)
             case _Answer(order=order, event=event, task=task):
                 if isinstance(order, _BOUND) and self._bound.get(order) is not task:
                     self._log(EventId.LATE_ANSWER_DROPPED, answer=type(event).__name__)
@@ -202,7 +232,7 @@ class Runner:
     async def _take(self, done: Step) -> None:
         """Records first; then bound orders, committed orders and the screen."""
         if done.records:
-            await self._journal.append(done.records)
+            await self._keep(done)
             self._noted(done.records)
             if any(isinstance(record, r.VisitBegan) for record in done.records):
                 self.facts = replace(self.facts, next_visit=new_visit())
@@ -215,6 +245,14 @@ class Runner:
             self._committed.add(task)
             task.add_done_callback(self._committed.discard)
         self._show(screen_of(done.state, self.facts, self._rules))
+
+    async def _keep(self, done: Step) -> None:
+        try:
+            await self._journal.append(done.records)
+        except JournalError:
+            self.stranded = _at_rest(done.state)
+            self._show(stranded_screen(self.stranded))
+            raise
 
     def _rebind(self, wanted: frozenset[o.BoundOrder]) -> None:
         for order in [order for order in self._bound if order not in wanted]:
@@ -250,3 +288,8 @@ class Runner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _at_rest(state: State) -> State:
+    """The state as it is if none of its orders leaves."""
+    return replace(state, coin=None) if isinstance(state, PayingOut) else state

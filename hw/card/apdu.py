@@ -1,31 +1,27 @@
 """Commands to the card, the list of those allowed, and what its answers mean. Pure.
 
-Sources: ISO/IEC 7816-4; JICSAP for status words 6984 and 63C0; OpenSC card-jpki.c and jpki/myna for the
-file ids of the JPKI application. Short APDUs only: several readers fail on longer ones.
+Sources: ISO/IEC 7816-4; JICSAP for status words 6984 and 63C0. Short APDUs only: several readers fail on
+longer ones.
 """
 
 import enum
 from dataclasses import dataclass
 
-JPKI_AID = bytes.fromhex("D392F000260100000001")
-"""公的個人認証AP. The whole id: cards also answer to a prefix."""
+from hw.card.profile import PROFILES, CardProfile, File
 
-PIN_DIGITS = 4
 FULL_READ = 256
 """Most bytes that one short READ BINARY gives."""
 
+OTHER_APPLICATIONS = {
+    "driving_licence": bytes.fromhex("00A4040C10A0000002310100000000000000000000"),
+    "residence_card": bytes.fromhex("00A4040C10D392F0004F0200000000000000000000"),
+    "bank_card": bytes.fromhex("00A404000E325041592E5359532E444446303100"),
+}
+"""SELECT commands that tell a person what lies there; nothing in these applications is read.
 
-class File(enum.IntEnum):
-    """The elementary files this kiosk may select; the signature certificate's are not among them."""
-
-    TOKEN = 0x0006
-    AVAILABILITY = 0x0008
-    CERTIFICATE = 0x000A
-    KEY = 0x0017
-    PIN = 0x0018
-
-
-_FILES = frozenset(file.value for file in File)
+Sources: 運転免許証及び運転免許証作成システム等仕様書 (DF1); 在留カード等仕様書 (DF1);
+EMV book B (2PAY.SYS.DDF01).
+"""
 
 
 class ForbiddenCommand(ValueError):
@@ -54,15 +50,25 @@ class Reply:
         """Status word 9000."""
         return self.status_word == 0x9000
 
+    @property
+    def bytes_waiting(self) -> int | None:
+        """Of status word 61XX: bytes that GET RESPONSE will give, 256 if it does not know; else None."""
+        return (self.status_word & 0xFF or FULL_READ) if self.status_word >> 8 == 0x61 else None
 
-def select_jpki() -> list[int]:
-    """SELECT the JPKI application by its id, no answer body wanted."""
-    return [0x00, 0xA4, 0x04, 0x0C, len(JPKI_AID), *JPKI_AID]
+    @property
+    def right_length(self) -> int | None:
+        """Of status word 6CXX: the length to ask for instead, 1–256; else None."""
+        return (self.status_word & 0xFF or FULL_READ) if self.status_word >> 8 == 0x6C else None
 
 
-def select_file(file: File) -> list[int]:
+def select_application(aid: bytes) -> list[int]:
+    """SELECT an application by its id, no answer body wanted."""
+    return [0x00, 0xA4, 0x04, 0x0C, len(aid), *aid]
+
+
+def select_file(profile: CardProfile, file: File) -> list[int]:
     """SELECT an elementary file under the application."""
-    return [0x00, 0xA4, 0x02, 0x0C, 2, *file.to_bytes(2, "big")]
+    return [0x00, 0xA4, 0x02, 0x0C, 2, *profile.files[file].to_bytes(2, "big")]
 
 
 def read_binary(offset: int, length: int) -> list[int]:
@@ -75,26 +81,41 @@ def read_binary(offset: int, length: int) -> list[int]:
     return [0x00, 0xB0, offset >> 8, offset & 0xFF, length & 0xFF]
 
 
-def query_tries() -> list[int]:
+def read_binary_extended(offset: int, length: int) -> list[int]:
+    """READ BINARY of extended length, for `hw.card.fitness` alone; offset 0–32767, length 257–65535.
+
+    Raises ValueError outside these.
+    """
+    if not 0 <= offset <= 0x7FFF or not FULL_READ < length <= 0xFFFF:
+        raise ValueError(f"cannot read {length} bytes at {offset}")
+    return [0x00, 0xB0, offset >> 8, offset & 0xFF, 0x00, length >> 8, length & 0xFF]
+
+
+def get_response(length: int) -> list[int]:
+    """GET RESPONSE: the rest of an answer that ended in 61XX; length 1–256."""
+    return [0x00, 0xC0, 0x00, 0x00, length & 0xFF]
+
+
+def query_tries(profile: CardProfile) -> list[int]:
     """VERIFY without a body: asks for the tries left and costs none."""
-    return [0x00, 0x20, 0x00, 0x80]
+    return [0x00, 0x20, 0x00, profile.pin_reference]
 
 
-def verify(pin: bytearray) -> list[int]:
+def verify(profile: CardProfile, pin: bytearray) -> list[int]:
     """VERIFY. The caller overwrites the list after use.
 
-    Raises ValueError, which says nothing about the digits, unless pin is 4 ASCII digits.
+    Raises ValueError, which says nothing about the digits, unless pin has the profile's number of digits.
     """
-    command = [0x00, 0x20, 0x00, 0x80, PIN_DIGITS, *pin]
-    if len(command) == 5 + PIN_DIGITS and all(0x30 <= digit <= 0x39 for digit in command[5:]):
+    command = [0x00, 0x20, 0x00, profile.pin_reference, profile.pin_digits, *pin]
+    if len(command) == 5 + profile.pin_digits and all(0x30 <= digit <= 0x39 for digit in command[5:]):
         return command
     wipe(command)
     raise ValueError("not a PIN of this card")
 
 
-def sign(to_sign: bytes) -> list[int]:
+def sign(profile: CardProfile, to_sign: bytes) -> list[int]:
     """Compute a signature over to_sign, at most 255 bytes, with the selected key."""
-    return [0x80, 0x2A, 0x00, 0x80, len(to_sign), *to_sign, 0x00]
+    return [*profile.sign_header, len(to_sign), *to_sign, 0x00]
 
 
 def wipe(command: list[int]) -> None:
@@ -104,20 +125,29 @@ def wipe(command: list[int]) -> None:
 
 def check_allowed(command: list[int]) -> None:
     """Raises ForbiddenCommand unless command is one that this module makes."""
+    if bytes(command) in _SELECTIONS:
+        return
     match command:
-        case [0x00, 0xA4, 0x04, 0x0C, 10, *aid] if bytes(aid) == JPKI_AID:
-            return
         case [0x00, 0xA4, 0x02, 0x0C, 2, high, low] if high << 8 | low in _FILES:
             return
-        case [0x00, 0xB0, high, _, _] if high < 0x80:
+        case [0x00, 0xB0, high, _, _] | [0x00, 0xB0, high, _, 0x00, _, _] if high < 0x80:
             return
-        case [0x00, 0x20, 0x00, 0x80]:
+        case [0x00, 0xC0, 0x00, 0x00, _]:
             return
-        case [0x00, 0x20, 0x00, 0x80, 4, _, _, _, _]:
+        case [0x00, 0x20, 0x00, reference, *body] if (reference, _digits(body)) in _PINS:
             return
-        case [0x80, 0x2A, 0x00, 0x80, length, *rest] if len(rest) == length + 1:
+        case [cla, ins, p1, p2, length, *rest] if (cla, ins, p1, p2) in _SIGN_HEADERS and len(
+            rest
+        ) == length + 1:
             return
     raise ForbiddenCommand("this command is not on the list")
+
+
+def _digits(body: list[int]) -> int:
+    """Digits of VERIFY's body, 0 for none, -1 where the length does not fit."""
+    if not body:
+        return 0
+    return body[0] if body[0] == len(body) - 1 > 0 else -1
 
 
 def parse_reply(answer: bytes) -> Reply:
@@ -153,3 +183,13 @@ def pin_verdict(answer: bytes) -> PinVerdict:
             return PinVerdict.NOT_TRIED
         case _:
             return PinVerdict.UNCERTAIN
+
+
+_SELECTIONS = frozenset(
+    {bytes(select_application(profile.aid)) for profile in PROFILES} | set(OTHER_APPLICATIONS.values())
+)
+_FILES = frozenset(file for profile in PROFILES for file in profile.files.values())
+_PINS = frozenset(
+    (profile.pin_reference, digits) for profile in PROFILES for digits in (0, profile.pin_digits)
+)
+_SIGN_HEADERS = frozenset(profile.sign_header for profile in PROFILES)

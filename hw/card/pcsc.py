@@ -35,8 +35,13 @@ class PcscError(Exception):
 
     @property
     def reader_is_gone(self) -> bool:
-        """pcscd ended or takes nobody, the reader was unplugged, or another process holds the card."""
+        """pcscd ended or takes nobody, or the reader was unplugged."""
         return self.code in _READER_GONE or self.call == "SCardEstablishContext"
+
+    @property
+    def is_busy(self) -> bool:
+        """Another program holds the card."""
+        return bool(self.code == scard.SCARD_E_SHARING_VIOLATION)
 
     @property
     def card_is_mute(self) -> bool:
@@ -53,7 +58,6 @@ _READER_GONE = frozenset(
         scard.SCARD_E_UNKNOWN_READER,
         scard.SCARD_E_READER_UNAVAILABLE,
         scard.SCARD_E_NO_READERS_AVAILABLE,
-        scard.SCARD_E_SHARING_VIOLATION,
     }
 )
 _CARD_MUTE = frozenset(
@@ -110,6 +114,12 @@ class PcscHandle:
         result, answer = scard.SCardTransmit(self._handle, self._protocol, command)
         _check("SCardTransmit", result)
         return bytes(answer)
+
+    def atr(self) -> bytes:
+        """What the card said when it was powered up, for a contactless one made by the reader."""
+        result, _, _, _, atr = scard.SCardStatus(self._handle)
+        _check("SCardStatus", result)
+        return bytes(atr)
 
     def power_down(self) -> None:
         """Disconnect and power the card down."""

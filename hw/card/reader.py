@@ -12,7 +12,7 @@ from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinU
 from firmware.logbook import EventId, Logbook
 from firmware.ports import CardReading, CardSignature, ReportLevel
 from hw.card.monitor import ReaderMonitor, Sighting
-from hw.card.session import CardSession, CardStats, shut
+from hw.card.session import Acceptance, CardSession, CardStats, shut
 from hw.one_thread import OneThread
 
 P = ParamSpec("P")
@@ -29,7 +29,8 @@ class PcscCardReader:
         the reader counts as gone until the command comes back. Cards may take 2.5 s by their standard.
     reconnect_seconds: longest pause between two attempts to reach pcscd.
     now: aware; judges the certificate's dates.
-    accept_issuer_organizations: O of the certificate's issuer, e.g. JPKI; empty accepts every one.
+    acceptance: which cards are taken.
+    domain: what every message that is signed here begins with, so that no card signs anything else.
 
     The environment variable PCSCLITE_CSOCK_NAME is read by libpcsclite itself. `stats` counts sessions,
     APDUs and bytes.
@@ -43,13 +44,15 @@ class PcscCardReader:
         apdu_timeout_seconds: float,
         reconnect_seconds: float,
         now: Callable[[], datetime],
-        accept_issuer_organizations: frozenset[str] = frozenset(),
+        acceptance: Acceptance,
+        domain: bytes,
     ) -> None:
         self.stats = CardStats()
         self._log = log
         self._apdu_timeout_seconds = apdu_timeout_seconds
         self._now = now
-        self._accept_issuer_organizations = accept_issuer_organizations
+        self._acceptance = acceptance
+        self._domain = domain
         self._monitor = ReaderMonitor(
             reader_name=reader_name, reconnect_seconds=reconnect_seconds, tell=self._tell_from_thread
         )
@@ -85,13 +88,21 @@ class PcscCardReader:
         except CardGone:
             self._log(EventId.CARD_GONE, step="read")
             raise
+        except DeviceGone:
+            self._log_failed("read")
+            raise
         milliseconds = round((time.monotonic() - began) * 1000)
         self._log(EventId.CARD_READ, tries_left=reading.tries_left, milliseconds=milliseconds)
         return reading
 
     async def sign(self, pin: bytearray, message: bytes) -> CardSignature:
-        """See `firmware.ports.CardReader.sign`. Raises ValueError for a pin that is not 4 digits."""
+        """See `firmware.ports.CardReader.sign`.
+
+        Raises ValueError for a pin that is not 4 digits or a message of another domain, before any command.
+        """
         try:
+            if not message.startswith(self._domain):
+                raise ValueError("the message is not of this kiosk's domain")
             return await self._watched(self._sign_blocking, pin, message)
         except PinWrong as error:
             self._log(EventId.PIN_REFUSED, tries_left=error.tries_left)
@@ -105,6 +116,9 @@ class PcscCardReader:
         except CardGone:
             self._log(EventId.CARD_GONE, step="sign")
             raise
+        except DeviceGone:
+            self._log_failed("sign")
+            raise
         finally:
             pin[:] = bytes(len(pin))
 
@@ -117,13 +131,21 @@ class PcscCardReader:
         """End the session, both threads and the watch; returns also when a command is stuck."""
         self._report = None
         if self._watching is not None:
-            while not self._watching.done():
-                self._monitor.stop()
-                await asyncio.wait({self._watching}, timeout=CANCEL_AGAIN_SECONDS)
+            await self._stop_watching(self._watching)
             self._watching = None
             await self.release()
-        await self._monitor_thread.close()
+        await self._monitor_thread.close(timeout_seconds=self._apdu_timeout_seconds)
         await self._worker.close(timeout_seconds=self._apdu_timeout_seconds)
+
+    async def _stop_watching(self, watching: asyncio.Future[None]) -> None:
+        """A pcscd that hangs is not waited for: its thread ends with the process."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._apdu_timeout_seconds
+        cancelling = OneThread("card-cancel")
+        while not watching.done() and loop.time() < deadline:
+            stop = asyncio.ensure_future(cancelling.run(self._monitor.stop))
+            await asyncio.wait({watching, stop}, timeout=CANCEL_AGAIN_SECONDS)
+        await cancelling.close(timeout_seconds=0.0)
 
     # --- in the worker thread
 
@@ -132,7 +154,7 @@ class PcscCardReader:
         self._session = CardSession(reader, self.stats)
         with contextlib.ExitStack() as undo:
             undo.callback(self._end_session)
-            reading = self._session.read(now, self._accept_issuer_organizations)
+            reading = self._session.read(now, self._acceptance)
             undo.pop_all()
         return reading
 
@@ -211,6 +233,11 @@ class PcscCardReader:
         """The watch ends by close alone; should it ever fail, the reader is gone and the loop is told why."""
         self._on_sighting(Sighting())
         watching.result()
+
+    def _log_failed(self, step: str) -> None:
+        """A reader that is gone was told once already."""
+        if self._working:
+            self._log(EventId.CARD_READER_FAILED, step=step)
 
     def _tell(self) -> None:
         """Log a change of working, report a change of the level."""

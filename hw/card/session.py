@@ -1,6 +1,7 @@
 """One card from power-up to power-down. Blocking; used from the worker thread only."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,19 +13,37 @@ from firmware.core.terms import CardRefusal
 from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinUncertain, PinWrong
 from firmware.ports import CardReading, CardSignature
 from hw.card import apdu, jpki
-from hw.card.apdu import File, PinVerdict
-from hw.card.certificate import Algorithm, algorithm, is_signature, refusal
+from hw.card.algorithm import Algorithm
+from hw.card.apdu import PinVerdict
+from hw.card.certificate import refusal
 from hw.card.pcsc import PcscContext, PcscError, PcscHandle
+from hw.card.profile import CardProfile, File
+
+EXTENDED_BYTES = 512
+"""More than a short APDU gives, and less than the smallest buffer of a reader that knows extended length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Which cards are taken.
+
+    issuer_organizations: O of the certificate's issuer, e.g. JPKI; empty accepts every one.
+    smartphone_labels: token labels, 32 bytes each, by which a smartphone is known.
+    """
+
+    issuer_organizations: frozenset[str] = frozenset()
+    smartphone_labels: frozenset[bytes] = frozenset()
 
 
 @dataclass(slots=True)
 class CardStats:
-    """Counted since the program began; bytes are those of APDUs."""
+    """Counted since the program began; bytes are those of APDUs, slowest_seconds of one of them."""
 
     sessions: int = 0
     apdus: int = 0
     bytes_to_card: int = 0
     bytes_from_card: int = 0
+    slowest_seconds: float = 0.0
 
 
 class CardSession:
@@ -37,6 +56,7 @@ class CardSession:
     def __init__(self, reader: str, stats: CardStats) -> None:
         self._stats = stats
         self._tries_left = 0
+        self._profile: CardProfile | None = None
         self._certificate: x509.Certificate | None = None
         self._algorithm: Algorithm | None = None
         self._abandoned = False
@@ -51,38 +71,46 @@ class CardSession:
                 undo.pop_all()
         stats.sessions += 1
 
-    def read(self, now: datetime, accept_issuer_organizations: frozenset[str]) -> CardReading:
+    def read(self, now: datetime, acceptance: Acceptance) -> CardReading:
         """Everything that needs no PIN. now: aware, for the certificate's dates."""
         with _translated():
-            jpki.open_my_number_card(self._transmit)
-            der = jpki.read_certificate(self._transmit)
-            self._certificate = jpki.parse_certificate(der)
-            reason = refusal(self._certificate, now, accept_issuer_organizations)
+            profile = jpki.open_my_number_card(self._transmit, self._handle.atr, acceptance.smartphone_labels)
+            der = jpki.read_certificate(self._transmit, profile)
+            certificate = jpki.parse_certificate(der)
+            self._profile = profile
+            reason = refusal(certificate, now, acceptance.issuer_organizations)
             if reason is not None:
                 raise CardUnusable(reason)
-            self._algorithm = algorithm(self._certificate)
-            if self._algorithm is None:
-                raise CardUnusable(CardRefusal.UNREADABLE)
-            self._tries_left = jpki.read_tries(self._transmit)
+            self._algorithm = jpki.algorithm_of(certificate)
+            self._tries_left = jpki.read_tries(self._transmit, profile)
+            self._certificate = certificate
         return CardReading(certificate_der=der, tries_left=self._tries_left)
 
+    def try_extended_length(self) -> tuple[bool, bytes]:
+        """Read the certificate's file in one command; whether it came back whole, and the card's ATR.
+
+        No visit does so: readers and cards that cannot are many, and some take no command after it.
+        """
+        if self._profile is None:
+            raise CardGone("no card was read")
+        with _translated():
+            atr = self._handle.atr()
+            jpki.select(self._transmit, self._profile, File.CERTIFICATE)
+        try:
+            reply = apdu.parse_reply(self._transmit(apdu.read_binary_extended(0, EXTENDED_BYTES)))
+        except PcscError:
+            return False, atr
+        return reply.is_ok and len(reply.body) > apdu.FULL_READ, atr
+
     def sign(self, pin: bytearray, message: bytes) -> CardSignature:
-        """VERIFY at most once, sign, and check the signature; pin is wiped once it is in the command.
+        """VERIFY at most once, sign, and check the signature; pin is wiped, whatever happens.
 
         Raises PinWrong, PinBlocked, PinUncertain too, and ValueError for a pin that is not 4 digits.
         """
-        if self._certificate is None or self._algorithm is None:
-            raise CardGone("no card was read")
-        if self._tries_left == 0:
-            raise PinBlocked
-        with _translated():
-            jpki.select(self._transmit, File.PIN)
-            self._verify(pin)
-            jpki.select(self._transmit, File.KEY)
-            reply = apdu.parse_reply(self._transmit(apdu.sign(self._algorithm.to_sign(message))))
-        if not reply.is_ok or not is_signature(self._algorithm, self._certificate, message, reply.body):
-            raise CardGone("the signature is not this card's")
-        return CardSignature(algorithm=self._algorithm.name, signature=reply.body)
+        try:
+            return self._sign(pin, message)
+        finally:
+            pin[:] = bytes(len(pin))
 
     def abandon(self) -> None:
         """Let no further command go to the card; may be called from any thread."""
@@ -93,9 +121,24 @@ class CardSession:
         _power_down(self._handle)
         self._context.release()
 
-    def _verify(self, pin: bytearray) -> None:
+    def _sign(self, pin: bytearray, message: bytes) -> CardSignature:
+        if self._profile is None or self._certificate is None or self._algorithm is None:
+            raise CardGone("no card was read")
+        if self._tries_left == 0:
+            raise PinBlocked
+        with _translated():
+            jpki.select(self._transmit, self._profile, File.PIN)
+            self._verify(self._profile, pin)
+            jpki.select(self._transmit, self._profile, File.KEY)
+            reply = jpki.collect(self._transmit, apdu.sign(self._profile, self._algorithm.to_sign(message)))
+        signature = self._algorithm.checked(self._certificate, message, reply.body)
+        if not reply.is_ok or signature is None:
+            raise CardGone("the signature is not this card's")
+        return CardSignature(algorithm=self._algorithm.name, signature=signature)
+
+    def _verify(self, profile: CardProfile, pin: bytearray) -> None:
         """The only place that sends a PIN; there is no retry around it and there must be none."""
-        command = apdu.verify(pin)
+        command = apdu.verify(profile, pin)
         pin[:] = bytes(len(pin))
         self.verify_in_flight = True
         try:
@@ -110,8 +153,11 @@ class CardSession:
             case PinVerdict.ACCEPTED:
                 return
             case PinVerdict.WRONG:
-                self._tries_left = answer[1] & 0x0F
-                raise PinWrong(self._tries_left)
+                left = answer[1] & 0x0F
+                if left != self._tries_left - 1:
+                    raise PinUncertain("VERIFY, not the counter that was read")
+                self._tries_left = left
+                raise PinWrong(left)
             case PinVerdict.BLOCKED:
                 raise PinBlocked
             case PinVerdict.NOT_TRIED:
@@ -127,7 +173,9 @@ class CardSession:
             raise CardGone("nobody waits for this card any more")
         self._stats.apdus += 1
         self._stats.bytes_to_card += len(command)
+        began = time.monotonic()
         answer = self._handle.transmit(command)
+        self._stats.slowest_seconds = max(self._stats.slowest_seconds, time.monotonic() - began)
         self._stats.bytes_from_card += len(answer)
         return answer
 
@@ -152,6 +200,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except PcscError as cause:
+        if cause.is_busy:
+            raise DeviceGone("card reader, another program holds the card") from cause
         if cause.reader_is_gone:
             raise DeviceGone(f"card reader, {cause}") from cause
         if cause.card_is_mute:

@@ -12,37 +12,39 @@ from typing import NoReturn
 from firmware.core.facts import AcceptorLevel
 from firmware.core.terms import Yen
 from firmware.errors import DeviceGone
-from firmware.logbook import EventId, Logbook
+from firmware.logbook import EventId, FieldValue, Logbook
 from firmware.ports import CoinAccepted, CoinMark, CoinsSuspect, ReportLevel
+from hw.coin.acceptor_unit import AcceptorUnit, CoinPositions
 from hw.coin.bus import CcTalkBus, NotExecuted
-from hw.coin.cctalk import Header, unsigned
-from hw.coin.coin_ids import POSITIONS, coin_yen
 from hw.coin.event_buffer import (
-    KEPT_CODES,
+    CHECK_CODES,
+    SUSPECT_CODES,
     CoinEvent,
-    ErrorClass,
     EventBuffer,
     FreshEvents,
+    coins_missing,
     counter_after,
     error_class,
     fresh_events,
 )
+from hw.coin.identity import Commissioned, Identity, log_word
 from hw.coin.keep import GoneReason, Unfit, keep
 
 ReportCoin = Callable[[CoinAccepted | CoinsSuspect], None]
 
-_KIND = b"Coin Acceptor"
+ANY_UNIT = Commissioned()
 
 
 class CcTalkAcceptor:
     """Implements CoinAcceptor on a shared bus.
 
-    address: 2 unless changed. expected_serial: the commissioned unit, another one is refused; None
-    takes any. poll_seconds: between polls while coins may come; units inhibit themselves when not
-    polled for 1 s. idle_poll_seconds: between polls else. drain_seconds: how long after closing
-    the slot a coin may still be on its way. kept_codes: error codes that mean a coin kept without
-    credit. first_pause_seconds, longest_pause_seconds: between attempts to find it again.
-    slow_reply_seconds: for identity and self-check.
+    address: 2 unless changed. commissioned: the unit that was installed, another one is refused.
+    poll_seconds: between polls while coins may come, less if the unit asks for less.
+    idle_poll_seconds: between polls else. self_inhibit_seconds: a unit that was not polled for so long
+    may have inhibited itself and is told again what to take. drain_seconds: how long after closing
+    the slot a coin may still be on its way. suspect_codes: error codes after which a coin may be in the
+    machine without credit. first_pause_seconds, longest_pause_seconds: between attempts to find it
+    again. slow_reply_seconds: for identity and self-check.
     """
 
     def __init__(
@@ -51,31 +53,39 @@ class CcTalkAcceptor:
         log: Logbook,
         *,
         address: int = 2,
-        expected_serial: int | None = None,
+        commissioned: Commissioned = ANY_UNIT,
         poll_seconds: float = 0.2,
         idle_poll_seconds: float = 0.5,
+        self_inhibit_seconds: float = 0.9,
         drain_seconds: float = 2.0,
-        kept_codes: frozenset[int] = KEPT_CODES,
+        suspect_codes: frozenset[int] = SUSPECT_CODES,
         slow_reply_seconds: float = 1.5,
         first_pause_seconds: float = 0.1,
         longest_pause_seconds: float = 2.0,
     ) -> None:
-        self._bus = bus
+        self._unit = AcceptorUnit(bus, address, slow_reply_seconds)
         self._log = log
-        self._address = address
-        self._expected_serial = expected_serial
+        self._commissioned = commissioned
         self._poll_seconds = poll_seconds
         self._idle_poll_seconds = idle_poll_seconds
+        self._self_inhibit_seconds = self_inhibit_seconds
         self._drain_seconds = drain_seconds
-        self._kept_codes = kept_codes
-        self._slow_reply_seconds = slow_reply_seconds
+        self._suspect_codes = suspect_codes
         self._first_pause_seconds = first_pause_seconds
         self._longest_pause_seconds = longest_pause_seconds
         self._report: ReportLevel
         self._coin: ReportCoin
         self._task: asyncio.Task[NoReturn] | None = None
         self._mark: CoinMark | None = None
-        self._yen_of: dict[int, Yen] = {}
+        self._seen: EventBuffer | None = None
+        self._identity: Identity | None = None
+        self._positions = CoinPositions({}, 0)
+        self._counts_accepts = False
+        self._accepted_before: int | None = None
+        self._told_since = 0
+        self._fastest_poll_seconds = poll_seconds
+        self._polled_at = 0.0
+        self._overdue = False
         self._working: bool | None = None
         self._gone_reason: GoneReason | None = None
         self._wanted_mask = 0
@@ -83,7 +93,7 @@ class CcTalkAcceptor:
         self._closed_at = 0.0
         self._gone_at = 0.0
         self._quiet = False
-        self._opened_here = False
+        self._was_open = False
         self._wake = asyncio.Event()
         self._turned = asyncio.Event()
 
@@ -92,7 +102,9 @@ class CcTalkAcceptor:
         """Where the event counter stands now, rejected coins included; None before the first contact."""
         return self._mark
 
-    def start(self, report: ReportLevel, coin: ReportCoin, seen: CoinMark | None) -> None:
+    def start(
+        self, report: ReportLevel, coin: ReportCoin, seen: CoinMark | None, *, was_open: bool = False
+    ) -> None:
         """Watch the acceptor; see CoinAcceptor.
 
         seen: the last mark that was journaled. None, or another unit's: every coin counts that came
@@ -101,6 +113,7 @@ class CcTalkAcceptor:
         self._report = report
         self._coin = coin
         self._mark = seen
+        self._was_open = was_open
         self._gone_at = _now()
         self._task = asyncio.get_running_loop().create_task(
             keep(
@@ -117,7 +130,7 @@ class CcTalkAcceptor:
         Raises DeviceGone when it is not working, when it knows none of these coins, or when the
         slot was closed again before it was open. Cancelled before it returns, the slot is closed again.
         """
-        mask = sum(1 << position - 1 for position, yen in self._yen_of.items() if yen in denominations)
+        mask = self._positions.mask(denominations)
         if not self._working or mask == 0:
             raise DeviceGone("coin acceptor cannot take these coins")
         self._want(mask)
@@ -156,75 +169,74 @@ class CcTalkAcceptor:
             await task
         if self._mask_in_force is not None:
             with contextlib.suppress(DeviceGone, NotExecuted):
-                await self._ask(Header.MODIFY_MASTER_INHIBIT, b"\x00", length=0)
+                await self._unit.close()
         self._mask_in_force = None
 
     # the watch
 
     async def _serve(self) -> NoReturn:
         try:
-            mark = await self._identify()
-            mark = self._tell(mark, fresh_events(mark.counter, await self._read_events()))
+            await self._identify()
+            await self._tell_fresh()
+            await self._turn_slot()
             self._back()
             while True:
                 await self._turn_slot()
                 began = _now()
-                fresh = fresh_events(mark.counter, await self._read_events())
-                mark = self._tell(mark, fresh)
+                fresh = await self._tell_fresh()
                 if fresh.reset:
                     raise Unfit(GoneReason.RESTARTED)
-                if any(self._class_of(event) is ErrorClass.FAULT for event in fresh.events):
-                    await self._check_itself()
+                if any(event.position == 0 and event.code in CHECK_CODES for event in fresh.events):
+                    await self._close_and_check()
+                self._note_poll(began)
                 self._quiet = self._mask_in_force == 0 and began - self._closed_at >= self._drain_seconds
-                self._opened_here = self._opened_here and not self._quiet
+                self._was_open = self._was_open and not self._quiet
                 self._tell_turn()
                 await self._pause()
         except NotExecuted as cause:
             raise DeviceGone("coin acceptor refuses") from cause
 
-    async def _identify(self) -> CoinMark:
-        await self._ask(Header.SIMPLE_POLL, length=0)
-        kind = await self._ask_slowly(Header.REQUEST_EQUIPMENT_CATEGORY)
-        if kind.strip().lower() != _KIND.lower():
-            raise Unfit(GoneReason.OTHER_KIND)
-        serial = unsigned(await self._ask_slowly(Header.REQUEST_SERIAL_NUMBER, length=3))
-        if self._expected_serial not in (None, serial):
-            raise Unfit(GoneReason.OTHER_UNIT)
-        await self._check_itself()
-        self._yen_of = await self._read_coin_ids()
-        if self._mark is None or self._mark.serial != serial:
-            self._mark = CoinMark(serial, 0)
-        return self._mark
-
-    async def _check_itself(self) -> None:
-        verdict = await self._ask_slowly(Header.PERFORM_SELF_CHECK)
-        if not verdict or verdict[0]:
-            raise Unfit(GoneReason.FAULT, verdict[0] if verdict else 0)
-
-    async def _read_coin_ids(self) -> dict[int, Yen]:
-        values = {}
-        for position in POSITIONS:
-            coin_id = await self._ask_slowly(Header.REQUEST_COIN_ID, bytes((position,)))
-            if yen := coin_yen(coin_id):
-                values[position] = yen
-        return values
+    async def _identify(self) -> None:
+        identity = await self._unit.identity()
+        self._commissioned.require(identity)
+        if identity != self._identity:
+            self._log(
+                EventId.COIN_ACCEPTOR_FOUND,
+                device=identity.serial,
+                kind=log_word(identity.product),
+                version=log_word(identity.software),
+            )
+        self._identity = identity
+        await self._unit.check_itself()
+        self._positions = await self._unit.positions()
+        self._fastest_poll_seconds = min(
+            self._poll_seconds, await self._unit.polling_seconds() or self._poll_seconds
+        )
+        self._counts_accepts = await self._unit.accepted() is not None
+        if self._mark is None or self._mark.serial != identity.serial:
+            self._mark, self._seen = CoinMark(identity.serial, 0), None
+        self._polled_at = _now()
 
     async def _turn_slot(self) -> None:
+        """Make the acceptor take what is wanted now, and see from its answer that it does."""
         mask = self._wanted_mask
-        if mask == self._mask_in_force:
+        if mask == self._mask_in_force and not self._overdue:
             return
         if mask:
-            self._opened_here, self._quiet = True, False
-        else:
-            await self._ask(Header.MODIFY_MASTER_INHIBIT, b"\x00", length=0)
-        await self._ask(Header.MODIFY_INHIBIT_STATUS, mask.to_bytes(2, "little"), length=0)
-        if mask:
-            await self._ask(Header.MODIFY_MASTER_INHIBIT, b"\x01", length=0)
-        self._mask_in_force = mask
+            self._was_open, self._quiet = True, False
+            self._accepted_before = await self._unit.accepted() if self._counts_accepts else None
+            self._told_since = 0
+        await self._unit.turn(mask, self._positions)
+        self._mask_in_force, self._overdue = mask, False
         self._closed_at = _now()
 
+    def _note_poll(self, began: float) -> None:
+        """A unit that was not polled in time may have inhibited itself: its state is told anew."""
+        self._overdue = bool(self._mask_in_force) and began - self._polled_at > self._self_inhibit_seconds
+        self._polled_at = began
+
     async def _pause(self) -> None:
-        seconds = self._idle_poll_seconds if self._quiet else self._poll_seconds
+        seconds = self._idle_poll_seconds if self._quiet else self._fastest_poll_seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -262,60 +274,70 @@ class CcTalkAcceptor:
 
     # coins
 
-    def _tell(self, mark: CoinMark, fresh: FreshEvents) -> CoinMark:
-        """Report what is fresh, oldest first, each with its own mark; the mark after all of it.
+    async def _tell_fresh(self) -> FreshEvents:
+        """Report what is fresh, oldest first, each with its own mark.
 
-        Lost events are the oldest: a kiosk that dies in between finds the others again.
+        Lost events are the oldest: a kiosk that dies in between finds the others again. Nothing moves
+        before all that has to be asked is known, so that a line lost meanwhile loses no report.
         """
-        if fresh.reset:
-            mark = self._move_to(CoinMark(mark.serial, 0))
-            if self._opened_here:
-                self._suspect(0, 0, mark)
-            self._opened_here = False
-        if fresh.lost:
-            mark = self._move_to(CoinMark(mark.serial, counter_after(mark.counter, fresh.lost)))
-            self._want(0)
-            self._suspect(fresh.lost, 0, mark)
+        mark = self._mark or CoinMark(0, 0)
+        buffer = await self._unit.events()
+        fresh = fresh_events(mark.counter, buffer, self._seen)
+        if fresh.lost or fresh.unclear or (fresh.reset and self._was_open):
+            await self._tell_doubt(mark, fresh)
+        elif fresh.reset:
+            self._mark = CoinMark(mark.serial, 0)
+        self._was_open = self._was_open and not fresh.reset
+        self._seen = buffer
         for event in fresh.events:
-            mark = self._move_to(CoinMark(mark.serial, event.counter))
-            self._tell_event(event, mark)
-        return mark
+            self._mark = CoinMark(mark.serial, event.counter)
+            self._tell_event(event, self._mark)
+        return fresh
+
+    async def _tell_doubt(self, mark: CoinMark, fresh: FreshEvents) -> None:
+        """Nobody knows what came: close the slot, tell staff how much may be missing, credit nothing."""
+        if not fresh.reset:
+            await self._unit.close()
+        coins = await self._count_missing(fresh)
+        self._want(0)
+        self._mask_in_force = None
+        start = 0 if fresh.reset else mark.counter
+        self._mark = CoinMark(mark.serial, counter_after(start, fresh.lost))
+        self._suspect(fresh.lost, 0, self._mark, coins)
 
     def _tell_event(self, event: CoinEvent, mark: CoinMark) -> None:
-        yen = self._yen_of.get(event.position)
+        yen = self._positions.yen_of.get(event.position)
         if yen is not None:
+            self._told_since += 1
             self._log(EventId.COIN_ACCEPTED, yen=yen, count=event.counter)
             self._coin(CoinAccepted(yen, mark))
         elif event.position:
-            self._suspect(1, 0, mark)
-        elif self._class_of(event) is ErrorClass.KEPT:
-            self._suspect(0, event.code, mark)
+            self._suspect(1, 0, mark, None)
+        elif event.code in self._suspect_codes:
+            self._suspect(0, event.code, mark, None)
         elif event.code:
             self._log(EventId.COIN_REJECTED, code=event.code)
 
-    def _suspect(self, lost: int, code: int, mark: CoinMark) -> None:
-        self._log(EventId.COIN_SUSPECT, count=lost, code=code)
-        self._coin(CoinsSuspect(lost, code, mark))
+    def _suspect(self, lost: int, code: int, mark: CoinMark, coins: int | None) -> None:
+        more: dict[str, FieldValue] = {} if coins is None else {"coins": coins}
+        if code:
+            more["reason"] = error_class(code)
+        self._log(EventId.COIN_SUSPECT, count=lost, code=code, **more)
+        self._coin(CoinsSuspect(lost, code, mark, coins))
 
-    def _class_of(self, event: CoinEvent) -> ErrorClass | None:
-        return None if event.position else error_class(event.code, self._kept_codes)
+    async def _count_missing(self, fresh: FreshEvents) -> int | None:
+        """Coins accepted since the slot was opened and never told; None if nobody can know."""
+        accepted = await self._unit.accepted() if self._counts_accepts else None
+        if accepted is None or self._accepted_before is None:
+            return None
+        about_to_be_told = sum(event.position in self._positions.yen_of for event in fresh.events)
+        return coins_missing(self._accepted_before, accepted, self._told_since + about_to_be_told)
 
-    def _move_to(self, mark: CoinMark) -> CoinMark:
-        self._mark = mark
-        return mark
-
-    # requests
-
-    async def _read_events(self) -> EventBuffer:
-        return EventBuffer.parse(await self._ask(Header.READ_BUFFERED_CREDIT, length=11))
-
-    async def _ask(self, header: Header, data: bytes = b"", *, length: int | None) -> bytes:
-        return await self._bus.ask(self._address, header, data, length=length)
-
-    async def _ask_slowly(self, header: Header, data: bytes = b"", *, length: int | None = None) -> bytes:
-        return await self._bus.ask(
-            self._address, header, data, length=length, reply_seconds=self._slow_reply_seconds
-        )
+    async def _close_and_check(self) -> None:
+        """A self-check may take longer than the acceptor waits for a poll: no coin may come meanwhile."""
+        await self._unit.close()
+        self._mask_in_force = None
+        await self._unit.check_itself()
 
 
 def _now() -> float:

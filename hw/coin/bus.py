@@ -1,6 +1,8 @@
 """The ccTalk bus: one line, one request at a time, answers that can be believed."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +15,12 @@ ANSWERS = frozenset(Answer)
 LONGEST_FLUSH_SILENCES = 5
 """How many silences long a babbling line is waited for; the other device must be polled meanwhile."""
 
+LONGEST_REPLY_SECONDS = 0.05
+"""From the latest first byte of a reply to its last: 48 bytes, and no device says more than 40."""
+
+OPTIONAL_TRIES = 2
+"""One lost frame must not pass for a device that does not know the question."""
+
 
 class NotExecuted(MadoguchiError, RuntimeError):
     """The device answered NAK or BUSY: it understood and did not do it."""
@@ -22,8 +30,8 @@ class CcTalkBus:
     """The host's side of one ccTalk line, shared by the acceptor and the hopper.
 
     Requests are served in the order they are asked for, one attempt at a time, so a device that
-    is silent cannot keep the acceptor's polls waiting for longer than one attempt. The line is
-    opened by the first request and again after it was lost.
+    is silent cannot keep the acceptor's polls waiting for longer than one attempt; `held` keeps a few
+    requests together. The line is opened by the first request and again after it was lost.
 
     path, baud: the tty, see SerialLine.
     reply_seconds: how long a device may take to answer. gap_seconds: the longest pause inside a
@@ -54,6 +62,8 @@ class CcTalkBus:
         self._tries = tries
         self._reopen_attempts = reopen_attempts
         self._turn = asyncio.Lock()
+        self._urgent = 0
+        self._holder: asyncio.Task[object] | None = None
         self._clean = True
         self._useless_attempts = 0
         self._garbled_count = 0
@@ -72,6 +82,16 @@ class CcTalkBus:
         self._closed = True
         self._line.close()
 
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Nobody else is served while this task is inside: for a few requests that must not take long."""
+        async with self._turn:
+            self._holder = asyncio.current_task()
+            try:
+                yield
+            finally:
+                self._holder = None
+
     async def ask(
         self,
         address: int,
@@ -80,18 +100,37 @@ class CcTalkBus:
         *,
         length: int | None,
         reply_seconds: float | None = None,
+        urgent: bool = False,
     ) -> bytes:
         """Send a request that is safe to repeat; the data of its reply.
 
-        length: of the reply's data, None if it varies. Raises DeviceGone when no try brought a
+        length: of the reply's data, None if it varies. urgent: others do not wait for a noisy line to
+        fall silent before it. Raises DeviceGone when no try brought a
         usable answer, NotExecuted when the last one brought NAK or BUSY.
         """
         for _ in range(self._tries - 1):
             try:
-                return await self._attempt(address, header, data, (length,), reply_seconds)
+                request = Frame(address, HOST_ADDRESS, header, data)
+                return await self._attempt(request, (length,), reply_seconds, urgent=urgent)
             except (TimeoutError, Garbled, NotExecuted):
                 continue
-        return await self.ask_once(address, header, data, lengths=(length,), reply_seconds=reply_seconds)
+        return await self.ask_once(
+            address, header, data, lengths=(length,), reply_seconds=reply_seconds, urgent=urgent
+        )
+
+    async def ask_if_known(self, address: int, header: Header, *, length: int | None) -> bytes | None:
+        """Ask for what a device need not know; None when it stays silent or refuses, twice.
+
+        ccTalk devices say nothing to headers they do not know. Raises DeviceGone when the line is lost.
+        """
+        for _ in range(OPTIONAL_TRIES):
+            try:
+                return await self._attempt(
+                    Frame(address, HOST_ADDRESS, header), (length,), None, urgent=False
+                )
+            except (TimeoutError, Garbled, NotExecuted):
+                continue
+        return None
 
     async def ask_once(
         self,
@@ -101,6 +140,7 @@ class CcTalkBus:
         *,
         lengths: tuple[int | None, ...],
         reply_seconds: float | None = None,
+        urgent: bool = False,
     ) -> bytes:
         """Send a request exactly once.
 
@@ -108,35 +148,49 @@ class CcTalkBus:
         out or not; NotExecuted after NAK or BUSY.
         """
         try:
-            return await self._attempt(address, header, data, lengths, reply_seconds)
+            request = Frame(address, HOST_ADDRESS, header, data)
+            return await self._attempt(request, lengths, reply_seconds, urgent=urgent)
         except (TimeoutError, Garbled) as cause:
             raise DeviceGone(f"ccTalk address {address} gives no usable answer") from cause
 
     async def _attempt(
-        self,
-        address: int,
-        header: Header,
-        data: bytes,
-        lengths: tuple[int | None, ...],
-        reply_seconds: float | None,
+        self, request: Frame, lengths: tuple[int | None, ...], reply_seconds: float | None, *, urgent: bool
     ) -> bytes:
-        async with self._turn:
-            await self._prepare_line()
-            self._clean = False
-            self._useless_attempts += 1
-            try:
-                request = Frame(address, HOST_ADDRESS, header, data)
-                reply = _checked(await self._exchange(request, reply_seconds), request, lengths)
-            except Garbled:
-                self._note_garbled(address, header)
-                raise
-            self._clean = True
-            self._useless_attempts = 0
+        if self._holder is not None and self._holder is asyncio.current_task():
+            await self._prepare_line(urgent=True)
+            return await self._serve(request, lengths, reply_seconds)
+        with self._waiting(urgent):
+            while True:
+                async with self._turn:
+                    if await self._prepare_line(urgent=urgent):
+                        return await self._serve(request, lengths, reply_seconds)
+
+    @contextlib.contextmanager
+    def _waiting(self, urgent: bool) -> Iterator[None]:
+        self._urgent += urgent
+        try:
+            yield
+        finally:
+            self._urgent -= urgent
+
+    async def _serve(
+        self, request: Frame, lengths: tuple[int | None, ...], reply_seconds: float | None
+    ) -> bytes:
+        self._clean = False
+        self._useless_attempts += 1
+        try:
+            reply = _checked(await self._exchange(request, reply_seconds), request, lengths)
+        except Garbled:
+            self._note_garbled(request.destination, request.header)
+            raise
+        self._clean = True
+        self._useless_attempts = 0
         if reply.header != Answer.REPLY:
             raise NotExecuted(f"ccTalk answer {reply.header}")
         return reply.data
 
-    async def _prepare_line(self) -> None:
+    async def _prepare_line(self, *, urgent: bool) -> bool:
+        """True when the line is ready; False when somebody more urgent must have it first."""
         if self._closed:
             raise DeviceGone("ccTalk bus is closed")
         if self._useless_attempts >= self._reopen_attempts:
@@ -145,18 +199,22 @@ class CcTalkBus:
             self._line.open()
             self._clean = True
             self._useless_attempts = 0
-        if not self._clean:
-            await self._wait_for_silence()
+        if not self._clean and not await self._wait_for_silence(urgent=urgent):
+            return False
         self._line.discard_input()
+        return True
 
-    async def _wait_for_silence(self) -> None:
+    async def _wait_for_silence(self, *, urgent: bool) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + LONGEST_FLUSH_SILENCES * self._silence_seconds
         while loop.time() < deadline:
+            if self._urgent and not urgent:
+                return False
             try:
                 await self._line.read_some(self._silence_seconds)
             except TimeoutError:
-                return
+                return True
+        return True
 
     async def _exchange(self, request: Frame, reply_seconds: float | None) -> Frame:
         sent = encode(request)
@@ -173,11 +231,12 @@ class CcTalkBus:
                 return reply
 
     def _patience(self, answer: bytes | None, deadline: float) -> float:
+        left_seconds = deadline - asyncio.get_running_loop().time()
         if answer is None:
-            return max(0.0, deadline - asyncio.get_running_loop().time())
-        return self._gap_seconds
+            return max(0.0, left_seconds)
+        return max(0.0, min(self._gap_seconds, left_seconds + LONGEST_REPLY_SECONDS))
 
-    def _note_garbled(self, address: int, header: Header) -> None:
+    def _note_garbled(self, address: int, header: int) -> None:
         """Log the 1st, 2nd, 4th, 8th … garbled frame: a noisy line must not fill the disk."""
         self._garbled_count += 1
         if self._garbled_count & (self._garbled_count - 1) == 0:

@@ -15,3 +15,8 @@ def coin_yen(coin_id: bytes) -> Yen | None:
     """
     match = _YEN_COIN.fullmatch(coin_id)
     return int(match[1]) or None if match else None
+
+
+def is_programmed(coin_id: bytes) -> bool:
+    """Whether the position can take anything: `......`, `------`, blanks and zeros stand for nothing."""
+    return bool(coin_id.strip(b".- \0"))

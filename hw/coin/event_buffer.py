@@ -45,12 +45,16 @@ class FreshEvents:
     """What happened since a counter was seen.
 
     events: oldest first. lost: events before them that the buffer does not hold any more.
-    reset: the acceptor has started anew, so that events before its start may be missing too.
+    counter: where the counter stands after all of it. reset: the acceptor has started anew, so that
+    events before its start may be missing too. unclear: the buffer contradicts what was read before
+    and is no fresh start either; nothing of it can be believed.
     """
 
     events: tuple[CoinEvent, ...]
-    lost: int = 0
+    lost: int
+    counter: int
     reset: bool = False
+    unclear: bool = False
 
 
 def events_since(old: int, new: int) -> int:
@@ -68,42 +72,86 @@ def was_reset(old: int, buffer: EventBuffer) -> bool:
 
     Its counter went back and the older slots are empty; a counter that wrapped has filled them all.
     """
-    empty = all(pair == (0, 0) for pair in buffer.pairs[buffer.counter :])
-    return buffer.counter < min(old, SLOTS) and empty
+    return buffer.counter < old and _is_young(buffer)
 
 
-def fresh_events(old: int, buffer: EventBuffer) -> FreshEvents:
-    """The events of buffer that came after the counter stood at old."""
-    reset = was_reset(old, buffer)
+def contradicts(seen: EventBuffer, buffer: EventBuffer) -> bool:
+    """No run of events leads from the reading seen to the reading buffer.
+
+    What both must still hold differs: the counter may have been reset and have caught up since.
+    """
+    count = events_since(seen.counter, buffer.counter)
+    return buffer.pairs[count:] != seen.pairs[: max(0, SLOTS - count)]
+
+
+def fresh_events(old: int, buffer: EventBuffer, seen: EventBuffer | None = None) -> FreshEvents:
+    """The events of buffer that came after the counter stood at old.
+
+    seen: the reading that old is from, if it is still known; with it a reset shows also when the
+    counter has caught up again.
+    """
+    contradictory = seen is not None and contradicts(seen, buffer)
+    reset = was_reset(old, buffer) or (contradictory and _is_young(buffer))
     start = 0 if reset else old
     count = events_since(start, buffer.counter)
+    if contradictory and not reset:
+        return FreshEvents((), count, buffer.counter, unclear=True)
     lost = max(0, count - SLOTS)
     known = reversed(buffer.pairs[: count - lost])
     first = counter_after(start, lost)
     events = tuple(CoinEvent(counter_after(first, n), *pair) for n, pair in enumerate(known, start=1))
-    return FreshEvents(events, lost, reset)
+    return FreshEvents(events, lost, buffer.counter, reset)
+
+
+def _is_young(buffer: EventBuffer) -> bool:
+    """So few events since power-up that slots are left which have never held one."""
+    return buffer.counter < SLOTS and all(pair == (0, 0) for pair in buffer.pairs[buffer.counter :])
+
+
+def coins_missing(before: int, after: int, told: int) -> int:
+    """Coins that the accept counter (header 225, 24 bits) has counted between and nobody told of.
+
+    0 where the counter has gone back, which is another unit's or a new one's.
+    """
+    missing = (after - before - told) % (1 << 24)
+    return missing if missing < 1 << 23 else 0
 
 
 class ErrorClass(enum.Enum):
-    """What an error event means for the person's money and for the acceptor."""
+    """What an error event means for the person's money."""
 
     RETURNED = "returned"  # the coin came back, or there was none
-    KEPT = "kept"  # the coin may be in the machine without credit, or a credit was taken back
-    FAULT = "fault"  # the acceptor may not be able to work: ask its self-check
+    KEPT = "kept"  # the coin is in the machine without credit, or a credit was taken back
+    DOUBTFUL = "doubtful"  # it may have come back, may be stuck, may be in: nobody knows
 
 
-KEPT_CODES = frozenset({7, 16, 17, 18, 19, 20, 23, 36, 39, 40, *range(160, 192)})
-"""Class "accepted" of ccTalk part 3, table 2, and the cancelled credits 160–191."""
+_REJECTED = frozenset({1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 22, 24, 25, 30, 32, 33, 37, 38})
+_INHIBITED_TYPES = frozenset(range(128, 160))
+_NO_COIN = frozenset({0, 26, 27, 28, 253, 254, 255})
+"""Null event, blocked reject sensor, wrong settings of a totaliser, requests and alarms."""
 
-FAULT_CODES = frozenset({9, 10, 11, 13, 14, 15, 26, 29, 30, 31, 32, 33, 34, 35, 255})
-"""Gate, sensor, sorter, manifold, security, motor and alarm codes of the same table."""
+_ACCEPTED = frozenset({7, 16, 17, 18, 19, 20, 23, 31, 36, 39, 40})
+_CREDIT_CANCELLED = frozenset(range(160, 192))
+
+RETURNED_CODES = _REJECTED | _INHIBITED_TYPES | _NO_COIN
+KEPT_CODES = _ACCEPTED | _CREDIT_CANCELLED
+
+SUSPECT_CODES = frozenset(range(256)) - RETURNED_CODES
+"""All codes after which staff must look: kept ones, those that leave it open (time-outs at wake-up,
+validation, credit sensor and double entry, an open gate, security and motor: 4, 5, 6, 21, 29, 34, 35),
+and those that no table knows."""
+
+CHECK_CODES = frozenset({6, 13, 14, 15, 21, 26, 29, 30, 31, 32, 34, 35, 36, 40, 255})
+"""Sensors, gate, sorter, manifold, security and motor: the acceptor may not be able to work, which
+its self-check (header 232) tells."""
 
 
-def error_class(code: int, kept_codes: frozenset[int] = KEPT_CODES) -> ErrorClass:
-    """The class of an error code (0–255); codes that no table knows are coins that came back.
+def error_class(code: int) -> ErrorClass:
+    """The class of an error code (0–255).
 
-    kept_codes: a vendor's own list, since vendors give some numbers other meanings.
+    Source: ccTalk part 3, table 2, its column "coin rejected": yes, no or possible. Codes that it does
+    not know are doubtful.
     """
-    if code in kept_codes:
+    if code in KEPT_CODES:
         return ErrorClass.KEPT
-    return ErrorClass.FAULT if code in FAULT_CODES else ErrorClass.RETURNED
+    return ErrorClass.RETURNED if code in RETURNED_CODES else ErrorClass.DOUBTFUL

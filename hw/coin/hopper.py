@@ -15,13 +15,12 @@ from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
 from hw.coin.bus import CcTalkBus, NotExecuted
 from hw.coin.cctalk import Header, unsigned
-from hw.coin.hopper_state import HopperFlags
+from hw.coin.coin_ids import coin_yen, is_programmed
+from hw.coin.hopper_state import HopperFlags, is_low
 from hw.coin.keep import GoneReason, Unfit, keep
 from hw.coin.payout import Payout
 
 _KIND = b"Payout"
-_LOW_BIT = 0x01
-_LOW_SENSOR_FITTED_BIT = 0x10
 
 
 class CcTalkHopper:
@@ -78,6 +77,7 @@ class CcTalkHopper:
         self._identified = asyncio.Event()
         self._serial = b""
         self._working = False
+        self._knows_level = True
         self._low = False
         self._life_count = 0
         self._gone_reason: GoneReason | None = None
@@ -175,9 +175,17 @@ class CcTalkHopper:
             raise Unfit(GoneReason.OTHER_KIND)
         serial = await self._ask(Header.REQUEST_SERIAL_NUMBER, length=3)
         if self._expected_serial not in (None, unsigned(serial)):
-            raise Unfit(GoneReason.OTHER_UNIT)
+            raise Unfit(GoneReason.OTHER_UNIT, unsigned(serial))
+        await self._require_coin()
+        self._knows_level = await self._ask_if_known(Header.REQUEST_PAYOUT_LEVEL, length=1) is not None
         self._serial = serial
         self._identified.set()
+
+    async def _require_coin(self) -> None:
+        """Raises Unfit if it says that it is made for another coin; most say nothing."""
+        coin_id = await self._ask_if_known(Header.REQUEST_HOPPER_COIN, length=6)
+        if coin_id is not None and is_programmed(coin_id) and coin_yen(coin_id) != self._coin_yen:
+            raise Unfit(GoneReason.OTHER_COIN, coin_yen(coin_id) or 0)
 
     async def _refresh(self) -> None:
         """Ask how the hopper is and report it. Raises Unfit when it says that it cannot work."""
@@ -185,8 +193,9 @@ class CcTalkHopper:
         flags = HopperFlags(unsigned(await self._ask(Header.TEST_HOPPER, length=None)))
         if flags.fault:
             raise Unfit(GoneReason.FAULT, flags.fault)
-        (level,) = await self._ask(Header.REQUEST_PAYOUT_LEVEL, length=1)
-        self._low = level & _LOW_SENSOR_FITTED_BIT != 0 and level & _LOW_BIT != 0
+        if self._knows_level:
+            (bits,) = await self._ask(Header.REQUEST_PAYOUT_LEVEL, length=1)
+            self._low = is_low(bits)
         if self._gone_reason is not None:
             self._gone_reason = None
             self._log(EventId.HOPPER_BACK)
@@ -218,6 +227,9 @@ class CcTalkHopper:
         if level != self._reported:
             self._reported = level
             self._report(level)
+
+    async def _ask_if_known(self, header: Header, *, length: int | None) -> bytes | None:
+        return await self._bus.ask_if_known(self._address, header, length=length)
 
     async def _ask(self, header: Header, data: bytes = b"", *, length: int | None) -> bytes:
         return await self._bus.ask(self._address, header, data, length=length)

@@ -56,6 +56,11 @@ class HopperFlags:
         return bool(self.bits & _NV_LOST_BIT)
 
 
+def is_low(bits: int) -> bool:
+    """Header 217: the low-level sensor is fitted (bit 4) and free of coins (bit 0)."""
+    return bits & 0x11 == 0x11
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """All that a hopper at rest says about its last coin. life_count: coins ever paid, 24 bits."""

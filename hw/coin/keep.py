@@ -13,7 +13,13 @@ class GoneReason(enum.Enum):
 
     SILENT = "silent"  # no line, no answer or no sense in it
     OTHER_KIND = "other-kind"  # something else answers at its address
-    OTHER_UNIT = "other-unit"  # not the serial number that was commissioned
+    OTHER_UNIT = "other-unit"  # not the unit that was commissioned; code: its serial number
+    UNKNOWN_COIN = "unknown-coin"  # it takes a coin without a known value and cannot be told not to
+    MASK_IGNORED = "mask-ignored"  # it takes other coins than it was told to
+    OTHER_COIN = "other-coin"  # it pays another coin than the settings say; code: its value
+    UNGUARDED = "unguarded"  # coins were let in while nobody watched
+    LINE_NOISY = "line-noisy"  # its pulse line makes pulses without end
+    LINE_STUCK = "line-stuck"  # its pulse line stays at the pulse level
     FAULT = "fault"  # it says itself that it cannot work
     RESTARTED = "restarted"  # it lost its settings and starts anew
 

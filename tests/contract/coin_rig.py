@@ -9,9 +9,10 @@ from firmware.core.facts import AcceptorLevel, HopperLevel, Level
 from firmware.core.terms import Yen
 from firmware.logbook import EventId, FieldValue, line
 from firmware.ports import CoinAccepted, CoinMark, CoinsSuspect
-from hw.coin.acceptor import CcTalkAcceptor
+from hw.coin.acceptor import ANY_UNIT, CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
 from hw.coin.hopper import CcTalkHopper
+from hw.coin.identity import Commissioned
 from tests.simulators.coin import CoinMachine
 
 PATIENCE_SECONDS = 10.0
@@ -80,23 +81,26 @@ async def acceptor_on(
     ear: Ear,
     *,
     seen: CoinMark | None = None,
-    expected_serial: int | None = None,
+    commissioned: Commissioned = ANY_UNIT,
     drain_seconds: float = 0.05,
+    self_inhibit_seconds: float = 0.9,
+    was_open: bool = False,
 ) -> AsyncIterator[CcTalkAcceptor]:
     """A started acceptor; closed with its bus at the end."""
     async with fast_bus(machine, ear) as bus:
         acceptor = CcTalkAcceptor(
             bus,
             ear.log,
-            expected_serial=expected_serial,
+            commissioned=commissioned,
             poll_seconds=0.02,
             idle_poll_seconds=0.02,
+            self_inhibit_seconds=self_inhibit_seconds,
             drain_seconds=drain_seconds,
             slow_reply_seconds=0.05,
             first_pause_seconds=0.02,
             longest_pause_seconds=0.1,
         )
-        acceptor.start(ear.level, ear.coin, seen)
+        acceptor.start(ear.level, ear.coin, seen, was_open=was_open)
         try:
             yield acceptor
         finally:

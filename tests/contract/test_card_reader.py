@@ -3,7 +3,9 @@
 import asyncio
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from smartcard import scard as untyped_scard
 
 from firmware.core.facts import Level, ReaderLevel
@@ -21,35 +24,54 @@ from firmware.errors import (
     CardGone,
     CardUnusable,
     DeviceGone,
-    MadoguchiError,
     PinBlocked,
     PinUncertain,
     PinWrong,
 )
 from firmware.logbook import EventId, FieldValue, line
 from firmware.ports import CardReading
-from hw.card import PcscCardReader
+from hw.card import Acceptance, PcscCardReader, label
 from tests.simulators.card import CardStand
 from tests.simulators.card.personalise import CardIssuer
 
 scard: Any = untyped_scard
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-MESSAGE = b"madoguchi-card-auth-v1 and the challenge"
+DOMAIN = b"madoguchi-card-auth-v1"
+MESSAGE = DOMAIN + b" and the challenge"
 ABSENT = ReaderLevel()
 EMPTY = ReaderLevel(working=True)
 PRESENT = ReaderLevel(working=True, card_present=True)
 APDU_TIMEOUT_SECONDS = 0.4
 
-READ_APDUS, SELECT_PIN, VERIFY, SELECT_KEY, SIGN = 12, 13, 14, 15, 16
+ACCEPTANCE = Acceptance(
+    issuer_organizations=frozenset({"JPKI-DEVSIM"}),
+    smartphone_labels=frozenset({label("JPKIAPGPSETOKEN"), label("JPKIAPIOSTOKEN")}),
+)
+
+READ_APDUS, SELECT_PIN, VERIFY, SELECT_KEY, SIGN = 10, 11, 12, 13, 14
 """Where the commands stand for the certificate of the test cards, counted from 1."""
+
+ATRS = (
+    "3B888001000041E0B381A1003B",
+    "3B888001004B51FF0081D100BC",
+    "3B888001004B51FFB381D1000F",
+    "3B88800112345678B381A10092",  # a reader that puts the card's random number there
+    "3BDA13FF8131FB468012392F31C173C601C03B",
+    "3BC5FF8131FB458073C6010000",
+    "3BE000FF8131FE4514",  # known as the old card's
+)
+"""Seen on My Number Cards by contactless and contact readers, and two that nobody may decide by."""
 
 VERIFY_WITH_DIGITS = re.compile(rb"\x00\x20\x00\x80\x04[0-9]{4}")
 
 HARMLESS: dict[str, object] = {
     "die_at_apdu": None,
     "die_after_effect": False,
+    "die_at_command": None,
+    "swap_for": None,
     "silent_at_apdu": None,
+    "delay_ms": 0,
     "answers": {},
     "flip_signature": False,
 }
@@ -72,7 +94,8 @@ class Bench:
             apdu_timeout_seconds=APDU_TIMEOUT_SECONDS,
             reconnect_seconds=0.2,
             now=lambda: NOW,
-            accept_issuer_organizations=frozenset({"JPKI-DEVSIM"}),
+            acceptance=ACCEPTANCE,
+            domain=DOMAIN,
         )
         self.reader.start(self.report)
 
@@ -116,9 +139,10 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     issuer.personalise(cards / "hanako", valid_from=begins, pin="9876")
     issuer.personalise(cards / "expired", valid_from=begins, valid_days=29)
     issuer.personalise(cards / "not_yet", valid_from=NOW + timedelta(days=1))
-    issuer.personalise(cards / "absent", valid_from=begins, certificate="absent")
-    issuer.personalise(cards / "smartphone", valid_from=begins, kind="smartphone")
-    issuer.personalise(cards / "sleepy", valid_from=begins, first_apdu_6f00=True)
+    for number, atr in enumerate(ATRS):
+        issuer.personalise(cards / f"atr_{number}", valid_from=begins, atr=atr)
+    issuer.personalise(cards / "next", valid_from=begins, next_card=True)
+    issuer.personalise(cards / "next_in_der", valid_from=begins, next_card=True, ecdsa_in_der=True)
     CardIssuer("JPKI-OTHER").personalise(cards / "foreign", valid_from=begins)
     return cards
 
@@ -207,14 +231,19 @@ async def test_tries_used_up_elsewhere_are_told_before_any_pin_is_asked_for(benc
 @pytest.mark.parametrize(
     ("expected", "name"),
     [
-        (CardRefusal.NOT_A_MY_NUMBER_CARD, "felica"),
-        (CardRefusal.NOT_A_MY_NUMBER_CARD, "licence"),
+        (CardRefusal.FELICA, "felica"),
+        (CardRefusal.DRIVING_LICENCE, "licence"),
+        (CardRefusal.RESIDENCE_CARD, "residence"),
+        (CardRefusal.BANK_CARD, "bank"),
         (CardRefusal.NOT_A_MY_NUMBER_CARD, "other"),
         (CardRefusal.NOT_A_MY_NUMBER_CARD, "foreign"),
         (CardRefusal.JUKI_CARD, "juki"),
-        (CardRefusal.SMARTPHONE, "smartphone"),
+        (CardRefusal.SMARTPHONE, "taro~phone"),
+        (CardRefusal.SMARTPHONE, "taro~android"),
         (CardRefusal.UNREADABLE, "mute"),
-        (CardRefusal.NO_CERTIFICATE, "absent"),
+        (CardRefusal.UNREADABLE, "two_cards"),
+        (CardRefusal.UNREADABLE, "taro~garbled"),
+        (CardRefusal.NO_CERTIFICATE, "taro~no_certificate"),
         (CardRefusal.CERTIFICATE_EXPIRED, "expired"),
         (CardRefusal.CERTIFICATE_NOT_YET_VALID, "not_yet"),
     ],
@@ -234,11 +263,50 @@ async def test_a_card_that_cannot_be_used_is_refused_with_its_reason_and_powered
     await bench.take_away()
 
 
-async def test_a_card_not_awake_at_its_first_command_is_read_all_the_same(bench: Bench) -> None:
-    await bench.lay_down("sleepy")
-    assert 3 == (await bench.reader.read()).tries_left
-    await bench.reader.sign(pin(), MESSAGE)
+@pytest.mark.parametrize("variant", ["sleepy", "slow", "short_reads", "in_parts", "no_extended"])
+async def test_a_card_with_manners_of_its_own_is_read_and_signs_all_the_same(
+    bench: Bench, cards: Path, variant: str
+) -> None:
+    """Not awake at its first command, late with every answer, 6CXX, 61XX, short APDUs only."""
+    await bench.lay_down(f"taro~{variant}")
+    reading = await bench.reader.read()
+    assert CardReading((cards / "taro" / "certificate.der").read_bytes(), 3) == reading
+    signed = await bench.reader.sign(pin(), MESSAGE)
+    assert is_signed_by(reading, signed.signature, MESSAGE)
+    assert 1 == (await bench.stand.state())["verify_count"]
     await bench.take_away()
+
+
+@pytest.mark.parametrize("number", range(len(ATRS)))
+async def test_a_my_number_card_is_known_by_its_application_whatever_its_atr(
+    bench: Bench, number: int
+) -> None:
+    await bench.lay_down(f"atr_{number}")
+    assert 3 == (await bench.reader.read()).tries_left
+    await bench.take_away()
+
+
+@pytest.mark.parametrize("name", ["next", "next_in_der"])
+async def test_the_next_card_signs_with_p384_through_the_same_reader(bench: Bench, name: str) -> None:
+    await bench.lay_down(name)
+    reading = await bench.reader.read()
+    signed = await bench.reader.sign(pin(), MESSAGE)
+    assert ("ES384", 96) == (signed.algorithm, len(signed.signature))
+    r, s = (int.from_bytes(signed.signature[at : at + 48], "big") for at in (0, 48))
+    key = x509.load_der_x509_certificate(reading.certificate_der).public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    key.verify(encode_dss_signature(r, s), MESSAGE, ec.ECDSA(hashes.SHA384()))
+    await bench.take_away()
+
+
+async def test_a_card_presented_twice_in_a_row_is_read_twice(bench: Bench) -> None:
+    for _ in range(2):
+        await bench.lay_down("taro")
+        await bench.reader.read()
+        await bench.reader.sign(pin(), MESSAGE)
+        await bench.take_away()
+    assert 2 == bench.reader.stats.sessions
+    assert 2 * SIGN == bench.reader.stats.apdus
 
 
 async def test_a_card_taken_away_during_the_pin_gets_no_pin_even_when_it_comes_back(bench: Bench) -> None:
@@ -267,41 +335,63 @@ async def test_the_pin_of_one_card_never_reaches_another_laid_in_its_place(bench
     await bench.take_away()
 
 
-@pytest.mark.parametrize("index", range(1, READ_APDUS + 1))
-async def test_a_card_torn_away_while_being_read_is_gone(bench: Bench, index: int) -> None:
-    await bench.lay_down("taro", die_at_apdu=index)
+async def test_a_card_swapped_between_pin_and_signature_signs_nothing_and_gets_no_pin(bench: Bench) -> None:
+    """hanako's card lies there a moment after taro's PIN was accepted; the reader tells of no change."""
+    await bench.lay_down("taro", die_at_command="00a4020c020017", swap_for="hanako")
+    before = await bench.stand.state("hanako")
+    await bench.reader.read()
     with pytest.raises(CardGone):
-        await bench.reader.read()
-    await bench.becomes(EMPTY)
-    assert ["card-gone"] == bench.log
+        await bench.reader.sign(pin(), MESSAGE)
+    after = await bench.stand.state("hanako")
+    assert (0, 0) == (
+        after["verify_count"] - before["verify_count"],
+        after["signatures"] - before["signatures"],
+    )
+    await bench.becomes(PRESENT)
+    await bench.take_away()
 
 
-@pytest.mark.parametrize(
-    ("expected", "index", "after_effect", "tries_left"),
-    [
-        (CardGone, SELECT_PIN, False, 3),
-        (PinUncertain, VERIFY, False, 3),
-        (PinUncertain, VERIFY, True, 2),
-        (CardGone, SELECT_KEY, False, 3),
-        (CardGone, SIGN, False, 3),
-        (CardGone, SIGN, True, 3),
-    ],
-)
-async def test_a_card_torn_away_while_signing_never_sees_a_second_verify(
-    bench: Bench, expected: type[MadoguchiError], index: int, after_effect: bool, tries_left: int
+async def reads_and_signs(reader: PcscCardReader, entry: bytearray) -> None:
+    await reader.read()
+    await reader.sign(entry, MESSAGE)
+
+
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("index", range(1, SIGN + 1))
+async def test_a_card_pulled_at_any_command_of_a_visit_never_sees_a_second_verify(
+    bench: Bench, index: int, after_effect: bool
 ) -> None:
+    """before or after the command took effect: the kiosk cannot tell, and says so of VERIFY alone."""
     await bench.lay_down("taro", die_at_apdu=index, die_after_effect=after_effect)
     before = (await bench.stand.state())["verify_count"]
-    await bench.reader.read()
     entry = pin(b"0000") if index == VERIFY else pin()
-    with pytest.raises(expected):
-        await bench.reader.sign(entry, MESSAGE)
-    assert bytearray(4) == entry
+    with pytest.raises(PinUncertain if index == VERIFY else CardGone):
+        await reads_and_signs(bench.reader, entry)
+    assert index <= READ_APDUS or bytearray(4) == entry
     await bench.becomes(EMPTY)
-    await bench.stand.set("taro", die_at_apdu=None)
+    await bench.stand.set("taro", **HARMLESS)
     state = await bench.stand.state()
-    assert tries_left == state["tries_left"]
-    assert state["verify_count"] - before <= 1
+    assert (2 if index == VERIFY and after_effect else 3) == state["tries_left"]
+    reached = index > VERIFY or (index == VERIFY and after_effect)
+    assert int(reached) == state["verify_count"] - before
+    assert "card-gone" in bench.log or "pin-uncertain" in bench.log
+
+
+async def test_after_a_verify_in_doubt_the_tries_are_asked_before_another_is_sent(bench: Bench) -> None:
+    await bench.lay_down("taro", die_at_command="0020008004", die_after_effect=True)
+    await bench.reader.read()
+    with pytest.raises(PinUncertain):
+        await bench.reader.sign(pin(b"0000"), MESSAGE)
+    await bench.becomes(EMPTY)
+    await bench.lay_down("taro", tries_left=2)
+    with pytest.raises(CardGone):
+        await bench.reader.sign(pin(), MESSAGE)
+    before = await bench.stand.state()
+    assert 2 == (await bench.reader.read()).tries_left
+    asked = await bench.stand.state()
+    assert "00200080" == asked["headers"][-1]
+    assert before["verify_count"] == asked["verify_count"]
+    await bench.reader.sign(pin(), MESSAGE)
 
 
 @pytest.mark.parametrize("answer", ["6F00", "6102", "6C00", "009000", "90", "6300", "6200"])
@@ -524,3 +614,181 @@ async def test_a_sign_without_a_card_read_is_refused_and_wipes_the_pin(bench: Be
     with pytest.raises(CardGone):
         await bench.reader.sign(entry, MESSAGE)
     assert bytearray(4) == entry
+
+
+HOLDS_THE_CARD = """
+import sys
+from smartcard import scard
+share, in_transaction = int(sys.argv[1]), sys.argv[2] == "True"
+_, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+_, names = scard.SCardListReaders(context, [])
+result, handle, _ = scard.SCardConnect(context, names[0], share, 3)
+if result == 0 and (not in_transaction or scard.SCardBeginTransaction(handle) == 0):
+    print("held", flush=True)
+    sys.stdin.read()
+    scard.SCardDisconnect(handle, scard.SCARD_UNPOWER_CARD)
+"""
+
+
+@asynccontextmanager
+async def held_by_another_program(share: int, *, in_transaction: bool = False) -> AsyncIterator[None]:
+    holder = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HOLDS_THE_CARD, str(share), str(in_transaction)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        assert b"held\n" == await holder.stdout.readline()
+        yield
+    finally:
+        holder.stdin.close()
+        await holder.wait()
+
+
+@pytest.mark.parametrize("share", [scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_SHARE_SHARED])
+async def test_a_card_that_another_program_holds_is_left_alone_and_read_when_it_is_free(
+    bench: Bench, share: int
+) -> None:
+    await bench.lay_down("taro")
+    await bench.reader.release()  # what a program that died may have left open is shut by now
+    before = (await bench.stand.state())["apdus"]
+    async with held_by_another_program(share):
+        with pytest.raises(DeviceGone):
+            await bench.reader.read()
+        assert before == (await bench.stand.state())["apdus"]
+        assert ["card-reader-failed"] == bench.log
+    assert 3 == (await bench.reader.read()).tries_left
+    await bench.reader.sign(pin(), MESSAGE)
+
+
+async def test_another_program_in_the_midst_of_its_transaction_stops_the_reader_and_not_the_kiosk(
+    bench: Bench,
+) -> None:
+    """pcscd lets us wait for the end of the transaction, however long it takes."""
+    await bench.lay_down("taro")
+    await bench.reader.release()
+    async with held_by_another_program(scard.SCARD_SHARE_SHARED, in_transaction=True):
+        with pytest.raises(CardGone):
+            await bench.reader.read()
+        assert ABSENT == bench.levels[-1]
+        with pytest.raises(DeviceGone):
+            await bench.reader.read()
+    await bench.becomes(PRESENT)
+    assert 3 == (await bench.reader.read()).tries_left
+    await bench.reader.sign(pin(), MESSAGE)
+
+
+async def test_another_program_gets_no_card_while_a_visit_holds_it(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    await bench.reader.read()
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+    _, names = scard.SCardListReaders(context, [])
+    for share in (scard.SCARD_SHARE_SHARED, scard.SCARD_SHARE_EXCLUSIVE):
+        result, _, _ = scard.SCardConnect(context, names[0], share, 3)
+        assert scard.SCARD_E_SHARING_VIOLATION & 0xFFFFFFFF == result & 0xFFFFFFFF
+    scard.SCardReleaseContext(context)
+    await bench.reader.sign(pin(), MESSAGE)
+
+
+async def test_a_card_in_another_reader_is_neither_seen_nor_touched(card_stand: CardStand) -> None:
+    bench = Bench(card_stand, reader_name="Virtual PCD 00 00")
+    await card_stand.remove()
+    await bench.becomes(EMPTY)
+    await card_stand.insert_in_other("hanako")
+    before = await card_stand.state("hanako")
+    await bench.lay_down("taro")
+    await bench.reader.read()
+    await bench.reader.sign(pin(), MESSAGE)
+    after = await card_stand.state("hanako")
+    assert before["apdus"] == after["apdus"]
+    await bench.take_away()
+    assert ABSENT not in bench.levels[1:]
+    await card_stand.remove_from_other()
+    await bench.reader.close()
+
+
+async def test_a_reader_unplugged_and_plugged_in_again_is_told_once_each(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    await bench.reader.read()
+    await bench.stand.unplug()
+    await bench.becomes(ABSENT)
+    with pytest.raises(DeviceGone):
+        await bench.reader.sign(pin(), MESSAGE)
+    with pytest.raises(DeviceGone):
+        await bench.reader.read()
+    await bench.stand.plug()
+    await bench.becomes(PRESENT)
+    assert ["card-read", "card-reader-gone", "card-reader-back"] == bench.log
+    await bench.reader.read()
+    await bench.reader.sign(pin(), MESSAGE)
+
+
+async def test_a_pcscd_that_hangs_ends_the_visit_and_is_used_again_when_it_goes_on(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    before = await bench.stand.state()
+    await bench.reader.read()
+    await bench.stand.freeze_pcscd()
+    entry = pin()
+    with pytest.raises(CardGone):
+        await bench.reader.sign(entry, MESSAGE)
+    assert bytearray(4) == entry
+    assert ABSENT == bench.levels[-1]
+    with pytest.raises(DeviceGone):
+        await bench.reader.read()
+    await bench.reader.release()
+    await bench.stand.thaw_pcscd()
+    await bench.becomes(PRESENT)
+    assert 3 == (await bench.reader.read()).tries_left
+    assert before["verify_count"] == (await bench.stand.state())["verify_count"]
+
+
+async def test_the_reader_is_closed_although_pcscd_hangs(card_stand: CardStand) -> None:
+    bench = Bench(card_stand)
+    await bench.lay_down("taro")
+    await bench.reader.release()
+    await card_stand.freeze_pcscd()
+    try:
+        async with asyncio.timeout(20):
+            await bench.reader.close()
+    finally:
+        await card_stand.thaw_pcscd()
+
+
+@pytest.mark.parametrize("message", [b"", b"pay 1,000,000 yen", MESSAGE[1:]])
+async def test_a_message_of_another_domain_is_signed_by_no_card_and_costs_no_try(
+    bench: Bench, message: bytes
+) -> None:
+    await bench.lay_down("taro")
+    before = await bench.stand.state()
+    await bench.reader.read()
+    entry = pin()
+    with pytest.raises(ValueError, match="not of this kiosk's domain"):
+        await bench.reader.sign(entry, message)
+    assert bytearray(4) == entry
+    after = await bench.stand.state()
+    assert before["verify_count"] == after["verify_count"]
+    assert before["signatures"] == after["signatures"]
+
+
+async def test_pcscd_killed_during_verify_leaves_the_pin_in_doubt_and_it_is_not_sent_again(
+    bench: Bench,
+) -> None:
+    await bench.lay_down("taro", silent_at_apdu=VERIFY)
+    before = (await bench.stand.state())["verify_count"]
+    await bench.reader.read()
+    entry = pin(b"0000")
+    signing = asyncio.create_task(bench.reader.sign(entry, MESSAGE))
+    async with asyncio.timeout(5):
+        while before == (await bench.stand.state())["verify_count"]:  # noqa: ASYNC110 - a card tells nobody
+            await asyncio.sleep(0.01)
+    await bench.stand.kill_pcscd()
+    with pytest.raises(PinUncertain):
+        await signing
+    assert bytearray(4) == entry
+    await bench.stand.restart_pcscd()
+    await bench.becomes(PRESENT)
+    await bench.stand.set("taro", **HARMLESS)
+    assert 2 == (await bench.reader.read()).tries_left
+    assert before + 1 == (await bench.stand.state())["verify_count"]

@@ -304,6 +304,57 @@ async def test_below_its_low_sensor_the_hopper_is_not_trusted_for_more_than_lie_
             hopper.set_coins(-1)
 
 
+async def test_a_hopper_without_a_level_sensor_works_by_its_count() -> None:
+    ear = Ear()
+    async with CoinMachine(hopper_coins=3) as machine:
+        machine.hopper.unknown_headers = frozenset({217, 171})
+        async with hopper_on(machine, ear, coins=50) as hopper:
+            await ear.until(lambda: ear.hopper.working)
+            assert ear.hopper.coins == 50
+            assert await hopper.pay_one(LIFE) is Certainty.DONE
+            assert ear.hopper.coins == 49
+
+
+@pytest.mark.parametrize(
+    ("coin_id", "works"), [(b"JP100A", True), (b"------", True), (b"JP500B", False), (b"EU100A", False)]
+)
+async def test_a_hopper_that_is_made_for_another_coin_pays_nothing(coin_id: bytes, works: bool) -> None:
+    ear = Ear()
+    async with CoinMachine() as machine:
+        machine.hopper.coin_id = coin_id
+        async with hopper_on(machine, ear) as hopper:
+            await ear.until(lambda: ear.hopper.working or EventId.HOPPER_GONE in ear.logged)
+            assert ear.hopper.working is works
+            assert await hopper.pay_one(LIFE) is (Certainty.DONE if works else Certainty.NOT_DONE)
+
+
+@pytest.mark.parametrize("flag", [0x01, 0x08, 0x10, 0x20])
+async def test_a_fault_that_shows_while_a_coin_is_paid_is_not_paid_against(flag: int) -> None:
+    ear = Ear()
+    async with CoinMachine(hopper_coins=0) as machine, hopper_on(machine, ear, coins=9) as hopper:
+        await ear.until(lambda: ear.hopper.working)
+
+        def raise_flag(frame: SeenFrame) -> None:
+            if frame.header == DISPENSE:
+                machine.hopper.flags |= flag
+
+        machine.watch_frames(raise_flag)
+        assert await hopper.pay_one(LIFE) is Certainty.NOT_DONE
+        assert (1, False) == (commands(machine), ear.hopper.working)
+
+
+async def test_a_hopper_switched_on_again_is_enabled_anew_for_its_next_coin() -> None:
+    ear = Ear()
+    async with CoinMachine(restart_seconds=0.01) as machine, hopper_on(machine, ear) as hopper:
+        await ear.until(lambda: ear.hopper.working)
+        assert await hopper.pay_one(LIFE) is Certainty.DONE
+        machine.power_cycle()
+        assert not machine.hopper.enabled
+        await ear.until(lambda: ear.hopper.working)
+        assert await hopper.pay_one(LIFE + 1) is Certainty.DONE
+        assert machine.paid_coins == 2
+
+
 async def test_close_may_be_called_twice() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:

@@ -42,7 +42,7 @@ from firmware.logbook import EventId, FieldValue, line
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.municipality.tls import word_for
-from firmware.ports import CardSignature, OrderRequest, Reserved, Session
+from firmware.ports import CardSignature, JournalHead, OrderRequest, Reserved, Session
 from tests.municipality import MunicipalityServer
 from tests.municipality.pki import KIOSK, device_authority, make_authority, make_kiosk, make_test_pki
 
@@ -107,6 +107,23 @@ class Watched:
 
 
 @dataclass
+class Witnessed:
+    """A journal in memory that can be cut; chain values by entry."""
+
+    chains: list[bytes] = field(default_factory=lambda: [bytes([1]) * 32])
+
+    @property
+    def head(self) -> JournalHead:
+        return JournalHead(len(self.chains), self.chains[-1])
+
+    async def chain_at(self, seq: int) -> bytes:
+        return self.chains[seq - 1] if seq <= len(self.chains) else b""
+
+    def grow(self, octet: int) -> None:
+        self.chains.append(bytes([octet]) * 32)
+
+
+@dataclass
 class Place:
     """A running backend and what is needed to build a kiosk for it."""
 
@@ -116,6 +133,7 @@ class Place:
     log: Log
     hours: Watched
     times: Watched
+    journal: Witnessed = field(default_factory=Witnessed)
     made: list[HttpsMunicipality] = field(default_factory=list)
 
     def kiosk(
@@ -140,6 +158,7 @@ class Place:
             log=self.log,
             server_time=self.times,
             server_hours=self.hours,
+            journal=self.journal,
             now=self.clock,
             patience=patience,
         )
@@ -1009,6 +1028,86 @@ async def test_the_log_names_our_own_expired_certificate(place: Place) -> None:
     await levels.until(MunicipalityLevel(reachable=False))
 
     assert [{"reason": "own-certificate-expired"}] == place.log.named(EventId.MUNICIPALITY_GONE)
+
+
+OFTEN = Patience(
+    connect_seconds=2,
+    answer_seconds=2,
+    total_seconds=2,
+    first_retry_seconds=0.01,
+    longest_retry_seconds=0.02,
+    heartbeat_seconds=0.01,
+)
+
+
+async def beats(place: Place, times: int = 3) -> None:
+    """Wait for so many more beats that were answered."""
+    wanted = len(place.times.values) + times
+    async with asyncio.timeout(10):
+        while len(place.times.values) < wanted:
+            place.times.changed.clear()
+            await place.times.changed.wait()
+
+
+async def test_a_journal_that_grows_is_followed(place: Place) -> None:
+    levels = Watched()
+    place.kiosk(patience=OFTEN).start(levels)
+    for octet in (2, 3, 4):
+        await beats(place)
+        place.journal.grow(octet)
+    await beats(place)
+    assert [MunicipalityLevel(reachable=True)] == levels.values
+
+
+async def cut(journal: Witnessed) -> None:
+    del journal.chains[-1]
+
+
+async def cut_and_written_anew(journal: Witnessed) -> None:
+    del journal.chains[-1]
+    for octet in (8, 9, 10):
+        journal.grow(octet)
+
+
+async def written_anew_at_its_end(journal: Witnessed) -> None:
+    del journal.chains[-1]
+    journal.grow(9)
+
+
+@pytest.mark.parametrize("harm", [cut, cut_and_written_anew, written_anew_at_its_end])
+async def test_a_kiosk_whose_journal_lost_its_tail_serves_nobody_until_the_clerk_has_looked(
+    place: Place, harm: Callable[[Witnessed], Awaitable[None]]
+) -> None:
+    levels = Watched()
+    place.journal.grow(2)
+    before = place.kiosk(patience=OFTEN)
+    before.start(levels)
+    await beats(place)
+    await before.close()
+    served = len(place.times.values)
+    await harm(place.journal)
+
+    levels, after = Watched(), place.kiosk(patience=OFTEN)
+    after.start(levels)
+    await levels.until(MunicipalityLevel(reachable=False))
+    assert served == len(place.times.values)
+    assert {"reason": "journal_cut"} in place.log.named(EventId.MUNICIPALITY_GONE)
+
+    assert await place.server.forget_journal(KIOSK)
+    await levels.until(MunicipalityLevel(reachable=True))
+    await beats(place)
+    await after.close()
+    assert not await place.server.forget_journal("urn:kiosk:nobody")
+
+
+async def test_a_restarted_kiosk_proves_its_journal_before_anybody_is_served(place: Place) -> None:
+    for _ in range(2):
+        levels, kiosk = Watched(), place.kiosk(patience=OFTEN)
+        kiosk.start(levels)
+        await beats(place)
+        await kiosk.close()
+        assert [MunicipalityLevel(reachable=True)] == levels.values
+        place.journal.grow(7)
 
 
 async def test_a_failed_request_makes_the_heartbeat_look_at_once(place: Place) -> None:

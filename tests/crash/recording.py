@@ -1,7 +1,8 @@
 """Every system call by which a process changes files, recorded by strace and played back up to any point.
 
 The disk here forgets: a write is certain only after its file was synced, a name only after its folder was.
-What is not certain may be there in any subset of its 512-byte sectors, names in the order they were made.
+What is not certain may be there in any subset of its 512-byte sectors, each of them torn at any byte, names
+in the order they were made. After a sync that failed the kernel calls clean what never reached the disk.
 """
 
 import random
@@ -35,6 +36,13 @@ class Sync:
 
 
 @dataclass(frozen=True)
+class FailedSync:
+    """The process was told EIO; what it had written stays in memory and goes nowhere."""
+
+    inode: int
+
+
+@dataclass(frozen=True)
 class Bind:
     """A name in the folder; inode None: it is gone."""
 
@@ -54,18 +62,24 @@ class Acknowledged:
     transactions: int
 
 
-Call = Write | Truncate | Sync | Bind | SyncFolder | Acknowledged
+Call = Write | Truncate | Sync | FailedSync | Bind | SyncFolder | Acknowledged
 
 
-def record(folder: Path, lives: Sequence[Sequence[str]]) -> list[Call]:
+def record(folder: Path, lives: Sequence[Sequence[str]], failing_sync: int = 0) -> list[Call]:
     """Run each command in turn under strace; what they did to the files in folder, in order.
 
-    Raises CalledProcessError if one of them fails.
+    failing_sync: the number of the sync of the first command that fails, 0 for none. Files that lie in folder
+    have the inodes from 1, by name. Raises CalledProcessError if one of them fails.
     """
     reader = _Reader(folder)
-    for arguments in lives:
+    for name in sorted(path.name for path in folder.iterdir() if not path.name.endswith("-shm")):
+        reader.inodes += 1
+        reader.names[name] = reader.inodes
+    for number, arguments in enumerate(lives):
         trace = folder.parent / "trace"
         command = ["strace", "-f", "-xx", "-y", "-s", "1000000", "-e", f"trace={CALLS}", "-o", str(trace)]
+        if failing_sync and number == 0:
+            command += ["-e", f"inject=fdatasync:error=EIO:when={failing_sync}"]
         subprocess.run(
             [*command, sys.executable, "-m", *arguments], check=True, stdout=subprocess.PIPE, timeout=60
         )
@@ -109,6 +123,9 @@ class _Reader:
 
     def read(self, line: str) -> None:  # noqa: C901, PLR0912 - a branch for each call
         if " = -1 " in line:
+            found = re.match(rf"fdatasync\({_FD}", line)
+            if found and (inode := self._file(found)) is not None:
+                self.calls.append(FailedSync(inode))
             return
         if line.startswith("openat("):
             self._opened(line)
@@ -193,6 +210,8 @@ class Disk:
             case Sync(inode=inode):
                 for change in self.writes.pop(inode, []):
                     _change(self.files.setdefault(inode, bytearray()), change)
+            case FailedSync(inode=inode):
+                self.writes.pop(inode, None)
             case Bind():
                 self.binds.append(call)
             case SyncFolder():
@@ -225,7 +244,7 @@ class Disk:
             for change in self.writes.get(inode, []):
                 for part in _parts(change):
                     if luck is None or luck.random() < chance:
-                        _change(content, part)
+                        _change(content, part if luck is None else _torn(part, luck))
             image[name] = bytes(content)
         return image
 
@@ -240,6 +259,13 @@ def _parts(change: Write | Truncate) -> Iterator[Write | Truncate]:
         end = begin + SECTOR - (change.offset + begin) % SECTOR
         yield Write(change.inode, change.offset + begin, change.content[begin:end])
         begin = end
+
+
+def _torn(part: Write | Truncate, luck: random.Random) -> Write | Truncate:
+    """Once in sixteen only the first bytes of a sector are new."""
+    if isinstance(part, Truncate) or luck.randrange(16):
+        return part
+    return Write(part.inode, part.offset, part.content[: luck.randint(1, len(part.content))])
 
 
 def _change(content: bytearray, change: Write | Truncate) -> None:

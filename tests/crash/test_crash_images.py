@@ -17,7 +17,7 @@ from firmware.shell.journal import Journal
 from tests.crash.recording import Acknowledged, Call, Disk, record
 from tests.crash.writer import KEY, transactions
 
-TORN = 40
+TORN = 30
 """Draws of torn and unordered writes at each instant with something uncertain."""
 
 STEPS = transactions()
@@ -25,6 +25,10 @@ MOST = len(STEPS)
 FEW = (("17", "1000", "dies"), ("19", "6", "ends"))
 LIVES = (*FEW, ("60", "12", "dies"), ("1", "1000", "dies"), ("70", "40", "ends"), (str(MOST), "9", "ends"))
 """Of each start: transactions, pages after which SQLite checkpoints, and how it ends."""
+
+SECOND_CUTS = 10
+FAILING_SYNCS = (12, 15, 20)
+AFTER_EIO = (("30", "1000", "dies"), ("4", "1000", "dies"))
 
 
 @pytest.fixture
@@ -68,25 +72,30 @@ def prefix(transactions_done: int) -> tuple[Record, ...]:
     return tuple(record for step in STEPS[:transactions_done] for record in step)
 
 
-async def verdict(path: Path, acknowledged: int) -> str:
-    """What became of the journal: whole, lost, torn, or unreadable."""
+async def verdict(path: Path, acknowledged: int, ahead: int) -> str:
+    """What became of the journal: whole, lost, torn, or unreadable.
+
+    ahead: so many transactions may be there whose acknowledgement the process did not live to hear.
+    """
     try:
         records = await opened(path)
     except JournalError:
         return "unreadable"
-    if records in (prefix(acknowledged), prefix(acknowledged + 1)):
+    if records in [prefix(acknowledged + more) for more in range(ahead + 1)]:
         return "whole"
     return "lost" if records in [prefix(done) for done in range(acknowledged)] else "torn"
 
 
-async def verdicts(calls: list[Call], folder: Path, torn: int) -> Counter[str]:
-    """The verdict of every image at every instant of the recording."""
-    luck, disk, found = random.Random(20), Disk(), Counter[str]()
+async def verdicts(
+    calls: list[Call], folder: Path, torn: int, disk: Disk | None = None, *, seed: int = 20, ahead: int = 1
+) -> Counter[str]:
+    """The verdict of every image at every instant of the recording, from an empty disk if none is given."""
+    luck, disk, found = random.Random(seed), disk or Disk(), Counter[str]()
     for call in calls:
         disk.apply(call)
         different = {tuple(sorted(image.items())) for image in disk.images(luck, torn)}
         for image in map(dict, different):
-            found[await verdict(laid(image, folder), disk.acknowledged)] += 1
+            found[await verdict(laid(image, folder), disk.acknowledged, ahead)] += 1
     return found
 
 
@@ -125,3 +134,56 @@ def test_after_every_transaction_the_books_are_right() -> None:
 
 def test_a_disk_that_keeps_everything_is_one_image() -> None:
     assert [{}] == list(Disk().images(random.Random(0), TORN))
+
+
+@pytest.mark.timeout(300)
+async def test_a_second_cut_while_the_journal_is_opened_after_the_first_loses_nothing_either(
+    folder: Path,
+) -> None:
+    """Some of the worst images of the first cut are opened under strace, written to, and cut again."""
+    luck, disk, found = random.Random(21), Disk(), Counter[str]()
+    worst: list[tuple[dict[str, bytes], int]] = []
+    for call in recorded(folder, lives=FEW):
+        disk.apply(call)
+        if disk.uncertain and disk.acknowledged:
+            *_, image = disk.images(luck, 2)
+            worst.append((image, disk.acknowledged))
+    for image, acknowledged in luck.sample(worst, SECOND_CUTS):
+        path = laid(image, folder)
+        there = len(await opened(laid(image, folder)))
+        path = laid(image, folder)
+        files = {n: bytearray(image[name]) for n, name in enumerate(sorted(image), start=1)}
+        names = {name: n for n, name in enumerate(sorted(image), start=1)}
+        again = Disk(files=files, names=names, acknowledged=done_of(there))
+        assert again.acknowledged in {acknowledged, acknowledged + 1}
+        calls = record(path.parent, [("tests.crash.writer", str(path), "product", "2", "1000", "dies")])
+        shutil.rmtree(path.parent)
+        found += await verdicts(calls, folder, 8, again, seed=acknowledged)
+    assert ["whole"] == list(found)
+    assert found["whole"] > 50 * SECOND_CUTS
+
+
+def done_of(records: int) -> int:
+    """The transactions that so many records are."""
+    return next(done for done in range(MOST + 1) if len(prefix(done)) == records)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("settings", ["product", "unhealed"])
+async def test_what_is_acknowledged_after_a_failed_sync_and_a_restart_outlives_a_cut(
+    folder: Path, settings: str
+) -> None:
+    """The kernel calls clean what never reached the disk: a hole before which the log is built on, or not."""
+    found = Counter[str]()
+    for failing in FAILING_SYNCS:
+        written = folder / f"written-{failing}"
+        written.mkdir()
+        path = str(written / "journal.db")
+        lives = [("tests.crash.writer", path, settings, *life) for life in AFTER_EIO]
+        calls = record(written, lives, failing_sync=failing)
+        shutil.rmtree(written)
+        found += await verdicts(calls, folder, 2, ahead=2)
+    if settings == "product":
+        assert ["whole"] == list(found)
+    else:
+        assert found["lost"] > 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from firmware.core import records as r
 from firmware.core.states import EndReason, PayoutPurpose
 from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId
+from firmware.errors import JournalError
 from firmware.shell import journal as product
 from firmware.shell.journal import Journal
 
@@ -23,6 +24,7 @@ SETTINGS = {
     "product": {},
     "normal": {"PRAGMA synchronous=FULL": "PRAGMA synchronous=NORMAL"},
     "delete": {"PRAGMA journal_mode=WAL": "PRAGMA journal_mode=DELETE"},
+    "unhealed": {"PRAGMA wal_checkpoint(TRUNCATE)": "PRAGMA user_version"},
 }
 """What is asked of SQLite instead of what the product asks."""
 
@@ -112,7 +114,10 @@ async def live(path: Path, *, most: int, checkpoint_pages: int, dies: bool) -> N
         journal._thread, connection.execute, f"PRAGMA wal_autocheckpoint={checkpoint_pages}"
     )
     for number, records in enumerate(steps[done : done + most], start=done + 1):
-        await journal.append(records)
+        try:
+            await journal.append(records)
+        except JournalError:
+            os._exit(0)
         os.write(1, b"%d\n" % number)
     if dies:
         os._exit(0)

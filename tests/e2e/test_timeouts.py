@@ -30,10 +30,19 @@ async def shared_kiosk() -> AsyncIterator[Visitor]:
         yield visitor
 
 
-@pytest.mark.parametrize("screen", [screen for screen in SCREENS if screen != "pin_wrong"])
+@pytest.mark.parametrize("screen", sorted(set(SCREENS) - {"pin_wrong", "present_card"}))
 async def test_a_screen_left_alone_ends_the_visit(visitor: Visitor, screen: str) -> None:
     await visitor.walk_to(screen)
     await visitor.ends_with("timed_out", seconds=SHORT_SECONDS + 3.0)
+
+
+async def test_a_paper_notification_card_is_not_seen_and_the_screen_says_that_it_cannot_be_used(
+    visitor: Visitor,
+) -> None:
+    """通知カード has nothing to read: nobody can tell it from no card at all."""
+    await visitor.walk_to("present_card")
+    picture = await visitor.ends_with("no_card", seconds=SHORT_SECONDS + 3.0)
+    assert any("通知カード" in line for line in picture["lines"])
 
 
 async def test_a_wrong_pin_left_alone_ends_the_visit(visitor: Visitor) -> None:

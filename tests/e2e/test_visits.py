@@ -44,9 +44,14 @@ async def test_a_certificate_is_paid_printed_and_taken(
         )
 
 
-async def test_three_visits_after_one_another_mix_nothing_up() -> None:
+async def test_visits_after_one_another_mix_nothing_up_and_the_next_card_is_served_too() -> None:
     async with kiosk() as visitor:
-        for card, kind in (("mihon_hitori", "2"), ("sample_maria", "3"), ("shiken_taro", "1")):
+        for card, kind in (
+            ("mihon_hitori", "2"),
+            ("sample_maria", "3"),
+            ("jisedai_ichiro", "2"),
+            ("shiken_taro", "1"),
+        ):
             visitor.card = card
             await visitor.walk_to("coins", kind=kind)
             await visitor.pays(500)
@@ -55,4 +60,4 @@ async def test_three_visits_after_one_another_mix_nothing_up() -> None:
             await visitor.sees("thanks", "idle")
             await visitor.leave()
         await visitor.rests()
-        assert 3 == len({order.number for order in await visitor.world.municipality.orders()})
+        assert 4 == len({order.number for order in await visitor.world.municipality.orders()})

@@ -11,12 +11,20 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("card", "reason"),
     [
-        ("felica", "not_a_my_number_card"),
-        ("licence", "not_a_my_number_card"),
+        ("felica", "felica"),
+        ("licence", "driving_licence"),
+        ("residence", "residence_card"),
+        ("bank", "bank_card"),
         ("juki", "juki_card"),
         ("other", "not_a_my_number_card"),
         ("mute", "unreadable"),
+        ("two_cards", "unreadable"),
+        ("shiken_taro~phone", "smartphone"),
+        ("shiken_taro~no_certificate", "no_certificate"),
+        ("shiken_taro~garbled", "unreadable"),
+        ("shiken_taro~dies_reading", "moved"),
         ("kigen_gire", "certificate_expired"),
+        ("mada_hayai", "certificate_not_yet_valid"),
     ],
 )
 async def test_a_wrong_card_gets_its_sentence_and_no_pin_is_asked(

@@ -10,6 +10,7 @@ from tests.e2e.books import Books, agreed_books
 from tests.e2e.clean_log import assert_log_is_clean
 from tests.simulators.bench.world_api import Key
 from tests.simulators.eyes import Picture
+from tests.simulators.nursery import Nursery
 from tests.simulators.resident import Resident
 from tests.simulators.world import World
 
@@ -18,6 +19,7 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     "document_printer": {"poll_seconds": 0.2},
     "receipt_printer": {"poll_seconds": 0.2},
     "municipality": {"heartbeat_seconds": 0.5},
+    "lockout": {"steps": []},  # its hazards have a module of their own
 }
 
 
@@ -125,6 +127,9 @@ async def kiosk(
     hours: tuple[str, str] = ("00:00", "24:00"),
     hopper_coins: int = 50,
     page_ms: int = 10,
+    pulse_acceptor: bool = False,
+    nursery: Nursery | None = None,
+    module: str = "firmware.__main__",
 ) -> AsyncIterator[Visitor]:
     """A kiosk in its world and a visitor before it; at the end everything is held against everything.
 
@@ -133,7 +138,16 @@ async def kiosk(
     changes = {section: dict(keys) for section, keys in QUICK.items()}
     for section, keys in {"timeouts": timeouts or {}, **(overrides or {})}.items():
         changes.setdefault(section, {}).update(keys)
-    async with World(overrides=changes, hours=hours, hopper_coins=hopper_coins, page_ms=page_ms) as world:
+    world = World(
+        overrides=changes,
+        hours=hours,
+        hopper_coins=hopper_coins,
+        page_ms=page_ms,
+        pulse_acceptor=pulse_acceptor,
+        nursery=nursery,
+        module=module,
+    )
+    async with world:
         visitor = Visitor(world)
         try:
             yield visitor

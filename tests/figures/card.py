@@ -3,24 +3,26 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-from smartcard import scard as untyped_scard
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from firmware.core.facts import Level, ReaderLevel
 from firmware.logbook import EventId, FieldValue
-from hw.card.reader import PcscCardReader
+from hw.card import Acceptance, PcscCardReader
 from tests.figures.rows import Effort, MeasureError, Row, median
+from tests.figures.timed_eyes import TimedEyes
 from tests.simulators.card.stand import CardStand
-
-scard: Any = untyped_scard
+from tests.simulators.card.watch import wait_for_card
+from tests.simulators.eyes import Picture
+from tests.simulators.world import World
 
 READ_BYTES = 256
 SIGNATURE_BYTES = 256
 SEEN_SECONDS = 10.0
+FRAME_MS = 1000 / 60
 PCSCD_POLL_MS = 400.0
 """PCSCLITE_STATUS_POLL_RATE: how often pcscd looks at a reader that tells nothing by itself."""
 
@@ -36,8 +38,10 @@ class Exchange:
 def least_exchange(certificate_bytes: int) -> Exchange:
     """The fewest commands of the JPKI application that read and use a certificate of this length.
 
-    Each file is selected once and read in the largest short reads; a certificate's first read tells its
-    length. VERIFY follows the question for the tries in the same file. Every answer has two bytes more.
+    By SELECT and short APDUs, which every such card and reader knows. The label tells the card, the tries are
+    known before the PIN is asked for; each file is selected once and read in the largest short reads; a
+    certificate's first read tells its length. VERIFY follows the question for the tries in the same file.
+    Every answer has two bytes more.
     """
     select_application, select_file, read, ask_tries, verify = 5 + 10, 5 + 2, 5, 4, 5 + 4
     sign = 5 + 51 + 1  # DigestInfo of SHA-256
@@ -46,8 +50,6 @@ def least_exchange(certificate_bytes: int) -> Exchange:
         (select_application, 0),
         (select_file, 0),  # 0006 token
         (read, 32),
-        (select_file, 0),  # 0008 which certificates there are
-        (read, 3),
         (select_file, 0),  # 000A certificate
         *((read, min(READ_BYTES, certificate_bytes - at * READ_BYTES)) for at in range(reads)),
         (select_file, 0),  # 0018 PIN
@@ -59,7 +61,7 @@ def least_exchange(certificate_bytes: int) -> Exchange:
     return Exchange(len(commands), sum(sent + 2 + answered for sent, answered in commands))
 
 
-def rows(visit_apdus: int, session: Exchange, certificate_bytes: int) -> Iterator[Row]:
+def rows(visit_apdus: int, session: Exchange, certificate_bytes: int, opensc: Exchange) -> Iterator[Row]:
     """visit_apdus: by the card's own count in a whole visit; session: by the reader's, in a session alone.
 
     Raises MeasureError if the two counted different conversations.
@@ -72,6 +74,97 @@ def rows(visit_apdus: int, session: Exchange, certificate_bytes: int) -> Iterato
     peer = f"least for a certificate of {certificate_bytes} bytes"
     yield Row.beside("card.apdus-of-a-visit", visit_apdus, "APDUs", peer, least.apdus)
     yield Row.beside("card.bytes-of-a-visit", session.bytes_both_ways, "bytes", peer, least.bytes_both_ways)
+    yield Row("card.apdus-beyond-the-least", visit_apdus - least.apdus, "APDUs", "goal: at most 1 APDUs")
+    mine = "card.apdus-of-a-visit"
+    yield Row.beside("opensc.apdus-for-the-same", opensc.apdus, "APDUs", mine, visit_apdus)
+    mine = "card.bytes-of-a-visit"
+    yield Row.beside(
+        "opensc.bytes-for-the-same", opensc.bytes_both_ways, "bytes", mine, session.bytes_both_ways
+    )
+
+
+async def opensc_alone(stand: CardStand, name: str, pin: str) -> Exchange:
+    """What OpenSC's tools, told which card it is, need to read the certificate and to sign once.
+
+    Counted by the card. The card lies down anew for each tool: the first leaves its PIN verified.
+    """
+    before = await stand.state(name)
+    with TemporaryDirectory() as directory:
+        to_sign, signature = Path(directory) / "to-sign", Path(directory) / "signature"
+        configuration = Path(directory) / "opensc.conf"
+        configuration.write_text("app default { card_drivers = jpki; }\n")
+        to_sign.write_bytes(b"what the card signs")
+        sign = (
+            *("pkcs11-tool", "--login", "--pin", pin, "--sign", "--mechanism", "SHA256-RSA-PKCS"),
+            *("--id", "01", "--input-file", str(to_sign), "--output-file", str(signature)),
+        )
+        environment = {**os.environ, **stand.environment, "OPENSC_CONF": str(configuration)}
+        for command in (("pkcs15-tool", "--read-certificate", "1"), sign):
+            await _lies(present=False)
+            await stand.insert(name)
+            await _lies(present=True)
+            await _run(command, environment)
+            await stand.remove()
+    after = await stand.state(name)
+    both_ways = ("bytes_to_card", "bytes_from_card")
+    return Exchange(after["apdus"] - before["apdus"], sum(after[way] - before[way] for way in both_ways))
+
+
+async def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    tool = await asyncio.create_subprocess_exec(
+        *command,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, complaints = await tool.communicate()
+    if tool.returncode:
+        raise MeasureError(f"{command[0]}: {complaints.decode(errors='replace').strip()}")
+
+
+async def screen_rows(world: World, name: str, effort: Effort) -> tuple[Row, ...]:
+    """From pcscd telling of a card laid down or taken away to the picture that follows from it.
+
+    Another program, told by pcscd in the same instant as the kiosk, is the clock.
+    """
+    os.environ.update(world.cards_stand.environment)
+    down, gone = [], []
+    eyes = await TimedEyes(world.screen_url).open()
+    try:
+        for _ in range(effort.repetitions):
+            await eyes.until_screen("idle")
+            down.append(await _told_to_picture(eyes, world, name, present=True))
+            await eyes.touch("cancel")
+            await eyes.until_screen("ended")
+            gone.append(await _told_to_picture(eyes, world, name, present=False))
+            await eyes.touch("confirm")
+    except TimeoutError as error:
+        raise MeasureError(f"card.told-to-picture: {error}") from error
+    finally:
+        await eyes.close()
+    frame = "one frame of a screen of 60 Hz"
+    return (
+        Row.beside("card.laid-down-to-picture", median("card", down), "ms", frame, FRAME_MS),
+        Row.beside("card.taken-away-to-picture", median("card", gone), "ms", frame, FRAME_MS),
+    )
+
+
+async def _told_to_picture(eyes: TimedEyes, world: World, name: str, *, present: bool) -> float:
+    watching = asyncio.create_task(asyncio.to_thread(wait_for_card, present=present, seconds=SEEN_SECONDS))
+    before = len(eyes.seen)
+    await (world.insert_card(name) if present else world.remove_card())
+
+    def follows(picture: Picture) -> bool:
+        return picture["screen"] == "notice" if present else picture["place"] is None
+
+    await eyes.until(lambda _: any(follows(picture) for _, picture in eyes.seen[before:]), SEEN_SECONDS)
+    came = next(moment for moment, picture in eyes.seen[before:] if follows(picture))
+    return (came - await watching) * 1000
+
+
+async def _lies(*, present: bool) -> None:
+    await asyncio.to_thread(wait_for_card, present=present, seconds=SEEN_SECONDS)
 
 
 async def session_alone(stand: CardStand, name: str) -> tuple[Exchange, int]:
@@ -92,6 +185,8 @@ async def session_alone(stand: CardStand, name: str) -> tuple[Exchange, int]:
         apdu_timeout_seconds=5.0,
         reconnect_seconds=0.5,
         now=lambda: datetime.now(UTC),
+        acceptance=Acceptance(),
+        domain=b"what the card signs",
     )
     reader.start(report)
     try:
@@ -128,27 +223,10 @@ async def detection_rows(stand: CardStand, name: str, effort: Effort) -> tuple[R
 
 
 async def _detected(act: Callable[[], Awaitable[None]], *, present: bool) -> float:
-    watching = asyncio.create_task(asyncio.to_thread(_wait_for_card, present=present))
+    watching = asyncio.create_task(asyncio.to_thread(wait_for_card, present=present, seconds=SEEN_SECONDS))
     began = time.perf_counter()
     await act()
     return (await watching - began) * 1000
-
-
-def _wait_for_card(*, present: bool) -> float:
-    """When the only reader told of a card, or of none. Raises MeasureError."""
-    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
-    try:
-        _, names = scard.SCardListReaders(context, [])
-        known = scard.SCARD_STATE_UNAWARE
-        deadline = time.perf_counter() + SEEN_SECONDS
-        while time.perf_counter() < deadline:
-            _, states = scard.SCardGetStatusChange(context, 1000, [(names[0], known)])
-            _, known, _ = states[0]
-            if bool(known & scard.SCARD_STATE_PRESENT) == present:
-                return time.perf_counter()
-    finally:
-        scard.SCardReleaseContext(context)
-    raise MeasureError("pcscd: it does not tell of the card")
 
 
 def _no_log(_event: EventId, /, **_fields: FieldValue) -> None:

@@ -36,7 +36,7 @@ from tests.figures.timed_eyes import TimedEyes
 from tests.figures.visit import APART, TimedVisit, software_ms
 from tests.simulators.world import CONFIG, PKI, World
 
-CARD = "shiken_taro"
+CARD, CARD_PIN = "shiken_taro", "1234"
 READY_SECONDS = 30.0
 REQUESTS_OF_A_VISIT = ("open session", "authenticate", "reserve", "release", "report result", "end session")
 KEYS = ("1", "correct")
@@ -70,10 +70,13 @@ async def rows(effort: Effort) -> list[Row]:
     async with World(overrides=_as_shipped(shipped), page_ms=0) as world, _last_words(world):
         found = [*await _start(world, effort, bare), *await _rest(world, effort)]
         found += await _keys(world, effort, shipped["keypad"])
+        found += await card.screen_rows(world, CARD, effort)
         made = await _visits(world, effort)
         found += _visit_rows(made)
         await world.stop_kiosk()
-        found += card.rows(made.apdus[0], *await card.session_alone(world.cards_stand, CARD))
+        session = await card.session_alone(world.cards_stand, CARD)
+        opensc = await card.opensc_alone(world.cards_stand, CARD, CARD_PIN)
+        found += card.rows(made.apdus[0], *session, opensc)
         found += await card.detection_rows(world.cards_stand, CARD, effort)
         found += await worker.rows(
             worker.command(sys.executable, world.config), effort, bare, shipped["documents"]

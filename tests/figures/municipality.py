@@ -17,7 +17,7 @@ from firmware.core.terms import Certainty, CertificateKind, Language, OrderId, S
 from firmware.logbook import EventId, FieldValue
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.tls import load_credentials
-from firmware.ports import CardSignature, OrderRequest
+from firmware.ports import CardSignature, JournalHead, OrderRequest
 from tests.figures.rows import Effort, MeasureError, Row, median
 from tests.municipality.pki import KIOSK
 from tests.municipality.server import MunicipalityServer
@@ -113,7 +113,17 @@ def _client(server: MunicipalityServer, pki: Path) -> HttpsMunicipality:
         log=_no_log,
         server_time=lambda _: None,
         server_hours=lambda _: None,
+        journal=_NoJournal(),
     )
+
+
+class _NoJournal:
+    """These kiosks keep none."""
+
+    head = JournalHead(0, bytes(32))
+
+    async def chain_at(self, _seq: int) -> bytes:
+        return b""
 
 
 def _no_log(_event: EventId, /, **_fields: FieldValue) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from tests.municipality import orders, sessions
+from tests.municipality import claims, heartbeats, orders, sessions, settlement
 from tests.municipality.desk import JST, Desk, Kiosk, utc
 from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
 from tests.municipality.jpki import CardRefused, CardVerifier
@@ -19,6 +19,8 @@ from tests.municipality.store import Store
 from tests.municipality.wire import (
     PROTOCOL,
     AuthenticateRequest,
+    ClaimRequest,
+    DayRequest,
     HeartbeatRequest,
     OpenSessionRequest,
     Problem,
@@ -27,6 +29,7 @@ from tests.municipality.wire import (
     ReleaseRequest,
     ReserveRequest,
     ResultRequest,
+    SettleClaimRequest,
     b64u,
     decode,
     encode,
@@ -65,7 +68,7 @@ def application(service: Service) -> web.Application:
     """The protocol over this service."""
     window = _Window(service)
     app = web.Application(
-        middlewares=[_with_protocol, window.with_faults, window.with_kiosk], client_max_size=65536
+        middlewares=[_with_protocol, window.with_faults, window.with_kiosk], client_max_size=262144
     )
     app.add_routes(
         [
@@ -78,6 +81,10 @@ def application(service: Service) -> web.Application:
             web.post("/v1/orders/{order_id}/release", window.release),
             web.post("/v1/orders/{order_id}/result", window.result),
             web.post("/v1/orders/{order_id}/refund", window.refund),
+            web.post("/v1/claims", window.open_claim),
+            web.get("/v1/claims/{claim_no}", window.view_claim),
+            web.post("/v1/claims/{claim_no}/settle", window.settle_claim),
+            web.post("/v1/settlements/{business_date}", window.settle_day),
         ]
     )
     return app
@@ -144,15 +151,16 @@ class _Window:
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         beat = await _body(request, HeartbeatRequest)
-        await self._at_desk(
-            request,
-            lambda desk: desk.connection.execute(
-                "UPDATE kiosk SET seq = ?, firmware = ?, seen_at = ? WHERE urn = ?",
-                (beat.seq, beat.firmware, desk.moment, desk.kiosk.urn),
-            ),
-        )
+        journal_seq = await self._at_desk(request, lambda desk: heartbeats.beat(desk, beat))
         reason = self._service.closed_because()
-        return _ok({"server_time": utc(self._service.now()), "open": reason is None, "reason": reason})
+        return _ok(
+            {
+                "server_time": utc(self._service.now()),
+                "open": reason is None,
+                "reason": reason,
+                "journal_seq": journal_seq,
+            }
+        )
 
     async def open_session(self, request: web.Request) -> web.Response:
         message = await _body(request, OpenSessionRequest)
@@ -164,12 +172,12 @@ class _Window:
 
     async def authenticate(self, request: web.Request) -> web.Response:
         message = await _body(request, AuthenticateRequest)
-        certificate, signature = unb64u(message.cert), unb64u(message.signature)
+        card = (unb64u(message.cert), message.alg, unb64u(message.signature))
         session_id = request.match_info["session_id"]
         consumed = await self._at_desk(request, lambda desk: sessions.consume(desk, session_id, message))
         if isinstance(consumed, Answer):
             return _given(consumed)
-        return _given(await self._judge(request, consumed, certificate, signature))
+        return _given(await self._judge(request, consumed, *card))
 
     async def end_session(self, request: web.Request) -> web.Response:
         session_id = request.match_info["session_id"]
@@ -201,12 +209,30 @@ class _Window:
         order_id = request.match_info["order_id"]
         return _ok(await self._at_desk(request, lambda desk: orders.refund(desk, order_id, message)))
 
+    async def open_claim(self, request: web.Request) -> web.Response:
+        message = await _body(request, ClaimRequest)
+        return _ok(await self._at_desk(request, lambda desk: claims.open_claim(desk, message)))
+
+    async def view_claim(self, request: web.Request) -> web.Response:
+        claim_no = request.match_info["claim_no"]
+        return _ok(await self._at_desk(request, lambda desk: claims.view(desk, claim_no)))
+
+    async def settle_claim(self, request: web.Request) -> web.Response:
+        message = await _body(request, SettleClaimRequest)
+        claim_no = request.match_info["claim_no"]
+        return _ok(await self._at_desk(request, lambda desk: claims.settle(desk, claim_no, message)))
+
+    async def settle_day(self, request: web.Request) -> web.Response:
+        message = await _body(request, DayRequest)
+        business_date = request.match_info["business_date"]
+        return _ok(await self._at_desk(request, lambda desk: settlement.settle(desk, business_date, message)))
+
     async def _judge(
-        self, request: web.Request, challenge: Challenge, certificate: bytes, signature: bytes
+        self, request: web.Request, challenge: Challenge, certificate: bytes, alg: str, signature: bytes
     ) -> Answer:
         """Verify the card, then admit or refuse; a refusal is kept too, so that a repeat gets it again."""
         try:
-            card = self._service.cards.verify(certificate, signature, challenge.tbs, self._service.now())
+            card = self._service.cards.verify(certificate, signature, challenge.tbs, self._service.now(), alg)
             return await self._at_desk(request, lambda desk: sessions.admit(desk, challenge, card))
         except (CardRefused, Problem) as refusal:
             refused = Answer(403, _problem_body(403, refusal.code))

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.verification import (
     ClientVerifier,
     Criticality,
@@ -66,13 +67,17 @@ class CardVerifier:
         self._revocation = {root: _list_of(root, crls_der) for root in self._roots}
         self._policies = frozenset(x509.ObjectIdentifier(policy) for policy in policies)
 
-    def verify(self, certificate_der: bytes, signature: bytes, tbs: bytes, now: datetime) -> CardIdentity:
-        """Path, signature over PREFIX and tbs (RS256), dates, revocation, in this order.
+    def verify(
+        self, certificate_der: bytes, signature: bytes, tbs: bytes, now: datetime, alg: str = "RS256"
+    ) -> CardIdentity:
+        """Path, signature over PREFIX and tbs, dates, revocation, in this order.
+
+        alg: RS256, or ES384 with r and s of 48 bytes each (RFC 7518 section 3.4); it must be the key's.
 
         Who cannot sign learns nothing about dates or revocation. Raises CardRefused.
         """
         certificate, root = self._path(certificate_der)
-        _check_signature(certificate, signature, PREFIX + tbs)
+        _check_signature(certificate, alg, signature, PREFIX + tbs)
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             raise CardRefused("cert_expired")
         revocation = self._revocation[root]
@@ -128,14 +133,26 @@ def _list_of(root: x509.Certificate, crls_der: tuple[bytes, ...]) -> RevocationL
     return next((RevocationList(crl) for crl in lists if crl.is_signature_valid(key)), None)
 
 
-def _check_signature(certificate: x509.Certificate, signature: bytes, message: bytes) -> None:
-    key = certificate.public_key()
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise CardRefused("cert_not_trusted")
+def _check_signature(certificate: x509.Certificate, alg: str, signature: bytes, message: bytes) -> None:
     try:
-        key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+        match certificate.public_key(), alg:
+            case rsa.RSAPublicKey() as key, "RS256":
+                key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+            case ec.EllipticCurvePublicKey(curve=ec.SECP384R1()) as key, "ES384":
+                key.verify(_der_of(signature), message, ec.ECDSA(hashes.SHA384()))
+            case (rsa.RSAPublicKey(), _) | (ec.EllipticCurvePublicKey(curve=ec.SECP384R1()), _):
+                raise CardRefused("signature_invalid")
+            case _:
+                raise CardRefused("cert_not_trusted")
     except InvalidSignature as cause:
         raise CardRefused("signature_invalid") from cause
+
+
+def _der_of(signature: bytes) -> bytes:
+    if len(signature) != 96:
+        raise CardRefused("signature_invalid")
+    r, s = int.from_bytes(signature[:48], "big"), int.from_bytes(signature[48:], "big")
+    return encode_dss_signature(r, s)
 
 
 def _signs_only(_policy: Policy, _certificate: x509.Certificate, usage: x509.KeyUsage) -> None:

@@ -101,7 +101,12 @@ def release(desk: Desk, order_id: str, request: ReleaseRequest, city_seal_png: b
         desk,
         order,
         State.RELEASED,
-        {"paid_yen": request.paid_yen, "receipt_no": receipt_no, "authority": authority},
+        {
+            "paid_yen": request.paid_yen,
+            "receipt_no": receipt_no,
+            "authority": authority,
+            "released_at": desk.moment,
+        },
     )
     return _released(order_id, receipt_no, authority)
 
@@ -237,7 +242,7 @@ def _insert(
     return _reserved(request.order_id, total_yen, sealed)
 
 
-def _change(desk: Desk, order: sqlite3.Row, state: State, values: dict[str, int | str]) -> None:
+def _change(desk: Desk, order: sqlite3.Row, state: State, values: dict[str, int | float | str]) -> None:
     """From the state that was read to the next one, or not at all; what ended keeps nothing sealed."""
     settings = "".join(f", {name} = ?" for name in values)
     erased = ", sealed = NULL, authority = NULL" if state in TERMINAL else ""

@@ -39,6 +39,7 @@ _EPOCH = datetime(2024, 4, 1, tzinfo=UTC)
 _SPARE = timedelta(days=30)
 _DEVICE_LIFE = timedelta(days=800)
 _CARD_LIFE = timedelta(days=5 * 365)
+_UNTIL_VALID = timedelta(days=100)
 _CA_LIFE = timedelta(days=10 * 365)
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -158,8 +159,8 @@ def _jpki_name() -> x509.Name:
 
 def _make_card(folder: Path, root: Authority, name: str, card: Card, now: datetime) -> None:
     certificate = folder / "certificate.der"
-    if not certificate.exists() or (card.certificate != "expired" and not _good(certificate, now)):
-        key = _rsa_key()
+    if not _still_so(certificate, card, now):
+        key = _rsa_key() if card.key == "RSA-2048" else ec.generate_private_key(ec.SECP384R1())
         _write(folder / "key.pem", _pkcs8(key))
         _write(certificate, _der(_card_certificate(root, key, name, card, now)))
     _write(folder / "ca.der", _der(root.certificate))
@@ -167,9 +168,7 @@ def _make_card(folder: Path, root: Authority, name: str, card: Card, now: dateti
     _write(folder / "card.json", (json.dumps(simulated) + "\n").encode())
 
 
-def _card_certificate(
-    root: Authority, key: rsa.RSAPrivateKey, name: str, card: Card, now: datetime
-) -> x509.Certificate:
+def _card_certificate(root: Authority, key: Key, name: str, card: Card, now: datetime) -> x509.Certificate:
     """A leaf with the profile of a user-authentication certificate; the subject names nobody."""
     serial = _serial(name)
     issue_number = f"DEVSIM{serial % 10**8:08d}10208003A"
@@ -182,6 +181,8 @@ def _card_certificate(
     begins, ends = _EPOCH, now + _CARD_LIFE
     if card.certificate == "expired":
         begins, ends = datetime(2016, 4, 1, tzinfo=UTC), datetime(2021, 3, 31, tzinfo=UTC)
+    if card.certificate == "not_yet":
+        begins = now + _UNTIL_VALID
     return (
         _builder(subject, key, root)
         .serial_number(serial)
@@ -195,6 +196,17 @@ def _card_certificate(
         .add_extension(x509.IssuerAlternativeName([x509.DirectoryName(_japanese_name())]), critical=False)
         .sign(root.key, hashes.SHA256())
     )
+
+
+def _still_so(path: Path, card: Card, now: datetime) -> bool:
+    """The certificate is there and still what it is to show."""
+    match card.certificate:
+        case "expired":
+            return path.exists()
+        case "not_yet":
+            return path.exists() and now < _loaded(path).not_valid_before_utc
+        case _:
+            return _good(path, now)
 
 
 def _japanese_name() -> x509.Name:
@@ -302,8 +314,12 @@ def _good(path: Path, now: datetime) -> bool:
     """True if the certificate is there and has a month left."""
     if not path.exists():
         return False
+    return _loaded(path).not_valid_after_utc > now + _SPARE
+
+
+def _loaded(path: Path) -> x509.Certificate:
     load = x509.load_der_x509_certificate if path.suffix == ".der" else x509.load_pem_x509_certificate
-    return load(path.read_bytes()).not_valid_after_utc > now + _SPARE
+    return load(path.read_bytes())
 
 
 def _load_authority(certificate: Path, key: Path) -> Authority:

@@ -23,11 +23,12 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Card(_File, frozen=True):
-    """What lies in OUT/cards/<id>/; tries_left 0 is a card locked before the visit."""
+    """What lies in OUT/cards/<id>/; tries_left 0 is a card locked before the visit, P-384 the next card."""
 
     pin: str = "1234"
     tries_left: int = 3
-    certificate: Literal["valid", "expired", "revoked"] = "valid"
+    certificate: Literal["valid", "expired", "revoked", "not_yet"] = "valid"
+    key: Literal["RSA-2048", "P-384"] = "RSA-2048"
 
 
 class Tax(_File, frozen=True):

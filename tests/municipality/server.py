@@ -5,13 +5,13 @@ import sqlite3
 import ssl
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
 from cryptography import x509
 
-from tests.municipality import orders, records
+from tests.municipality import claims, clerk, heartbeats, orders, records
 from tests.municipality.application import Clock, Service, application, thumbprint
 from tests.municipality.desk import JST
 from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
@@ -104,6 +104,23 @@ class MunicipalityServer:
     async def orders(self) -> list[Order]:
         """All orders so far, for checks: id, state, yen, number."""
         return await self._service.store.transact(orders.snapshot)
+
+    async def claims(self) -> list[dict[str, Any]]:
+        """All claims so far, oldest first, as the clerk sees them."""
+        return await self._service.store.transact(clerk.claims)
+
+    async def settlements(self) -> list[dict[str, Any]]:
+        """All business days so far, oldest first, with what differs."""
+        return await self._service.store.transact(clerk.days)
+
+    async def pay_claim(self, claim_no: str) -> bool:
+        """The counter pays a claim; False if it is not open."""
+        moment = self._service.now().timestamp()
+        return await self._service.store.transact(lambda c: claims.pay(c, claim_no, claims.COUNTER, moment))
+
+    async def forget_journal(self, urn: str) -> bool:
+        """The clerk lets this kiosk's journal begin anew; False for an unknown kiosk."""
+        return await self._service.store.transact(lambda c: heartbeats.forget_journal(c, urn))
 
     async def admit_kiosk(self, certificate: Path) -> None:
         """Let the kiosk with this certificate in."""

@@ -12,7 +12,8 @@ T = TypeVar("T")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS kiosk (
     urn TEXT PRIMARY KEY, thumbprint TEXT NOT NULL UNIQUE, active INTEGER NOT NULL,
-    seq INTEGER, firmware TEXT, seen_at REAL) STRICT;
+    seq INTEGER, firmware TEXT, seen_at REAL,
+    journal_seq INTEGER NOT NULL DEFAULT 0, journal_head TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, kiosk TEXT NOT NULL, thumbprint TEXT NOT NULL, kem BLOB NOT NULL, tbs BLOB NOT NULL,
@@ -27,7 +28,15 @@ CREATE TABLE IF NOT EXISTS orders (
     state TEXT NOT NULL CHECK (state IN ('RESERVED', 'RELEASED', 'ISSUED', 'PRINT_FAILED', 'UNCERTAIN',
         'REFUNDED', 'CANCELLED', 'EXPIRED')),
     expires_at REAL NOT NULL, sealed TEXT, authority TEXT, paid_yen INTEGER, receipt_no TEXT UNIQUE,
-    pages_out INTEGER, refunded_yen INTEGER, owed_yen INTEGER) STRICT;
+    pages_out INTEGER, refunded_yen INTEGER, owed_yen INTEGER, released_at REAL, settled_on TEXT) STRICT;
+
+CREATE TABLE IF NOT EXISTS claim (
+    claim_no TEXT PRIMARY KEY, kiosk TEXT NOT NULL,
+    order_id TEXT NOT NULL UNIQUE REFERENCES orders (order_id),
+    yen INTEGER NOT NULL CHECK (yen > 0), settled_by TEXT, settled_at REAL) STRICT;
+CREATE TABLE IF NOT EXISTS settlement (
+    kiosk TEXT NOT NULL, business_date TEXT NOT NULL, asked BLOB NOT NULL, totals TEXT NOT NULL,
+    cash_yen INTEGER NOT NULL, differences TEXT NOT NULL, PRIMARY KEY (kiosk, business_date)) STRICT;
 
 CREATE TABLE IF NOT EXISTS event (
     seq INTEGER PRIMARY KEY, order_id TEXT NOT NULL, state TEXT NOT NULL,
@@ -62,6 +71,12 @@ WHEN OLD.state IN ('ISSUED', 'REFUNDED', 'CANCELLED', 'EXPIRED') AND NEW.state <
 BEGIN SELECT RAISE (ABORT, 'a terminal state never changes'); END;
 CREATE TRIGGER IF NOT EXISTS orders_stay BEFORE DELETE ON orders
 BEGIN SELECT RAISE (ABORT, 'an order is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS claim_is_settled_once BEFORE UPDATE ON claim WHEN OLD.settled_by IS NOT NULL
+BEGIN SELECT RAISE (ABORT, 'a claim is settled once'); END;
+CREATE TRIGGER IF NOT EXISTS settlements_stay BEFORE UPDATE ON settlement
+BEGIN SELECT RAISE (ABORT, 'a settlement never changes'); END;
+CREATE TRIGGER IF NOT EXISTS settlements_never_go BEFORE DELETE ON settlement
+BEGIN SELECT RAISE (ABORT, 'a settlement is never deleted'); END;
 CREATE TRIGGER IF NOT EXISTS reservation_is_told AFTER INSERT ON orders
 BEGIN INSERT INTO event (order_id, state) VALUES (NEW.order_id, NEW.state); END;
 CREATE TRIGGER IF NOT EXISTS state_is_told AFTER UPDATE OF state ON orders WHEN NEW.state <> OLD.state

@@ -27,6 +27,11 @@ from tests.municipality.pki import KIOSK, make_test_pki
 
 NOON = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parent.parent.parent
+BEAT = {
+    "seq": 1,
+    "firmware": "0.1.0",
+    "journal": {"seq": 7, "head": "A" * 43, "since_seq": 0, "since_head": ""},
+}
 ORDER = "0123456789abcdef0123456789abcdef-1"
 
 
@@ -123,7 +128,7 @@ async def wire(pki: Path, tmp_path: Path) -> AsyncIterator[Wire]:
 
 async def test_every_answer_names_the_protocol(wire: Wire) -> None:
     answers = [
-        await wire.send("POST", "/v1/heartbeat", {"seq": 1, "firmware": "0.1.0"}),
+        await wire.send("POST", "/v1/heartbeat", BEAT),
         await wire.send("POST", "/v1/heartbeat", {}),
         await wire.send("GET", "/v1/nowhere"),
         await wire.send("PATCH", "/v1/orders"),
@@ -134,16 +139,22 @@ async def test_every_answer_names_the_protocol(wire: Wire) -> None:
 
 
 async def test_the_heartbeat_tells_the_time_in_utc(wire: Wire) -> None:
-    answer = await wire.send("POST", "/v1/heartbeat", {"seq": 1, "firmware": "0.1.0"})
-    assert {"server_time": "2026-11-22T03:00:00.000Z", "open": True, "reason": None} == answer.message
+    answer = await wire.send("POST", "/v1/heartbeat", BEAT)
+    assert {
+        "server_time": "2026-11-22T03:00:00.000Z",
+        "open": True,
+        "reason": None,
+        "journal_seq": 7,
+    } == answer.message
 
 
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/v1/heartbeat", '{"seq":1,"firmware":"x","extra":1}'),
-        ("/v1/heartbeat", '{"seq":-1,"firmware":"x"}'),
-        ("/v1/heartbeat", '{"seq":"1","firmware":"x"}'),
+        ("/v1/heartbeat", json.dumps(BEAT | {"extra": 1})),
+        ("/v1/heartbeat", json.dumps(BEAT | {"seq": -1})),
+        ("/v1/heartbeat", json.dumps(BEAT | {"seq": "1"})),
+        ("/v1/heartbeat", json.dumps(BEAT | {"journal": {}})),
         ("/v1/heartbeat", "{"),
         ("/v1/heartbeat", ""),
         ("/v1/heartbeat", "[" * 20_000),
@@ -168,7 +179,7 @@ async def test_what_is_not_in_the_protocol_is_refused_as_a_problem(wire: Wire, p
 
 async def test_another_content_type_or_a_huge_body_is_refused(wire: Wire) -> None:
     form = await wire.send("POST", "/v1/heartbeat", {}, **{"Content-Type": "text/plain"})
-    huge = await wire.send_bytes("POST", "/v1/heartbeat", " " * 70_000)
+    huge = await wire.send_bytes("POST", "/v1/heartbeat", " " * 300_000)
     assert [415, 413] == [form.status, huge.status]
 
 

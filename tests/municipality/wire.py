@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -15,6 +16,9 @@ PROTOCOL = {"Madoguchi-Protocol": "1"}
 
 Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
 Binary = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]*\Z", max_length=16384)]
+ClaimNo = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-F]{4}-[0-9A-F]{4}\Z")]
+Whole = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)]
+Chain = Annotated[str, msgspec.Meta(pattern=r"\A([A-Za-z0-9_-]{43})?\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 
 
@@ -31,9 +35,19 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request body; unknown fields are refused."""
 
 
+class JournalMark(Request, frozen=True):
+    """How far a kiosk's journal goes, and what it says at the entry that was known here."""
+
+    seq: Count
+    head: Chain
+    since_seq: Count
+    since_head: Chain
+
+
 class HeartbeatRequest(Request, frozen=True):
     seq: Count
     firmware: Annotated[str, msgspec.Meta(max_length=64)]
+    journal: JournalMark
 
 
 class OpenSessionRequest(Request, frozen=True):
@@ -44,7 +58,7 @@ class OpenSessionRequest(Request, frozen=True):
 
 class AuthenticateRequest(Request, frozen=True):
     cert: Binary
-    alg: Literal["RS256"]
+    alg: Literal["RS256", "ES384"]
     signature: Binary
 
 
@@ -69,6 +83,55 @@ class ResultRequest(Request, frozen=True):
 class RefundRequest(Request, frozen=True):
     yen: Count
     owed_yen: Count
+
+
+class ClaimRequest(Request, frozen=True):
+    claim_no: ClaimNo
+    order_id: Id
+    yen: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+
+
+class SettleClaimRequest(Request, frozen=True):
+    yen: Count
+
+
+class SoldLine(Request, frozen=True):
+    kind: Kind
+    issues: Count
+    copies: Count
+    yen: Count
+
+
+class CashLine(Request, frozen=True):
+    """Coins of one value in one place; hopper: null for the cash box."""
+
+    hopper: Annotated[int, msgspec.Meta(ge=0, le=255)] | None
+    coin_yen: Count
+    coins: Whole
+    unsure: Count
+    refilled: Count
+    collected: Count
+    difference: Whole
+
+
+class DayRequest(Request, frozen=True):
+    """A kiosk's totals of one business day."""
+
+    closed_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    visits: Count
+    sold: tuple[SoldLine, ...]
+    taken_yen: Count
+    fees_yen: Count
+    paid_out_yen: Count
+    claims_yen: Count
+    unclaimed_yen: Count
+    claims_settled_yen: Count
+    suspects: Count
+    issued: tuple[Id, ...]
+    given_back: tuple[Id, ...]
+    uncertain: tuple[Id, ...]
+    claims: tuple[ClaimRequest, ...]
+    cash: tuple[CashLine, ...]
 
 
 R = TypeVar("R", bound=Request)

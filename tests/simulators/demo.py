@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--card", default="shiken_taro", metavar="NAME", help="whose card (an invented person)"
     )
+    parser.add_argument(
+        "--pulse", action="store_true", help="a kiosk whose coin acceptor speaks by pulses, not ccTalk"
+    )
     parser.add_argument("--json", action="store_true", help="print the timeline as JSON")
     parser.add_argument(
         "--city-hours",
@@ -98,6 +101,7 @@ async def _world_until(stop: asyncio.Event, wanted: argparse.Namespace) -> int:
         hours=_hours(wanted),
         screen_port=wanted.port,
         page_ms=1500,
+        pulse_acceptor=wanted.pulse,
         overrides={"screen": {"framed_by": frames}},
     ) as world:
         panel = BenchPanel(world, port=wanted.bench_port, kiosk_url=world.screen_url)
@@ -132,7 +136,7 @@ async def _issue(wanted: argparse.Namespace) -> int:
     timeline: list[Moment] = []
     log = work / "kiosk.log"
     try:
-        async with World(directory=work, hours=_hours(wanted)) as world:
+        async with World(directory=work, hours=_hours(wanted), pulse_acceptor=wanted.pulse) as world:
             resident = Resident(world, card=wanted.card, gives_up=True)
             timeline = resident.timeline
             try:

@@ -126,7 +126,7 @@ class Resident:
     async def _slot_opens(self) -> None:
         """The slot opens a moment after the screen asks for coins; a person tries again."""
         async with asyncio.timeout(20.0):
-            while not self.world.coins.slot_is_open:  # noqa: ASYNC110 - a slot tells nobody
+            while not await self.world.slot_is_open():  # noqa: ASYNC110 - a slot tells nobody
                 await asyncio.sleep(0.01)
 
     async def _type(self, keys: str) -> None:

@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import time
 from pathlib import Path
@@ -37,10 +37,12 @@ from tests.simulators.bench.world_api import (
 )
 from tests.simulators.card.stand import CardStand
 from tests.simulators.coin.machine import CoinMachine
+from tests.simulators.coin.pulse_on_pins import PulseOnPins
 from tests.simulators.eyes import Eyes
 from tests.simulators.gpio.client import PinBench
 from tests.simulators.gpio.wiring import Wiring
 from tests.simulators.network import Network
+from tests.simulators.nursery import Kiosk, Nursery
 from tests.simulators.printers.a4_printer import A4Printer
 from tests.simulators.printers.a4_printer import PrintedJob as KeptJob
 from tests.simulators.printers.print_server import PrintServer
@@ -50,13 +52,40 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "config"
 PKI = REPOSITORY / "build" / "test-pki"
 
+_HOLDER = "shiken_taro"
+
 OTHER_CARDS: tuple[CardChoice, ...] = (
     {"name": "felica", "title": "FeliCa", "note": "a transit card"},
     {"name": "licence", "title": "運転免許証", "note": "a driving licence"},
+    {"name": "residence", "title": "在留カード", "note": "a residence card"},
+    {"name": "bank", "title": "Bank card", "note": "a contactless credit card"},
     {"name": "juki", "title": "住民基本台帳カード", "note": "the card before the My Number Card"},
-    {"name": "other", "title": "Bank card", "note": "a card with other applications"},
+    {"name": "other", "title": "Membership card", "note": "a card with unknown applications"},
     {"name": "mute", "title": "Broken card", "note": "never answers"},
+    {"name": "two_cards", "title": "Two cards at once", "note": "the reader sees a collision"},
+    *(
+        CardChoice(name=f"{_HOLDER}~{variant}", title=title, note=note)
+        for variant, title, note in (
+            ("last_try", "Last try", "two PINs were wrong before"),
+            ("locked", "Locked card", "three PINs were wrong before"),
+            ("no_certificate", "No certificate", "under 15, or none installed"),
+            ("phone", "iPhone", "a certificate in a smartphone"),
+            ("android", "Android", "a certificate in a smartphone"),
+            ("sleepy", "Sleepy card", "not awake at its first command"),
+            ("slow", "Slow card", "150 ms late with every answer"),
+            ("short_reads", "Stingy card", "insists on short reads (6CXX)"),
+            ("in_parts", "Card in parts", "gives its answers in parts (61XX)"),
+            ("no_extended", "Old card", "knows no extended length"),
+            ("dies_reading", "Card that dies", "leaves the field while it is read"),
+            ("dies_in_verify", "Card that dies", "leaves before it has seen the PIN"),
+            ("dies_after_verify", "Card that dies", "leaves after it has seen the PIN"),
+            ("dies_signing", "Card that dies", "leaves before it signs"),
+            ("garbled", "Garbled card", "answers nonsense"),
+            ("wrong_signature", "Lying card", "signs with one wrong bit"),
+        )
+    ),
 )
+"""Things that are no good My Number Card, and all that one person's card can do."""
 
 _PRINTER_FAULTS: Mapping[PrinterFault, str] = {
     "jam": "jam",
@@ -65,6 +94,9 @@ _PRINTER_FAULTS: Mapping[PrinterFault, str] = {
     "offline": "offline",
     "abort": "abort",
 }
+COIN_ACCEPTOR_SERIAL = 960078
+"""It stands in the log, where nobody's PIN may."""
+
 _KIOSK_STOP_SECONDS = 10.0
 _SAME_KEY_SECONDS = 0.35
 _LOG_SECONDS = 0.05
@@ -76,7 +108,8 @@ class World:
     directory: where kiosk, journal, log and received pages are kept; a private one by default.
     overrides: sections of kiosk.toml with keys to replace, in each of several alike. hours: of kiosk and
     municipality, Japan time.
-    screen_port: 0 takes a free one.
+    screen_port: 0 takes a free one. pulse_acceptor: the kiosk takes coins by pulses instead of ccTalk.
+    nursery: starts the kiosks if given. module: whose main is the kiosk's.
     """
 
     def __init__(
@@ -88,16 +121,27 @@ class World:
         hopper_coins: int = 50,
         page_ms: int = 60,
         screen_port: int = 0,
+        pulse_acceptor: bool = False,
+        nursery: Nursery | None = None,
+        module: str = "firmware.__main__",
     ) -> None:
         self._own_directory = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="madoguchi-"))
         self._overrides = overrides or {}
         self._hours = hours
         self._screen_port = screen_port
+        self._nursery = nursery
+        self._module = module
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
-        self.coins = CoinMachine(hopper_coins=hopper_coins, on_change_cup=self._change_moved)
+        self.coins = CoinMachine(
+            serial=COIN_ACCEPTOR_SERIAL,
+            hopper_coins=hopper_coins,
+            on_change_cup=self._change_moved,
+            acceptor_on_bus=not pulse_acceptor,
+        )
+        self.pulse_slot = PulseOnPins(self.coins) if pulse_acceptor else None
         self.printer = A4Printer(page_ms=page_ms, directory=self.directory)
         self.print_server: PrintServer
         self.receipts = ReceiptSink(columns=32)
@@ -105,7 +149,7 @@ class World:
         self.network: Network
         self.pins: PinBench | None = None
         self.eyes: Eyes
-        self.kiosk: asyncio.subprocess.Process | None = None
+        self.kiosk: asyncio.subprocess.Process | Kiosk | None = None
         self._people: People
         self._wiring: Wiring
         self._sockets: Path
@@ -206,6 +250,7 @@ class World:
             "journal": {"path": "journal.db", "key_file": "journal.key"},
             "screen": {"port": self._screen_port},
             "coins": {"device": self.coins.path},
+            "console": {"socket": str(self._sockets / "console")},
             "hoppers": {"coins_loaded": self.coins.hopper_coins},
             "document_printer": {
                 "uri": self.printer.uri,
@@ -223,6 +268,8 @@ class World:
                 "heartbeat_seconds": 2.0,
             },
         }
+        if self.pulse_slot is not None:
+            mine["coins"]["pulse"] = self.pulse_slot.config
         for changes in (mine, self._overrides):
             for section, keys in changes.items():
                 said = table.setdefault(section, {})
@@ -231,6 +278,7 @@ class World:
         self.config.write_text(tomli_w.dumps(table), encoding="utf-8")
         profile = tomllib.loads((CONFIG / "shibukawa.toml").read_text(encoding="utf-8"))
         profile["hours"] |= {"opens": self._hours[0], "closes": self._hours[1]}
+        profile["settlement"] = {"day_ends": self._hours[1]}
         (self.directory / "profile.toml").write_text(tomli_w.dumps(profile), encoding="utf-8")
         key = self.directory / "journal.key"
         if not key.exists():
@@ -238,29 +286,20 @@ class World:
             key.chmod(0o600)
         self._wiring = _wiring(table)
 
-    async def start_kiosk(self) -> None:
-        """Start the daemon on simulated pins and wait until it answers on them."""
+    async def start_kiosk(self, *, under: Sequence[str] = ()) -> None:
+        """Start the daemon on simulated pins and wait until it answers on them.
+
+        under: a command and its arguments that runs another one in its own process.
+        """
         pin_socket = self._sockets / "pins"
-        with self.log.open("ab") as log:
-            self.kiosk = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.simulators.gpio.host",
-                "--socket",
-                str(pin_socket),
-                "--wiring",
-                self._wiring.to_json(),
-                "--",
-                "run",
-                "--config",
-                str(self.config),
-                cwd=REPOSITORY,
-                env={**os.environ, **self.cards_stand.environment},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = (
+            *("--socket", str(pin_socket), "--wiring", self._wiring.to_json(), "--module", self._module),
+            *("--", "run", "--config", str(self.config)),
+        )
+        if self._nursery is not None and not under:
+            self.kiosk = await self._nursery.start(command, str(self.log), self.cards_stand.environment)
+        else:
+            self.kiosk = await self._start_process(under, command)
         if self.pins is None:
             connecting = asyncio.create_task(PinBench.connect(pin_socket, self._wiring, wait_seconds=30))
             ended = asyncio.create_task(self.kiosk.wait())
@@ -272,6 +311,21 @@ class World:
             ended.cancel()
             self.pins = await connecting
             self._undo.push_async_callback(self.pins.close)
+
+    async def _start_process(
+        self, under: Sequence[str], command: Sequence[str]
+    ) -> asyncio.subprocess.Process:
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *under,
+                *(sys.executable, "-m", "tests.simulators.gpio.host", *command),
+                cwd=REPOSITORY,
+                env={**os.environ, **self.cards_stand.environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     async def kiosk_ended(self) -> None:
         """Wait until the kiosk's process is gone."""
@@ -315,12 +369,13 @@ class World:
             raise
 
     async def journal_lines(self) -> tuple[int, list[str], str]:
-        """`madoguchi journal`: exit status, JSON lines, complaints."""
+        """`madoguchi journal export`: exit status, JSON lines, complaints."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "firmware",
             "journal",
+            "export",
             "--config",
             str(self.config),
             cwd=REPOSITORY,
@@ -365,7 +420,15 @@ class World:
         self._last_press = (key, asyncio.get_running_loop().time())
 
     async def drop_coin(self, yen: int) -> bool:
+        if self.pulse_slot is not None:
+            return await self.pulse_slot.drop(yen, self.pins)
         return self.coins.drop_coin(yen)
+
+    async def slot_is_open(self) -> bool:
+        """Some coin would be taken now."""
+        if self.pulse_slot is not None:
+            return await self.pulse_slot.is_open(self.pins)
+        return self.coins.slot_is_open
 
     async def take_paper(self) -> int:
         sheets = self._state["tray_sheets"]
@@ -496,7 +559,7 @@ def _free_port() -> int:
 
 
 def _wiring(table: Mapping[str, Any]) -> Wiring:
-    keypad, panel = table["keypad"], table["panel"]
+    keypad, panel, pulse = table["keypad"], table["panel"], table["coins"].get("pulse")
     return Wiring(
         keys={
             name: (row_pin, column_pin)
@@ -508,4 +571,6 @@ def _wiring(table: Mapping[str, Any]) -> Wiring:
             name: (panel[name]["pin"], panel[name]["active_level"]) for name in ("door", "paper", "change")
         },
         outputs={**panel["lamp_pins"], "buzzer": panel["buzzer_pin"]},
+        idle={} if pulse is None else {pulse["pulse_pin"]: not pulse["pulse_level"]},
+        pulls={} if pulse is None else {pulse["inhibit_pin"]: bool(pulse["inhibit_level"])},
     )

@@ -3,20 +3,27 @@
 import pytest
 
 from hw.card import apdu
-from hw.card.apdu import File, ForbiddenCommand, PinVerdict
+from hw.card.apdu import ForbiddenCommand, PinVerdict
 from hw.card.certificate import der_bytes
+from hw.card.profile import JPKI, File
 
 
 @pytest.mark.parametrize(
     ("expected", "command"),
     [
-        ("00A4040C0AD392F000260100000001", apdu.select_jpki()),
-        ("00A4020C02000A", apdu.select_file(File.CERTIFICATE)),
+        ("00A4040C0AD392F000260100000001", apdu.select_application(JPKI.aid)),
+        ("00A4020C02000A", apdu.select_file(JPKI, File.CERTIFICATE)),
         ("00B0000020", apdu.read_binary(0, 32)),
         ("00B0010000", apdu.read_binary(256, 256)),
-        ("00200080", apdu.query_tries()),
-        ("002000800431323334", apdu.verify(bytearray(b"1234"))),
-        ("802A00800361626300", apdu.sign(b"abc")),
+        ("00200080", apdu.query_tries(JPKI)),
+        ("002000800431323334", apdu.verify(JPKI, bytearray(b"1234"))),
+        ("802A00800361626300", apdu.sign(JPKI, b"abc")),
+        ("00B00000000200", apdu.read_binary_extended(0, 512)),
+        ("00C0000010", apdu.get_response(16)),
+        ("00C0000000", apdu.get_response(256)),
+        ("00A4040C10A0000002310100000000000000000000", [*apdu.OTHER_APPLICATIONS["driving_licence"]]),
+        ("00A4040C10D392F0004F0200000000000000000000", [*apdu.OTHER_APPLICATIONS["residence_card"]]),
+        ("00A404000E325041592E5359532E444446303100", [*apdu.OTHER_APPLICATIONS["bank_card"]]),
     ],
 )
 def test_commands_are_the_bytes_of_the_card_and_pass_the_allow_list(
@@ -47,6 +54,14 @@ def test_commands_are_the_bytes_of_the_card_and_pass_the_allow_list(
         "802A009703616263 00",
         "802A020003616263 00",
         "802A00800461626300",  # length does not fit
+        "00A4040C10A0000002310200000000000000000000",  # the photograph of a driving licence
+        "00A4040C10D392F0004F0300000000000000000000",
+        "00A404000AD392F000260100000001",
+        "00C0000100",
+        "00B08A000000FF",  # by short file id, extended length
+        "0020008004313233343500",
+        "0020008000",
+        "00200080043132",
         "0024008008",  # CHANGE REFERENCE DATA
         "002C0080",  # RESET RETRY COUNTER
         "80FC0000",
@@ -97,7 +112,7 @@ def test_only_a_known_word_alone_proves_what_became_of_a_pin(expected: PinVerdic
 @pytest.mark.parametrize("digits", [b"", b"123", b"12345", b"12a4", b"\0\0\0\0", b"\xb1234", b"12 4"])
 def test_a_pin_that_is_not_four_digits_never_becomes_a_command(digits: bytes) -> None:
     with pytest.raises(ValueError, match=r"\Anot a PIN of this card\Z"):
-        apdu.verify(bytearray(digits))
+        apdu.verify(JPKI, bytearray(digits))
 
 
 @pytest.mark.parametrize(("offset", "length"), [(-1, 1), (0, 0), (0, 257), (0x8000, 1)])
@@ -107,7 +122,7 @@ def test_read_binary_refuses_what_would_address_another_file(offset: int, length
 
 
 def test_wipe_overwrites_the_command_in_place() -> None:
-    command = apdu.verify(bytearray(b"1234"))
+    command = apdu.verify(JPKI, bytearray(b"1234"))
     apdu.wipe(command)
     assert command == [0] * 9
 
@@ -129,3 +144,23 @@ def test_the_certificates_length_comes_from_its_der_and_not_from_the_file(
     expected: int | None, head: str
 ) -> None:
     assert expected == der_bytes(bytes.fromhex(head))
+
+
+@pytest.mark.parametrize(
+    ("waiting", "right", "word"),
+    [(16, None, 0x6110), (256, None, 0x6100), (None, 16, 0x6C10), (None, 256, 0x6C00), (None, None, 0x9000)],
+)
+def test_the_words_about_length_say_how_much(waiting: int | None, right: int | None, word: int) -> None:
+    assert (waiting, right) == (apdu.Reply(b"", word).bytes_waiting, apdu.Reply(b"", word).right_length)
+
+
+def test_no_command_of_a_visit_is_longer_than_a_short_apdu() -> None:
+    commands = [
+        apdu.select_application(JPKI.aid),
+        *(apdu.select_file(JPKI, file) for file in File),
+        apdu.read_binary(0x7FFF, 256),
+        apdu.sign(JPKI, bytes(255)),
+        *map(list, apdu.OTHER_APPLICATIONS.values()),
+    ]
+    assert all(len(command) <= 5 + 255 + 1 for command in commands)
+    assert all(0 <= octet <= 255 for command in commands for octet in command)

@@ -32,6 +32,7 @@ class PlayedService:
         self._stop = stop
         self.contexts = 0
         self.asked: list[list[tuple[str, int]]] = []
+        self.waits_ms: set[int] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(real_scard, name)
@@ -52,9 +53,10 @@ class PlayedService:
         return (0, names) if names else (0x8010002E, [])
 
     def SCardGetStatusChange(  # noqa: N802
-        self, _: int, __: int, known: list[tuple[str, int]]
+        self, _: int, wait_ms: int, known: list[tuple[str, int]]
     ) -> tuple[int, list[tuple[str, int, list[int]]]]:
         self.asked.append(known)
+        self.waits_ms.add(wait_ms)
         if not self._looks:
             self._stop()
             return 0x80100002, []
@@ -126,3 +128,12 @@ def test_nothing_new_within_the_time_is_not_a_change(monkeypatch: pytest.MonkeyP
     timeout: Look = (0x8010000A, [])
     told, _ = watch(monkeypatch, [[SONY]], [seen(SONY, EMPTY), timeout, timeout, seen(SONY, PRESENT, 1)])
     assert [Sighting(SONY), Sighting(SONY, card_present=True)] == told
+
+
+def test_the_monitor_sleeps_in_pcscd_and_asks_again_only_when_something_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told, service = watch(monkeypatch, [[SONY]], [seen(SONY, EMPTY), seen(SONY, PRESENT, 1)])
+    assert 2 == len(told)
+    assert {30_000} == service.waits_ms
+    assert 3 == len(service.asked), "one look a change, and the one under way"

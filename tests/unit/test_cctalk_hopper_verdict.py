@@ -4,7 +4,7 @@ import pytest
 
 from firmware.core.terms import Certainty
 from hw.coin.cctalk import Garbled
-from hw.coin.hopper_state import Command, Finding, HopperFlags, HopperStatus, verdict
+from hw.coin.hopper_state import Command, Finding, HopperFlags, HopperStatus, is_low, verdict
 
 LIFE = 1000
 DONE, NOT_DONE, UNKNOWN = Certainty.DONE, Certainty.NOT_DONE, Certainty.UNKNOWN
@@ -47,6 +47,11 @@ def test_a_coin_is_paid_unpaid_or_unknown(
     assert expected is verdict(LIFE, finding, command)
 
 
+def test_a_coin_paid_while_the_life_counter_wraps_is_paid() -> None:
+    assert DONE is verdict(0xFFFFFF, found(0, 8, 1, 0), None)
+    assert UNKNOWN is verdict(0xFFFFFF, found(1, 8, 1, 0), None)
+
+
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
@@ -63,6 +68,22 @@ def test_faults_are_told_from_remarks(data: bytes, fault: int) -> None:
     assert fault == HopperFlags(int.from_bytes(data, "little")).fault
 
 
+def test_a_status_says_how_many_commands_and_what_became_of_the_last() -> None:
+    assert HopperStatus(7, 1, 0, 2) == HopperStatus.parse(b"\x07\x01\x00\x02")
+
+
 def test_a_status_of_another_length_is_garbled() -> None:
     with pytest.raises(Garbled):
         HopperStatus.parse(b"\x00\x00\x00")
+
+
+@pytest.mark.parametrize(
+    ("bits", "expected"),
+    [(0x00, False), (0x01, False), (0x10, False), (0x11, True), (0x33, True), (0x22, False), (0x32, False)],
+)
+def test_a_hopper_is_low_only_where_a_sensor_is_fitted(bits: int, expected: bool) -> None:
+    assert expected is is_low(bits)
+
+
+def test_a_status_is_read_in_the_order_of_the_wire() -> None:
+    assert HopperStatus(counter=7, remaining=1, paid=2, unpaid=3) == HopperStatus.parse(b"\x07\x01\x02\x03")

@@ -18,9 +18,10 @@ import pytest
 import tomli_w
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, main
+from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, EXIT_REFUSED, main
 from firmware.core import records as r
-from firmware.core.terms import VisitId
+from firmware.core.states import EndReason
+from firmware.core.terms import CertificateKind, OrderId, Strike, VisitId
 from firmware.shell.journal import Journal
 from tests.municipality.pki import make_authority, make_kiosk
 
@@ -38,6 +39,7 @@ def config(tmp_path: Path) -> Path:
     table["kiosk"]["profiles"] = [str(CONFIG / "shibukawa.toml")]
     table["journal"] = {"path": "journal.db", "key_file": "journal.key"}
     table["screen"]["port"] = 0
+    table["console"]["socket"] = str(tmp_path / "console")
     table["municipality"] |= {
         "ca_file": "authority.pem",
         "certificate_file": "kiosk/certificate.pem",
@@ -65,7 +67,7 @@ def write_journal(config: Path, records: Iterable[r.Record]) -> Path:
 
 
 def run(command: str, config: Path) -> int:
-    return main([command, "--config", str(config)])
+    return main([*command.split(), "--config", str(config)])
 
 
 def test_a_good_configuration_is_said_to_be_good(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +95,7 @@ def test_a_bad_configuration_ends_with_ex_config(
 
 def test_the_journal_is_printed_as_json_lines(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_journal(config, (r.DaemonStarted("1"), r.CoinUnclaimed(100, 7, 1)))
-    assert 0 == run("journal", config)
+    assert 0 == run("journal export", config)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert ["DaemonStarted", "CoinUnclaimed"] == [line["record"] for line in lines]
 
@@ -104,7 +106,7 @@ def test_a_broken_chain_ends_with_ex_ioerr_and_prints_no_entry(
     path = write_journal(config, (r.DaemonStarted("1"), r.CoinUnclaimed(100, 7, 1)))
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.executescript("DROP TRIGGER entries_never_change; UPDATE entries SET at = '2026' WHERE seq = 2")
-    assert EXIT_JOURNAL == run("journal", config) == 74
+    assert EXIT_JOURNAL == run("journal export", config) == 74
     captured = capsys.readouterr()
     assert ("", "madoguchi: journal: journal.db: entry 2 does not match its chain\n") == captured
 
@@ -113,7 +115,7 @@ def test_books_that_do_not_balance_end_with_ex_ioerr(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_journal(config, (r.VisitBegan(A), r.CoinTaken(A, 100, 7, 1), r.VisitEnded(A, None)))
-    assert EXIT_JOURNAL == run("journal", config)
+    assert EXIT_JOURNAL == run("journal export", config)
     expected = "madoguchi: journal: visit aaaaaaaa: ended with 100 yen nobody owns\n"
     assert expected == capsys.readouterr().err
 
@@ -133,7 +135,7 @@ def test_what_the_journal_needs_and_is_not_there_is_named(
     key_file.unlink()
     if key is not None:
         key_file.write_bytes(key)
-    assert status == run("journal", config)
+    assert status == run("journal export", config)
     assert capsys.readouterr().err.endswith(complaint)
 
 
@@ -148,10 +150,12 @@ def events(standard_error: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in standard_error.splitlines() if line.startswith("{")]
 
 
-def run_kiosk(config: Path, *program: str, **environment: str) -> subprocess.Popen[str]:
-    """The kiosk without any device: it starts all the same and waits for them."""
+def run_kiosk(
+    config: Path, *program: str, under: tuple[str, ...] = (), **environment: str
+) -> subprocess.Popen[str]:
+    """The kiosk without any device: it starts all the same and waits for them. under: a tracer."""
     return subprocess.Popen(
-        [sys.executable, *(program or ("-m", "firmware", "run", "--config", str(config)))],
+        [*under, sys.executable, *(program or ("-m", "firmware", "run", "--config", str(config)))],
         cwd=ROOT,
         env={**os.environ, "GPIOZERO_PIN_FACTORY": "mock", **environment},
         stdin=subprocess.DEVNULL,
@@ -174,7 +178,7 @@ def test_a_kiosk_told_to_stop_twice_stops_once_and_cleanly(config: Path) -> None
     assert 0 == kiosk.returncode
     assert "daemon-stopped" == events(standard_error)[-1]["event"]
     assert events(standard_error)[-1] == json.loads(standard_error.splitlines()[-1])
-    assert 0 == run("journal", config)
+    assert 0 == run("journal export", config)
 
 
 def test_an_unforeseen_error_ends_with_ex_software_and_without_its_text(config: Path) -> None:
@@ -200,3 +204,148 @@ def test_a_journal_that_cannot_be_trusted_ends_with_ex_ioerr(config: Path) -> No
     assert EXIT_JOURNAL == kiosk.returncode
     assert "journal-failed" == events(standard_error)[-1]["event"]
     assert "madoguchi: journal: journal.db: file is not a database" == standard_error.splitlines()[-1]
+
+
+def test_a_kiosk_whose_journal_takes_no_record_waits_and_stops_when_told(config: Path) -> None:
+    """Each sync fails, so that not even the start can be written down."""
+    failing = ("strace", "-D", "-f", "-o", os.devnull, "-e", "trace=fdatasync,fsync")
+    errors = ("-e", "inject=fdatasync,fsync:error=EIO", "-P", f"{config.with_name('journal.db')}-wal")
+    write_journal(config, ())
+    with run_kiosk(
+        config, "-m", "firmware", "run", "--config", str(config), under=(*failing, *errors)
+    ) as kiosk:
+        assert kiosk.stderr is not None
+        said = ""
+        while '"stranded"' not in said:
+            line = kiosk.stderr.readline()
+            assert line, said
+            said += line
+        kiosk.send_signal(signal.SIGTERM)
+        _, standard_error = kiosk.communicate(timeout=30)
+    assert 0 == kiosk.returncode
+    assert "daemon-stopped" == events(standard_error)[-1]["event"]
+
+
+def test_the_label_of_a_card_is_no_smartphones(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tomllib.loads(config.read_text(encoding="utf-8"))
+    table["card_reader"]["smartphone_labels"] = ["JPKIAPICCTOKEN2"]
+    config.write_text(tomli_w.dumps(table), encoding="utf-8")
+    assert EXIT_CONFIG == run("check-config", config)
+    assert "card_reader.smartphone_labels: JPKIAPICCTOKEN2 is the label of a card" in capsys.readouterr().err
+
+
+def test_the_lockout_is_told_to_the_technician(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, [r.CardStrike(A, Strike.WRONG_PIN)] * 8)
+    assert 0 == run("lockout", config)
+    said = capsys.readouterr().out
+    assert "strikes in a row: 8\n" in said
+    assert "from 8 strikes on: 900 s wait\n" in said
+    assert "no visit begins until " in said
+
+
+def test_a_kiosk_without_strikes_can_begin(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, [r.CardStrike(A, Strike.WRONG_PIN)] * 8 + [r.PersonAuthenticated(A)])
+    assert 0 == run("lockout", config)
+    assert capsys.readouterr().out.endswith("visits can begin\n")
+
+
+DAY = (
+    r.CoinsRefilled(3, 100, 20, "commissioning"),
+    r.VisitBegan(A),
+    r.OrderAsked(A, OrderId(f"{A}-1"), CertificateKind.INKAN, 1),
+    r.CoinTaken(A, 500, 7, 1),
+    r.ClaimOpened(A, "AAAA-AAAA", 500),
+    r.VisitEnded(A, EndReason.PRINT_FAILED),
+    r.DayClosed("2026-11-25", "2026-11-25T23:00:00.000+09:00"),
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("journal verify", "7 entries, none missing, the last of "),
+        ("journal show --last 1", " DayClosed         business_date=2026-11-25 closed_at="),
+        ("journal show --record CoinTaken", " CoinTaken         visit=aaaaaaaa yen=500 serial=7 counter=1"),
+        (
+            "journal show --visit AAAA --record VisitEnded",
+            " VisitEnded        visit=aaaaaaaa reason=print_failed",
+        ),
+        ("journal balance", "claims            500 yen"),
+        ("cash show", "hopper 3     100     20       0      0      0     +0      2000"),
+        ("cash show", "all                                                       2500"),
+        ("claims list", "AAAA-AAAA     500  open"),
+        ("day list", "2026-11-25 2026-11-25 23:00      0        0     500      0  not answered yet"),
+        ("day show 2026-11-25", "  claims                                              500 yen"),
+    ],
+)
+def test_the_books_are_shown(
+    config: Path, capsys: pytest.CaptureFixture[str], command: str, said: str
+) -> None:
+    write_journal(config, DAY)
+    assert 0 == run(command, config)
+    assert said in capsys.readouterr().out
+
+
+def test_only_what_was_asked_for_is_shown(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, DAY)
+    for command, lines in (
+        ("journal show", 7),
+        ("journal show --last 3", 3),
+        ("journal show --last 0", 0),
+        ("journal show --visit bbbb", 0),
+        ("journal show --visit a", 5),
+    ):
+        assert 0 == run(command, config)
+        assert lines == len(capsys.readouterr().out.splitlines()), command
+
+
+def test_an_empty_journal_is_said_to_be_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_journal(config, ())
+    assert 0 == run("journal verify", config)
+    assert "no entries\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("day show 2026-11-24", "madoguchi: no day 2026-11-24 is closed\n"),
+        ("day show yesterday", "madoguchi: a day is written YYYY-MM-DD\n"),
+        ("day close", "/console: the kiosk does not run, or you may not ask it\n"),
+        ("claims settle AAAA-AAAA", "/console: the kiosk does not run, or you may not ask it\n"),
+    ],
+)
+def test_what_cannot_be_done_now_is_named(
+    config: Path, capsys: pytest.CaptureFixture[str], command: str, complaint: str
+) -> None:
+    write_journal(config, DAY)
+    assert EXIT_REFUSED == run(command, config) == 69
+    captured = capsys.readouterr()
+    assert ("", True) == (captured.out, captured.err.endswith(complaint))
+
+
+def test_a_page_of_the_day_is_written(config: Path) -> None:
+    write_journal(config, DAY)
+    out = config.with_name("day.pdf")
+    assert 0 == main(["day", "pdf", "2026-11-25", "--out", str(out), "--config", str(config)])
+    assert out.read_bytes().startswith(b"%PDF-1.7")
+
+
+def test_a_cut_tail_is_named_by_every_command_that_reads(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_journal(config, DAY)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.executescript("DROP TRIGGER entries_never_go; DELETE FROM entries WHERE seq > 5")
+    for command in ("journal verify", "journal export", "cash show", "day list"):
+        assert EXIT_JOURNAL == run(command, config)
+        expected = "madoguchi: journal: journal.db: its tail is cut off, entries 6 to 7 are missing\n"
+        assert ("", expected) == capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "words", [["cash", "collect", "attic", "100", "1"], ["cash"], ["day", "pdf", "2026-11-25"]]
+)
+def test_a_command_that_is_not_whole_is_a_usage_error(words: list[str], config: Path) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main([*words, "--config", str(config)])
+    assert 2 == raised.value.code

@@ -10,6 +10,7 @@ from firmware.core.facts import (
     DocumentPrinterLevel,
     Facts,
     HopperLevel,
+    JournalLevel,
     KeypadLevel,
     MunicipalityLevel,
     PanelLevel,
@@ -63,6 +64,7 @@ def test_a_closed_kiosk_tells_when_it_opens_again(clock: ClockLevel, reason: str
     ("facts", "part"),
     [
         (replace(GOOD, clock=ClockLevel()), "clock"),
+        (replace(GOOD, journal=JournalLevel(room=False)), "journal"),
         (replace(GOOD, reader=ReaderLevel()), "card_reader"),
         (replace(GOOD, keypad=KeypadLevel()), "keypad"),
         (replace(GOOD, acceptor=AcceptorLevel()), "coin_acceptor"),

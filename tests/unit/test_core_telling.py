@@ -3,8 +3,9 @@
 import pytest
 
 from firmware.core import records as r
+from firmware.core.accounts import Accounts
 from firmware.core.states import PayoutPurpose
-from firmware.core.telling import Subject, Tell, pending
+from firmware.core.telling import Subject, Tell, TellDay, pending
 from firmware.core.terms import Certainty, OrderId, VisitId
 
 A = VisitId("a" * 32)
@@ -12,7 +13,9 @@ ORDER, OTHER = OrderId(f"{A}-1"), OrderId("b-1")
 INTENDED = r.IssueIntended(A, ORDER, 300)
 REFUND = r.PayoutEnded(A, ORDER, PayoutPurpose.REFUND, 200, 100)
 NOTHING_PRINTED = Tell(ORDER, Subject.RESULT, Certainty.NOT_DONE)
+OWED = Tell(ORDER, Subject.CLAIM, owed_yen=100, claim_no="AAAA-AAAA")
 MONEY_BACK = Tell(ORDER, Subject.REFUND, back_yen=200, owed_yen=100)
+DAY = r.DaySettled("2026-11-25", "2026-11-25T23:00:00+09:00", Accounts().open_day())
 
 
 def printed(certainty: Certainty, pages_out: int = 0) -> r.PrintEnded:
@@ -30,8 +33,8 @@ def told(subject: Subject, order_id: OrderId = ORDER) -> r.MunicipalityTold:
         ((INTENDED,), ()),
         ((INTENDED, printed(Certainty.DONE, 2)), (Tell(ORDER, Subject.RESULT, Certainty.DONE, 2),)),
         ((INTENDED, r.IssueFailed(A, ORDER, Certainty.UNKNOWN)), (NOTHING_PRINTED,)),
-        ((INTENDED, REFUND), (NOTHING_PRINTED, MONEY_BACK)),
-        ((INTENDED, printed(Certainty.NOT_DONE), REFUND), (NOTHING_PRINTED, MONEY_BACK)),
+        ((INTENDED, REFUND), (NOTHING_PRINTED, MONEY_BACK, OWED)),
+        ((INTENDED, printed(Certainty.NOT_DONE), REFUND), (NOTHING_PRINTED, MONEY_BACK, OWED)),
         (
             (INTENDED, printed(Certainty.UNKNOWN, 1), r.StaffDecided(A, ORDER, printed=True)),
             (
@@ -45,14 +48,24 @@ def told(subject: Subject, order_id: OrderId = ORDER) -> r.MunicipalityTold:
                 Tell(ORDER, Subject.RESULT, Certainty.UNKNOWN),
                 Tell(ORDER, Subject.DECISION, Certainty.NOT_DONE),
                 MONEY_BACK,
+                OWED,
             ),
         ),
         # Nothing was asked of the municipality, or change is nobody's business but the person's.
-        ((REFUND,), ()),
+        ((REFUND,), (OWED,)),
         ((INTENDED, r.PayoutEnded(A, ORDER, PayoutPurpose.CHANGE, 200, 0)), ()),
-        ((INTENDED, REFUND, told(Subject.RESULT)), (MONEY_BACK,)),
-        ((INTENDED, REFUND, told(Subject.RESULT), told(Subject.REFUND)), ()),
-        ((INTENDED, REFUND, told(Subject.RESULT, OTHER)), (NOTHING_PRINTED, MONEY_BACK)),
+        ((INTENDED, REFUND, told(Subject.RESULT)), (MONEY_BACK, OWED)),
+        ((INTENDED, REFUND, told(Subject.RESULT), told(Subject.REFUND)), (OWED,)),
+        ((INTENDED, REFUND, told(Subject.RESULT), told(Subject.REFUND), told(Subject.CLAIM)), ()),
+        ((INTENDED, r.PayoutEnded(A, ORDER, PayoutPurpose.CHANGE, 100, 100)), (OWED,)),
+        ((DAY,), (TellDay(DAY),)),
+        (
+            (INTENDED, printed(Certainty.DONE, 2), DAY),
+            (Tell(ORDER, Subject.RESULT, Certainty.DONE, 2), TellDay(DAY)),
+        ),
+        ((DAY, r.DayCompared("2026-11-24", matched=False, differences=())), (TellDay(DAY),)),
+        ((DAY, r.DayCompared("2026-11-25", matched=True, differences=())), ()),
+        ((INTENDED, REFUND, told(Subject.RESULT, OTHER)), (NOTHING_PRINTED, MONEY_BACK, OWED)),
         ((r.VisitBegan(A), r.CoinTaken(A, 100, 7, 1)), ()),
     ],
 )

@@ -50,7 +50,12 @@ def test_a_receipt_that_does_not_balance_is_not_printed(paid_yen: int, change_ye
 
 def test_a_claim_slip_says_how_much_and_where() -> None:
     lines = claim_slip(
-        municipality="渋川市", claim_no="C-0042", issued_at=WHEN, yen=700, where="市民課（本庁舎１階）"
+        kiosk="urn:kiosk:demo-0001",
+        municipality="渋川市",
+        claim_no="C-0042",
+        issued_at=WHEN,
+        yen=700,
+        where="市民課（本庁舎１階）",
     )
     assert SlipLine("C-0042", scale=2, centred=True) in lines
     assert SlipLine("返金額", right="700円", scale=2) in lines
@@ -59,7 +64,14 @@ def test_a_claim_slip_says_how_much_and_where() -> None:
 
 def test_a_claim_slip_for_nothing_is_not_printed() -> None:
     with pytest.raises(ValueError, match="0 yen"):
-        claim_slip(municipality="渋川市", claim_no="C-1", issued_at=WHEN, yen=0, where="市民課")
+        claim_slip(
+            kiosk="urn:kiosk:demo-0001",
+            municipality="渋川市",
+            claim_no="C-1",
+            issued_at=WHEN,
+            yen=0,
+            where="市民課",
+        )
 
 
 @pytest.mark.parametrize("columns", [32, 48])
@@ -75,6 +87,7 @@ def test_every_line_fits_the_roll(columns: int) -> None:
             columns=columns,
         ),
         *claim_slip(
+            kiosk="urn:kiosk:demo-0001",
             municipality="渋川市",
             claim_no="C-0042",
             issued_at=WHEN,

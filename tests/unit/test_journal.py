@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,7 +17,8 @@ import pytest
 from firmware.core import records as r
 from firmware.core.records import Record
 from firmware.core.states import EndReason, PayoutPurpose, Slip
-from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId
+from firmware.core.terms import Certainty, CertificateKind, OrderId, Strike, VisitId
+from firmware.core.totals import ClaimTotal, DayTotals, PlaceTotal, SoldTotal
 from firmware.errors import JournalError
 from firmware.shell.journal import Entry, Journal
 
@@ -24,6 +26,22 @@ KEY = b"0123456789abcdef"
 A = VisitId("a" * 32)
 ORDER = OrderId(f"{A}-1")
 NOW = datetime(2026, 11, 1, 12, 0, 0, 123_000, tzinfo=UTC)
+TOTALS = DayTotals(
+    visits=2,
+    sold=(SoldTotal(CertificateKind.INKAN, 1, 2, 600),),
+    taken_yen=1500,
+    fees_yen=600,
+    paid_out_yen=100,
+    claims_yen=700,
+    unclaimed_yen=100,
+    claims_settled_yen=0,
+    suspects=1,
+    issued=(ORDER,),
+    given_back=(),
+    uncertain=(ORDER,),
+    claims=(ClaimTotal("AAAA-AAAA", ORDER, 700),),
+    cash=(PlaceTotal(None, 500, 3, 0, 0, 0, -1), PlaceTotal(3, 100, 19, 1, 20, 0, 0)),
+)
 EVERY: tuple[Record, ...] = (
     r.DaemonStarted("0.1.0"),
     r.VisitBegan(A),
@@ -52,6 +70,14 @@ EVERY: tuple[Record, ...] = (
     r.VisitEnded(A, EndReason.POWER_CUT),
     r.VisitEnded(A, None),
     r.MunicipalityTold(ORDER, "refund", accepted=True),
+    r.ClaimSettled("AAAA-AAAA", 400, "uid:1000"),
+    r.CoinsRefilled(3, 100, 50, "uid:1000"),
+    r.CoinsCollected(None, 500, 12, "uid:0"),
+    r.CoinsCounted(None, 100, 0, "uid:0"),
+    r.DayClosed("2026-11-25", "2026-11-25T23:00:00.000+09:00"),
+    r.DaySettled("2026-11-25", "2026-11-25T23:00:00.000+09:00", TOTALS),
+    r.DayCompared("2026-11-25", matched=False, differences=("fees:600:300",)),
+    r.CardStrike(A, Strike.WRONG_PIN),
 )
 
 SWAP = """
@@ -209,9 +235,12 @@ async def test_a_flipped_bit_never_changes_what_is_read(path: Path, tmp_path: Pa
     assert 1 == harmless
 
 
-async def test_a_damaged_schema_is_a_journal_error(path: Path) -> None:
+@pytest.mark.parametrize("name", [b"entries_never_go", b"entri\xf2s_never_go"])
+async def test_a_damaged_schema_is_a_journal_error(path: Path, name: bytes) -> None:
+    """In the statement alone, or in the name too, which then stands undecodable in SQLite's complaint."""
     sound = content(await written(path))
-    put(path, sound.replace(b"CREATE TRIGGER entries_never_go", b"CREATE TRIGGER entri\xf2s_never_go"))
+    damaged = sound.replace(b"CREATE TRIGGER entries_never_go", b"CREATE TRIGGEX entries_never_go")
+    put(path, damaged.replace(b"triggerentries_never_go", b"trigger" + name))
     with pytest.raises(JournalError, match=r"^journal.db: "):
         await opened(path)
 
@@ -274,8 +303,27 @@ async def test_a_full_disk_is_a_journal_error_and_the_entries_before_stay(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
+    with pytest.raises(JournalError, match=r"^journal.db: takes nothing after a record that failed$"):
+        await journal.append(EVERY[-1:])
     await journal.close()
     assert EVERY[:2] == tuple(entry.record for entry in await opened(path))
+    await written(path, EVERY[2:])
+    assert EVERY == tuple(entry.record for entry in await opened(path))
+
+
+async def test_what_only_the_log_holds_is_copied_into_the_database_at_the_next_start(
+    journal: Journal, path: Path
+) -> None:
+    """A copy of the files now is what a killed kiosk leaves, perhaps after a sync that failed."""
+    await journal.append(EVERY)
+    crashed = path.parent / "crashed.db"
+    shutil.copy(path, crashed)
+    shutil.copy(path.with_name("journal.db-wal"), crashed.with_name("crashed.db-wal"))
+    restarted = Journal(crashed, KEY)
+    await restarted.open()
+    log_bytes = crashed.with_name("crashed.db-wal").stat().st_size
+    await restarted.close()
+    assert 0 == log_bytes
 
 
 async def test_a_row_that_another_process_wrote_ends_this_one(journal: Journal, path: Path) -> None:
@@ -316,6 +364,45 @@ async def test_reading_makes_no_journal(path: Path) -> None:
         await reader.read()
     await reader.close()
     assert [] == list(path.parent.parent.glob("*/*"))
+
+
+async def test_two_who_close_at_once_close_once(path: Path) -> None:
+    journal = Journal(path, KEY)
+    await journal.open()
+    await asyncio.gather(journal.close(), journal.close())
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await journal.append(EVERY[:1])
+
+
+async def test_an_append_cancelled_in_its_queue_is_on_disk_all_the_same(path: Path) -> None:
+    disk_is_slow = threading.Event()
+
+    def now() -> datetime:
+        disk_is_slow.wait(30)
+        return NOW
+
+    journal = Journal(path, KEY, now=now)
+    await journal.open()
+    appending = [asyncio.ensure_future(journal.append((record,))) for record in EVERY[:3]]
+    await asyncio.sleep(0)
+    for task in appending:
+        task.cancel()
+    await asyncio.gather(*appending, return_exceptions=True)
+    disk_is_slow.set()
+    await journal.close()
+    assert EVERY[:3] == tuple(entry.record for entry in await opened(path))
+
+
+async def test_an_entry_of_an_older_copy_does_not_fit_into_the_chain(path: Path, tmp_path: Path) -> None:
+    """Same key, same number, same moment, another history before it."""
+    await written(path, (r.VisitBegan(A), r.CoinTaken(A, 500, 7, 1)))
+    other = await written(tmp_path / "other.db", (r.DaemonStarted("1"), r.CoinTaken(A, 100, 7, 1)))
+    tampered(path, "DELETE FROM entries WHERE seq = 2")
+    with closing(sqlite3.connect(other)) as source, closing(sqlite3.connect(path)) as raw, raw:
+        row = source.execute("SELECT * FROM entries WHERE seq = 2").fetchone()
+        raw.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", row)
+    with pytest.raises(JournalError, match=r"^journal.db: entry 2 does not match its chain$"):
+        await opened(path)
 
 
 async def test_a_cancelled_append_is_on_disk_all_the_same(journal: Journal, path: Path) -> None:

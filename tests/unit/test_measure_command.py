@@ -25,12 +25,15 @@ FIGURES = frozenset(
     key.press-to-picture-p50 key.press-to-picture-p99 key.beyond-debounce-p50
     visit.software visit.card-to-pin visit.pin-to-take-card visit.prepared visit.released
     visit.document-handed-over visit.change-paid visit.receipt-printed visit.all-taken
-    card.apdus-of-a-visit card.bytes-of-a-visit
+    card.apdus-of-a-visit card.bytes-of-a-visit card.apdus-beyond-the-least
+    opensc.apdus-for-the-same opensc.bytes-for-the-same
+    card.laid-down-to-picture card.taken-away-to-picture
     tls.requests-of-a-visit tls.bytes-sent-of-a-visit tls.bytes-received-of-a-visit
     worker.start-to-key worker.prepare worker.print-to-handed-over worker.peak-memory
     document.juminhyo.render-first document.inkan.peak-memory document.shotoku.pdf
     scramble.ordinary-300dpi.read scramble.heavy-300dpi.read scramble.heavy-300dpi.time
     journal.commits journal.check-10000-entries
+    coin.longest-poll-gap-hopper-healthy coin.longest-poll-gap-hopper-babbling
     engine.steps municipality.release-to-receipt-number
     """.split()
 )

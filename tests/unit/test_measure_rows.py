@@ -59,10 +59,10 @@ def test_the_table_lines_its_columns_up_and_ends_no_line_in_blanks() -> None:
 @pytest.mark.parametrize(
     ("certificate_bytes", "apdus", "bytes_both_ways"),
     [
-        # 11 commands but the reads: 15+7+5+7+5+7+7+4+9+7+57 = 130 sent, 32+3+256 answered, 22 of status words
-        (256, 12, 130 + 291 + 22 + 1 * (5 + 2) + 256),
-        (257, 13, 130 + 291 + 22 + 2 * (5 + 2) + 257),
-        (968, 15, 130 + 291 + 22 + 4 * (5 + 2) + 968),
+        # 9 commands but the reads: 15+7+5+7+7+4+9+7+57 = 118 sent, 32+256 answered, 18 of status words
+        (256, 10, 118 + 288 + 18 + 1 * (5 + 2) + 256),
+        (257, 11, 118 + 288 + 18 + 2 * (5 + 2) + 257),
+        (968, 13, 118 + 288 + 18 + 4 * (5 + 2) + 968),
     ],
 )
 def test_the_least_exchange_with_a_card_follows_from_the_certificates_length(

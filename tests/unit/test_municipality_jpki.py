@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
 from tests.municipality.jpki import PREFIX, CardRefused, CardVerifier
@@ -185,9 +186,25 @@ def test_a_root_is_no_card(first: Generation) -> None:
     assert "cert_not_trusted" == refusal(verifier(first), root, signed(first.key))
 
 
-def test_an_elliptic_key_is_refused_by_a_backend_of_rs256(first: Generation, key: rsa.RSAPrivateKey) -> None:
-    other = ec.generate_private_key(ec.SECP384R1())
+def test_a_key_of_no_known_card_is_refused(first: Generation, key: rsa.RSAPrivateKey) -> None:
+    other = ec.generate_private_key(ec.SECP256R1())
     assert "cert_not_trusted" == refusal(verifier(first), first.leaf(other), signed(key))
+
+
+def test_the_next_card_is_let_in_by_r_and_s_of_p384_and_by_nothing_else(
+    first: Generation, key: rsa.RSAPrivateKey
+) -> None:
+    next_key = ec.generate_private_key(ec.SECP384R1())
+    der = next_key.sign(PREFIX + TBS, ec.ECDSA(hashes.SHA384()))
+    good = b"".join(number.to_bytes(48, "big") for number in decode_dss_signature(der))
+    leaf, city = first.leaf(next_key), verifier(first)
+    assert 7 == city.verify(leaf, good, TBS, NOW, "ES384").serial
+    for signature, alg in ((der, "ES384"), (good, "RS256"), (bytes(96), "ES384"), (signed(key), "ES384")):
+        with pytest.raises(CardRefused) as raised:
+            city.verify(leaf, signature, TBS, NOW, alg)
+        assert "signature_invalid" == raised.value.code
+    with pytest.raises(CardRefused):
+        city.verify(first.leaf(key), signed(key), TBS, NOW, "ES384")
 
 
 @pytest.mark.parametrize("message", [TBS, PREFIX, PREFIX + TBS + b" ", b""])

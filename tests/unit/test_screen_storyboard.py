@@ -83,7 +83,8 @@ ENDINGS = (
     "go_to_counter cancelled timed_out not_a_my_number_card juki_card smartphone no_certificate"
     " certificate_expired certificate_not_yet_valid certificate_not_accepted unreadable pin_locked"
     " pin_uncertain under_15 not_this_municipality outside_hours municipality_down printer_not_ready"
-    " no_change document_refused coin_fault door_opened print_failed power_cut"
+    " no_change document_refused coin_fault door_opened print_failed power_cut no_card driving_licence"
+    " residence_card felica bank_card moved reader_fault"
 ).split()
 
 STORYBOARD = (
@@ -92,8 +93,17 @@ STORYBOARD = (
     replace(CLOSED, reason="hours"),
     replace(CLOSED, reason="maintenance"),
     replace(CLOSED, reason="maintenance_until", numbers=MAINTENANCE_ENDS),
+    replace(CLOSED, reason="slowed"),
+    replace(CLOSED, reason="paused", numbers=(("until_hour", 14), ("until_minute", 5))),
     Screen(ScreenId.OUT_OF_SERVICE, error=True),
     *(Screen(ScreenId.OUT_OF_SERVICE, reason=device, error=True) for device in DEVICES),
+    Screen(
+        ScreenId.OUT_OF_SERVICE,
+        reason="journal_money",
+        rows=(Row("row.held", (), number=300), Row("row.number", (), text="0042-ABCD")),
+        error=True,
+        alarm=True,
+    ),
     Screen(ScreenId.NOTICE, step=1, legend=Legend(cancel="stop", confirm="agree"), seconds=90),
     Screen(ScreenId.PRESENT_CARD, step=2, place=Place.CARD, legend=STOP, seconds=60),
     Screen(ScreenId.READING_CARD, step=2, place=Place.CARD),

@@ -6,6 +6,8 @@ walk visits every node once and checks the invariants on every edge; power is cu
 """
 
 import dataclasses
+import functools
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,12 +31,13 @@ from firmware.core.facts import (
     ReaderLevel,
     ReceiptPrinterLevel,
 )
-from firmware.core.money import ledger
-from firmware.core.recovery import recover
+from firmware.core.money import Ledger, ledger
+from firmware.core.recovery import OpenVisit, open_visit, recover
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.session import bound, settle, step
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of
+from firmware.core.telling import Tell, pending
 from firmware.core.terms import (
     CardRefusal,
     Certainty,
@@ -54,6 +57,7 @@ from firmware.screen.texts import Texts
 ROOT = Path(__file__).parents[2]
 NAMES = dict.fromkeys(("city", "counters", "opens", "closes", "fees", "coins"), "…")
 FEE_YEN = 200
+pytestmark = pytest.mark.timeout(600)
 COIN_ON_STRING, SWALLOWED_COIN = 20, 36
 TIMED = (
     "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard "
@@ -86,12 +90,17 @@ OFFERS = (
 )
 
 
+EMPTY = ledger(())
+
+
 @dataclass(frozen=True)
 class Node:
     """The engine's state, the world's facts, committed orders without an answer, and how many coins
     and how many changes of fact the world still has in store.
 
     box_yen, cup_yen: the coins as the world counts them itself; doubtful_yen: coins nobody saw fall.
+    books: of the journal. After a power cut: unheard, coins in the box that the acceptor still has to tell;
+    fell, printed: what really became of the coin or the job whose answer was lost, None if none was.
     """
 
     state: s.State
@@ -103,6 +112,10 @@ class Node:
     box_yen: int = 0
     cup_yen: int = 0
     doubtful_yen: int = 0
+    books: Ledger = EMPTY
+    unheard: tuple[int, ...] = ()
+    fell: bool | None = None
+    printed: bool | None = None
 
 
 def answers(order: o.CommittedOrder) -> Iterator[e.Event]:
@@ -268,11 +281,13 @@ def _coin_fell(node: Node, order: o.CommittedOrder, answer: e.Event) -> Node:
 def after(node: Node, done: Step) -> Node:
     waiting = (o.SignWithPin, o.Release, o.Print, o.FollowPrint, o.PayCoin, o.ReconcileCoin, o.PrintSlip)
     new = tuple(order for order in done.orders if isinstance(order, waiting))
+    journal = node.journal + done.records
     return replace(
         node,
         state=done.state,
         pending=node.pending + new,
-        journal=node.journal + done.records,
+        journal=journal,
+        books=ledger(journal) if done.records else node.books,
     )
 
 
@@ -292,8 +307,8 @@ ANSWERED_BY: dict[type[s.State], tuple[type[o.CommittedOrder], ...]] = {
 
 def check_coins(node: Node) -> None:
     """The journal and the world count the same coins; one nobody saw fall is owed, never called paid."""
-    books = ledger(node.journal)
-    assert (node.box_yen, node.cup_yen) == (books.taken_yen, books.paid_out_yen)
+    books = node.books
+    assert (node.box_yen - sum(node.unheard), node.cup_yen) == (books.taken_yen, books.paid_out_yen)
     assert books.taken_yen == (
         books.fees_yen + books.paid_out_yen + books.claims_yen + books.unclaimed_yen + books.held_yen
     )
@@ -302,12 +317,18 @@ def check_coins(node: Node) -> None:
 
 def check(node: Node, done: Step, new: Node) -> None:
     """The invariants of one edge."""
-    books = ledger(new.journal)
-    assert books.faults() == ()
     check_coins(new)
     for order in done.orders:
         if (intent := NEEDS_INTENT.get(type(order))) is not None:
             assert any(isinstance(record, intent) for record in done.records), order
+    if done.records:
+        check_journal(new)
+    check_state(node, new)
+
+
+def check_journal(new: Node) -> None:
+    """What may stand in one visit's journal."""
+    assert new.books.faults() == ()
     commits = [x for x in new.journal if isinstance(x, r.IssueIntended)]
     prints = [x for x in new.journal if isinstance(x, r.PrintIntended)]
     fees = [x for x in new.journal if isinstance(x, r.FeeEarned)]
@@ -316,6 +337,11 @@ def check(node: Node, done: Step, new: Node) -> None:
     assert len(fees) <= 1
     refunds = [x for x in new.journal if isinstance(x, r.PayoutBegan) and x.purpose is s.PayoutPurpose.REFUND]
     assert not (fees and refunds), "a fee is kept and the money given back"
+
+
+def check_state(node: Node, new: Node) -> None:
+    """The state, the books and the orders under way agree."""
+    books = new.books
     if isinstance(new.state, s.CollectingCoins | s.ClosingCoins | s.Committing | s.Printing | s.Attending):
         held = books.visits[new.state.visit].held_yen if new.state.visit in books.visits else 0
         assert held == new.state.paid_yen
@@ -342,7 +368,7 @@ def check(node: Node, done: Step, new: Node) -> None:
 
 def key_of(node: Node) -> object:
     """Nodes with the same key behave the same: what the journal sums up to replaces the journal."""
-    books = ledger(node.journal)
+    books = node.books
     flags = tuple(
         sorted(
             {
@@ -357,8 +383,27 @@ def key_of(node: Node) -> object:
     return node.state, facts, node.pending, node.coins_left, node.changes_left, visit, flags
 
 
-def walk(start: Node, stop_at: type[s.State] | None = None) -> dict[object, Node]:
-    """Every node reachable from start; nodes in a stop_at state are reached but not left."""
+@dataclass(frozen=True)
+class Edge:
+    """event comes in node while the world is as in world; done follows."""
+
+    node: Node
+    event: e.Event
+    world: Node
+    done: Step
+
+    @property
+    def new(self) -> Node:
+        """Where it leads."""
+        return after(self.world, self.done)
+
+
+def walk(start: Node, stop_at: type[s.State] | None = None) -> tuple[dict[object, Node], list[Edge]]:
+    """Every node reachable from start, and the edges that wrote or ordered anything, each journal once.
+
+    Nodes in a stop_at state are reached but not left.
+    """
+    edges: dict[object, Edge] = {}
     seen = {key_of(start): start}
     queue = deque([start])
     while queue:
@@ -371,18 +416,21 @@ def walk(start: Node, stop_at: type[s.State] | None = None) -> dict[object, Node
                 new.state, s.Idle | s.NotServing | s.Notice
             ):
                 continue
+            if done.records or done.orders:
+                edge = Edge(node, event, world, done)
+                edges.setdefault((recovery_key(node), type(event), recovery_key(new)), edge)
             if (key := key_of(new)) not in seen:
                 seen[key] = new
                 if stop_at is None or not isinstance(new.state, stop_at):
                     queue.append(new)
-    return seen
+    return seen, list(edges.values())
 
 
 @pytest.fixture(scope="module")
-def nodes() -> list[Node]:
+def walked() -> tuple[list[Node], list[Edge]]:
     """The choices as one walk, the money of one purchase as another: together every state."""
     opened = after(Node(s.Idle(), GOOD, coins_left=1), settle(Step(s.Idle()), GOOD, RULES))
-    choosing = walk(opened, stop_at=s.CollectingCoins)
+    walks = [walk(opened, stop_at=s.CollectingCoins)]
     visit = VisitId("a" * 32)
     purchase = s.Purchase(
         OrderId(f"{visit}-1"), CertificateKind.INKAN, Subjects.SELF, frozenset(), 1, fee_yen=FEE_YEN
@@ -392,7 +440,19 @@ def nodes() -> list[Node]:
     few = GOOD.with_level(HopperLevel(4, working=True, coins=1, coin_yen=500)).with_level(
         HopperLevel(3, working=True, coins=4)
     )
-    return [*choosing.values(), *walk(ordered).values(), *walk(replace(ordered, facts=few)).values()]
+    walks += [walk(ordered), walk(replace(ordered, facts=few))]
+    nodes = [node for seen, _ in walks for node in seen.values()]
+    return nodes, [edge for _, edges in walks for edge in edges]
+
+
+@pytest.fixture
+def nodes(walked: tuple[list[Node], list[Edge]]) -> list[Node]:
+    return walked[0]
+
+
+@pytest.fixture
+def edges(walked: tuple[list[Node], list[Edge]]) -> list[Edge]:
+    return walked[1]
 
 
 def test_no_reachable_edge_breaks_an_invariant(nodes: list[Node]) -> None:
@@ -420,53 +480,148 @@ def test_time_alone_leads_out_of_every_state(nodes: list[Node]) -> None:
         assert isinstance(now.state, s.Idle | s.NotServing | s.Attending), node.state
 
 
-def test_power_cuts_anywhere_settle_every_yen(nodes: list[Node]) -> None:
-    """Cut the power at every node, and once more at every node of what follows.
+def test_power_cuts_anywhere_and_any_number_of_them_settle_every_yen(edges: list[Edge]) -> None:
+    """Power is cut before the records of every edge, after them, after each of its orders, and so again at
+    every edge of every recovery, until nothing new is reached.
 
-    The orders of a node have left and their answers are lost; what they did the devices tell when asked.
-    A coin may have fallen in unheard. Each time every yen ends up owned and nothing is printed twice.
+    The world knows what really happened: a coin fell in and nobody has heard of it, a coin asked of a hopper
+    fell or did not, a job was printed or was not. Each time every yen ends up owned, nothing is printed
+    twice, no coin is paid twice, and the municipality will be told.
     """
     for late in (False, True):
         seen: set[object] = set()
-        for node in nodes:
-            _settles(node, seen, cuts=1, late=late)
+        queue = [restarted for edge in edges for restarted in cuts(edge, late=late)]
+        while queue:
+            node = queue.pop()
+            if (key := recovery_key(node)) in seen:
+                continue
+            seen.add(key)
+            check_recovery(node, late=late)
+            for event, world in after_cut(node):
+                edge = Edge(node, event, world, step(world.state, event, world.facts, RULES))
+                check(node, edge.done, edge.new)
+                queue.append(edge.new)
+                queue += cuts(edge, late=late)
+        assert len(seen) > 1000
 
 
-def _settles(node: Node, seen: set[object], *, cuts: int, late: bool) -> None:
-    recovered = recover(node.journal, late=late)
-    prints = sum(isinstance(record, r.PrintIntended) for record in node.journal)
-    restarted = after(replace(node, pending=(), facts=GOOD, coins_left=1), recovered)
-    queue = [restarted]
-    while queue:
-        now = queue.pop()
-        if (key := (key_of(now), recover(now.journal, late=late), cuts)) in seen:
-            continue
-        seen.add(key)
-        check_coins(now)
-        assert ledger(now.journal).faults() == ()
-        assert prints == sum(isinstance(record, r.PrintIntended) for record in now.journal)
-        if late and not isinstance(now.state, s.Attending):
-            assert not any(isinstance(order, o.PayCoin) for order in now.pending)
-        if isinstance(now.state, s.NotServing | s.Ended | s.TakingAll | s.Thanks | s.Attending):
-            if not isinstance(now.state, s.Attending):
-                assert ledger(now.journal).held_yen == 0, (node.state, now.state)
-            continue
-        if cuts:
-            _settles(now, seen, cuts=cuts - 1, late=late)
-        queue += [
-            after(world, step(world.state, event, world.facts, RULES)) for event, world in after_cut(now)
-        ]
+IRREVERSIBLE = (o.PayCoin, o.Print)
+
+
+def cuts(edge: Edge, *, late: bool) -> Iterator[Node]:
+    """The world after each power cut on this edge, restarted.
+
+    Before its records the disk is as after the edge before, unless a coin has fallen in meanwhile. After them
+    each order may have left or not; one that moves neither coin nor paper makes no difference.
+    """
+    node, event, done = edge.node, edge.event, edge.done
+    if isinstance(event, e.CoinInserted):
+        new = edge.world.unheard == node.unheard
+        unheard = (*node.unheard, event.yen) if new else node.unheard
+        yield from restarts(replace(edge.world, unheard=unheard), late=late)
+    if done.records or done.orders:
+        yield from restarts(edge.new, late=late)
+        if any(isinstance(order, IRREVERSIBLE) for order in done.orders):
+            yield from restarts(after(edge.world, replace(done, orders=())), late=late)
+
+
+def restarts(node: Node, *, late: bool) -> Iterator[Node]:
+    """What the orders that left have really done, and the hoppers as they were or silent."""
+    lost = {type(order) for order in node.pending}
+    outcomes = [node]
+    if o.PayCoin in lost:
+        outcomes = [replace(node, fell=fell) for fell in (False, True)]
+    elif o.Print in lost:
+        outcomes = [replace(node, printed=printed) for printed in (False, True)]
+    elif node.fell is None and _open(node.journal).coin_intent:
+        outcomes = [replace(node, fell=False)]
+    elif node.printed is None and _open(node.journal).print_job and not _open(node.journal).print_ended:
+        outcomes = [replace(node, printed=False)]
+    recovered = _recovered(node.journal, late)
+    for outcome in outcomes:
+        for working in (True,) if late else (True, False):
+            hoppers = tuple(replace(level, working=working) for level in node.facts.hoppers)
+            facts = replace(GOOD, hoppers=hoppers)
+            restarted = replace(outcome, pending=(), facts=facts, coins_left=min(node.coins_left, 1))
+            yield after(restarted, recovered)
+
+
+@functools.cache
+def _open(journal: tuple[r.Record, ...]) -> OpenVisit:
+    return open_visit(journal) or OpenVisit(VisitId(""))
+
+
+@functools.cache
+def _recovered(journal: tuple[r.Record, ...], late: bool) -> Step:
+    return recover(journal, late=late)
+
+
+@functools.cache
+def _journaled(journal: tuple[r.Record, ...]) -> str:
+    return _COUNT.sub("", repr(_open(journal)))
+
+
+def recovery_key(node: Node) -> object:
+    """Nodes with the same key recover the same: coins beyond all that can be owed change nothing."""
+    most_yen = node.books.held_yen + sum(node.unheard) + 500 * node.coins_left
+    hoppers = tuple(
+        (level.hopper, level.working and min(level.coins, most_yen // level.coin_yen))
+        for level in node.facts.hoppers
+    )
+    truth = node.unheard, node.fell, node.printed, node.coins_left
+    balances = tuple((b.held_yen, b.ended) for b in node.books.visits.values())
+    pending_types = tuple(type(order) for order in node.pending)
+    return node.state, pending_types, hoppers, truth, balances, _journaled(node.journal)
+
+
+_COUNT = re.compile(r"life_count=\d+")
+
+
+def check_recovery(node: Node, *, late: bool) -> None:
+    assert sum(isinstance(record, r.PrintIntended) for record in node.journal) <= 1
+    if late and not isinstance(node.state, s.Attending):
+        assert not any(isinstance(order, o.PayCoin) for order in node.pending)
+    if isinstance(node.state, s.NotServing | s.Ended | s.TakingAll | s.Thanks):
+        assert node.books.held_yen == 0
+        assert node.fell is None, "nobody asked whether the coin fell"
+        assert node.printed is None, "nobody asked whether the job was printed"
+        intended = {record.order_id for record in node.journal if isinstance(record, r.IssueIntended)}
+        assert intended <= {tell.order_id for tell in pending(node.journal) if isinstance(tell, Tell)}
 
 
 def after_cut(node: Node) -> Iterator[tuple[e.Event, Node]]:
-    """What a restarted machine is told: the answers it asks for, and a coin that nobody had heard."""
+    """What a restarted machine is told: true answers to what it asks, and coins that nobody had heard of."""
     for order in node.pending:
         for answer in answers(order):
-            yield answer, replace(_coin_fell(node, order, answer), pending=())
-    if not node.pending:
+            if _is_true(node, order, answer):
+                asked = replace(node, pending=())
+                if isinstance(order, o.ReconcileCoin):
+                    asked = replace(asked, fell=None)
+                if isinstance(order, o.FollowPrint):
+                    asked = replace(asked, printed=None)
+                yield answer, _coin_fell(asked, order, answer)
+    if isinstance(node.state, s.ClosingCoins):
         yield e.CoinsClosed(), node
+        yield e.TimedOut(), node
+    if node.unheard:
+        heard = replace(node, unheard=node.unheard[1:])
+        yield e.CoinInserted(node.unheard[0], 1, 1), heard
     if node.coins_left:
-        yield e.CoinInserted(100, 1, 1), replace(node, coins_left=0, box_yen=node.box_yen + 100)
+        for yen in (100, 500):
+            fallen = replace(node, coins_left=node.coins_left - 1, box_yen=node.box_yen + yen)
+            yield e.CoinInserted(yen, 1, 1), fallen
+
+
+def _is_true(node: Node, order: o.CommittedOrder, answer: e.Event) -> bool:
+    """A device may say that it does not know, but nothing false."""
+    match order, answer:
+        case o.ReconcileCoin(), e.CoinPaid(certainty=certainty):
+            truth = node.fell
+        case o.FollowPrint(), e.PrintFinished(certainty=certainty):
+            truth = node.printed
+        case _:
+            return True
+    return certainty is Certainty.UNKNOWN or truth is (certainty is Certainty.DONE)
 
 
 def test_every_screen_of_the_walk_has_its_words(nodes: list[Node]) -> None:

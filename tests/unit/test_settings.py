@@ -12,10 +12,11 @@ import tomli_w
 
 from firmware.core.fees import Fee
 from firmware.core.hours import JST, Closure
+from firmware.core.lockout import LockoutRule
 from firmware.core.session import STATES
 from firmware.core.terms import CertificateKind, Language
 from firmware.errors import ConfigError
-from firmware.settings import load, merge
+from firmware.settings import load, merge, misread_coin
 
 CONFIG = Path(__file__).parents[2] / "config"
 MACHINE = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
@@ -73,6 +74,17 @@ def test_the_shipped_configuration_loads() -> None:
     assert Path("/etc/x") == settings.path("/etc/x")
 
 
+def test_the_shipped_lockout_is_the_table_of_the_core() -> None:
+    assert LockoutRule() == load(CONFIG / "kiosk.toml").file.lockout.rule
+
+
+def test_a_kiosk_may_have_a_lockout_of_its_own_or_none(folder: Path) -> None:
+    changed(folder, "kiosk.toml", put("lockout", value={"steps": []}))
+    assert LockoutRule(steps=()) == load(folder / "kiosk.toml").file.lockout.rule
+    changed(folder, "kiosk.toml", lambda table: table.pop("lockout"))
+    assert LockoutRule() == load(folder / "kiosk.toml").file.lockout.rule
+
+
 def test_every_time_out_belongs_to_a_state() -> None:
     rules = load(CONFIG / "kiosk.toml").rules
     assert rules.timeouts_seconds.keys() <= {state.__name__ for state in STATES}
@@ -87,6 +99,26 @@ def test_every_time_out_belongs_to_a_state() -> None:
             "kiosk.toml",
             lambda table: table["coins"].update(poll_ms=table["coins"].pop("poll_seconds")),
             "coins: Object contains unknown field `poll_ms`",
+        ),
+        (
+            "kiosk.toml",
+            put("lockout", "steps", 1, "strikes", value=3),
+            "lockout.steps: 3 strikes, 60 seconds after 3 strikes, 15 seconds; expected both to rise",
+        ),
+        (
+            "kiosk.toml",
+            put("lockout", "steps", 2, "seconds", value=60.0),
+            "lockout.steps: 8 strikes, 60 seconds after 5 strikes, 60 seconds; expected both to rise",
+        ),
+        (
+            "kiosk.toml",
+            put("lockout", "forget_seconds", value=899),
+            "lockout.forget_seconds: 899 is less than the longest wait; expected at least 900",
+        ),
+        (
+            "kiosk.toml",
+            put("card_reader", "smartphone_labels", value=["x" * 33]),
+            "card_reader.smartphone_labels",
         ),
         ("kiosk.toml", put("coins", "baud", value="9600"), "coins.baud: Expected `int`, got `str`"),
         ("kiosk.toml", put("coins", "serial", value=True), "coins.serial: Expected `int`, got `bool`"),
@@ -305,3 +337,75 @@ def test_a_new_fee_may_follow_an_old_one(folder: Path) -> None:
 
     fees = load(changed(folder, "shibukawa.toml", raise_fee)).fees
     assert Fee(CertificateKind.JUMINHYO, 400, date(2027, 4, 1)) == fees[-1]
+
+
+PULSE: dict[str, Any] = {
+    "pulse_pin": 9,
+    "inhibit_pin": 10,
+    "inhibit_level": 1,
+    "coins": [{"pulses": 1, "yen": 100}, {"pulses": 5, "yen": 500}],
+}
+
+
+def test_a_pulse_acceptor_takes_the_place_of_the_other(folder: Path) -> None:
+    settings = load(changed(folder, "kiosk.toml", put("coins", "pulse", value=PULSE)))
+    pulse = settings.file.coins.pulse
+    assert pulse is not None
+    assert {1: 100, 5: 500} == {coin.pulses: coin.yen for coin in pulse.coins}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pulse_pin": 25}, "GPIO 25 is used twice"),
+        ({"inhibit_pin": 9}, "GPIO 9 is used twice"),
+        ({"inhibit_level": 2}, "coins.pulse.inhibit_level"),
+        ({"pull": "sideways"}, "coins.pulse.pull"),
+        ({"coins": []}, "coins.pulse.coins"),
+        ({"coins": [{"pulses": 1, "yen": 100}, {"pulses": 1, "yen": 500}]}, "twice"),
+        ({"coins": [{"pulses": 1, "yen": 100}]}, "expected coins.denominations_yen"),
+        ({"coins": [{"pulses": 1, "yen": 100}, {"pulses": 2, "yen": 500}]}, "may make 2 pulses"),
+        ({"bounce_seconds": 0.02}, "expected bounce_seconds below shortest_seconds"),
+        ({"longest_seconds": 0.01}, "below longest_seconds"),
+        ({"gap_seconds": 0.001}, "gap_seconds: expected more than bounce_seconds"),
+    ],
+)
+def test_a_pulse_acceptor_that_could_misread_a_coin_is_refused(
+    folder: Path, change: dict[str, Any], message: str
+) -> None:
+    path = changed(folder, "kiosk.toml", put("coins", "pulse", value=PULSE | change))
+    with pytest.raises(ConfigError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize("key", ["serial", "manufacturer", "product"])
+def test_a_pulse_acceptor_can_say_nothing_of_itself(folder: Path, key: str) -> None:
+    def change(table: dict[str, Any]) -> None:
+        table["coins"] |= {"pulse": PULSE, key: 7 if key == "serial" else "X"}
+
+    with pytest.raises(ConfigError, match="has no serial number"):
+        load(changed(folder, "kiosk.toml", change))
+
+
+def test_a_code_that_withdraws_money_must_be_one_that_is_told(folder: Path) -> None:
+    path = changed(folder, "kiosk.toml", put("coins", "suspect_codes", value=[7, 16]))
+    with pytest.raises(ConfigError, match="withdrawn_codes: 20 is not among"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("yen_of", "expected"),
+    [
+        ({1: 100, 5: 500}, None),
+        ({1: 10, 5: 50, 10: 100, 50: 500}, None),
+        ({2: 100, 3: 500}, None),
+        ({1: 500}, None),
+        ({2: 100, 4: 500}, 4),
+        ({1: 500, 2: 100}, 2),
+        ({2: 100, 3: 500, 5: 50}, 5),
+    ],
+)
+def test_numbers_of_pulses_that_other_coins_add_up_to_are_found(
+    yen_of: dict[int, int], expected: int | None
+) -> None:
+    assert expected == misread_coin(yen_of)

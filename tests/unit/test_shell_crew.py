@@ -252,15 +252,15 @@ async def test_each_order_brings_its_answer(orders: tuple[o.Order, ...], expecte
     ("orders", "device", "fault", "expected"),
     [
         (KNOWN[:1], "read", CardUnusable(CardRefusal.JUKI_CARD), e.CardRefused(CardRefusal.JUKI_CARD)),
-        (KNOWN[:1], "read", CardGone("x"), e.CardRefused(CardRefusal.UNREADABLE)),
-        (KNOWN[:1], "read", DeviceGone("x"), e.CardRefused(CardRefusal.UNREADABLE)),
+        (KNOWN[:1], "read", CardGone("x"), e.CardRefused(CardRefusal.MOVED)),
+        (KNOWN[:1], "read", DeviceGone("x"), e.CardRefused(CardRefusal.READER_FAULT)),
         (KNOWN[:2], "start", DocumentError("x"), e.MunicipalityFailed(Certainty.NOT_DONE)),
         (KNOWN[:2], "open session", MunicipalityDown("x"), e.MunicipalityFailed(Certainty.NOT_DONE)),
         (KNOWN[:2], "open session", Refused(Refusal.MAINTENANCE), e.MunicipalityRefused(Refusal.MAINTENANCE)),
         (KNOWN[:3], "sign", PinWrong(2), e.PinWasRefused(2)),
         (KNOWN[:3], "sign", PinBlocked(), e.PinIsLocked()),
         (KNOWN[:3], "sign", PinUncertain("x"), e.PinInDoubt()),
-        (KNOWN[:3], "sign", CardGone("x"), e.CardRefused(CardRefusal.UNREADABLE)),
+        (KNOWN[:3], "sign", CardGone("x"), e.CardRefused(CardRefusal.MOVED)),
         (KNOWN, "authenticate", MunicipalityUncertain("x"), e.MunicipalityFailed(Certainty.UNKNOWN)),
         (KNOWN, "authenticate", MunicipalityAnswerInvalid("x"), e.MunicipalityFailed(Certainty.UNKNOWN)),
         (PREPARED, "reserve", MunicipalityDown("x"), e.MunicipalityFailed(Certainty.NOT_DONE)),
@@ -299,7 +299,9 @@ async def test_a_step_out_of_order_breaks_and_takes_no_pin() -> None:
     assert e.PinInDoubt() == bench.crew.failed(o.SignWithPin(VISIT))
 
 
-@pytest.mark.parametrize("order", [o.PayCoin(VISIT, 3, 1), o.ReconcileCoin(VISIT, 3, 1), PRINT, SLIP])
+@pytest.mark.parametrize(
+    "order", [o.PayCoin(VISIT, 3, 1), o.ReconcileCoin(VISIT, 3, 1), RELEASED[-1], PRINT, SLIP]
+)
 def test_what_broke_down_may_have_happened(order: o.Order) -> None:
     answer: Any = Bench().crew.failed(order)
     assert Certainty.UNKNOWN is answer.certainty

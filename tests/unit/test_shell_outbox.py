@@ -9,16 +9,26 @@ from typing import cast
 import pytest
 
 from firmware.core import records as r
+from firmware.core.accounts import Accounts
 from firmware.core.states import PayoutPurpose
 from firmware.core.terms import Certainty, OrderId, Refusal, VisitId, Yen
-from firmware.errors import JournalError, MunicipalityDown, MunicipalityUncertain, Refused
+from firmware.errors import (
+    JournalError,
+    MunicipalityDown,
+    MunicipalityUncertain,
+    Refused,
+    ReportRefused,
+)
 from firmware.logbook import FIELDS, EventId, FieldValue
-from firmware.ports import Municipality
+from firmware.ports import DayAnswer, Municipality
 from firmware.shell.outbox import Outbox
 
 A = VisitId("a" * 32)
 ORDER, NEXT = OrderId("a-1"), OrderId("b-1")
 Told = tuple[object, ...]
+
+
+AGREES = DayAnswer(matched=True, differences=())
 
 
 @dataclass
@@ -28,6 +38,7 @@ class Desk:
     told: list[Told] = field(default_factory=list)
     failing: dict[OrderId, Exception] = field(default_factory=dict)
     asked: int = 0
+    found: DayAnswer = AGREES
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def report_result(self, order_id: OrderId, outcome: Certainty, pages_out: int) -> None:
@@ -35,6 +46,13 @@ class Desk:
 
     async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
         self._hear(order_id, (order_id, yen, owed_yen))
+
+    async def report_claim(self, order_id: OrderId, claim_no: str, yen: Yen) -> None:
+        self._hear(order_id, (order_id, claim_no, yen))
+
+    async def report_day(self, day: r.DaySettled) -> DayAnswer:
+        self._hear(OrderId(day.business_date), (day.business_date,))
+        return self.found
 
     def _hear(self, order_id: OrderId, told: Told) -> None:
         self.asked += 1
@@ -63,12 +81,14 @@ class Kept:
 class Office:
     def __init__(self) -> None:
         self.desk, self.kept = Desk(), Kept()
+        self.noted: list[r.Record] = []
         self.logged = asyncio.Event()
         self.log: list[tuple[EventId, dict[str, FieldValue]]] = []
         self.outbox = Outbox(
             municipality=cast("Municipality", self.desk),
             journal=self.kept,
             log=self.write,
+            noted=self.noted.extend,
             first_pause_seconds=0.001,
             longest_pause_seconds=0.004,
         )
@@ -104,6 +124,8 @@ def printed(certainty: Certainty, order_id: OrderId = ORDER) -> r.PrintEnded:
 
 
 REFUND = r.PayoutEnded(A, ORDER, PayoutPurpose.REFUND, 200, 100)
+OWED = (ORDER, "AAAA-AAAA", 100)
+DAY = r.DaySettled("2026-11-25", "2026-11-25T23:00:00+09:00", Accounts().open_day())
 
 
 async def test_the_end_of_the_journal_is_that_it_was_told() -> None:
@@ -122,7 +144,7 @@ async def test_a_refund_is_told_also_when_nothing_was_left_to_tell_in_between() 
         for record in (intended(), printed(Certainty.NOT_DONE), REFUND):
             office.outbox.note((record,))
             await office.idle()
-    assert [(ORDER, Certainty.NOT_DONE, 1), (ORDER, 200, 100)] == office.desk.told
+    assert [(ORDER, Certainty.NOT_DONE, 1), (ORDER, 200, 100), OWED] == office.desk.told
 
 
 async def test_what_was_told_is_not_told_again_when_more_comes() -> None:
@@ -140,6 +162,7 @@ async def test_what_was_told_is_not_told_again_when_more_comes() -> None:
         (ORDER, Certainty.UNKNOWN, 1),
         (ORDER, Certainty.NOT_DONE, 0),
         (ORDER, 200, 100),
+        OWED,
     ] == office.desk.told
 
 
@@ -192,6 +215,58 @@ async def test_a_last_word_of_the_municipality_is_kept_as_such() -> None:
     async with office.open():
         await office.idle()
     assert [r.MunicipalityTold(ORDER, "result", accepted=False)] == office.kept.records
+
+
+@pytest.mark.parametrize("code", ["order_unknown", "order_conflict"])
+async def test_what_contradicts_the_municipalitys_books_is_kept_as_such_and_not_said_for_ever(
+    code: str,
+) -> None:
+    office = Office()
+    office.desk.failing[ORDER] = ReportRefused(code)
+    office.outbox.note((intended(), printed(Certainty.DONE)))
+    async with office.open():
+        await office.idle()
+    assert [r.MunicipalityTold(ORDER, "result", accepted=False)] == office.kept.records
+    assert 1 == office.desk.asked
+
+
+@pytest.mark.parametrize("found", [DayAnswer(True, ()), DayAnswer(False, ("fees:600:300",))])
+async def test_a_days_comparison_is_kept_and_noted(found: DayAnswer) -> None:
+    office = Office()
+    office.desk.found = found
+    office.outbox.note((DAY,))
+    async with office.open():
+        await office.idle()
+    expected = r.DayCompared("2026-11-25", found.matched, found.differences)
+    assert [expected] == office.kept.records == office.noted
+    assert (EventId.MUNICIPALITY_TOLD, {"order": "day", "outcome": found.matched}) == office.log[-1]
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(ReportRefused("day_conflict"), "day_conflict"), (Refused(Refusal.CERT_REVOKED), "cert_revoked")],
+)
+async def test_a_day_the_municipality_does_not_take_differs_as_a_whole(failure: Exception, code: str) -> None:
+    office = Office()
+    office.desk.failing[OrderId("2026-11-25")] = failure
+    office.outbox.note((DAY,))
+    async with office.open():
+        await office.idle()
+    assert [r.DayCompared("2026-11-25", False, (f"refused:{code}",))] == office.kept.records
+
+
+async def test_a_day_waits_until_everything_before_it_is_told_and_nothing_waits_for_the_day() -> None:
+    office = Office()
+    office.desk.failing[ORDER] = MunicipalityUncertain("x")
+    office.outbox.note(
+        (intended(), printed(Certainty.DONE), DAY, intended(NEXT), printed(Certainty.DONE, NEXT))
+    )
+    async with office.open():
+        await office.desk.until(lambda: office.desk.asked == 4)
+        assert [(NEXT, Certainty.DONE, 1)] == office.desk.told
+        office.desk.failing.clear()
+        await office.idle()
+    assert [(ORDER, Certainty.DONE, 1), ("2026-11-25",)] == office.desk.told[1:]
 
 
 async def test_an_order_that_always_fails_holds_up_no_other() -> None:

@@ -417,3 +417,79 @@ async def test_a_coin_that_comes_after_the_run_is_kept_and_no_order_leaves() -> 
         r.CoinsSuspected(VISIT, 0, 20, True, 7, 2),
     ] == kiosk.journal.records
     assert begun == kiosk.crew.begun
+
+
+NIGHT = ClockLevel(trusted=True, hours=ServiceHours.CLOSED)
+DAY = r.DayClosed("2026-11-25", "2026-11-25T23:00:00.000+09:00")
+
+
+async def test_entries_in_the_books_are_on_disk_when_the_answer_comes_or_refused_whole() -> None:
+    kiosk = Kiosk()
+    kiosk.runner.report(NIGHT)
+    kiosk.runner.report(PanelLevel(door_open=True))
+    async with kiosk.running(s.NotServing()):
+        refill = r.CoinsRefilled(3, 100, 20, "uid:0")
+        assert await kiosk.runner.book((refill, DAY))
+        assert [refill, DAY] == kiosk.journal.records == kiosk.noted
+        kiosk.runner.report(PanelLevel())
+        assert not await kiosk.runner.book((refill,))
+        assert [refill, DAY] == kiosk.journal.records
+
+
+async def test_nobody_is_told_that_an_entry_is_kept_by_a_journal_that_is_full() -> None:
+    kiosk = Kiosk()
+    kiosk.runner.report(NIGHT)
+    async with kiosk.running(s.NotServing()) as task:
+        kiosk.journal.full = True
+        booking = asyncio.create_task(kiosk.runner.book((DAY,)))
+        with pytest.raises(JournalError):
+            await task
+        assert not booking.done()
+        booking.cancel()
+
+
+async def test_an_entry_that_comes_too_late_is_not_made() -> None:
+    kiosk = Kiosk()
+    kiosk.runner.report(NIGHT)
+    async with kiosk.running(s.NotServing()):
+        pass
+    booking = asyncio.create_task(kiosk.runner.book((DAY,)))
+    await asyncio.sleep(0)
+    await kiosk.runner.keep_late_coins()
+    assert not await booking
+    assert [] == kiosk.journal.records
+
+
+async def test_a_coin_that_cannot_be_recorded_is_shown_with_the_late_ones_and_orders_nothing() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(COLLECTING) as running:
+        await kiosk.crew.begins(o.AcceptCoins)
+        kiosk.journal.full = True
+        kiosk.runner.post(e.CoinInserted(100, 7, 1))
+        with pytest.raises(JournalError):
+            await running
+    kiosk.journal.full = False
+    begun = list(kiosk.crew.begun)
+    kiosk.runner.report(PanelLevel())
+    kiosk.runner.post(e.CoinInserted(100, 7, 2))
+    kiosk.runner.post(e.CoinInserted(100, 7, 3))
+    await kiosk.runner.keep_late_coins()
+    assert replace(COLLECTING, paid_yen=300) == kiosk.runner.stranded
+    assert COLLECTING == kiosk.runner.state
+    assert [] == kiosk.journal.records
+    assert begun == kiosk.crew.begun
+    assert (ScreenId.OUT_OF_SERVICE, "journal_money") == (kiosk.screens[-1].id, kiosk.screens[-1].reason)
+
+
+async def test_a_coin_whose_intent_cannot_be_recorded_is_not_on_its_way() -> None:
+    kiosk = Kiosk()
+    closing = s.ClosingCoins(VISIT, PURCHASE, 200, s.EndReason.CANCELLED)
+    async with kiosk.running(closing) as running:
+        await kiosk.crew.begins(o.CloseCoins)
+        kiosk.journal.full = True
+        kiosk.crew.answers[o.CloseCoins](e.CoinsClosed())
+        with pytest.raises(JournalError):
+            await running
+    assert isinstance(kiosk.runner.stranded, s.PayingOut)
+    assert (None, 200) == (kiosk.runner.stranded.coin, kiosk.runner.stranded.remaining_yen)
+    assert not any(isinstance(order, o.PayCoin) for order, _ in kiosk.crew.begun)

@@ -2,7 +2,7 @@
 
 Field polynomial 0x11D, generator with the roots a^0 … a^(parity-1), first byte the highest power, as in
 ISO/IEC 18004. Decoding: R. E. Blahut, Theory and Practice of Error Control Codes, 1983, chapters 7 and 9.
-Why not a library: decision 7.
+Why not a library: decision 11.
 """
 
 from functools import cache

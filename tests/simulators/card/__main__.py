@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.simulators.card.card import Faults, VirtualCard
 from tests.simulators.card.characters import BUILT_IN, load
-from tests.simulators.card.reader_slot import ReaderSlot
+from tests.simulators.card.reader_slot import OTHER_SLOT_ADDRESS, ReaderSlot
 
 VPCD_CONFIGURATION = Path("/etc/reader.conf.d/vpcd")
 PR_SET_PDEATHSIG = 1
@@ -38,13 +38,21 @@ class Inside:
     def __init__(self, folder: Path, cards: Path) -> None:
         self._folder = folder
         self._cards_folder = cards
+        self._configuration = folder / "readers" / "vpcd"
         self._cards: dict[str, VirtualCard] = {}
         self._last = ""
-        self._slot = ReaderSlot()
+        self._slot = ReaderSlot(self._torn)
+        self._other_slot = ReaderSlot(self._torn, OTHER_SLOT_ADDRESS)
         self._pcscd: asyncio.subprocess.Process | None = None
         self._commands: dict[str, Command] = {
             "insert": self.insert,
             "remove": self.remove,
+            "insert_in_other": self.insert_in_other,
+            "remove_from_other": self.remove_from_other,
+            "freeze_pcscd": self.freeze_pcscd,
+            "thaw_pcscd": self.thaw_pcscd,
+            "unplug": self.unplug,
+            "plug": self.plug,
             "state": self.state,
             "set": self.set,
             "kill_pcscd": self.kill_pcscd,
@@ -60,6 +68,7 @@ class Inside:
         await standard_input_ended()
         control.close()
         await self._slot.remove()
+        await self._other_slot.remove()
         await self.kill_pcscd()
 
     async def insert(self, name: str) -> dict[str, Any]:
@@ -74,6 +83,26 @@ class Inside:
         await self._slot.remove()
         return {}
 
+    async def insert_in_other(self, name: str) -> dict[str, Any]:
+        """Lay the card of this name into the second reader."""
+        await self._other_slot.insert(self._card(name))
+        return {}
+
+    async def remove_from_other(self) -> dict[str, Any]:
+        """Take the card out of the second reader."""
+        await self._other_slot.remove()
+        return {}
+
+    async def unplug(self) -> dict[str, Any]:
+        """pcscd goes on without any reader; it must start anew for that, for it cannot lose a virtual one."""
+        self._configuration.unlink()
+        return await self.restart_pcscd()
+
+    async def plug(self) -> dict[str, Any]:
+        """The readers are there again."""
+        shutil.copy(VPCD_CONFIGURATION, self._configuration)
+        return await self.restart_pcscd()
+
     async def state(self, name: str = "") -> dict[str, Any]:
         """What the named card, or the one laid down last, remembers; card is None if none lies there."""
         name = name or self._last
@@ -81,7 +110,11 @@ class Inside:
         answer: dict[str, Any] = {"card": lying, "pcscd": self._pcscd is not None}
         if name:
             card = self._card(name)
-            answer |= {"tries_left": card.tries_left, "verified": card.verified} | asdict(card.counts)
+            answer |= {
+                "tries_left": card.tries_left,
+                "password_tries_left": card.password_tries_left,
+                "verified": card.verified,
+            } | asdict(card.counts)
         return answer
 
     async def set(self, name: str, **settings: Any) -> dict[str, Any]:
@@ -101,6 +134,18 @@ class Inside:
             self._pcscd = None
         return {}
 
+    async def freeze_pcscd(self) -> dict[str, Any]:
+        """pcscd hangs: it takes connections and answers nothing."""
+        if self._pcscd is not None:
+            self._pcscd.send_signal(signal.SIGSTOP)
+        return {}
+
+    async def thaw_pcscd(self) -> dict[str, Any]:
+        """pcscd goes on."""
+        if self._pcscd is not None:
+            self._pcscd.send_signal(signal.SIGCONT)
+        return {}
+
     async def restart_pcscd(self) -> dict[str, Any]:
         """Start pcscd, after ending one that runs; returns when it takes connections."""
         await self.kill_pcscd()
@@ -111,12 +156,21 @@ class Inside:
             await connectable(self._folder / "pcscd.comm")
         return {}
 
+    def _torn(self, card: VirtualCard) -> VirtualCard | None:
+        """A card left the field by itself; the one that lies there now."""
+        name = card.faults.swap_for
+        if name is None:
+            return None
+        self._last = name
+        return self._card(name)
+
     def _card(self, name: str) -> VirtualCard:
         if name not in self._cards:
             if name in BUILT_IN:
                 self._cards[name] = VirtualCard(BUILT_IN[name], Faults())
             else:
-                character, settings = load(self._cards_folder / name)
+                folder, _, variant = name.partition("~")
+                character, settings = load(self._cards_folder / folder, variant)
                 tries_left = settings.pop("tries_left", None)
                 self._cards[name] = VirtualCard(character, Faults(**settings), tries_left)
         return self._cards[name]

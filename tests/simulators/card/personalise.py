@@ -4,26 +4,31 @@ Names and extensions follow the certificates of the real user-authentication CA,
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 TEST_POLICY = ObjectIdentifier("1.2.392.200149.8.5.1.0.30")
+SIGNING_POLICY = ObjectIdentifier("1.2.392.200149.8.5.1.0.20")
 SUBJECT = "997794E9AGCIEG13221003A"
+
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class CardIssuer:
-    """A CA and one key that all its cards share, because making RSA keys is slow."""
+    """A CA and one key of each kind that all its cards share, because making RSA keys is slow."""
 
     def __init__(self, organization: str = "JPKI-DEVSIM") -> None:
         self._key = rsa.generate_private_key(65537, 2048)
-        self._card_key = rsa.generate_private_key(65537, 2048)
+        self._card_key: Key = rsa.generate_private_key(65537, 2048)
+        self._next_key: Key = ec.generate_private_key(ec.SECP384R1())
         self._name = x509.Name(
             [
                 x509.NameAttribute(NameOID.COUNTRY_NAME, "JP"),
@@ -42,16 +47,26 @@ class CardIssuer:
         *,
         valid_from: datetime | None = None,
         valid_days: int = 1825,
+        next_card: bool = False,
         **settings: Any,
     ) -> None:
-        """Write a card folder; settings go to card.json. valid_from: aware, default yesterday."""
+        """Write a card folder; settings go to card.json. valid_from: aware, default yesterday.
+
+        next_card: its key is ECDSA P-384.
+        """
         begins = valid_from or datetime.now(UTC) - timedelta(days=1)
         folder.mkdir(parents=True)
-        key = self._card_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        (folder / "key.pem").write_bytes(key)
+        key = self._next_key if next_card else self._card_key
+        ends = begins + timedelta(days=valid_days)
         (folder / "ca.der").write_bytes(self._authority().public_bytes(Encoding.DER))
-        leaf = self._leaf(begins, begins + timedelta(days=valid_days))
-        (folder / "certificate.der").write_bytes(leaf.public_bytes(Encoding.DER))
+        for name, policy, usage in (
+            ("", TEST_POLICY, {"digital_signature": True}),
+            ("signing_", SIGNING_POLICY, {"digital_signature": True, "content_commitment": True}),
+        ):
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            (folder / f"{name}key.pem").write_bytes(pem)
+            leaf = self._leaf(key, begins, ends, policy, usage)
+            (folder / f"{name}certificate.der").write_bytes(leaf.public_bytes(Encoding.DER))
         (folder / "card.json").write_text(json.dumps(settings))
 
     def _authority(self) -> x509.Certificate:
@@ -67,7 +82,9 @@ class CardIssuer:
             .sign(self._key, hashes.SHA256())
         )
 
-    def _leaf(self, begins: datetime, ends: datetime) -> x509.Certificate:
+    def _leaf(
+        self, key: Key, begins: datetime, ends: datetime, oid: ObjectIdentifier, usage: Mapping[str, bool]
+    ) -> x509.Certificate:
         subject = x509.Name(
             [
                 x509.NameAttribute(NameOID.COUNTRY_NAME, "JP"),
@@ -75,13 +92,13 @@ class CardIssuer:
             ]
         )
         authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._key_identifier())
-        policy = x509.PolicyInformation(TEST_POLICY, ["http://www.jpki.example/cps.html"])
-        public_key = self._card_key.public_key()
+        policy = x509.PolicyInformation(oid, ["http://www.jpki.example/cps.html"])
+        public_key = key.public_key()
         return (
             x509.CertificateBuilder(self._name, subject, public_key, x509.random_serial_number())
             .not_valid_before(begins)
             .not_valid_after(ends)
-            .add_extension(_key_usage(digital_signature=True), critical=True)
+            .add_extension(_key_usage(**usage), critical=True)
             .add_extension(x509.CertificatePolicies([policy]), critical=True)
             .add_extension(authority, critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)

@@ -6,18 +6,30 @@ reset, 4 what is your ATR?), anything longer an APDU. ATR and APDUs are answered
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 from tests.simulators.card.card import Torn, VirtualCard
 
 VPCD_ADDRESS = ("127.0.0.1", 35963)
+OTHER_SLOT_ADDRESS = ("127.0.0.1", 35964)
+"""vpcd has two readers, `Virtual PCD 00 00` and `Virtual PCD 00 01`."""
 POWER_OFF, POWER_ON, RESET, GET_ATR = 0, 1, 2, 4
 RETRY_SECONDS = 0.02
 
 
 class ReaderSlot:
-    """The place on the reader; holds at most one card and finds vpcd again after it restarted."""
+    """The place on a reader; holds at most one card and finds vpcd again after it restarted.
 
-    def __init__(self) -> None:
+    torn: called when a card leaves by itself; the card that lies there then, or None.
+    """
+
+    def __init__(
+        self,
+        torn: Callable[[VirtualCard], VirtualCard | None],
+        address: tuple[str, int] = VPCD_ADDRESS,
+    ) -> None:
+        self._torn = torn
+        self._address = address
         self.card: VirtualCard | None = None
         self._serving: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -40,7 +52,7 @@ class ReaderSlot:
     async def _serve(self, card: VirtualCard) -> None:
         while True:
             try:
-                reader, self._writer = await asyncio.open_connection(*VPCD_ADDRESS)
+                reader, self._writer = await asyncio.open_connection(*self._address)
             except ConnectionError:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
@@ -49,11 +61,15 @@ class ReaderSlot:
             except (asyncio.IncompleteReadError, ConnectionError):
                 await asyncio.sleep(RETRY_SECONDS)
             except Torn:
-                self.card = None
-                return
+                self.card = self._torn(card)
+                if self.card is None:
+                    return
             finally:
                 self._writer.transport.abort()
-                card.verified = False
+                card.forget()
+            if self.card is not None and self.card is not card:
+                card = self.card
+                card.lay_down()
 
     async def _converse(
         self, card: VirtualCard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -66,6 +82,8 @@ class ReaderSlot:
             length = int.from_bytes(await reader.readexactly(2), "big")
             tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             answer = self._answer(card, await reader.readexactly(length))
+            if length > 1 and card.faults.delay_ms:
+                await asyncio.sleep(card.faults.delay_ms / 1000)
             if answer is not None:
                 writer.write(len(answer).to_bytes(2, "big") + answer)
 

@@ -7,9 +7,10 @@
     ...
     await stand.stop()
 
-A card folder `cards/NAME/` holds certificate.der, ca.der, key.pem (PKCS#8, RSA, not encrypted) and, if
-wanted, card.json: {"pin": "1234", "tries_left": 3, "kind": "my_number_card", "certificate": "present",
-"first_apdu_6f00": false, "die_at_apdu": null} and the other fields of `card.Faults`.
+A card folder `cards/NAME/` holds certificate.der, ca.der, key.pem (PKCS#8, RSA or P-384, not encrypted),
+signing_certificate.der and signing_key.pem if it has them and, if wanted, card.json: {"pin": "1234",
+"tries_left": 3, "kind": "my_number_card", "certificate": "present", "extended": true, "die_at_apdu": null}
+and the other fields of `card.Faults`. Other cards and how each can misbehave: `characters`.
 """
 
 import asyncio
@@ -61,18 +62,35 @@ class CardStand:
             raise
 
     async def insert(self, character: str) -> None:
-        """Lay down a card of the cards folder, or felica, licence, juki, other or mute."""
+        """Lay down a card of the cards folder, as `NAME` or `NAME~VARIANT`, or one that is built in."""
         await self._ask("insert", name=character)
 
     async def remove(self) -> None:
         """Take the card away."""
         await self._ask("remove")
 
+    async def insert_in_other(self, character: str) -> None:
+        """Lay a card into the second reader."""
+        await self._ask("insert_in_other", name=character)
+
+    async def remove_from_other(self) -> None:
+        """Take the card out of the second reader."""
+        await self._ask("remove_from_other")
+
+    async def unplug(self) -> None:
+        """pcscd runs and has no reader."""
+        await self._ask("unplug")
+
+    async def plug(self) -> None:
+        """pcscd has its readers again."""
+        await self._ask("plug")
+
     async def state(self, character: str = "") -> dict[str, Any]:
         """What the named card, or the one laid down last, has seen.
 
-        card: name of the card that lies there, or None; tries_left, verified, verify_count, signatures,
-        apdus, power_ons, power_offs, resets, forbidden (signature files touched), headers (CLA INS P1 P2).
+        card: name of the card that lies there, or None; tries_left, password_tries_left, verified,
+        verify_count, signatures, apdus, bytes_to_card, bytes_from_card, power_ons, power_offs, resets,
+        forbidden (signature files touched), headers (CLA INS P1 P2).
         """
         return await self._ask("state", name=character)
 
@@ -83,6 +101,14 @@ class CardStand:
     async def kill_pcscd(self) -> None:
         """End pcscd as a crash does; the card stays where it is."""
         await self._ask("kill_pcscd")
+
+    async def freeze_pcscd(self) -> None:
+        """pcscd hangs: it takes connections and answers nothing."""
+        await self._ask("freeze_pcscd")
+
+    async def thaw_pcscd(self) -> None:
+        """pcscd goes on."""
+        await self._ask("thaw_pcscd")
 
     async def restart_pcscd(self) -> None:
         """Start pcscd again; returns when it takes connections."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.simulators.coin.wire import Silence
 
 SELF_INHIBIT_SECONDS = 1.0
-KEEPING_CODES = frozenset({7, 16, 17, 18, 19, 20, 23, 36, 39, 40})
+KEEPING_CODES = frozenset({7, 16, 17, 18, 19, 20, 23, 31, 36, 39, 40})
 """Errors at which the coin is in the machine all the same."""
 
 
@@ -16,7 +16,9 @@ class SimulatedAcceptor:
     """Five event slots, a counter, inhibits, and coins that fall where they would fall.
 
     serial: 24 bits. coin_ids: of the positions from 1. cash_box: coins by yen, counted when they
-    drop into it, credited or not.
+    drop into it, credited or not. accepts: the accept counter, kept through power cuts. unknown_headers:
+    it does not answer these. stuck_mask: positions it takes whatever it is told. latches_inhibit: once
+    it has inhibited itself, polling alone does not open it again.
     """
 
     serial: int
@@ -30,7 +32,15 @@ class SimulatedAcceptor:
     mask: int = 0
     master: bool = False
     self_check: int = 0
+    self_inhibit_seconds: float = SELF_INHIBIT_SECONDS
+    latches_inhibit: bool = False
     category: bytes = b"Coin Acceptor"
+    manufacturer: bytes = b"MOCK"
+    product: bytes = b"SIM-2"
+    polling_priority: bytes = b"\x02\x14"
+    unknown_headers: frozenset[int] = frozenset()
+    stuck_mask: int = 0
+    accepts: int = 0
     next_errors: list[int] = field(default_factory=list)
     _polled_at: float = float("-inf")
     _deaf_until: float = float("-inf")
@@ -39,43 +49,63 @@ class SimulatedAcceptor:
     def answer(self, header: int, data: bytes) -> bytes | None:
         """The reply's data; raises Silence while it starts and for headers it does not know."""
         now = asyncio.get_running_loop().time()
-        if now < self._deaf_until:
+        if now < self._deaf_until or header in self.unknown_headers:
             raise Silence
-        match header, list(data):
-            case 254, []:
-                return b""
-            case 245, []:
-                return self.category
-            case 242, []:
-                return self.serial.to_bytes(3, "little")
-            case 232, []:
-                return bytes((self.self_check,))
+        if data:
+            return self._told(header, list(data))
+        if header == 229:
+            self._note_poll(now)
+        return self._asked(header)
+
+    def _told(self, header: int, data: list[int]) -> bytes:
+        match header, data:
             case 184, [position]:
                 return self._coin_id(position).encode()
             case 231, [low, high]:
                 self.mask = low | high << 8
-                return b""
             case 228, [bits]:
                 self.master = bool(bits & 1)
-                return b""
-            case 229, []:
-                self._polled_at = now
-                return bytes((self.counter, *(octet for pair in self.pairs for octet in pair)))
-            case 1, []:
-                self.power_cycle()
-                return b""
             case _:
                 raise Silence
+        return b""
+
+    def _asked(self, header: int) -> bytes:
+        if header == 1:
+            self.power_cycle()
+        answers = {
+            254: b"",
+            249: self.polling_priority,
+            246: self.manufacturer,
+            245: self.category,
+            244: self.product,
+            242: self.serial.to_bytes(3, "little"),
+            241: b"1.04",
+            232: bytes((self.self_check,)),
+            230: (self.mask | self.stuck_mask).to_bytes(2, "little"),
+            229: bytes((self.counter, *(octet for pair in self.pairs for octet in pair))),
+            225: self.accepts.to_bytes(3, "little"),
+            192: b"STD",
+            4: bytes((2, 4, 2)),
+            1: b"",
+        }
+        if header not in answers:
+            raise Silence
+        return answers[header]
+
+    def _note_poll(self, now: float) -> None:
+        if self.latches_inhibit and now - self._polled_at >= self.self_inhibit_seconds:
+            self.master = False
+        self._polled_at = now
 
     @property
     def is_open(self) -> bool:
         """Any coin could be taken now."""
-        return bool(self.mask) and self._lets_in
+        return bool(self.mask | self.stuck_mask) and self._lets_in
 
     def drop(self, yen: int, issue: str, flight_seconds: float) -> bool:
         """A coin falls in; True if it is taken, then its event comes flight_seconds later."""
         position = self._position_of(yen, issue)
-        if position is None or not self._lets_in or not self.mask >> position - 1 & 1:
+        if position is None or not self._lets_in or not self._takes(position):
             if self._lets_in:
                 self._event(0, 2 if position else 1)
             self.returned_yen += yen
@@ -86,6 +116,7 @@ class SimulatedAcceptor:
             self.returned_yen += yen
             return False
         self.cash_box[yen] += 1
+        self.accepts = (self.accepts + 1) % (1 << 24)
         if error:
             self.uncredited_yen += yen
         pair = (0, error) if error else (position, 1)
@@ -111,7 +142,10 @@ class SimulatedAcceptor:
     @property
     def _lets_in(self) -> bool:
         now = asyncio.get_running_loop().time()
-        return self.master and now - self._polled_at < SELF_INHIBIT_SECONDS and now >= self._deaf_until
+        return self.master and now - self._polled_at < self.self_inhibit_seconds and now >= self._deaf_until
+
+    def _takes(self, position: int) -> bool:
+        return bool((self.mask | self.stuck_mask) >> position - 1 & 1)
 
     def _event(self, position: int, code: int) -> None:
         self.counter = self.counter % 255 + 1

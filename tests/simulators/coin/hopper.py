@@ -13,7 +13,8 @@ PAYOUT_TIMED_OUT, OPTO_FRAUD, POWERED_UP, DISABLED = 0x02, 0x08, 0x40, 0x80
 class SimulatedHopper:
     """A motor, an exit eye and counters in EEPROM.
 
-    coins: that lie in it. coin_seconds: the motor's time for a coin; timeout_seconds: after which
+    coins: that lie in it. coin_id: what it says it pays. unknown_headers: it does not answer these.
+    coin_seconds: the motor's time for a coin; timeout_seconds: after which
     it gives up. paid_out: is told about each coin that falls out.
     """
 
@@ -28,6 +29,8 @@ class SimulatedHopper:
     life_count: int = 1000
     jammed: bool = False
     category: bytes = b"Payout"
+    coin_id: bytes = b"------"
+    unknown_headers: frozenset[int] = frozenset()
     flags: int = POWERED_UP
     later_flags: int = 0
     counter: int = 0
@@ -42,15 +45,16 @@ class SimulatedHopper:
 
     def answer(self, header: int, data: bytes) -> bytes | None:
         """The reply's data, None for NAK; raises Silence while it starts and for unknown headers."""
-        if asyncio.get_running_loop().time() < self._deaf_until:
+        if asyncio.get_running_loop().time() < self._deaf_until or header in self.unknown_headers:
             raise Silence
         match header, list(data):
-            case 254, []:
-                return b""
-            case 245, []:
-                return self.category
-            case 242, []:
-                return self.serial.to_bytes(3, "little")
+            case ((254 | 245 | 242 | 171), []):
+                return {
+                    254: b"",
+                    245: self.category,
+                    242: self.serial.to_bytes(3, "little"),
+                    171: self.coin_id,
+                }[header]
             case 163, []:
                 return bytes((self.flags | (0 if self.enabled else DISABLED), self.later_flags))
             case 217, []:

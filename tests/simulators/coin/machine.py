@@ -11,7 +11,7 @@ from typing import Self
 
 from tests.simulators.coin.acceptor import SimulatedAcceptor
 from tests.simulators.coin.hopper import OPTO_FRAUD, SimulatedHopper
-from tests.simulators.coin.wire import Fault, Line, SeenFrame
+from tests.simulators.coin.wire import Fault, Line, Manner, SeenFrame, Slave
 
 COIN_IDS = ("JP010A", "JP050A", "JP100A", "JP500A", "JP500B")
 
@@ -25,7 +25,8 @@ class CoinMachine:
     echo: the bus repeats each byte. paced: 1.04 ms a byte, as at 9600 baud. coin_ids: of the
     acceptor's positions from 1. coin_seconds, timeout_seconds: of the hopper's motor.
     restart_seconds: how long a device is deaf after power-up. on_change_cup: is told True when
-    change falls into the empty cup, False when it was taken.
+    change falls into the empty cup, False when it was taken. acceptor_on_bus: False where another kind
+    of acceptor takes the coins; the cash box is the same.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class CoinMachine:
         timeout_seconds: float = 0.2,
         restart_seconds: float = 0.2,
         on_change_cup: Callable[[bool], None] | None = None,
+        acceptor_on_bus: bool = True,
     ) -> None:
         self._own_directory = directory is None
         self._directory = directory or Path(tempfile.mkdtemp(prefix="coins-"))
@@ -57,7 +59,10 @@ class CoinMachine:
             restart_seconds,
             self._coin_into_cup,
         )
-        self._line = Line(self._directory / "cctalk", echo, paced, slaves={2: self.acceptor, 3: self.hopper})
+        slaves: dict[int, Slave] = {3: self.hopper}
+        if acceptor_on_bus:
+            slaves[2] = self.acceptor
+        self._line = Line(self._directory / "cctalk", echo, paced, slaves=slaves)
         self._hopper_yen = hopper_yen
         self.on_change_cup = on_change_cup
         self.change_cup_yen = 0
@@ -100,6 +105,10 @@ class CoinMachine:
     def watch_frames(self, on_frame: Callable[[SeenFrame], None] | None) -> None:
         """Call on_frame for each frame a slave has acted on, before its reply; None ends that."""
         self._line.on_frame = on_frame
+
+    def record(self, said: Callable[[bytes], None] | None) -> None:
+        """Call said with all bytes of the wire, requests and replies, as they come; None ends that."""
+        self._line.on_bytes = said
 
     # what a person does
 
@@ -217,6 +226,10 @@ class CoinMachine:
     def reject_next(self, code: int) -> None:
         """The next coin makes this error instead of a credit; some errors keep the coin."""
         self.acceptor.next_errors.append(code)
+
+    def hopper_speaks(self, manner: Manner | None) -> None:
+        """The hopper answers in this broken manner from now on; None: as it should."""
+        self._line.manners = {} if manner is None else {3: manner}
 
     def jam_hopper(self) -> None:
         """The motor turns and no coin comes out."""

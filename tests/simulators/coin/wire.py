@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 BYTE_SECONDS = 10 / 9600
+OCTETS_A_STEP = 8
 PARTIAL_FRAME_SECONDS = 0.05
 
 
@@ -47,6 +48,22 @@ class Fault(enum.Enum):
     GARBLED = "garbled"  # it does what is asked, a bit of the reply is flipped
 
 
+class Manner(enum.Enum):
+    """How a device speaks as long as it is broken; it does what is asked all the same."""
+
+    SILENT = "silent"  # never answers
+    BABBLING = "babbling"  # answers with hundreds of bytes of nonsense
+    DRIBBLING = "dribbling"  # answers with a byte of nonsense now and then
+    LATE = "late"  # answers when nobody listens any more
+    GARBLING = "garbling"  # a bit of every reply is flipped
+
+
+BABBLE = bytes(range(1, 241))
+DRIBBLE = BABBLE[:8]
+DRIBBLE_SECONDS = 0.04
+LATE_SECONDS = 0.3
+
+
 def frame(destination: int, source: int, header: int, data: bytes) -> bytes:
     """The bytes of a ccTalk frame with its 8-bit checksum."""
     body = bytes((destination, len(data), source, header)) + data
@@ -64,7 +81,9 @@ class Line:
     frames: list[SeenFrame] = field(default_factory=list)
     late_seconds: float = 0.0
     on_frame: Callable[[SeenFrame], None] | None = None
+    on_bytes: Callable[[bytes], None] | None = None
     faults: list[tuple[Fault, int | None]] = field(default_factory=list)
+    manners: dict[int, Manner] = field(default_factory=dict)
     _hung: list[int] = field(default_factory=list)
     _host_end: int = -1
     _slave_end: int = -1
@@ -112,7 +131,12 @@ class Line:
         self._slave_end = self._host_end = -1
 
     def send(self, octets: bytes) -> None:
-        """Put bytes on the wire towards the host; lost if nobody takes them, as on a real wire."""
+        """A device speaks; lost if nobody takes it, as on a real wire."""
+        if self.on_bytes is not None:
+            self.on_bytes(octets)
+        self._put(octets)
+
+    def _put(self, octets: bytes) -> None:
         if self.paced:
             self._outgoing.put_nowait(octets)
         elif self.is_up:
@@ -121,15 +145,19 @@ class Line:
 
     async def _pace(self) -> None:
         while True:
-            for octet in await self._outgoing.get():
+            octets = await self._outgoing.get()
+            for begin in range(0, len(octets), OCTETS_A_STEP):
+                step = octets[begin : begin + OCTETS_A_STEP]
+                await asyncio.sleep(len(step) * BYTE_SECONDS)
                 with contextlib.suppress(BlockingIOError):
-                    os.write(self._slave_end, bytes((octet,)))
-                await asyncio.sleep(BYTE_SECONDS)
+                    os.write(self._slave_end, step)
 
     def _on_readable(self) -> None:
         heard = os.read(self._slave_end, 4096)
+        if self.on_bytes is not None:
+            self.on_bytes(heard)
         if self.echo:
-            self.send(heard)
+            self._put(heard)
         self._heard += heard
         while len(self._heard) >= 5 and len(self._heard) >= 5 + self._heard[1]:
             size = 5 + self._heard[1]
@@ -173,8 +201,29 @@ class Line:
             return
         reply = frame(1, address, 5, b"") if answer is None else frame(1, address, 0, answer)
         if self._goes_wrong(Fault.GARBLED, header):
-            reply = reply[:-1] + bytes((reply[-1] ^ 0x40,))
+            reply = _flipped(reply)
         if self._goes_wrong(Fault.LATE, header):
             asyncio.get_running_loop().call_later(self.late_seconds, self.send, reply)
         else:
-            self.send(reply)
+            self._speak(reply, self.manners.get(address))
+
+    def _speak(self, reply: bytes, manner: Manner | None) -> None:
+        loop = asyncio.get_running_loop()
+        match manner:
+            case None:
+                self.send(reply)
+            case Manner.SILENT:
+                pass
+            case Manner.BABBLING:
+                self.send(BABBLE)
+            case Manner.DRIBBLING:
+                for turn, octet in enumerate(DRIBBLE):
+                    loop.call_later(turn * DRIBBLE_SECONDS, self.send, bytes((octet,)))
+            case Manner.LATE:
+                loop.call_later(LATE_SECONDS, self.send, reply)
+            case Manner.GARBLING:
+                self.send(_flipped(reply))
+
+
+def _flipped(reply: bytes) -> bytes:
+    return reply[:-1] + bytes((reply[-1] ^ 0x40,))

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPin
@@ -46,7 +46,7 @@ class BoardPin(MockPin):
     def _tell(self) -> None:
         listener = None if self._when_changed is None else self._when_changed()
         if listener is not None:
-            listener(time.monotonic(), bool(self._state))
+            listener(self._board.stamp(self._number), bool(self._state))
 
     def _get_state(self) -> bool:
         self._board.require_power()
@@ -89,7 +89,9 @@ class Board:
         self._pins: dict[int, BoardPin] = {}
         self._switches: set[tuple[int, int]] = set()
         self._driven: Levels = {}
+        self._resistors: Levels = {}
         self._levels: Levels = {}
+        self._edge_times: dict[int, float] = {}
         self._watchers: list[Callable[[Levels], None]] = []
         self._powered = True
         self.fights: list[tuple[int, ...]] = []
@@ -101,6 +103,25 @@ class Board:
         ends = (min(pin, other_pin), max(pin, other_pin))
         with self._settled():
             (self._switches.add if closed else self._switches.discard)(ends)
+
+    def pull(self, pin: int, level: bool) -> None:
+        """Solder a resistor from a pin to this level: what a pin is that nothing drives."""
+        with self._settled():
+            self._resistors[pin] = level
+
+    def play(self, pin: int, edges: Sequence[tuple[float, bool]]) -> None:
+        """Drive a pin through levels whose edges carry these time stamps, as a kernel takes them.
+
+        edges: seconds of the monotonic clock and level. However busy the machine is, the time stamps hold.
+        """
+        for at, level in edges:
+            self._edge_times[pin] = at
+            self.drive(pin, level)
+        self._edge_times.pop(pin, None)
+
+    def stamp(self, pin: int) -> float:
+        """The time stamp of an edge of this pin now."""
+        return self._edge_times.get(pin, time.monotonic())
 
     def drive(self, pin: int, level: bool | None) -> None:
         """Drive a pin from outside; None lets it go."""
@@ -186,7 +207,8 @@ class Board:
         return [tell for tell in told if tell is not None]
 
     def _nets(self) -> list[frozenset[int]]:
-        net_of = {number: frozenset({number}) for number in {*self._pins, *self._driven}}
+        numbers = {*self._pins, *self._driven, *self._resistors}
+        net_of = {number: frozenset({number}) for number in numbers}
         for ends in self._switches:
             joined = frozenset[int]().union(*(net_of.get(end, frozenset({end})) for end in ends))
             net_of.update(dict.fromkeys(joined, joined))
@@ -200,4 +222,5 @@ class Board:
             self.fights.append(tuple(sorted(net)))
         if drivers:
             return min(drivers)
-        return any(pin.pulled_level for pin in pins)
+        resistors = {self._resistors[number] for number in net if number in self._resistors}
+        return any(resistors) or (not resistors and any(pin.pulled_level for pin in pins))

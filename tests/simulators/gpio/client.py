@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -97,6 +97,18 @@ class PinBench:
         if self._connected:
             with contextlib.suppress(ConnectionError):
                 await self._ask({"drive": pin, "level": int(level)})
+
+    async def play(self, pin: int, edges: Sequence[tuple[float, bool]]) -> None:
+        """Play edges on a pin, seconds after the first one and level; returns when they are over.
+
+        Raises ConnectionError when the kiosk does not run or ends meanwhile.
+        """
+        await self._ask({"play": pin, "edges": [[at, int(level)] for at, level in edges]})
+
+    async def level(self, pin: int) -> bool:
+        """The electrical level of a pin now. Raises ConnectionError without a running kiosk."""
+        answer = await self._ask({"read": [pin]})
+        return bool(answer["levels"][str(pin)])
 
     def outputs(self) -> dict[str, bool]:
         """Which lamps, and the buzzer, are on now; all off without a running kiosk."""

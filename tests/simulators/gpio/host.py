@@ -31,6 +31,8 @@ def main(arguments: list[str]) -> int:
     _die_with_the_bench()
     board = Board()
     Device.pin_factory = board.factory
+    for pin, level in options.wiring.pulls.items():
+        board.pull(pin, level)
     server = PinServer(options.socket, board, options.socket.with_suffix(".levels"))
     server.restore(options.wiring.levels_at_start())
     server.start()

@@ -3,6 +3,7 @@
 {"press": [row_pin, column_pin], "milliseconds": 80}   close with bounce, hold, open with bounce
 {"hold": [row_pin, column_pin]}  {"release": [row_pin, column_pin]}
 {"drive": pin, "level": 0 | 1 | null}
+{"play": pin, "edges": [[seconds, level], …]}          stamped as by a kernel, told at their end
 {"read": [pins]}                                       {"levels": {pin: level}}
 {"watch": [pins]}                                      {"levels": {pin: level}} at once and after each change
 """
@@ -11,6 +12,7 @@ import json
 import queue
 import socketserver
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -87,12 +89,20 @@ class _Connection(socketserver.StreamRequestHandler):
             case {"drive": pin, "level": level}:
                 self.server.drive(pin, None if level is None else bool(level))
                 self._send({})
+            case {"play": pin, "edges": edges}:
+                self._play(pin, edges)
+                self._send({})
             case {"read": pins}:
                 self._send_levels(pins)
             case {"watch": pins}:
                 self._watch(frozenset(pins))
             case _:
                 self._send({"error": "unknown request"})
+
+    def _play(self, pin: int, edges: list[tuple[float, int]]) -> None:
+        begin = time.monotonic()
+        time.sleep(edges[-1][0])
+        self.server.board.play(pin, [(begin + at, bool(level)) for at, level in edges])
 
     def _watch(self, pins: frozenset[int]) -> None:
         changes: queue.SimpleQueue[Levels] = queue.SimpleQueue()

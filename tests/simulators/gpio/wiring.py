@@ -13,6 +13,7 @@ class Wiring:
     keys: row and column pin of each key. sensors: pin and active level (0 or 1) of each sensor.
     outputs: pin of each lamp and of the buzzer. on_level: the level at which those are on.
     active_at_start: sensors that are active before anybody says otherwise; all others are not.
+    idle: what else drives a pin from the beginning. pulls: pins that a resistor pulls to a level.
     """
 
     keys: Mapping[str, tuple[int, int]]
@@ -20,6 +21,8 @@ class Wiring:
     outputs: Mapping[str, int]
     on_level: int = 1
     active_at_start: frozenset[str] = field(default_factory=frozenset)
+    idle: Mapping[int, bool] = field(default_factory=dict)
+    pulls: Mapping[int, bool] = field(default_factory=dict)
 
     def sensor_level(self, name: str, active: bool) -> bool:
         """The level that the sensor drives."""
@@ -28,10 +31,11 @@ class Wiring:
 
     def levels_at_start(self) -> dict[int, bool]:
         """What the sensors drive before anybody says otherwise."""
-        return {
+        sensors = {
             pin: self.sensor_level(name, name in self.active_at_start)
             for name, (pin, _) in self.sensors.items()
         }
+        return {**sensors, **self.idle}
 
     def to_json(self) -> str:
         """For the command line of the host."""
@@ -42,6 +46,8 @@ class Wiring:
                 "outputs": self.outputs,
                 "on_level": self.on_level,
                 "active_at_start": sorted(self.active_at_start),
+                "idle": dict(self.idle),
+                "pulls": dict(self.pulls),
             },
             default=dict,
         )
@@ -56,4 +62,6 @@ class Wiring:
             outputs=raw["outputs"],
             on_level=raw["on_level"],
             active_at_start=frozenset(raw["active_at_start"]),
+            idle={int(pin): level for pin, level in raw["idle"].items()},
+            pulls={int(pin): level for pin, level in raw["pulls"].items()},
         )

@@ -1,0 +1,32 @@
+"""The other end of the console: one request to the running kiosk, from a command."""
+
+import socket
+from pathlib import Path
+
+from firmware.console.wire import MOST_BYTES, Answer, AnyRequest, to_answer, to_line
+from firmware.errors import ConsoleError
+
+ANSWER_SECONDS = 60.0
+"""The kiosk may ask the municipality, which has its own patience."""
+
+
+def ask(path: Path, request: AnyRequest, *, seconds: float = ANSWER_SECONDS) -> Answer:
+    """The kiosk's answer. Raises ConsoleError.
+
+    When no answer comes the request may have been carried out: the journal says so.
+    """
+    with socket.socket(socket.AF_UNIX) as kiosk:
+        kiosk.settimeout(seconds)
+        try:
+            kiosk.connect(str(path))
+        except OSError as cause:
+            raise ConsoleError(f"{path}: the kiosk does not run, or you may not ask it") from cause
+        try:
+            kiosk.sendall(to_line(request))
+            with kiosk.makefile("rb") as answers:
+                line = answers.readline(MOST_BYTES)
+        except OSError as cause:
+            raise ConsoleError("no answer: look into the journal whether it was done") from cause
+    if not line.endswith(b"\n"):
+        raise ConsoleError("no answer: look into the journal whether it was done")
+    return to_answer(line)

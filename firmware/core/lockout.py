@@ -1,0 +1,84 @@
+"""The kiosk's own lockout, beyond the card's: mistakes in a row slow it down and then pause it.
+
+A strike is a wrong PIN, a card whose PIN is locked, or a thing that is no My Number Card. A person whom the
+municipality knows clears them, and so does a quiet `forget_seconds`. After each strike the kiosk begins no
+new visit for as long as the highest step reached says; a visit under way goes on, for the card counts too.
+With the shipped steps:
+
+| strikes in a row | after the last one the kiosk |
+|---|---|
+| 0 to 2  | serves the next person at once |
+| 3 and 4 | waits 15 seconds |
+| 5 to 7  | waits 1 minute |
+| 8 and more | pauses 15 minutes, after every further strike again |
+
+The journal keeps each strike, so that a restart changes nothing. Pure: the time comes in as an argument.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from firmware.core import records as r
+
+SHIPPED_STEPS: Final = ((3, 15.0), (5, 60.0), (8, 900.0))
+SHIPPED_FORGET_SECONDS: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LockoutRule:
+    """steps: strikes in a row and the seconds the kiosk then waits, both rising.
+
+    forget_seconds: without a strike, after which all are forgotten; not shorter than the longest wait.
+    """
+
+    steps: tuple[tuple[int, float], ...] = SHIPPED_STEPS
+    forget_seconds: float = SHIPPED_FORGET_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """Strikes in a row, and when the last one was (aware)."""
+
+    strikes: int = 0
+    last: datetime | None = None
+
+
+def after(lockout: Lockout, record: r.Record, at: datetime, rule: LockoutRule) -> Lockout:
+    """The lockout once this record stands in the journal. at: aware."""
+    match record:
+        case r.CardStrike():
+            return Lockout(current(lockout, at, rule).strikes + 1, at)
+        case r.PersonAuthenticated():
+            return Lockout()
+        case _:
+            return lockout
+
+
+def from_journal(entries: Iterable[tuple[datetime, r.Record]], now: datetime, rule: LockoutRule) -> Lockout:
+    """What the whole journal says now. entries: when each record was written, and the record."""
+    lockout = Lockout()
+    for at, record in entries:
+        lockout = after(lockout, record, at, rule)
+    return current(lockout, now, rule)
+
+
+def current(lockout: Lockout, now: datetime, rule: LockoutRule) -> Lockout:
+    """The lockout at now: forgotten after a quiet time; a strike of the future (clock set back) is of now."""
+    if lockout.last is None:
+        return lockout
+    if now - lockout.last > timedelta(seconds=rule.forget_seconds):
+        return Lockout()
+    return replace(lockout, last=min(lockout.last, now))
+
+
+def wait_seconds(strikes: int, rule: LockoutRule) -> float:
+    """How long the kiosk waits after the last of so many strikes."""
+    return max((seconds for least, seconds in rule.steps if strikes >= least), default=0.0)
+
+
+def waits_until(lockout: Lockout, rule: LockoutRule) -> datetime | None:
+    """When the next visit may begin, or None if nothing has to be waited for."""
+    seconds = wait_seconds(lockout.strikes, rule)
+    return None if lockout.last is None or not seconds else lockout.last + timedelta(seconds=seconds)

@@ -1,0 +1,91 @@
+"""The lockout level: follows the journal and the time, and says when the next visit may begin."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from firmware.core import records as r
+from firmware.core.facts import LockoutLevel
+from firmware.core.hours import JST
+from firmware.core.lockout import Lockout, LockoutRule, after, current, from_journal, waits_until
+from firmware.logbook import EventId, Logbook
+from firmware.ports import ReportLevel
+
+_SHOWN_SECONDS = 60.0
+"""A shorter wait is shown without its end: a clock has no seconds."""
+
+
+class LockoutWatch:
+    """Reports LockoutLevel, first for what the journal says.
+
+    entries: when each record of the journal was written (aware), and the record. now: aware.
+    """
+
+    def __init__(
+        self,
+        *,
+        rule: LockoutRule,
+        entries: Iterable[tuple[datetime, r.Record]],
+        log: Logbook,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._rule = rule
+        self._log = log
+        self._now = now
+        self._lockout: Lockout = from_journal(entries, now(), rule)
+        self._level = LockoutLevel()
+        self._report: ReportLevel | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, report: ReportLevel) -> None:
+        """Begin to report."""
+        self._report = report
+        self._look()
+
+    def note(self, records: Sequence[r.Record]) -> None:
+        """These records were committed to the journal now."""
+        now = self._now()
+        for record in records:
+            self._lockout = after(self._lockout, record, now, self._rule)
+        self._look()
+
+    async def close(self) -> None:
+        """Report no more."""
+        self._report = None
+        self._stop_timer()
+
+    def _look(self) -> None:
+        now = self._now()
+        self._stop_timer()
+        self._lockout = current(self._lockout, now, self._rule)
+        until = waits_until(self._lockout, self._rule)
+        if self._report is None or until is None or until <= now:
+            self._tell(LockoutLevel(), 0.0)
+            return
+        left_seconds = (until - now).total_seconds()
+        self._timer = asyncio.get_running_loop().call_later(left_seconds, self._look)
+        self._tell(LockoutLevel(waits=True, reopens=self._clock(until, left_seconds)), left_seconds)
+
+    def _clock(self, until: datetime, left_seconds: float) -> tuple[int, int] | None:
+        """The first whole minute from until on, in Japan time; a wait shown so stays so to its end."""
+        if left_seconds < _SHOWN_SECONDS and self._level.reopens is None:
+            return None
+        local = until.astimezone(JST)
+        minute = local.hour * 60 + local.minute + bool(local.second or local.microsecond)
+        return minute // 60 % 24, minute % 60
+
+    def _tell(self, level: LockoutLevel, left_seconds: float) -> None:
+        before, self._level = self._level, level
+        if level == before or self._report is None:
+            return
+        if level.waits:
+            milliseconds = round(left_seconds * 1000)
+            self._log(EventId.LOCKOUT_BEGAN, count=self._lockout.strikes, milliseconds=milliseconds)
+        else:
+            self._log(EventId.LOCKOUT_ENDED, count=self._lockout.strikes)
+        self._report(level)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,193 @@
+"""The books between visits (帳簿): coins that staff handle, claims they pay, and the business day's end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+
+from firmware.core import records as r
+from firmware.core.accounts import Accounts, Claim, place_name
+from firmware.core.closing import business_date, is_over, may_close
+from firmware.core.hours import JST
+from firmware.core.terms import Yen
+from firmware.errors import MunicipalityError, OfficeRefused, ReportRefused
+from firmware.logbook import EventId, Logbook
+from firmware.ports import CoinPayout, Municipality
+from firmware.shell.journal import Appender, Entry
+
+MOST_COINS = 10_000
+"""Coins handled at once; more is a slip of the finger."""
+
+_AFTERMATH = r.DaySettled | r.DayCompared | r.MunicipalityTold
+"""What still comes of a day that is closed, and begins no other."""
+
+_NOT_NOW = "the door is shut or a visit is under way: open the door, wait for the visit to end, say it again"
+
+
+class Office:
+    """Keeps the accounts of the running kiosk and enters what happens between visits.
+
+    entries: the journal so far. book: enters records through the engine, False when it may not be.
+    noted: told what the office itself has written. trusted: whether the clock is. now: aware.
+    day_ends: when the business day ends by itself, Japan time. payouts: the hoppers by address.
+    coin_yen: what each pays. look_seconds: how often the clock is asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        entries: Iterable[Entry],
+        book: Callable[[Sequence[r.BookEntry]], Awaitable[bool]],
+        journal: Appender,
+        noted: Callable[[Sequence[r.Record]], None],
+        municipality: Municipality,
+        payouts: Mapping[int, CoinPayout],
+        coin_yen: Mapping[int, Yen],
+        trusted: Callable[[], bool],
+        now: Callable[[], datetime],
+        day_ends: time,
+        log: Logbook,
+        look_seconds: float = 1.0,
+    ) -> None:
+        self.accounts = Accounts()
+        self._first_entry: datetime | None = None
+        for entry in entries:
+            self._enter(entry.record, datetime.fromisoformat(entry.at))
+        self._book = book
+        self._journal = journal
+        self._noted = noted
+        self._municipality = municipality
+        self._payouts = payouts
+        self._coin_yen = coin_yen
+        self._trusted = trusted
+        self._now = now
+        self._day_ends = day_ends
+        self._log = log
+        self._look_seconds = look_seconds
+        self._claims = asyncio.Lock()
+
+    @property
+    def open_day(self) -> date:
+        """The business date of what happens now."""
+        closed = self.accounts.last_closed
+        last = None if closed is None else date.fromisoformat(closed)
+        return business_date(self._first_entry, last, self._now())
+
+    def note(self, records: Sequence[r.Record]) -> None:
+        """Records that are on disk now. A hopper that staff have handled knows its coins at once."""
+        for record in records:
+            self._enter(record, self._now())
+            if isinstance(record, r.CoinsRefilled | r.CoinsCollected | r.CoinsCounted):
+                self._handled(record)
+
+    async def run(self) -> None:
+        """End each business day when its time has come, until cancelled."""
+        while True:
+            await self._keep_totals()
+            if self._trusted() and is_over(self.open_day, self._day_ends, self._now()):
+                await self._close(self.open_day)
+            await asyncio.sleep(self._look_seconds)
+
+    async def close_day(self) -> str:
+        """End the business day now; its date. Raises OfficeRefused."""
+        day = self.open_day
+        if not self._trusted():
+            raise OfficeRefused("the clock is not trusted: a day cannot be closed by it")
+        if not may_close(day, self._now()):
+            raise OfficeRefused(f"{self.accounts.last_closed} is closed, and {day} has not begun")
+        if not await self._close(day):
+            raise OfficeRefused("a visit is under way: say it again when it has ended")
+        await self._keep_totals()
+        return day.isoformat()
+
+    async def refill(self, hopper: int, coins: int, by: str) -> None:
+        """Coins were put into a hopper (釣銭補充). Raises OfficeRefused."""
+        await self._enter_handled(r.CoinsRefilled(hopper, self._value(hopper), _counted(coins, least=1), by))
+
+    async def collect(self, hopper: int | None, coin_yen: Yen, coins: int, by: str) -> None:
+        """Coins were taken out of the cash box, or of a hopper (回収). Raises OfficeRefused."""
+        position = self.accounts.position(hopper, coin_yen)
+        if coins > position.coins:
+            raise OfficeRefused(
+                f"by the books {position.coins} coins of {coin_yen} yen lie in the {place_name(hopper)}:"
+                " count them first"
+            )
+        await self._enter_handled(r.CoinsCollected(hopper, coin_yen, _counted(coins, least=1), by))
+
+    async def count(self, hopper: int | None, coin_yen: Yen, coins: int, by: str) -> int:
+        """Coins were counted (在高確認); how many more (+) or fewer (-) than by the books.
+
+        Raises OfficeRefused.
+        """
+        if hopper is not None and coin_yen != self._value(hopper):
+            raise OfficeRefused(f"hopper {hopper} holds coins of {self._value(hopper)} yen")
+        believed = self.accounts.position(hopper, coin_yen).coins
+        await self._enter_handled(r.CoinsCounted(hopper, coin_yen, _counted(coins, least=0), by))
+        return coins - believed
+
+    async def settle_claim(self, claim_no: str, by: str) -> Claim:
+        """Staff pay a claim: the municipality notes it first, so that nobody is paid twice.
+
+        Raises OfficeRefused; after silence nothing is noted here and the same may be said again.
+        """
+        async with self._claims:
+            claim = self.accounts.claims.get(claim_no)
+            if claim is None:
+                raise OfficeRefused(f"this kiosk has given no slip with the number {claim_no}")
+            if claim.settled_by is not None:
+                raise OfficeRefused(f"claim {claim_no} was paid before, by {claim.settled_by}")
+            try:
+                await self._municipality.settle_claim(claim_no, claim.yen)
+            except ReportRefused as refused:
+                raise OfficeRefused(f"the municipality says {refused.code}: do not pay") from refused
+            except MunicipalityError as silence:
+                raise OfficeRefused(
+                    "the municipality does not answer: do not pay, say it again later"
+                ) from silence
+            await self._write(r.ClaimSettled(claim_no, claim.yen, by))
+            self._log(EventId.CLAIM_SETTLED, yen=claim.yen)
+        return claim
+
+    def _enter(self, record: r.Record, at: datetime) -> None:
+        self.accounts.enter(record)
+        if isinstance(record, r.DayClosed):
+            self._first_entry = None
+        elif self._first_entry is None and not isinstance(record, _AFTERMATH):
+            self._first_entry = at
+
+    async def _close(self, day: date) -> bool:
+        closed_at = self._now().astimezone(JST).isoformat(timespec="milliseconds")
+        if not await self._book((r.DayClosed(day.isoformat(), closed_at),)):
+            return False
+        self._log(EventId.DAY_CLOSED, state=day.isoformat())
+        return True
+
+    async def _keep_totals(self) -> None:
+        while (day := self.accounts.unsettled) is not None:
+            await self._write(r.DaySettled(day.business_date, day.closed_at, day.totals))
+
+    async def _write(self, record: r.DaySettled | r.ClaimSettled) -> None:
+        await self._journal.append((record,))
+        self.note((record,))
+        self._noted((record,))
+
+    async def _enter_handled(self, record: r.CoinsRefilled | r.CoinsCollected | r.CoinsCounted) -> None:
+        if not await self._book((record,)):
+            raise OfficeRefused(_NOT_NOW)
+
+    def _handled(self, record: r.CoinsRefilled | r.CoinsCollected | r.CoinsCounted) -> None:
+        act, hopper, yen = type(record).__name__, record.hopper, record.coin_yen
+        self._log(EventId.COINS_HANDLED, device=act, yen=yen, coins=record.coins)
+        if hopper is not None and self._coin_yen.get(hopper) == yen:
+            self._payouts[hopper].set_coins(self.accounts.position(hopper, yen).sure_coins)
+
+    def _value(self, hopper: int) -> Yen:
+        if hopper not in self._coin_yen:
+            known = ", ".join(map(str, sorted(self._coin_yen)))
+            raise OfficeRefused(f"there is no hopper {hopper}; expected {known}")
+        return self._coin_yen[hopper]
+
+
+def _counted(coins: int, *, least: int) -> int:
+    if not least <= coins <= MOST_COINS:
+        raise OfficeRefused(f"{coins} coins; expected {least} to {MOST_COINS}")
+    return coins

@@ -1,0 +1,602 @@
+"""The faults that are planted one at a time, each of which the tests named must notice.
+
+One entry a fault: the hazard in words, the file, its text and what stands there instead, and pytest's
+arguments. The text must be found exactly once.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A plausible mistake. tests: words of pytest's command line."""
+
+    hazard: str
+    path: str
+    text: str
+    instead: str
+    tests: str
+
+
+MONEY, PAYING, RECOVERY = "firmware/core/money.py", "firmware/core/paying.py", "firmware/core/recovery.py"
+JOURNAL, RUNNER, OUTBOX = "firmware/shell/journal.py", "firmware/shell/runner.py", "firmware/shell/outbox.py"
+EVENTS, FRAMES, HOPPER = "hw/coin/event_buffer.py", "hw/coin/cctalk.py", "hw/coin/hopper_state.py"
+ACCOUNTS, CLOSING = "firmware/core/accounts.py", "firmware/core/closing.py"
+BOOKKEEPING, OFFICE = "firmware/core/bookkeeping.py", "firmware/shell/office.py"
+PULSES = "hw/coin/pulses.py"
+CREW, TELLING = "firmware/shell/crew.py", "firmware/core/telling.py"
+
+_MONEY, _CELLS = "tests/unit/test_core_money.py", "tests/unit/test_core_cells.py"
+_RECOVERY, _JOURNAL = "tests/unit/test_core_recovery.py", "tests/unit/test_journal.py"
+_RUNNER, _OUTBOX, _CREW = (f"tests/unit/test_shell_{name}.py" for name in ("runner", "outbox", "crew"))
+_EVENTS, _FRAMES = "tests/unit/test_cctalk_events.py", "tests/unit/test_cctalk_frames.py"
+_VERDICT, _PAYOUT = "tests/unit/test_cctalk_hopper_verdict.py", "tests/contract/test_coin_payout.py"
+_ACCOUNTS, _BOOKKEEPING = "tests/unit/test_core_accounts.py", "tests/unit/test_core_bookkeeping.py"
+_OFFICE = "tests/unit/test_shell_office.py"
+_PULSES = "tests/unit/test_pulse_groups.py"
+_PATHS = "tests/unit/test_money_paths.py"
+
+FAULTS: tuple[Fault, ...] = (
+    # money
+    Fault("change is forgotten", MONEY, "return paid_yen - fee_yen", "return 0", _MONEY),
+    Fault(
+        "coins are taken whose refund cannot be paid",
+        MONEY,
+        "for yen in sums | changes)",
+        "for yen in changes)",
+        _MONEY,
+    ),
+    Fault(
+        "a hopper that does not work counts as change",
+        MONEY,
+        "return hopper.coins if hopper.working else 0",
+        "return hopper.coins",
+        _MONEY,
+    ),
+    Fault(
+        "a coin nobody saw fall counts as paid",
+        MONEY,
+        "paid = yen if certainty is Certainty.DONE else 0",
+        "paid = yen if certainty is not Certainty.NOT_DONE else 0",
+        _MONEY,
+    ),
+    Fault(
+        "claims are left out of the books",
+        MONEY,
+        "return replace(balance, claims_yen=balance.claims_yen + yen)",
+        "return balance",
+        _MONEY,
+    ),
+    Fault(
+        "more goes out than came in and the books look right",
+        MONEY,
+        "if balance.held_yen < 0:",
+        "if balance.held_yen < -1000:",
+        _MONEY,
+    ),
+    Fault(
+        "a second unclaimed coin replaces the first",
+        MONEY,
+        "unclaimed_yen += yen",
+        "unclaimed_yen = yen",
+        _MONEY,
+    ),
+    Fault(
+        "the largest coin is paid although the rest cannot follow",
+        MONEY,
+        "if _coins(hopper) and after_yen >= 0 and _payable_sums(rest, after_yen) >> after_yen & 1:",
+        "if _coins(hopper) and after_yen >= 0:",
+        _MONEY,
+    ),
+    # paying
+    Fault(
+        "a coin that comes while money goes back is kept",
+        PAYING,
+        "            remaining_yen=state.remaining_yen + event.yen,\n",
+        "",
+        _PATHS,
+    ),
+    Fault(
+        "a coin that may have left again is paid back",
+        PAYING,
+        "        state = replace(state, withheld=True)\n    visit",
+        "        pass\n    visit",
+        _CELLS,
+    ),
+    Fault(
+        "a coin nobody was asked for is not written down",
+        PAYING,
+        "return Step(state, (r.CoinUnclaimed(event.yen, event.serial, event.counter),))",
+        "return Step(state)",
+        _PATHS,
+    ),
+    Fault(
+        "the release is sent without its intent",
+        PAYING,
+        "        (r.IssueIntended(state.visit, purchase.order_id, purchase.fee_yen),),\n",
+        "        (),\n",
+        _PATHS,
+    ),
+    Fault(
+        "a print is ordered without its intent",
+        PAYING,
+        "            r.PrintIntended(state.visit, purchase.order_id, name, purchase.pages),\n",
+        "",
+        _PATHS,
+    ),
+    Fault(
+        "a coin is ordered without its intent",
+        PAYING,
+        "        (r.CoinPayIntended(paying.visit, hopper.hopper, hopper.coin_yen, hopper.life_count),),\n",
+        "        (),\n",
+        _PATHS,
+    ),
+    Fault(
+        "after a doubtful coin paying goes on",
+        PAYING,
+        "return ended.before(_end_payout(replace(state, coin=None)))",
+        "return ended.before(next_coin(replace(state, coin=None), facts))",
+        _PATHS,
+    ),
+    Fault(
+        "the fee is kept for a print that failed",
+        PAYING,
+        "return ended.before(_refund(state, s.EndReason.PRINT_FAILED, facts))",
+        "return ended.before(_earn(state, facts))",
+        _PATHS,
+    ),
+    Fault(
+        "an empty hopper is asked again and again",
+        PAYING,
+        "state.failed if coin.coins is None else state.failed | {coin.hopper}",
+        "state.failed",
+        _PATHS,
+    ),
+    Fault(
+        "what cannot be paid is owed to nobody",
+        PAYING,
+        "if owed_yen else ()\n    ended = r.PayoutEnded",
+        "if False else ()\n    ended = r.PayoutEnded",
+        _PATHS,
+    ),
+    Fault(
+        "a refund gives back the fee and keeps the rest",
+        PAYING,
+        "        remaining_yen=state.paid_yen,\n        reason=reason,",
+        "        remaining_yen=min(state.paid_yen, state.purchase.fee_yen),\n        reason=reason,",
+        _PATHS,
+    ),
+    Fault(
+        "a person who walks away has bought",
+        PAYING,
+        "return _give_back(state, s.EndReason.TIMED_OUT)",
+        "return _close_slot(state, None)",
+        _PATHS,
+    ),
+    Fault(
+        "where the acceptor's counter stood is forgotten",
+        PAYING,
+        "shut = () if event.serial is None else",
+        "shut = () if True else",
+        _PATHS,
+    ),
+    Fault(
+        "the municipality's refusal of the release keeps the money",
+        PAYING,
+        "return Step(state, (failed,)).before(_refund(state, s.EndReason.MUNICIPALITY_DOWN, facts))",
+        "return Step(state, (failed,)).before(end(state.visit, s.EndReason.MUNICIPALITY_DOWN))",
+        _PATHS,
+    ),
+    # recovery
+    Fault(
+        "after a cut nobody asks whether the last coin fell",
+        RECOVERY,
+        "            visit.coin_intent = record\n",
+        "            pass\n",
+        _RECOVERY,
+    ),
+    Fault(
+        "after a cut a doubtful coin counts as paid",
+        RECOVERY,
+        "visit.back_yen += yen if certainty is Certainty.DONE else 0",
+        "visit.back_yen += yen",
+        _RECOVERY,
+    ),
+    Fault(
+        "after a cut the job is printed again",
+        RECOVERY,
+        "orders=(o.FollowPrint(visit.visit,",
+        "orders=(o.Print(visit.visit,",
+        _RECOVERY,
+    ),
+    Fault(
+        "after a cut a payout that ended begins anew",
+        RECOVERY,
+        "    if visit.payout_ended is not None:\n",
+        "    if visit.payout_ended is not None and not visit.payout_ended.owed_yen:\n",
+        _RECOVERY,
+    ),
+    Fault(
+        "after a cut a sale that is earned is given back",
+        RECOVERY,
+        "    if visit.earned:\n        return _settled_sale",
+        "    if visit.earned and visit.slips_done:\n        return _settled_sale",
+        _RECOVERY,
+    ),
+    Fault(
+        "after a cut a doubtful print decides itself",
+        RECOVERY,
+        "visit.print_ended.certainty is Certainty.UNKNOWN:",
+        "visit.print_ended.certainty is Certainty.NOT_DONE:",
+        _RECOVERY,
+    ),
+    Fault(
+        "after a cut the fee goes back with the change",
+        RECOVERY,
+        "(visit.fee_yen if visit.earned else 0)",
+        "0",
+        _RECOVERY,
+    ),
+    Fault(
+        "after a long cut coins fall before nobody",
+        RECOVERY,
+        "visit.withheld = visit.withheld or late",
+        "visit.withheld = visit.withheld",
+        _RECOVERY,
+    ),
+    # journal
+    Fault(
+        "an acknowledged record is not on disk",
+        JOURNAL,
+        'connection.execute("PRAGMA synchronous=FULL")',
+        'connection.execute("PRAGMA synchronous=NORMAL")',
+        _JOURNAL,
+    ),
+    Fault(
+        "amounts are outside the chain",
+        JOURNAL,
+        "json.dumps([seq, at, name, fields])",
+        "json.dumps([seq, at, name])",
+        _JOURNAL,
+    ),
+    Fault("an entry fits into any history", JOURNAL, "before + text, hashlib", "text, hashlib", _JOURNAL),
+    Fault("a gap goes unnoticed", JOURNAL, "if seq != expected:", "if seq < expected:", _JOURNAL),
+    Fault(
+        "a coin is written past one that is missing",
+        JOURNAL,
+        "        self._failed = True\n",
+        "",
+        _JOURNAL,
+    ),
+    Fault(
+        "a cancelled append may be forgotten",
+        JOURNAL,
+        "await asyncio.shield(\n",
+        "await asyncio.ensure_future(\n",
+        _JOURNAL,
+    ),
+    Fault(
+        "a log whose sync failed is built upon",
+        JOURNAL,
+        '            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")\n',
+        "",
+        _JOURNAL,
+    ),
+    # engine's shell
+    Fault(
+        "orders leave and no record is kept",
+        RUNNER,
+        "        if done.records:\n            await self._keep(done)",
+        "        if done.records:\n            pass",
+        _RUNNER,
+    ),
+    Fault(
+        "an answer of an order long gone moves the visit",
+        RUNNER,
+        "self._bound.get(order) is not task",
+        "order not in self._bound",
+        _RUNNER,
+    ),
+    Fault(
+        "a coin that rolls in while the kiosk stops is lost",
+        RUNNER,
+        "            if not isinstance(item, _Posted):\n                continue",
+        "            if isinstance(item, _Posted):\n                continue",
+        _RUNNER,
+    ),
+    Fault(
+        "coins that come after a record that failed are written past it",
+        RUNNER,
+        "            if self.stranded is None:\n",
+        "            if True:\n",
+        _RUNNER,
+    ),
+    Fault(
+        "a broken hopper order counts as not carried out",
+        CREW,
+        "o.PayCoin: e.CoinPaid(Certainty.UNKNOWN)",
+        "o.PayCoin: e.CoinPaid(Certainty.NOT_DONE)",
+        _CREW,
+    ),
+    Fault(
+        "a broken release counts as not carried out",
+        CREW,
+        "o.Release: e.MunicipalityFailed(Certainty.UNKNOWN)",
+        "o.Release: e.MunicipalityFailed(Certainty.NOT_DONE)",
+        _CREW,
+    ),
+    Fault(
+        "the municipality's pause is its last word",
+        OUTBOX,
+        "if refused.refusal in _FOR_NOW:",
+        "if refused.refusal in ():",
+        _OUTBOX,
+    ),
+    Fault(
+        "what the municipality was told is told again",
+        OUTBOX,
+        "        await self._journal.append((record,))\n        self._records.append(record)\n",
+        "        self._records.append(record)\n",
+        _OUTBOX,
+    ),
+    # ccTalk arithmetic
+    Fault("the event counter wraps at 256", EVENTS, "(new - old) % 255", "(new - old) % 256", _EVENTS),
+    Fault("more than five events are no doubt", EVENTS, "lost = max(0, count - SLOTS)", "lost = 0", _EVENTS),
+    Fault(
+        "coins are told newest first",
+        EVENTS,
+        "known = reversed(buffer.pairs[: count - lost])",
+        "known = buffer.pairs[: count - lost]",
+        _EVENTS,
+    ),
+    Fault(
+        "a wrapped counter is taken for a reset",
+        EVENTS,
+        "return buffer.counter < old and _is_young(buffer)",
+        "return buffer.counter < old",
+        _EVENTS,
+    ),
+    Fault(
+        "a swallowed coin came back",
+        EVENTS,
+        "19, 20, 23, 31, 36, 39, 40}",
+        "19, 20, 23, 31, 39, 40}",
+        _EVENTS,
+    ),
+    Fault(
+        "an acceptor that was reset and caught up tells coins twice or never",
+        EVENTS,
+        "return buffer.pairs[count:] != seen.pairs[: max(0, SLOTS - count)]",
+        "return False",
+        _EVENTS,
+    ),
+    Fault(
+        "a dispense command that was heard is sent again",
+        "hw/coin/payout.py",
+        "            if heard or certainty is not Certainty.NOT_DONE:\n",
+        "            if certainty is not Certainty.NOT_DONE:\n",
+        f"{_PAYOUT} -k lost_reply_of_an_empty_hopper",
+    ),
+    Fault(
+        "a coin paid still lies in the hopper",
+        "hw/coin/hopper.py",
+        "            if payment.certainty is not Certainty.NOT_DONE:\n"
+        "                self._coins = max(0, self._coins - 1)\n",
+        "",
+        f"{_PAYOUT} -k level_is_true_before",
+    ),
+    Fault(
+        "a checksum of 256",
+        FRAMES,
+        "return -sum(body) & 0xFF",
+        "return 256 - sum(body) % 256",
+        _FRAMES,
+    ),
+    Fault(
+        "a garbled reply is believed",
+        FRAMES,
+        '    if sum(received) & 0xFF:\n        raise Garbled("checksum")\n',
+        "",
+        _FRAMES,
+    ),
+    Fault(
+        "a hopper that lost its counters is believed",
+        HOPPER,
+        "if found.life_count != life_count or found.flags.counters_lost:",
+        "if found.life_count != life_count:",
+        _VERDICT,
+    ),
+    Fault(
+        "the life counter does not wrap",
+        HOPPER,
+        "(life_count + 1) % LIFE_COUNT_MODULUS",
+        "life_count + 1",
+        _VERDICT,
+    ),
+    Fault(
+        "an earlier coin's result counts for this one",
+        HOPPER,
+        "return Certainty.NOT_DONE if counter else Certainty.UNKNOWN",
+        "return Certainty.DONE",
+        _VERDICT,
+    ),
+    # the counter's books
+    Fault(
+        "a payout nobody saw leaves a coin to rely on",
+        ACCOUNTS,
+        "self.unsure = min(self.unsure + 1,",
+        "self.unsure = min(self.unsure,",
+        _ACCOUNTS,
+    ),
+    Fault("coins collected stay in the books", ACCOUNTS, "self.coins -= coins\n", "pass\n", _ACCOUNTS),
+    Fault(
+        "a count leaves the books as they were",
+        ACCOUNTS,
+        "self.coins, self.unsure, self.known = coins, 0, True",
+        "self.known = True",
+        _ACCOUNTS,
+    ),
+    Fault(
+        "an empty hopper is believed to be full",
+        ACCOUNTS,
+        "position.unsure = max(0, position.coins)",
+        "position.unsure = 0",
+        _ACCOUNTS,
+    ),
+    Fault("unclaimed coins are in no day", ACCOUNTS, "self._day.unclaimed_yen += yen", "pass", _ACCOUNTS),
+    Fault(
+        "a claim is paid twice",
+        ACCOUNTS,
+        "or claim.settled_by is not None or claim.yen != yen",
+        "or claim.yen != yen",
+        _ACCOUNTS,
+    ),
+    Fault("a day is closed twice", ACCOUNTS, 'if date <= (self.last_closed or ""):', "if False:", _ACCOUNTS),
+    Fault(
+        "a day's totals may be changed afterwards",
+        ACCOUNTS,
+        "if day.settled is not None and (day.settled.totals, day.settled.closed_at) != (",
+        "if day.settled is not None and (day.totals, day.closed_at) != (",
+        _ACCOUNTS,
+    ),
+    Fault(
+        "the next day begins with this day's coins",
+        ACCOUNTS,
+        "self._day = _Day()\n                for",
+        "for",
+        _ACCOUNTS,
+    ),
+    Fault(
+        "coins are handled during a visit or through a shut door",
+        BOOKKEEPING,
+        "event.entries if facts.panel.door_open or not handled else ()",
+        "event.entries",
+        _BOOKKEEPING,
+    ),
+    Fault(
+        "what follows a closing counts for the closed day",
+        CLOSING,
+        "max(opened, last_closed + timedelta(days=1))",
+        "opened",
+        _ACCOUNTS,
+    ),
+    Fault(
+        "a claim is paid that the municipality has not noted",
+        OFFICE,
+        "await self._municipality.settle_claim(claim_no, claim.yen)",
+        "pass",
+        _OFFICE,
+    ),
+    Fault(
+        "a hopper is not told of the coins refilled",
+        OFFICE,
+        "self._payouts[hopper].set_coins(",
+        "repr(",
+        _OFFICE,
+    ),
+    Fault(
+        "a day is closed by a clock nobody trusts",
+        OFFICE,
+        "if self._trusted() and is_over(",
+        "if is_over(",
+        _OFFICE,
+    ),
+    Fault(
+        "a power cut at the closing loses the day's totals",
+        OFFICE,
+        "            await self._keep_totals()\n            if self",
+        "            if self",
+        _OFFICE,
+    ),
+    Fault(
+        "a day is compared before its orders are told",
+        OUTBOX,
+        "    if isinstance(tells[0], TellDay):\n        return tells[0]\n",
+        "    for tell in tells:\n        if isinstance(tell, TellDay):\n            return tell\n",
+        _OUTBOX,
+    ),
+    Fault(
+        "what contradicts the municipality is told for ever",
+        OUTBOX,
+        "except ReportRefused as refused:\n            record = _refused(tell, refused.code)",
+        "except ReportRefused as refused:\n            return self._not_told(subject, refused)",
+        f"{_OUTBOX} --timeout=10",
+    ),
+    Fault(
+        "a claim is told to nobody",
+        TELLING,
+        "if ended.owed_yen:",
+        "if False:",
+        "tests/unit/test_core_telling.py",
+    ),
+    Fault(
+        "a journal's cut tail goes unseen",
+        JOURNAL,
+        "if said.seq > len(entries):",
+        "if False:",
+        "tests/unit/test_journal_head.py",
+    ),
+    Fault(
+        "a journal's tail written anew goes unseen",
+        JOURNAL,
+        "if not hmac.compare_digest(entries[said.seq - 1].chain, said.chain):",
+        "if False:",
+        "tests/unit/test_journal_head.py",
+    ),
+    Fault(
+        "a coin of which nobody knows where it is goes unseen",
+        EVENTS,
+        "frozenset(range(256)) - RETURNED_CODES",
+        "KEPT_CODES",
+        _EVENTS,
+    ),
+    Fault(
+        "a restart whose counter caught up passes for nothing",
+        EVENTS,
+        "or (contradictory and _is_young(buffer))",
+        "",
+        _EVENTS,
+    ),
+    Fault(
+        "slots that contradict the last reading are money",
+        EVENTS,
+        "if contradictory and not reset:",
+        "if False:",
+        _EVENTS,
+    ),
+    Fault(
+        "a pulse of any length counts",
+        PULSES,
+        "<= width <= self._timing.longest_seconds",
+        "<= width",
+        _PULSES,
+    ),
+    Fault(
+        "a contact that bounces makes coins",
+        PULSES,
+        "quiet_seconds < self._timing.bounce_seconds",
+        "quiet_seconds <= 0",
+        _PULSES,
+    ),
+    Fault(
+        "the rest of a coin whose beginning nobody saw is a smaller coin",
+        PULSES,
+        "            if self._unseen:\n                self._note(PulseFault.BEGUN_UNSEEN)",
+        "            pass",
+        _PULSES,
+    ),
+    Fault(
+        "an edge that was lost is not missed",
+        PULSES,
+        "self._note(PulseFault.EDGE_LOST)",
+        "pass",
+        _PULSES,
+    ),
+    Fault(
+        "pulses of a coin already told are another coin",
+        PULSES,
+        "self._note(PulseFault.GOES_ON)",
+        "pass",
+        _PULSES,
+    ),
+)

@@ -1,0 +1,85 @@
+"""The city clerk's desk: claims and business days of the kiosks. python -m tests.municipality.clerk --db FILE
+
+claims         what the kiosks owe to people by slips, and who has paid
+pay CLAIM_NO   the counter pays a claim; refused if somebody has paid it before
+days           the business days of the kiosks, with what differs from the municipality's own books
+forget URN     the kiosk's journal was looked at and begins anew: a new disk, or one whose tail was cut off
+"""
+
+import argparse
+import asyncio
+import json
+import sqlite3
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.municipality.claims import COUNTER, pay
+from tests.municipality.heartbeats import forget_journal
+from tests.municipality.store import Store
+
+
+def claims(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Every claim, oldest first; settled_by None while it is open."""
+    rows = connection.execute("SELECT claim_no, kiosk, order_id, yen, settled_by FROM claim ORDER BY rowid")
+    return [dict(row) for row in rows]
+
+
+def days(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Every settled business day by kiosk and date: totals as reported, differences as words."""
+    rows = connection.execute("SELECT * FROM settlement ORDER BY business_date, kiosk")
+    return [
+        {
+            "kiosk": row["kiosk"],
+            "business_date": row["business_date"],
+            "totals": json.loads(row["totals"]),
+            "differences": json.loads(row["differences"]),
+        }
+        for row in rows
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """One look at the books; exit status 1 if nothing could be done."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.municipality.clerk",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--db", type=Path, required=True, help="the backend's SQLite file")
+    parser.add_argument("look", choices=("claims", "pay", "days", "forget"))
+    parser.add_argument("which", nargs="?", help="a claim's number, or a kiosk's URN")
+    wanted = parser.parse_args(arguments)
+    if (wanted.look in {"pay", "forget"}) != (wanted.which is not None):
+        parser.error("pay needs a claim's number, forget a kiosk's URN, nothing else takes one")
+    return asyncio.run(_look(wanted.db, wanted.look, wanted.which or ""))
+
+
+async def _look(database: Path, look: str, which: str) -> int:
+    store = Store(database)
+    await store.open()
+    try:
+        return await store.transact(lambda connection: _act(connection, look, which))
+    finally:
+        await store.close()
+
+
+def _act(connection: sqlite3.Connection, look: str, which: str) -> int:
+    match look:
+        case "pay":
+            moment = datetime.now(UTC).timestamp()
+            done, lines = pay(connection, which, COUNTER, moment), (f"{which}: paid", f"{which}: is not open")
+        case "forget":
+            done, lines = forget_journal(connection, which), (f"{which}: forgotten", f"{which}: is not known")
+        case _:
+            rows = claims(connection) if look == "claims" else days(connection)
+            sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            return 0
+    sys.stdout.write(lines[0 if done else 1] + "\n")
+    return 0 if done else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

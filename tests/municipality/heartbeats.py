@@ -1,0 +1,46 @@
+"""Heartbeats: when a kiosk was last seen, and how far its journal goes.
+
+The mark of a journal moves on only when the kiosk proves that it goes on from the mark: a journal whose
+tail was cut off or written anew is refused until the clerk has looked at the machine.
+"""
+
+import sqlite3
+
+from tests.municipality.desk import Desk
+from tests.municipality.wire import HeartbeatRequest, JournalMark, Problem
+
+
+def beat(desk: Desk, request: HeartbeatRequest) -> int:
+    """Note the beat; the number of the last entry known of the kiosk's journal.
+
+    Raises Problem 409 journal_cut.
+    """
+    desk.connection.execute(
+        "UPDATE kiosk SET seq = ?, firmware = ?, seen_at = ? WHERE urn = ?",
+        (request.seq, request.firmware, desk.moment, desk.kiosk.urn),
+    )
+    known = desk.connection.execute(
+        "SELECT journal_seq, journal_head FROM kiosk WHERE urn = ?", (desk.kiosk.urn,)
+    ).fetchone()
+    mark = request.journal
+    if _contradicts(known, mark):
+        raise Problem(409, "journal_cut")
+    if mark.since_seq != known["journal_seq"]:
+        return int(known["journal_seq"])
+    desk.connection.execute(
+        "UPDATE kiosk SET journal_seq = ?, journal_head = ? WHERE urn = ?",
+        (mark.seq, mark.head, desk.kiosk.urn),
+    )
+    return mark.seq
+
+
+def forget_journal(connection: sqlite3.Connection, urn: str) -> bool:
+    """The clerk has looked: the next journal of this kiosk begins anew. False for an unknown kiosk."""
+    changed = connection.execute("UPDATE kiosk SET journal_seq = 0, journal_head = '' WHERE urn = ?", (urn,))
+    return changed.rowcount == 1
+
+
+def _contradicts(known: sqlite3.Row, mark: JournalMark) -> bool:
+    seq, head = int(known["journal_seq"]), str(known["journal_head"])
+    said = {mark.seq: mark.head, mark.since_seq: mark.since_head}
+    return mark.seq < seq or said.get(seq, head) != head
