@@ -111,7 +111,7 @@ def _words(facts: dict[str, Any]) -> str:
             f"sheet {sheet['sheet']}/{sheet['sheets']}  {sheet['issuer']}  {sheet['number']}  "
             f"{sheet['issued_on']}  key {sheet['key_id']}"
         )
-        lines += [f"    {line}" for line in sheet["front"] or []]
+        lines += [f"    {line}" for line in sheet["front"] or [] if line]
         lines += [f"  {what}: {sheet[what]}" for what in ("drawn", "compared") if what in sheet]
     return "\n".join(lines)
 
