@@ -58,7 +58,27 @@ def _parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=text, description=text, parents=[configured])
     add_books(commands, configured)
+    _verify_parser(commands.add_parser("verify", help="say whether a certificate is genuine, from scans"))
     return parser
+
+
+def _verify_parser(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Say offline whether a printed certificate is genuine. Exit status: 0 genuine, 1 altered, "
+        "3 unreadable, 4 undecided, 65 not a scan, 78 bad key file."
+    )
+    command.add_argument(
+        "scans", type=Path, nargs="+", metavar="SCAN", help="PNG, JPEG, TIFF or PDF, any side"
+    )
+    command.add_argument(
+        "--keys", type=Path, action="append", required=True, help="public keys of a municipality (JWK Set)"
+    )
+    command.add_argument(
+        "--opening-keys", type=Path, action="append", default=[], help="keys that only the municipality has"
+    )
+    command.add_argument("--code", help="text of the small code on the front, if no scan shows it")
+    command.add_argument("--out", type=Path, help="folder for pictures of what the fronts must say")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def _run(wanted: argparse.Namespace) -> int:
@@ -140,6 +160,26 @@ def _document_worker(wanted: argparse.Namespace) -> int:
     return 0
 
 
+def _verify(wanted: argparse.Namespace) -> int:
+    from firmware.documents.verification.command import EXIT_SCAN, verify
+    from firmware.documents.verification.scans import ScanInvalid
+
+    try:
+        told = verify(
+            wanted.scans,
+            public=wanted.keys,
+            opening=wanted.opening_keys,
+            code=wanted.code,
+            out=wanted.out,
+            as_json=wanted.json,
+        )
+    except ScanInvalid as error:
+        print(f"madoguchi: {error}", file=sys.stderr)
+        return EXIT_SCAN
+    print(told.text)
+    return told.status
+
+
 def _books(wanted: argparse.Namespace) -> int:
     from firmware.compose.books import run_books
 
@@ -147,6 +187,7 @@ def _books(wanted: argparse.Namespace) -> int:
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "verify": _verify,
     "run": _run,
     "check-config": _check_config,
     "lockout": _lockout,

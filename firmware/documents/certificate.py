@@ -53,6 +53,17 @@ def render(opened: Opened, seal: Bitmap | None, settings: DocumentSettings) -> C
     )
 
 
+def render_front(
+    opened: Opened, seal: Bitmap | None, settings: DocumentSettings, place: Place
+) -> Certificate:
+    """The front page of one sheet alone. Raises DocumentRefused as `render`."""
+    paper = Paper(TITLES[opened.contents.kind], settings)
+    _front(paper, opened, seal, place)
+    paper.next_page()
+    pdf = paper.finish()
+    return Certificate(pdf=pdf, lines=tuple(map(tuple, paper.drawn)), sheets=1, pages_a_copy=1)
+
+
 def _sheets(document: Document) -> int:
     match document:
         case Juminhyo():

@@ -1,0 +1,139 @@
+"""The command `madoguchi verify`: what it says, what it writes and how it ends."""
+
+import enum
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from firmware.documents.scramble.keys import load_keys
+from firmware.documents.scramble.sheet import front_secret
+from firmware.documents.settings import DocumentSettings
+from firmware.documents.verification.scans import pictures
+from firmware.documents.verification.verdict import Report, SheetReport, Verdict, judge
+from firmware.errors import ConfigError
+
+
+class Status(enum.IntEnum):
+    """Exit statuses. A file that is no scan ends with EX_DATAERR (65), a bad key file with EX_CONFIG (78)."""
+
+    GENUINE = 0
+    ALTERED = 1
+    UNREADABLE = 3
+    UNDECIDED = 4
+
+
+EXIT_SCAN = 65  # EX_DATAERR of sysexits.h
+
+_HEADLINES = {
+    Verdict.GENUINE: "GENUINE 真正: what the front must say is what the municipality signed",
+    Verdict.ALTERED: "ALTERED 改ざん: not as the municipality made it",
+    Verdict.UNREADABLE: "UNREADABLE 読取不能: nothing can be said; scan again with 300 dpi",
+    Verdict.UNDECIDED: "UNDECIDED 未確定: what was read is genuine, but not all could be checked",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the command prints, and its exit status."""
+
+    text: str
+    status: Status
+
+
+def verify(
+    scans: list[Path],
+    *,
+    public: list[Path],
+    opening: list[Path],
+    code: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> Told:
+    """Judge the certificate in these scans, offline.
+
+    out: folder for the pictures of the fronts, which show a person's data and are for their owner only.
+    Raises ConfigError for a key file, code or folder; ScanInvalid for a scan.
+    """
+    secret = None
+    if code is not None and (secret := front_secret(code)) is None:
+        raise ConfigError("--code: not the text of a front's code, which begins with MSF1-")
+    keys = load_keys(public, opening)
+    found = (picture for scan in scans for picture in pictures(scan))
+    report = judge(found, keys, DocumentSettings(), secret)
+    written = _write(report, out) if out is not None else {}
+    facts = _facts(report, written)
+    text = json.dumps(facts, ensure_ascii=False, indent=2) if as_json else _words(facts)
+    return Told(text, Status[report.verdict.name])
+
+
+def _facts(report: Report, written: dict[int, dict[str, str]]) -> dict[str, Any]:
+    return {
+        "verdict": report.verdict.value,
+        "findings": [
+            {"verdict": each.verdict.value, "picture": each.picture, "words": each.words}
+            for each in report.findings
+        ],
+        "sheets": [_sheet(each) | written.get(at, {}) for at, each in enumerate(report.sheets)],
+    }
+
+
+def _sheet(report: SheetReport) -> dict[str, Any]:
+    claims = report.sheet.claims
+    return {
+        "picture": report.picture,
+        "sheet": claims.sheet,
+        "sheets": claims.sheets,
+        "number": claims.number,
+        "issued_on": claims.issued_on.isoformat(),
+        "issuer": claims.issuer,
+        "certificate_id": claims.certificate_id.hex(),
+        "key_id": report.sheet.key_id,
+        "front": None if report.lines is None else list(report.lines),
+        "differences": None
+        if report.compared is None
+        else [[each.left, each.top, each.width, each.height] for each in report.compared.differences],
+    }
+
+
+def _words(facts: dict[str, Any]) -> str:
+    lines = [_HEADLINES[Verdict(facts["verdict"])]]
+    for finding in facts["findings"]:
+        where = f"{finding['picture']}: " if finding["picture"] else ""
+        lines.append(f"  {finding['verdict']}: {where}{finding['words']}")
+    for sheet in facts["sheets"]:
+        lines.append(
+            f"sheet {sheet['sheet']}/{sheet['sheets']}  {sheet['issuer']}  {sheet['number']}  "
+            f"{sheet['issued_on']}  key {sheet['key_id']}"
+        )
+        lines += [f"    {line}" for line in sheet["front"] or [] if line]
+        lines += [f"  {what}: {sheet[what]}" for what in ("drawn", "compared") if what in sheet]
+    return "\n".join(lines)
+
+
+def _write(report: Report, out: Path) -> dict[int, dict[str, str]]:
+    """Pictures of what the fronts must say, and of the scanned ones; paths by place in the report."""
+    written: dict[int, dict[str, str]] = {}
+    try:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for at, each in enumerate(report.sheets):
+            written[at] = {}
+            if each.drawn is not None:
+                written[at]["drawn"] = _png(out / f"front-{at + 1}.png", each.drawn)
+            if each.compared is not None:
+                written[at]["compared"] = _png(out / f"compared-{at + 1}.png", each.compared.side_by_side)
+    except OSError as cause:
+        raise ConfigError(f"{out}: pictures cannot be written there") from cause
+    return written
+
+
+def _png(path: Path, picture: NDArray[np.uint8]) -> str:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        Image.fromarray(picture).save(file, "PNG")
+    return str(path)

@@ -1,0 +1,135 @@
+"""Pictures of sheets from files that anybody may have made: PNG, JPEG, TIFF, PDF.
+
+What a file says of its size is checked before a pixel is decoded: a small file cannot ask for all memory.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pypdfium2
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+
+from firmware.errors import DocumentError
+
+MOST_BYTES = 64 * 1024 * 1024
+MOST_PIXELS = 80_000_000
+"""A4 at 600 dpi has 35 million."""
+
+MOST_PAGES = 100
+_FORMATS = ("PNG", "JPEG", "TIFF")
+_PDF_DPI = 300
+_PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE
+
+
+class ScanInvalid(DocumentError):
+    """A file is no scan that can be looked at; the message names it and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One page of a file. grey: 0 is black."""
+
+    name: str
+    grey: NDArray[np.uint8]
+
+
+def pictures(path: Path) -> Iterator[Picture]:
+    """Every page of a scan. Raises ScanInvalid."""
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise ScanInvalid(f"{path}: {size} bytes; expected at most {MOST_BYTES}")
+        content = path.read_bytes()
+    except OSError as cause:
+        raise ScanInvalid(f"{path}: cannot be read") from cause
+    yield from (_pdf_pages if content.startswith(b"%PDF") else _image_pages)(str(path), content)
+
+
+def _image_pages(name: str, content: bytes) -> Iterator[Picture]:
+    try:
+        with _opened(content) as image:
+            many = getattr(image, "n_frames", 1)
+            if many > MOST_PAGES:
+                raise ScanInvalid(f"{name}: {many} pages; expected at most {MOST_PAGES}")
+            for number, frame in enumerate(ImageSequence.Iterator(image), start=1):
+                _check_pixels(name, *frame.size)
+                yield Picture(name if many == 1 else f"{name} page {number}", _grey(frame))
+    except Image.DecompressionBombError as cause:
+        raise ScanInvalid(f"{name}: more than {MOST_PIXELS} pixels") from cause
+    except UnidentifiedImageError as cause:
+        raise ScanInvalid(f"{name}: not a PNG, JPEG, TIFF or PDF") from cause
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        KeyError,
+        EOFError,
+        MemoryError,
+        OverflowError,
+    ) as cause:
+        if isinstance(cause, ScanInvalid):
+            raise
+        raise ScanInvalid(f"{name}: damaged file") from cause
+
+
+def _opened(content: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
+        return Image.open(io.BytesIO(content), formats=_FORMATS)
+
+
+def _grey(frame: Image.Image) -> NDArray[np.uint8]:
+    upright: Image.Image = ImageOps.exif_transpose(frame)
+    if upright.mode.startswith("I") or upright.mode == "F":
+        wide = np.asarray(upright, dtype=np.float64)
+        scaled: NDArray[np.float64] = np.clip(wide / max(1.0, wide.max()) * 255, 0, 255)
+        return scaled.astype(np.uint8)
+    if upright.has_transparency_data:
+        paper = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(paper, upright.convert("RGBA"))
+    grey: NDArray[np.uint8] = np.array(upright.convert("L"), np.uint8)
+    return grey
+
+
+def _pdf_pages(name: str, content: bytes) -> Iterator[Picture]:
+    try:
+        with pypdfium2.PdfDocument(content) as document:
+            if not 1 <= len(document) <= MOST_PAGES:
+                raise ScanInvalid(f"{name}: {len(document)} pages; expected 1 to {MOST_PAGES}")
+            for number in range(len(document)):
+                yield Picture(
+                    f"{name} page {number + 1}", _drawn(f"{name} page {number + 1}", document[number])
+                )
+    except pypdfium2.PdfiumError as cause:
+        raise ScanInvalid(f"{name}: damaged PDF, or one with a password") from cause
+
+
+def _drawn(name: str, page: Any) -> NDArray[np.uint8]:
+    width, height = page.get_size()
+    _check_pixels(name, round(width * _PDF_DPI / 72), round(height * _PDF_DPI / 72))
+    for item in page.get_objects(filter=[_PDF_IMAGE]):
+        _check_pixels(name, *item.get_px_size())
+    return rasterised(page, _PDF_DPI)
+
+
+def rasterised(page: Any, dpi: int) -> NDArray[np.uint8]:
+    """A page of a `pypdfium2.PdfDocument` in grey."""
+    width, height = (max(1, round(side * dpi / 72)) for side in page.get_size())
+    bitmap = page.render(scale=dpi / 72, grayscale=True)
+    try:
+        pixels = np.array(bitmap.to_numpy(), np.uint8).reshape(bitmap.height, bitmap.width)
+        return pixels[:height, :width].copy()  # pypdfium2 rounds up what is a whole number but for 1e-13
+    finally:
+        bitmap.close()
+
+
+def _check_pixels(name: str, width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise ScanInvalid(f"{name}: {width} by {height} pixels; expected at most {MOST_PIXELS} in all")
