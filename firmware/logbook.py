@@ -52,6 +52,7 @@ class EventId(enum.Enum):
     CCTALK_GARBLED = "cctalk-garbled"
     HOPPER_GONE = "hopper-gone"
     HOPPER_BACK = "hopper-back"
+    HOPPER_MOVED = "hopper-moved"
     HOPPER_FAULT = "hopper-fault"
     COIN_PAID = "coin-paid"
     PRINTER_NOT_READY = "printer-not-ready"

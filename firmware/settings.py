@@ -193,7 +193,7 @@ class Hopper(_Section, frozen=True, kw_only=True):
     address: Annotated[int, Meta(ge=3, le=10)] = 3
     serial: Annotated[int, Meta(ge=0, le=0xFFFFFF)] = 0
     coin_yen: Coin = 100
-    coins_loaded: Annotated[int, Meta(ge=0)]
+    coins_loaded: Annotated[int, Meta(ge=0, le=10_000)]
     minimum_coins: Annotated[int, Meta(ge=0)] = 8
 
 
@@ -226,7 +226,10 @@ class Municipality(_Section, frozen=True, kw_only=True):
 
 
 class Console(_Section, frozen=True, kw_only=True):
-    """socket: where staff and technicians reach the running kiosk; group: who may, beside its own user."""
+    """socket: where staff and technicians reach the running kiosk.
+
+    group: who may, beside its own user and root; that user must be in it to give it the socket.
+    """
 
     socket: Word = "/run/madoguchi/console.sock"
     group: str = ""
@@ -417,7 +420,7 @@ def load(path: Path) -> Settings:
         fees=fees,
         character_limits=msgspec.structs.asdict(profile.limits.characters),
         rules=_rules(file, profile.limits),
-        day_ends=_time(name, "settlement.day_ends", profile.settlement.day_ends or profile.hours.closes),
+        day_ends=_day_ends(name, profile),
     )
 
 
@@ -645,6 +648,14 @@ def _hours(name: str, hours: Hours) -> HoursRule:
             f"{name}: hours.closes: {hours.closes} is not after opens; expected a time after {hours.opens}"
         )
     return HoursRule(opens, closes, hours.last_minutes, tuple(closures))
+
+
+def _day_ends(name: str, profile: ProfileFile) -> time:
+    said = profile.settlement.day_ends or profile.hours.closes
+    day_ends = _time(name, "settlement.day_ends", said)
+    if day_ends == time.min:
+        raise ConfigError(f"{name}: settlement.day_ends: {said!r} is when the day begins; expected 24:00")
+    return day_ends
 
 
 def _time(name: str, key: str, text: str) -> time:

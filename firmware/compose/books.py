@@ -77,7 +77,9 @@ def _request(wanted: argparse.Namespace) -> AnyRequest | None:
 
 
 def _asked(settings: Settings, request: AnyRequest) -> int:
-    answer = ask(settings.path(settings.file.console.socket), request)
+    # A claim may wait for the municipality, and behind another question about the same one.
+    seconds = 2 * settings.file.municipality.total_seconds + 15.0
+    answer = ask(settings.path(settings.file.console.socket), request, seconds=seconds)
     if not answer.done:
         raise ConsoleError(answer.text)
     _say((answer.text,))
@@ -94,8 +96,7 @@ def _read(settings: Settings, accounts: Accounts, what: str, wanted: argparse.Na
             _say(pages.day_page(find_day(accounts.days, wanted.business_date)))
         case "day pdf":
             day = find_day(accounts.days, wanted.business_date)
-            owed_yen = sum(claim.yen for claim in accounts.open_claims)
-            wanted.out.write_bytes(day_pdf(day_report(settings, day, owed_yen), document_settings(settings)))
+            wanted.out.write_bytes(day_pdf(day_report(settings, day), document_settings(settings)))
         case _:
             _say(pages.claims_page(accounts))
 

@@ -16,23 +16,20 @@ from firmware.console.wire import (
 )
 from firmware.core.accounts import ClosedDay, place_name
 from firmware.core.terms import Certainty
-from firmware.errors import MunicipalityError, OfficeRefused, ReportRefused
-from firmware.ports import Municipality, ReceiptPrinter, SlipLine
+from firmware.errors import OfficeRefused
+from firmware.ports import ReceiptPrinter, SlipLine
 from firmware.shell.office import Office
 
-DaySlip = Callable[[ClosedDay, int], Sequence[SlipLine]]
-"""(day, yen of all open claims) -> lines of its 日計表."""
+DaySlip = Callable[[ClosedDay], Sequence[SlipLine]]
+"""A day -> the lines of its 日計表."""
 
 
 class StaffDesk:
     """One request at a time becomes one sentence; see firmware.console.server.Act."""
 
-    def __init__(
-        self, *, office: Office, receipt: ReceiptPrinter, municipality: Municipality, day_slip: DaySlip
-    ) -> None:
+    def __init__(self, *, office: Office, receipt: ReceiptPrinter, day_slip: DaySlip) -> None:
         self._office = office
         self._receipt = receipt
-        self._municipality = municipality
         self._day_slip = day_slip
 
     async def act(self, request: AnyRequest, who: str) -> str:
@@ -64,19 +61,15 @@ class StaffDesk:
 
     async def _print_day(self, business_date: str) -> str:
         day = find_day(self._office.accounts.days, business_date)
-        owed_yen = sum(claim.yen for claim in self._office.accounts.open_claims)
-        certainty = await self._receipt.print_slip(self._day_slip(day, owed_yen))
+        if not self._office.resting():
+            raise OfficeRefused("a visit is under way: say it again when it has ended")
+        certainty = await self._receipt.print_slip(self._day_slip(day))
         if certainty is not Certainty.DONE:
             raise OfficeRefused("the receipt printer did not print it")
         return f"{business_date} is printed"
 
     async def _ask_claim(self, claim_no: str) -> str:
-        try:
-            state = await self._municipality.ask_claim(claim_no)
-        except ReportRefused as refused:
-            raise OfficeRefused(f"the municipality says {refused.code}") from refused
-        except MunicipalityError as silence:
-            raise OfficeRefused("the municipality does not answer") from silence
+        state = await self._office.look_up_claim(claim_no)
         paid = "not paid yet" if state.settled_by is None else f"paid by {state.settled_by}"
         return f"claim {state.claim_no}: {state.yen} yen, {paid}"
 

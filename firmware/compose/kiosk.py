@@ -10,7 +10,7 @@ from pathlib import Path
 from firmware import __version__, ports
 from firmware.compose.desk import StaffDesk
 from firmware.console.server import ConsoleServer
-from firmware.core.accounts import Accounts, ClosedDay
+from firmware.core.accounts import Accounts, ClosedDay, misplaced_hoppers
 from firmware.core.fees import fee_on
 from firmware.core.hours import JST
 from firmware.core.orders import PrintSlip
@@ -183,6 +183,7 @@ class Kiosk:
         settings, config, log = self._settings, self._config, self._log
         file = settings.file
         accounts = Accounts(entry.record for entry in entries)
+        coin_yen = {hopper.address: hopper.coin_yen for hopper in file.hoppers}
         clock = Clock(
             rule=settings.hours, tolerance_seconds=file.municipality.clock_tolerance_seconds, log=log
         )
@@ -212,7 +213,7 @@ class Kiosk:
                     log,
                     address=hopper.address,
                     expected_serial=hopper.serial or None,
-                    coins=coins_left(hopper, accounts),
+                    coins=coins_left(hopper, accounts, coin_yen),
                     coin_yen=hopper.coin_yen,
                 )
                 for hopper in file.hoppers
@@ -256,7 +257,7 @@ class Kiosk:
             make_crew=partial(self._crew, devices),
             settle_seconds=_SETTLE_SECONDS,
             late_refund_seconds=file.timeouts.refund_after_power_cut_seconds,
-            coin_yen={hopper.address: hopper.coin_yen for hopper in file.hoppers},
+            coin_yen=coin_yen,
             coins_loaded={hopper.address: hopper.coins_loaded for hopper in file.hoppers},
             day_ends=settings.day_ends,
             make_console=partial(_console, settings, devices, log),
@@ -291,10 +292,15 @@ def card_acceptance(said: CardReaderSettings) -> Acceptance:
     return Acceptance(issuer_organizations=frozenset(said.issuer_organizations), smartphone_labels=labels)
 
 
-def coins_left(hopper: Hopper, accounts: Accounts) -> int:
-    """What certainly lies in the hopper: by the books, or as loaded when they know nothing of it yet."""
+def coins_left(hopper: Hopper, accounts: Accounts, coin_yen: Mapping[int, Yen]) -> int:
+    """What certainly lies in the hopper: by the books, or as loaded when they know nothing of it yet.
+
+    coin_yen: of all configured hoppers; coins of one that is no more may be those in this one.
+    """
     position = accounts.position(hopper.address, hopper.coin_yen)
-    return position.sure_coins if position.known else hopper.coins_loaded
+    if position.known:
+        return position.sure_coins
+    return 0 if misplaced_hoppers(accounts, coin_yen) else hopper.coins_loaded
 
 
 async def read_journal(settings: Settings) -> tuple[Entry, ...]:
@@ -306,9 +312,9 @@ async def read_journal(settings: Settings) -> tuple[Entry, ...]:
         await journal.close()
 
 
-def day_report(settings: Settings, day: ClosedDay, open_claims_yen: Yen) -> DayReport:
+def day_report(settings: Settings, day: ClosedDay) -> DayReport:
     """A closed day with the names that stand on its report."""
-    return DayReport(settings.city.name, settings.file.kiosk.urn, day, open_claims_yen)
+    return DayReport(settings.city.name, settings.file.kiosk.urn, day)
 
 
 def _console(settings: Settings, devices: Devices, log: Logbook, office: Office) -> ConsoleServer:
@@ -316,8 +322,7 @@ def _console(settings: Settings, devices: Devices, log: Logbook, office: Office)
     desk = StaffDesk(
         office=office,
         receipt=devices.receipt,
-        municipality=devices.municipality,
-        day_slip=lambda day, owed_yen: day_slip(day_report(settings, day, owed_yen), columns=columns),
+        day_slip=lambda day: day_slip(day_report(settings, day), columns=columns),
     )
     said = settings.file.console
     return ConsoleServer(settings.path(said.socket), desk.act, log, group=said.group)

@@ -6,12 +6,9 @@ from pathlib import Path
 from firmware.console.wire import MOST_BYTES, Answer, AnyRequest, to_answer, to_line
 from firmware.errors import ConsoleError
 
-ANSWER_SECONDS = 60.0
-"""The kiosk may ask the municipality, which has its own patience."""
 
-
-def ask(path: Path, request: AnyRequest, *, seconds: float = ANSWER_SECONDS) -> Answer:
-    """The kiosk's answer. Raises ConsoleError.
+def ask(path: Path, request: AnyRequest, *, seconds: float = 60.0) -> Answer:
+    """The kiosk's answer within seconds. Raises ConsoleError.
 
     When no answer comes the request may have been carried out: the journal says so.
     """

@@ -40,8 +40,10 @@ class ConsoleServer:
         """Listen."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._server = await asyncio.start_unix_server(self._talk, sock=self._bound(), limit=MOST_BYTES)
-        except (OSError, KeyError) as error:
+            bound = self._bound()
+            self._share()
+            self._server = await asyncio.start_unix_server(self._talk, sock=bound, limit=MOST_BYTES)
+        except OSError as error:
             self._log(EventId.CONSOLE_GONE, error=type(error).__name__)
 
     async def close(self) -> None:
@@ -55,18 +57,26 @@ class ConsoleServer:
             self._path.unlink(missing_ok=True)
 
     def _bound(self) -> socket.socket:
-        """A socket at the path that has its owners before anybody can connect to it."""
-        gid = grp.getgrnam(self._group).gr_gid if self._group else -1
+        """A socket at the path that nobody but its owner may open; nobody can connect to it yet."""
         self._path.unlink(missing_ok=True)
         bound = socket.socket(socket.AF_UNIX)
         try:
             bound.bind(str(self._path))
-            os.chown(self._path, -1, gid)
-            self._path.chmod(0o660 if self._group else 0o600)
+            self._path.chmod(0o600)
         except OSError:
             bound.close()
             raise
         return bound
+
+    def _share(self) -> None:
+        """Let the group in; one that cannot be given the socket leaves it to its owner."""
+        if not self._group:
+            return
+        try:
+            os.chown(self._path, -1, grp.getgrnam(self._group).gr_gid)
+            self._path.chmod(0o660)
+        except (OSError, KeyError) as error:
+            self._log(EventId.CONSOLE_REFUSED, error=type(error).__name__)
 
     def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._answer(reader, writer), name="console")
@@ -77,7 +87,7 @@ class ConsoleServer:
         try:
             writer.write(to_line(await self._answer_to(reader, _who(writer))))
             await writer.drain()
-        except OSError:
+        except (ConnectionError, TimeoutError):
             return  # whoever asked has gone; what was done is in the journal
         finally:
             writer.close()

@@ -3,12 +3,19 @@
 Nothing of a person can be asked for or said.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from firmware.core.terms import Yen
 from firmware.errors import ConsoleError
 
 MOST_BYTES = 65_536
+
+Hopper = Annotated[int, msgspec.Meta(ge=0, le=255)]
+Coin = Annotated[Yen, msgspec.Meta(ge=1, le=500)]
+Coins = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+ClaimNo = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-F]{4}-[0-9A-F]{4}\Z")]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="act"):
@@ -18,24 +25,24 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 class Refill(Request, frozen=True, tag="refill"):
     """Coins were put into a hopper. 釣銭補充"""
 
-    hopper: int
-    coins: int
+    hopper: Hopper
+    coins: Coins
 
 
 class Collect(Request, frozen=True, tag="collect"):
     """Coins were taken out; hopper: None for the cash box. 回収"""
 
-    hopper: int | None
-    coin_yen: Yen
-    coins: int
+    hopper: Hopper | None
+    coin_yen: Coin
+    coins: Coins
 
 
 class Count(Request, frozen=True, tag="count"):
     """Coins were counted; hopper: None for the cash box. 在高確認"""
 
-    hopper: int | None
-    coin_yen: Yen
-    coins: int
+    hopper: Hopper | None
+    coin_yen: Coin
+    coins: Coins
 
 
 class CloseDay(Request, frozen=True, tag="close_day"):
@@ -51,13 +58,13 @@ class PrintDay(Request, frozen=True, tag="print_day"):
 class AskClaim(Request, frozen=True, tag="ask_claim"):
     """What the municipality knows of a claim."""
 
-    claim_no: str
+    claim_no: ClaimNo
 
 
 class SettleClaim(Request, frozen=True, tag="settle_claim"):
     """Staff pay a claim. 返金"""
 
-    claim_no: str
+    claim_no: ClaimNo
 
 
 AnyRequest = Refill | Collect | Count | CloseDay | PrintDay | AskClaim | SettleClaim

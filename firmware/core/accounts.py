@@ -3,8 +3,8 @@
 A fold of the journal. A visit counts for the day in which it ends.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from firmware.core import records as r
@@ -106,11 +106,15 @@ class _Day:
 
 @dataclass(frozen=True, slots=True)
 class ClosedDay:
-    """A day as the journal's records before its closing say. settled: as it was kept; None until then."""
+    """A day as the journal's records before its closing say.
+
+    open_claims_yen: of all claims that nobody had paid then. settled: as it was kept, None until then.
+    """
 
     business_date: str
     closed_at: str
     totals: DayTotals
+    open_claims_yen: Yen
     settled: r.DaySettled | None = None
     compared: r.DayCompared | None = None
 
@@ -143,7 +147,7 @@ class Accounts:
                 self._hopper(record)
             case r.CoinsRefilled() | r.CoinsCollected() | r.CoinsCounted():
                 self._handled(record)
-            case r.ClaimOpened() | r.ClaimSettled():
+            case r.ClaimOpened() | r.ClaimSettled() | r.ClaimPaidElsewhere():
                 self._claim(record)
             case r.DayClosed() | r.DaySettled() | r.DayCompared():
                 self._closing(record)
@@ -252,18 +256,26 @@ class Accounts:
             case _:
                 assert_never(record)
 
-    def _claim(self, record: r.ClaimOpened | r.ClaimSettled) -> None:
+    def _claim(self, record: r.ClaimOpened | r.ClaimSettled | r.ClaimPaidElsewhere) -> None:
         match record:
             case r.ClaimOpened(visit=visit, claim_no=claim_no, yen=yen):
                 order_id = self._visit(visit).order_id
                 self._visit(visit).claim = ClaimTotal(claim_no, order_id, yen)
-                self.claims[claim_no] = Claim(claim_no, order_id, yen)
+                if claim_no in self.claims:
+                    self._faults.append(f"claim {claim_no}: the number was given twice")
+                self.claims.setdefault(claim_no, Claim(claim_no, order_id, yen))
+            case r.ClaimPaidElsewhere(claim_no=claim_no, by=by):
+                claim = self.claims.get(claim_no)
+                if claim is None or claim.settled_by is not None:
+                    self._faults.append(f"claim {claim_no}: paid elsewhere and not owed here")
+                    return
+                self.claims[claim_no] = replace(claim, settled_by=by)
             case r.ClaimSettled(claim_no=claim_no, yen=yen, by=by):
                 claim = self.claims.get(claim_no)
                 if claim is None or claim.settled_by is not None or claim.yen != yen:
                     self._faults.append(f"claim {claim_no}: settled for {yen} yen that nobody was owed")
                     return
-                self.claims[claim_no] = Claim(claim_no, claim.order_id, yen, by)
+                self.claims[claim_no] = replace(claim, settled_by=by)
                 self._day.claims_settled_yen += yen
             case _:
                 assert_never(record)
@@ -316,8 +328,11 @@ class Accounts:
         match record:
             case r.DayClosed(business_date=date, closed_at=closed_at):
                 if date <= (self.last_closed or ""):
+                    # The first closing stands; what has come since stays in the open day.
                     self._faults.append(f"day {date}: closed after {self.last_closed}")
-                self.days[date] = ClosedDay(date, closed_at, self.open_day())
+                    return
+                owed_yen = sum(claim.yen for claim in self.open_claims)
+                self.days[date] = ClosedDay(date, closed_at, self.open_day(), owed_yen)
                 self._day = _Day()
                 for position in self.positions.values():
                     position.refilled = position.collected = position.difference = 0
@@ -335,9 +350,19 @@ class Accounts:
         if day is None or (settled is not None and day.settled is not None):
             self._faults.append(f"day {date}: totals without its closing")
             return
-        self.days[date] = ClosedDay(
-            date, day.closed_at, day.totals, settled or day.settled, compared or day.compared
-        )
+        self.days[date] = replace(day, settled=settled or day.settled, compared=compared or day.compared)
+
+
+def misplaced_hoppers(accounts: Accounts, coin_yen: Mapping[int, Yen]) -> tuple[int, ...]:
+    """Hoppers in which the books know coins, and which are configured no more, or for other coins.
+
+    coin_yen: what each configured hopper pays.
+    """
+    return tuple(
+        hopper
+        for (hopper, yen), position in accounts.positions.items()
+        if hopper is not None and position.coins and coin_yen.get(hopper) != yen
+    )
 
 
 def place_name(hopper: int | None) -> str:

@@ -8,10 +8,11 @@ from firmware.core.hours import JST
 def business_date(first_entry: datetime | None, last_closed: date | None, now: datetime) -> date:
     """The date of the open day, in Japan.
 
-    first_entry: of what has happened since the last closing, None if nothing has; now: both aware.
-    A day is closed once, so what comes after its closing belongs to the next.
+    first_entry: of what has happened since the last closing, None if nothing has; now: both aware. An
+    entry of the future was written by a clock that was wrong. A day is closed once, so what comes after
+    its closing belongs to the next.
     """
-    opened = (now if first_entry is None else first_entry).astimezone(JST).date()
+    opened = (now if first_entry is None else min(first_entry, now)).astimezone(JST).date()
     return opened if last_closed is None else max(opened, last_closed + timedelta(days=1))
 
 

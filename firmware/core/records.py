@@ -245,6 +245,14 @@ class ClaimSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimPaidElsewhere:
+    """The municipality says that somebody else has paid a claim of this kiosk: its counter."""
+
+    claim_no: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class CoinsRefilled:
     """Coins put into a hopper (釣銭の補充). by: who, as the console knows them."""
 
@@ -334,6 +342,7 @@ Record = (
     | VisitEnded
     | MunicipalityTold
     | ClaimSettled
+    | ClaimPaidElsewhere
     | CoinsRefilled
     | CoinsCollected
     | CoinsCounted

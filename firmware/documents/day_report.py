@@ -39,12 +39,11 @@ _DIFFERENCES = {
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
-    """What stands on the report. municipality: 渋川市; kiosk: its URN; open_claims: numbers not paid yet."""
+    """What stands on the report. municipality: 渋川市; kiosk: its URN."""
 
     municipality: str
     kiosk: str
     day: ClosedDay
-    open_claims_yen: Yen
 
 
 def difference_text(word: str) -> str:
@@ -72,7 +71,7 @@ def day_slip(report: DayReport, *, columns: int = 32) -> tuple[SlipLine, ...]:
         *(line for place in totals.cash for line in _cash_lines(place)),
         SlipLine("現金在高計", right=yen_text(sum_yen(totals.cash))),
         rule(columns),
-        SlipLine("未払いの引換券", right=yen_text(report.open_claims_yen)),
+        SlipLine("未払いの引換券", right=yen_text(report.day.open_claims_yen)),
         SlipLine("確認を要した発行", right=f"{len(totals.uncertain)}件"),
         SlipLine("硬貨の異常", right=f"{totals.suspects}回"),
         rule(columns),
@@ -120,7 +119,7 @@ def day_pdf(report: DayReport, settings: DocumentSettings) -> bytes:
         (40, 102, 38),
         [
             *((c.claim_no, c.order_id, yen_text(c.yen)) for c in totals.claims),
-            ("未払いの累計", "", yen_text(report.open_claims_yen)),
+            ("未払いの累計", "", yen_text(report.day.open_claims_yen)),
         ],
     )
     if totals.uncertain:
@@ -211,7 +210,7 @@ def _money(totals: DayTotals) -> tuple[tuple[str, Yen], ...]:
         ("　釣銭・返金", totals.paid_out_yen),
         ("　返金引換券", totals.claims_yen),
         ("　申出のない硬貨", totals.unclaimed_yen),
-        ("窓口で払った引換券", totals.claims_settled_yen),
+        ("店舗で払った引換券", totals.claims_settled_yen),
     )
 
 

@@ -85,7 +85,7 @@ class Heartbeat:
                 await asyncio.sleep(random.SystemRandom().uniform(pause / 2, pause))
                 pause = min(2 * pause, self._patience.longest_retry_seconds)
 
-    async def _beat(self, seq: int) -> str | None:
+    async def _beat(self, seq: int, *, proving: bool = False) -> str | None:
         """One heartbeat; why it failed, as one word for the log, or None."""
         try:
             mark = await self._mark()
@@ -103,7 +103,7 @@ class Heartbeat:
         known_before, self._since_seq = self._since_seq, answer.journal_seq
         if answer.journal_seq not in (known_before, mark.seq):
             # What it knows of our journal is not proven yet: say it before anybody is served.
-            return await self._beat(seq)
+            return "answer-invalid" if proving else await self._beat(seq, proving=True)
         self._listeners.server_time(answer.server_time)
         self._listeners.server_hours(
             ServiceHours.OPEN if answer.open else _CLOSED.get(answer.reason or "", ServiceHours.CLOSED)

@@ -1,6 +1,7 @@
 """The clock level: do we trust the time, and is the service open."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -28,12 +29,16 @@ class Clock:
         tolerance_seconds: float,
         log: Logbook,
         now: Callable[[], datetime] = now_utc,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rule = rule
         self._tolerance_seconds = tolerance_seconds
         self._log = log
         self._now = now
-        self._trusted = False
+        self._monotonic = monotonic
+        self._agreed = False
+        self._told_trusted = False
+        self._ahead_seconds = 0.0
         self._server_hours = ServiceHours.OPEN
         self._level = ClockLevel()
         self._report: ReportLevel | None = None
@@ -41,8 +46,9 @@ class Clock:
 
     @property
     def trusted(self) -> bool:
-        """Whether the time agreed with the municipality's when it was last heard."""
-        return self._trusted
+        """Whether the time agreed with the municipality's when it was last heard, and did not jump since."""
+        jumped_seconds = self._ahead() - self._ahead_seconds
+        return self._agreed and abs(jumped_seconds) <= self._tolerance_seconds
 
     def start(self, report: ReportLevel) -> None:
         """Look once a second; report when the level changes."""
@@ -51,10 +57,8 @@ class Clock:
 
     def heard(self, server_time: datetime) -> None:
         """The municipality told its time (aware)."""
-        trusted = abs((self._now() - server_time).total_seconds()) <= self._tolerance_seconds
-        if trusted is not self._trusted:
-            self._trusted = trusted
-            self._log(EventId.CLOCK_TRUSTED if trusted else EventId.CLOCK_NOT_TRUSTED)
+        self._ahead_seconds = self._ahead()
+        self._agreed = abs((self._now() - server_time).total_seconds()) <= self._tolerance_seconds
         self._look()
 
     def server_said(self, hours: ServiceHours) -> None:
@@ -74,7 +78,15 @@ class Clock:
             self._look()
             await asyncio.sleep(_LOOK_SECONDS)
 
+    def _ahead(self) -> float:
+        """Seconds of the wall clock over the one that never jumps."""
+        return self._now().timestamp() - self._monotonic()
+
     def _look(self) -> None:
+        trusted = self.trusted
+        if trusted is not self._told_trusted:
+            self._told_trusted = trusted
+            self._log(EventId.CLOCK_TRUSTED if trusted else EventId.CLOCK_NOT_TRUSTED)
         now = self._now()
         hours = service_hours(now, self._rule)
         reopens = None
@@ -83,7 +95,7 @@ class Clock:
             reopens = (until.month, until.day, until.hour, until.minute)
         elif hours is not ServiceHours.CLOSED and self._server_hours is not ServiceHours.OPEN:
             hours = self._server_hours
-        level = ClockLevel(self._trusted, hours, reopens)
+        level = ClockLevel(trusted, hours, reopens)
         if level != self._level and self._report is not None:
             self._level = level
             self._report(level)

@@ -13,10 +13,12 @@ from typing import Protocol
 from firmware import __version__, ports
 from firmware.core import events as e
 from firmware.core import records as r
+from firmware.core.accounts import misplaced_hoppers
 from firmware.core.facts import Level
 from firmware.core.recovery import open_visit, recover
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen
+from firmware.core.states import Idle, NotServing
 from firmware.core.steps import Step
 from firmware.core.terms import Language, Yen
 from firmware.errors import JournalError
@@ -150,6 +152,7 @@ class Daemon:
         self.office = Office(
             entries=entries,
             book=self.runner.book,
+            resting=self._resting,
             journal=parts.journal,
             noted=self._noted_outside,
             municipality=parts.devices.municipality,
@@ -316,11 +319,22 @@ class Daemon:
             self._parts.show(self._screen, language)
 
     def _first_coins(self) -> Iterator[r.CoinsRefilled]:
-        """What a new hopper was loaded with, said once: from then on the journal knows what lies in it."""
+        """What a new hopper was loaded with, said once: from then on the journal knows what lies in it.
+
+        While the books know coins in a hopper that is configured no more, these may be the same coins:
+        staff say what lies where.
+        """
+        misplaced = misplaced_hoppers(self.office.accounts, self._parts.coin_yen)
+        if misplaced:
+            self._log(EventId.HOPPER_MOVED, device=f"hopper-{misplaced[0]}", count=len(misplaced))
+            return
         for hopper, coin_yen in self._parts.coin_yen.items():
             if not self.office.accounts.position(hopper, coin_yen).known:
                 coins = self._parts.coins_loaded[hopper]
                 yield r.CoinsRefilled(hopper, coin_yen, coins, "commissioning")
+
+    def _resting(self) -> bool:
+        return isinstance(self.runner.state, Idle | NotServing)
 
     def _noted_outside(self, records: Sequence[r.Record]) -> None:
         self._outbox.note(records)

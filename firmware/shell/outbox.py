@@ -132,16 +132,15 @@ class Outbox:
 def _in_turn(tells: tuple[Tell | TellDay, ...], failures: int) -> Tell | TellDay:
     """The first message of one order; after each failure it is another order's turn.
 
-    A business day is compared only when everything before it has been told.
+    A business day has its turn only when everything before it has been told.
     """
-    if isinstance(tells[0], TellDay):
-        return tells[0]
     first_of_each: dict[OrderId, Tell] = {}
     for tell in tells:
         if isinstance(tell, Tell):
             first_of_each.setdefault(tell.order_id, tell)
-    orders = list(first_of_each.values())
-    return orders[failures % len(orders)]
+    day = tells[:1] if isinstance(tells[0], TellDay) else ()
+    turns = (*day, *first_of_each.values())
+    return turns[failures % len(turns)]
 
 
 def _refused(tell: Tell | TellDay, code: str) -> _Answer:

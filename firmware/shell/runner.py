@@ -153,7 +153,7 @@ class Runner:
         """
         while (state := self.stranded or self.state) is not None and not self._inbox.empty():
             item = self._inbox.get_nowait()
-            if isinstance(item, _Books):
+            if isinstance(item, _Books) and not item.written.done():
                 item.written.set_result(False)
             if not isinstance(item, _Posted):
                 continue

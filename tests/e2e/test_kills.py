@@ -49,7 +49,7 @@ RARE = {"CoinsSuspected", "HopperFoundEmpty", "CardStrike"}
 """Records that need a fault of the coin machine, which the soak has, or of a card, where no money is yet."""
 
 OFFICE = {
-    *("CoinsCounted", "CoinsRefilled", "CoinsCollected", "ClaimSettled"),
+    *("CoinsCounted", "CoinsRefilled", "CoinsCollected", "ClaimSettled", "ClaimPaidElsewhere"),
     *("DayClosed", "DaySettled", "DayCompared"),
 }
 """Records of the technician, of claims and of the close of a day, which no visit writes."""

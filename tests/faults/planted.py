@@ -504,15 +504,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a power cut at the closing loses the day's totals",
         OFFICE,
-        "            await self._keep_totals()\n            if self",
-        "            if self",
+        "                await self._keep_totals()\n                if self",
+        "                if self",
         _OFFICE,
     ),
     Fault(
         "a day is compared before its orders are told",
         OUTBOX,
-        "    if isinstance(tells[0], TellDay):\n        return tells[0]\n",
-        "    for tell in tells:\n        if isinstance(tell, TellDay):\n            return tell\n",
+        "day = tells[:1] if isinstance(tells[0], TellDay) else ()",
+        "day = tuple(tell for tell in tells if isinstance(tell, TellDay))",
         _OUTBOX,
     ),
     Fault(
@@ -542,6 +542,27 @@ FAULTS: tuple[Fault, ...] = (
         "if not hmac.compare_digest(entries[said.seq - 1].chain, said.chain):",
         "if False:",
         "tests/unit/test_journal_head.py",
+    ),
+    Fault(
+        "two close the day together and the second empties it",
+        OFFICE,
+        "        async with self._desk:\n            day = self.open_day",
+        "        if True:\n            day = self.open_day",
+        _OFFICE,
+    ),
+    Fault(
+        "two take the same coins out",
+        OFFICE,
+        "        async with self._desk:\n            position = ",
+        "        if True:\n            position = ",
+        _OFFICE,
+    ),
+    Fault(
+        "a stop forgets the coins behind a command given up",
+        RUNNER,
+        " and not item.written.done():\n                item.written.set_result(False)",
+        ":\n                item.written.set_result(False)",
+        _RUNNER,
     ),
     Fault(
         "a coin of which nobody knows where it is goes unseen",

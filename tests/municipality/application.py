@@ -40,6 +40,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Clock = Callable[[], datetime]
 T = TypeVar("T")
 
+_MOST_BYTES = 65_536
+_MOST_DAY_BYTES = 4 * 1024 * 1024
+"""A business day names each of its orders."""
+
 _KIOSK = web.RequestKey("kiosk", Kiosk)
 
 
@@ -68,7 +72,7 @@ def application(service: Service) -> web.Application:
     """The protocol over this service."""
     window = _Window(service)
     app = web.Application(
-        middlewares=[_with_protocol, window.with_faults, window.with_kiosk], client_max_size=262144
+        middlewares=[_with_protocol, window.with_faults, window.with_kiosk], client_max_size=_MOST_DAY_BYTES
     )
     app.add_routes(
         [
@@ -151,7 +155,8 @@ class _Window:
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         beat = await _body(request, HeartbeatRequest)
-        journal_seq = await self._at_desk(request, lambda desk: heartbeats.beat(desk, beat))
+        await self._at_desk(request, lambda desk: heartbeats.note(desk, beat))
+        journal_seq = await self._at_desk(request, lambda desk: heartbeats.follow_journal(desk, beat.journal))
         reason = self._service.closed_because()
         return _ok(
             {
@@ -223,7 +228,7 @@ class _Window:
         return _ok(await self._at_desk(request, lambda desk: claims.settle(desk, claim_no, message)))
 
     async def settle_day(self, request: web.Request) -> web.Response:
-        message = await _body(request, DayRequest)
+        message = await _body(request, DayRequest, most_bytes=_MOST_DAY_BYTES)
         business_date = request.match_info["business_date"]
         return _ok(await self._at_desk(request, lambda desk: settlement.settle(desk, business_date, message)))
 
@@ -244,10 +249,12 @@ class _Window:
         return await self._service.store.transact(lambda c: work(Desk(c, kiosk, city, now)))
 
 
-async def _body(request: web.Request, message: type[R]) -> R:
+async def _body(request: web.Request, message: type[R], most_bytes: int = _MOST_BYTES) -> R:
     if request.content_type != "application/json":
         raise Problem(415, "request_invalid")
-    return decode(await request.read(), message)
+    if (request.content_length or 0) > most_bytes or len(body := await request.read()) > most_bytes:
+        raise Problem(413, "request_invalid")
+    return decode(body, message)
 
 
 def _ok(message: dict[str, Any], status: int = 200) -> web.Response:

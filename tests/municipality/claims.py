@@ -43,15 +43,16 @@ def settle(desk: Desk, claim_no: str, request: SettleClaimRequest) -> dict[str, 
     if kept["yen"] != request.yen or kept["settled_by"] not in (None, desk.kiosk.urn):
         raise Problem(409, "claim_conflict")
     if kept["settled_by"] is None:
-        pay(desk.connection, claim_no, desk.kiosk.urn, desk.moment)
+        pay(desk.connection, desk.kiosk.urn, claim_no, desk.kiosk.urn, desk.moment)
     return view(desk, claim_no)
 
 
-def pay(connection: sqlite3.Connection, claim_no: str, payer: str, moment: float) -> bool:
-    """Mark an open claim as paid; False if it is not open."""
+def pay(connection: sqlite3.Connection, kiosk: str, claim_no: str, payer: str, moment: float) -> bool:
+    """Mark an open claim of this kiosk as paid; False if it is not open. Its slip names both."""
     changed = connection.execute(
-        "UPDATE claim SET settled_by = ?, settled_at = ? WHERE claim_no = ? AND settled_by IS NULL",
-        (payer, moment, claim_no),
+        "UPDATE claim SET settled_by = ?, settled_at = ?"
+        " WHERE kiosk = ? AND claim_no = ? AND settled_by IS NULL",
+        (payer, moment, kiosk, claim_no),
     )
     return changed.rowcount == 1
 

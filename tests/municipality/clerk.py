@@ -1,9 +1,10 @@
 """The city clerk's desk: claims and business days of the kiosks. python -m tests.municipality.clerk --db FILE
 
-claims         what the kiosks owe to people by slips, and who has paid
-pay CLAIM_NO   the counter pays a claim; refused if somebody has paid it before
-days           the business days of the kiosks, with what differs from the municipality's own books
-forget URN     the kiosk's journal was looked at and begins anew: a new disk, or one whose tail was cut off
+claims             what the kiosks owe to people by slips, and who has paid
+pay URN CLAIM_NO   the counter pays a claim; refused if somebody has paid it before
+days               the business days of the kiosks, with what differs from the municipality's own books
+tick ORDER_ID      an order that no business day names was looked at: ask for it no more
+forget URN         the kiosk's journal was looked at and begins anew: a new disk, or its tail is lost
 """
 
 import argparse
@@ -18,6 +19,7 @@ from typing import Any
 
 from tests.municipality.claims import COUNTER, pay
 from tests.municipality.heartbeats import forget_journal
+from tests.municipality.settlement import tick
 from tests.municipality.store import Store
 
 
@@ -41,6 +43,9 @@ def days(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     ]
 
 
+_WORDS = {"claims": 0, "pay": 2, "days": 0, "tick": 1, "forget": 1}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """One look at the books; exit status 1 if nothing could be done."""
     parser = argparse.ArgumentParser(
@@ -49,30 +54,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--db", type=Path, required=True, help="the backend's SQLite file")
-    parser.add_argument("look", choices=("claims", "pay", "days", "forget"))
-    parser.add_argument("which", nargs="?", help="a claim's number, or a kiosk's URN")
+    parser.add_argument("look", choices=tuple(_WORDS))
+    parser.add_argument("words", nargs="*", help="a kiosk's URN, a claim's number, an order's id")
     wanted = parser.parse_args(arguments)
-    if (wanted.look in {"pay", "forget"}) != (wanted.which is not None):
-        parser.error("pay needs a claim's number, forget a kiosk's URN, nothing else takes one")
-    return asyncio.run(_look(wanted.db, wanted.look, wanted.which or ""))
+    if len(wanted.words) != _WORDS[wanted.look]:
+        parser.error(f"{wanted.look} takes {_WORDS[wanted.look]} words")
+    return asyncio.run(_look(wanted.db, wanted.look, wanted.words))
 
 
-async def _look(database: Path, look: str, which: str) -> int:
+async def _look(database: Path, look: str, words: list[str]) -> int:
     store = Store(database)
     await store.open()
     try:
-        return await store.transact(lambda connection: _act(connection, look, which))
+        return await store.transact(lambda connection: _act(connection, look, words))
     finally:
         await store.close()
 
 
-def _act(connection: sqlite3.Connection, look: str, which: str) -> int:
-    match look:
-        case "pay":
+def _act(connection: sqlite3.Connection, look: str, words: list[str]) -> int:
+    match [look, *words]:
+        case ["pay", kiosk, claim_no]:
             moment = datetime.now(UTC).timestamp()
-            done, lines = pay(connection, which, COUNTER, moment), (f"{which}: paid", f"{which}: is not open")
-        case "forget":
-            done, lines = forget_journal(connection, which), (f"{which}: forgotten", f"{which}: is not known")
+            done = pay(connection, kiosk, claim_no, COUNTER, moment)
+            lines = (f"{claim_no}: paid", f"{claim_no}: is not open")
+        case ["tick", order_id]:
+            done = tick(connection, order_id)
+            lines = (f"{order_id}: ticked off", f"{order_id}: is in no need of it")
+        case ["forget", kiosk]:
+            done = forget_journal(connection, kiosk)
+            lines = (f"{kiosk}: forgotten", f"{kiosk}: is not known")
         case _:
             rows = claims(connection) if look == "claims" else days(connection)
             sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -10,19 +10,19 @@ from tests.municipality.desk import Desk
 from tests.municipality.wire import HeartbeatRequest, JournalMark, Problem
 
 
-def beat(desk: Desk, request: HeartbeatRequest) -> int:
-    """Note the beat; the number of the last entry known of the kiosk's journal.
-
-    Raises Problem 409 journal_cut.
-    """
+def note(desk: Desk, request: HeartbeatRequest) -> None:
+    """The kiosk is alive, whatever its journal says."""
     desk.connection.execute(
         "UPDATE kiosk SET seq = ?, firmware = ?, seen_at = ? WHERE urn = ?",
         (request.seq, request.firmware, desk.moment, desk.kiosk.urn),
     )
+
+
+def follow_journal(desk: Desk, mark: JournalMark) -> int:
+    """The number of the last entry known of the kiosk's journal. Raises Problem 409 journal_cut."""
     known = desk.connection.execute(
         "SELECT journal_seq, journal_head FROM kiosk WHERE urn = ?", (desk.kiosk.urn,)
     ).fetchone()
-    mark = request.journal
     if _contradicts(known, mark):
         raise Problem(409, "journal_cut")
     if mark.since_seq != known["journal_seq"]:

@@ -113,10 +113,12 @@ class MunicipalityServer:
         """All business days so far, oldest first, with what differs."""
         return await self._service.store.transact(clerk.days)
 
-    async def pay_claim(self, claim_no: str) -> bool:
-        """The counter pays a claim; False if it is not open."""
+    async def pay_claim(self, kiosk: str, claim_no: str) -> bool:
+        """The counter pays a claim of this kiosk; False if it is not open."""
         moment = self._service.now().timestamp()
-        return await self._service.store.transact(lambda c: claims.pay(c, claim_no, claims.COUNTER, moment))
+        return await self._service.store.transact(
+            lambda c: claims.pay(c, kiosk, claim_no, claims.COUNTER, moment)
+        )
 
     async def forget_journal(self, urn: str) -> bool:
         """The clerk lets this kiosk's journal begin anew; False for an unknown kiosk."""

@@ -41,6 +41,16 @@ def settle(desk: Desk, business_date: str, request: DayRequest) -> dict[str, Any
     return {"business_date": business_date, "matched": not differences, "differences": differences}
 
 
+def tick(connection: sqlite3.Connection, order_id: str) -> bool:
+    """The clerk has looked at an order that no day names; False if it needs no such thing."""
+    changed = connection.execute(
+        "UPDATE orders SET settled_on = 'clerk' WHERE order_id = ? AND settled_on IS NULL"
+        " AND released_at IS NOT NULL",
+        (order_id,),
+    )
+    return changed.rowcount == 1
+
+
 def _is_date(text: str) -> bool:
     try:
         return date.fromisoformat(text).isoformat() == text

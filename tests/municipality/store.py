@@ -31,9 +31,10 @@ CREATE TABLE IF NOT EXISTS orders (
     pages_out INTEGER, refunded_yen INTEGER, owed_yen INTEGER, released_at REAL, settled_on TEXT) STRICT;
 
 CREATE TABLE IF NOT EXISTS claim (
-    claim_no TEXT PRIMARY KEY, kiosk TEXT NOT NULL,
+    claim_no TEXT NOT NULL, kiosk TEXT NOT NULL,
     order_id TEXT NOT NULL UNIQUE REFERENCES orders (order_id),
-    yen INTEGER NOT NULL CHECK (yen > 0), settled_by TEXT, settled_at REAL) STRICT;
+    yen INTEGER NOT NULL CHECK (yen > 0), settled_by TEXT, settled_at REAL,
+    PRIMARY KEY (kiosk, claim_no)) STRICT;
 CREATE TABLE IF NOT EXISTS settlement (
     kiosk TEXT NOT NULL, business_date TEXT NOT NULL, asked BLOB NOT NULL, totals TEXT NOT NULL,
     cash_yen INTEGER NOT NULL, differences TEXT NOT NULL, PRIMARY KEY (kiosk, business_date)) STRICT;

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from tests.municipality import MunicipalityServer
+from tests.municipality import MunicipalityServer, settlement
 from tests.municipality.pki import KIOSK
 from tests.municipality.test_server import ROOT, Wire, client, order, pki
 
@@ -207,6 +207,21 @@ async def test_coins_must_go_on_from_the_last_settled_day(counter: Counter) -> N
     assert ["cash:5300:5800"] == lost["differences"]
 
 
+async def test_an_order_that_no_day_names_is_asked_for_until_the_clerk_has_looked(counter: Counter) -> None:
+    await counter.settle(given_back=[BACK])
+    with closing(sqlite3.connect(counter.database)) as connection, connection:
+        assert settlement.tick(connection, OWED)
+        assert not settlement.tick(connection, OWED)
+    later = {**nothing(), "closed_at": "2026-11-26T23:00:00.000+09:00"}
+    assert (await counter.settle("2026-11-26", **later))["matched"]
+
+
+async def test_a_day_of_ten_thousand_orders_is_taken(counter: Counter) -> None:
+    strange = [f"{number:032x}-1" for number in range(10_000)]
+    answer = await counter.settle(given_back=[BACK, OWED, *strange])
+    assert 10_000 == len(answer["differences"])
+
+
 async def test_a_day_once_settled_takes_no_other_word(counter: Counter) -> None:
     await counter.settle()
     assert (409, "day_conflict") == await counter.problem("settlements/2026-11-25", day(visits=4))
@@ -223,11 +238,11 @@ async def test_a_claim_is_paid_once_by_whoever_comes_first(counter: Counter) -> 
     for _ in range(2):
         paid = await counter.post(f"claims/{CLAIM}/settle", {"yen": 500})
         assert KIOSK == paid["settled_by"]
-    assert not await counter.server.pay_claim(CLAIM)
+    assert not await counter.server.pay_claim(KIOSK, CLAIM)
 
 
 async def test_a_claim_the_counter_has_paid_is_refused_to_the_store(counter: Counter) -> None:
-    assert await counter.server.pay_claim(CLAIM)
+    assert await counter.server.pay_claim(KIOSK, CLAIM)
     assert (409, "claim_conflict") == await counter.problem(f"claims/{CLAIM}/settle", {"yen": 500})
 
 
@@ -269,8 +284,13 @@ async def test_the_clerk_sees_and_pays_claims_and_reads_the_days(counter: Counte
         return done.returncode, done.stdout
 
     assert CLAIM in clerk("claims")[1]
-    assert (0, f"{CLAIM}: paid\n") == clerk("pay", CLAIM)
-    assert (1, f"{CLAIM}: is not open\n") == clerk("pay", CLAIM)
+    assert (0, f"{CLAIM}: paid\n") == clerk("pay", KIOSK, CLAIM)
+    assert (1, f"{CLAIM}: is not open\n") == clerk("pay", KIOSK, CLAIM)
+    assert (1, f"{CLAIM}: is not open\n") == clerk("pay", "urn:kiosk:nobody", CLAIM)
+    assert (1, f"{ISSUED}: is in no need of it\n") == clerk("tick", ISSUED)
+    assert (1, f"{NOWHERE}: is in no need of it\n") == clerk("tick", NOWHERE)
+    assert (0, f"{KIOSK}: forgotten\n") == clerk("forget", KIOSK)
+    assert (1, "nobody: is not known\n") == clerk("forget", "nobody")
     assert '"differences": []' in clerk("days")[1]
     assert 2 == clerk("pay")[0]
 
@@ -281,6 +301,6 @@ async def test_the_clerk_sees_and_pays_claims_and_reads_the_days(counter: Counte
 )
 async def test_what_was_settled_cannot_be_edited(counter: Counter, statement: str) -> None:
     await counter.settle()
-    await counter.server.pay_claim(CLAIM)
+    await counter.server.pay_claim(KIOSK, CLAIM)
     with closing(sqlite3.connect(counter.database)) as edited, pytest.raises(sqlite3.IntegrityError):
         edited.execute(statement)

@@ -93,6 +93,8 @@ async def test_a_refusal_says_why_and_is_logged(rig: Rig) -> None:
             b'{"act":"refill","hopper":3,"coins":"9"}\n',
             "no request: Expected `int`, got `str` - at `$.coins`",
         ),
+        (b'{"act":"count","hopper":null,"coin_yen":5000,"coins":1}\n', "no request: Expected `int` <= 500"),
+        (b'{"act":"ask_claim","claim_no":"../orders/1"}\n', "no request: Expected `str` matching regex"),
         (b'{"act":"open_door"}\n', "no request: Invalid value 'open_door' - at `$.act`"),
         (b'{"act":"close_day","now":1}\n', "no request: Object contains unknown field `now`"),
         (b"\xff\xfe\n", "no request: "),
@@ -155,13 +157,20 @@ async def test_a_group_may_be_let_in(tmp_path: Path) -> None:
     await rig.server.close()
 
 
-@pytest.mark.parametrize(("folder", "group"), [("file", ""), ("", "no-such-group")])
-async def test_a_socket_that_cannot_be_made_is_logged_and_the_kiosk_goes_on(
-    tmp_path: Path, folder: str, group: str
-) -> None:
+async def test_a_group_that_does_not_exist_leaves_the_console_to_its_owner(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "console")
+    rig.server = ConsoleServer(rig.path, rig.act, rig.write, group="no-such-group")
+    await rig.server.start()
+    assert 0o600 == stat.S_IMODE(rig.path.stat().st_mode)
+    assert (await asyncio.to_thread(ask, rig.path, Refill(3, 1))).done
+    await rig.server.close()
+    assert [EventId.CONSOLE_REFUSED] == rig.log
+
+
+async def test_a_socket_that_cannot_be_made_is_logged_and_the_kiosk_goes_on(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     rig = Rig(tmp_path)
-    server = ConsoleServer(tmp_path / folder / "console", rig.act, rig.write, group=group)
+    server = ConsoleServer(tmp_path / "file" / "console", rig.act, rig.write)
     await server.start()
     await server.close()
     assert [EventId.CONSOLE_GONE] == rig.log
@@ -174,6 +183,6 @@ def test_bytes_from_anybody_end_in_a_request_or_a_named_error(said: bytes) -> No
             read(said)
 
 
-@given(st.builds(Collect, st.none() | st.integers(0, 255), st.integers(), st.integers()))
+@given(st.builds(Collect, st.none() | st.integers(0, 255), st.integers(1, 500), st.integers(0, 1_000_000)))
 def test_a_request_is_read_as_it_was_written(request_: Collect) -> None:
     assert request_ == to_request(to_line(request_))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.core import records as r
-from firmware.core.accounts import Accounts, Claim, Position, place_name, sum_yen
+from firmware.core.accounts import Accounts, Claim, Position, misplaced_hoppers, place_name, sum_yen
 from firmware.core.closing import business_date, is_over, may_close
 from firmware.core.hours import JST
 from firmware.core.states import EndReason, PayoutPurpose
@@ -133,6 +133,11 @@ def test_a_closed_day_is_the_last_word_on_it_and_the_next_begins_at_zero() -> No
             (r.VisitBegan(A), r.CoinTaken(A, 500, 7, 1), r.VisitEnded(A, None), CLOSED),
             "day 2026-11-25: does not balance",
         ),
+        (
+            (r.ClaimPaidElsewhere("AAAA-AAAA", "counter"),),
+            "claim AAAA-AAAA: paid elsewhere and not owed here",
+        ),
+        ((*OWED, r.ClaimOpened(C, "BBBB-BBBB", 100)), "claim BBBB-BBBB: the number was given twice"),
         ((*pays(A, DONE),), "hopper 3: 1 coins of 100 yen more out than in"),
         ((r.CoinsCollected(None, 500, 2, "x"),), "cash box: 2 coins of 500 yen more out than in"),
         (
@@ -172,6 +177,28 @@ def test_totals_that_are_not_what_the_journal_says_are_named(change: dict[str, i
     assert ("day 2026-11-25: totals without its closing",) == Accounts(
         (LOADED, *SOLD, CLOSED, again, again)
     ).faults()
+
+
+def test_a_second_closing_of_a_day_leaves_the_first_and_what_follows_in_the_open_day() -> None:
+    accounts = Accounts((LOADED, *SOLD, CLOSED, *OWED, CLOSED))
+    assert 300 == accounts.days["2026-11-25"].totals.fees_yen
+    assert 1 == accounts.open_day().visits
+
+
+def test_a_claim_the_counter_has_paid_is_open_no_more_and_was_not_paid_here() -> None:
+    accounts = Accounts((*OWED, r.ClaimPaidElsewhere("BBBB-BBBB", "counter"), CLOSED))
+    assert [] == list(accounts.open_claims)
+    day = accounts.days["2026-11-25"]
+    assert (0, 0) == (day.totals.claims_settled_yen, day.open_claims_yen)
+
+
+@pytest.mark.parametrize(
+    ("configured", "misplaced"), [({3: 100}, ()), ({4: 100}, (3,)), ({3: 500}, (3,)), ({3: 100, 4: 500}, ())]
+)
+def test_coins_in_a_hopper_that_is_configured_otherwise_are_found(
+    configured: dict[int, int], misplaced: tuple[int, ...]
+) -> None:
+    assert misplaced == misplaced_hoppers(Accounts((LOADED, *SOLD)), configured)
 
 
 def test_claims_are_open_until_staff_have_paid_them() -> None:
@@ -241,6 +268,7 @@ def test_places_have_names(hopper: int | None, name: str) -> None:
     assert name == place_name(hopper)
 
 
+NEW_YEAR = datetime(2027, 1, 1, 3, 0, tzinfo=UTC)
 EVENING = datetime(2026, 11, 25, 14, 30, tzinfo=UTC)  # 23:30 in Japan
 
 
@@ -255,7 +283,9 @@ EVENING = datetime(2026, 11, 25, 14, 30, tzinfo=UTC)  # 23:30 in Japan
         (None, date(2026, 11, 20), EVENING, date(2026, 11, 25)),
         (None, date(2026, 12, 31), EVENING, date(2027, 1, 1)),
         # Midnight in Japan is the afternoon before in UTC.
-        (datetime(2026, 12, 31, 15, 0, tzinfo=UTC), None, EVENING, date(2027, 1, 1)),
+        (datetime(2026, 12, 31, 15, 0, tzinfo=UTC), None, NEW_YEAR, date(2027, 1, 1)),
+        # A clock that was ahead once: what it wrote is of today at the latest.
+        (datetime(2036, 1, 1, tzinfo=UTC), None, EVENING, date(2026, 11, 25)),
     ],
 )
 def test_the_open_day_has_the_date_of_its_first_entry_and_comes_after_the_last(

@@ -30,7 +30,7 @@ DIFFERS = r.DayCompared("2026-11-25", matched=False, differences=("fees:300:600"
 
 
 def report(day: ClosedDay = DAY) -> DayReport:
-    return DayReport("渋川市", "urn:kiosk:demo-0001", day, 400)
+    return DayReport("渋川市", "urn:kiosk:demo-0001", day)
 
 
 def pages(day: ClosedDay = DAY) -> list[str]:

@@ -71,6 +71,7 @@ EVERY: tuple[Record, ...] = (
     r.VisitEnded(A, None),
     r.MunicipalityTold(ORDER, "refund", accepted=True),
     r.ClaimSettled("AAAA-AAAA", 400, "uid:1000"),
+    r.ClaimPaidElsewhere("AAAA-AAAA", "counter"),
     r.CoinsRefilled(3, 100, 50, "uid:1000"),
     r.CoinsCollected(None, 500, 12, "uid:0"),
     r.CoinsCounted(None, 100, 0, "uid:0"),

@@ -19,7 +19,18 @@ class Bench:
         self.now = now
         self.levels: list[Level] = []
         self.log: list[EventId] = []
-        self.clock = Clock(rule=rule, tolerance_seconds=2.0, log=self.write, now=lambda: self.now)
+        self.run_seconds = 100.0
+        self.clock = Clock(
+            rule=rule,
+            tolerance_seconds=2.0,
+            log=self.write,
+            now=lambda: self.now,
+            monotonic=lambda: self.run_seconds,
+        )
+
+    def pass_seconds(self, wall: float, real: float) -> None:
+        self.now += timedelta(seconds=wall)
+        self.run_seconds += real
 
     def write(self, event: EventId, /, **_: FieldValue) -> None:
         self.log.append(event)
@@ -34,6 +45,20 @@ async def test_the_time_is_trusted_while_it_agrees_with_the_municipality() -> No
     await bench.clock.close()
     assert [EventId.CLOCK_TRUSTED, EventId.CLOCK_NOT_TRUSTED, EventId.CLOCK_TRUSTED] == bench.log
     assert [ClockLevel(trusted, ServiceHours.OPEN) for trusted in (True, False, True)] == bench.levels
+
+
+@pytest.mark.parametrize(
+    ("wall", "real", "trusted"), [(3600, 3600, True), (3601.5, 3600, True), (3600, 0, False), (-3, 1, False)]
+)
+async def test_a_clock_that_jumps_is_not_trusted_until_the_municipality_is_heard_again(
+    wall: float, real: float, trusted: bool
+) -> None:
+    bench = Bench(NOON)
+    bench.clock.heard(NOON)
+    bench.pass_seconds(wall, real)
+    assert trusted is bench.clock.trusted
+    bench.clock.heard(bench.now)
+    assert bench.clock.trusted
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,15 @@ import pytest
 from firmware.core import records as r
 from firmware.core.states import PayoutPurpose
 from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId, Yen
-from firmware.errors import MunicipalityDown, MunicipalityUncertain, OfficeRefused, ReportRefused
+from firmware.errors import (
+    JournalError,
+    MunicipalityDown,
+    MunicipalityUncertain,
+    OfficeRefused,
+    ReportRefused,
+)
 from firmware.logbook import FIELDS, EventId, FieldValue
-from firmware.ports import CoinPayout, Municipality
+from firmware.ports import ClaimState, CoinPayout, Municipality
 from firmware.shell.journal import Entry
 from firmware.shell.office import Office
 
@@ -47,6 +53,14 @@ class Counter:
 
     asked: list[tuple[str, Yen]] = field(default_factory=list)
     failing: Exception | None = None
+    silent: Exception | None = None
+    settled_by: str | None = None
+
+    async def ask_claim(self, claim_no: str) -> ClaimState:
+        await asyncio.sleep(0)
+        if self.silent is not None:
+            raise self.silent
+        return ClaimState(claim_no, ORDER, 500, self.settled_by)
 
     async def settle_claim(self, claim_no: str, yen: Yen) -> None:
         self.asked.append((claim_no, yen))
@@ -65,6 +79,7 @@ class Desk:
     hopper: Hopper = field(default_factory=Hopper)
     counter: Counter = field(default_factory=Counter)
     may: bool = True
+    full: bool = False
     trusted: bool = True
     now: datetime = NOON
     looked: int = 0
@@ -75,6 +90,7 @@ class Desk:
         self.office = Office(
             entries=[Entry(n, at.isoformat(), record, b"") for n, record in enumerate(records, 1)],
             book=self.book,
+            resting=lambda: self.may,
             journal=self,
             noted=self.noted.extend,
             municipality=cast("Municipality", self.counter),
@@ -89,12 +105,18 @@ class Desk:
         return self
 
     async def book(self, entries: Sequence[r.BookEntry]) -> bool:
+        """Like the runner: others have their turn before the entry is made, and before it is answered."""
+        await asyncio.sleep(0)
         if self.may:
             await self.append(entries)
             self.office.note(entries)
+        await asyncio.sleep(0)
         return self.may
 
     async def append(self, records: Sequence[r.Record]) -> None:
+        await asyncio.sleep(0)
+        if self.full:
+            raise JournalError("full")
         self.journal.extend(records)
         self.changed.set()
 
@@ -165,6 +187,10 @@ async def test_coins_taken_out_of_the_box_change_no_hopper() -> None:
         (lambda office: office.refill(3, 10_001, "x"), "10001 coins; expected 1 to 10000"),
         (lambda office: office.count(3, 500, 10, "x"), "hopper 3 holds coins of 100 yen"),
         (lambda office: office.count(None, 500, -1, "x"), "-1 coins; expected 0 to 10000"),
+        (
+            lambda office: office.count(None, 7, 1, "x"),
+            "there is no coin of 7 yen; expected 1, 5, 10, 50, 100, 500",
+        ),
         (
             lambda office: office.collect(None, 500, 1, "x"),
             "by the books 0 coins of 500 yen lie in the cash box: count them first",
@@ -279,6 +305,95 @@ async def test_a_claim_the_municipality_has_not_noted_is_not_paid(failure: Excep
     assert (reason, []) == (str(refused.value), desk.journal)
     desk.counter.failing = None
     assert 500 == (await desk.office.settle_claim("AAAA-AAAA", "uid:1")).yen
+
+
+async def test_a_claim_the_counter_has_paid_is_open_here_no_longer() -> None:
+    desk = Desk().open(LOADED, *OWED)
+    desk.counter.failing, desk.counter.settled_by = ReportRefused("claim_conflict"), "counter"
+    with pytest.raises(OfficeRefused, match="claim_conflict: do not pay"):
+        await desk.office.settle_claim("AAAA-AAAA", "uid:1")
+    assert [r.ClaimPaidElsewhere("AAAA-AAAA", "counter")] == desk.journal == desk.noted
+    assert [] == list(desk.office.accounts.open_claims)
+    assert "counter" == (await desk.office.look_up_claim("AAAA-AAAA")).settled_by
+    assert 1 == len(desk.journal)
+
+
+@pytest.mark.parametrize("settled_by", [None, "urn:kiosk:demo-0001"])
+async def test_a_claim_that_is_only_looked_up_changes_no_book(settled_by: str | None) -> None:
+    desk = Desk().open(LOADED, *OWED)
+    desk.counter.settled_by = settled_by
+    assert settled_by == (await desk.office.look_up_claim("AAAA-AAAA")).settled_by
+    assert [] == desk.journal
+
+
+@pytest.mark.parametrize(
+    ("silence", "reason"),
+    [
+        (ReportRefused("claim_unknown"), "the municipality says claim_unknown"),
+        (MunicipalityDown("x"), "the municipality does not answer"),
+    ],
+)
+async def test_a_claim_nobody_can_be_asked_about_is_said_to_be_so(silence: Exception, reason: str) -> None:
+    desk = Desk().open(LOADED, *OWED)
+    desk.counter.silent = silence
+    with pytest.raises(OfficeRefused) as refused:
+        await desk.office.look_up_claim("AAAA-AAAA")
+    assert reason == str(refused.value)
+
+
+async def test_a_day_is_closed_once_when_the_clock_and_staff_close_it_together() -> None:
+    desk = Desk(now=EVENING).open(LOADED, *OWED)
+    async with desk.at_work():
+        answers = await asyncio.gather(*(desk.office.close_day() for _ in range(3)), return_exceptions=True)
+        await desk.looks()
+    assert ["DayClosed", "DaySettled"] == [type(record).__name__ for record in desk.journal]
+    assert 2 <= sum(isinstance(answer, OfficeRefused) for answer in answers)
+    assert () == desk.office.accounts.faults()
+
+
+async def test_coins_are_taken_out_once_when_two_say_so_together() -> None:
+    desk = Desk().open(LOADED)
+    answers = await asyncio.gather(
+        *(desk.office.collect(3, 100, 20, f"uid:{who}") for who in (1, 2)), return_exceptions=True
+    )
+    assert [True, False] == [answer is None for answer in answers]
+    assert (0, [0]) == (desk.office.accounts.position(3, 100).coins, desk.hopper.coins)
+
+
+async def test_a_second_count_is_held_against_the_first() -> None:
+    desk = Desk().open(LOADED)
+    assert [-2, 0] == await asyncio.gather(*(desk.office.count(3, 100, 18, "x") for _ in range(2)))
+
+
+async def test_a_record_of_a_command_that_is_not_on_disk_ends_the_run() -> None:
+    desk = Desk().open(LOADED, *OWED)
+    running = asyncio.create_task(desk.office.run())
+    await desk.looks()
+    desk.full = True
+    with pytest.raises(JournalError):
+        await desk.office.settle_claim("AAAA-AAAA", "uid:1")
+    with pytest.raises(JournalError):
+        await running
+
+
+async def test_coins_of_a_hopper_that_is_no_more_can_be_counted_and_taken_out() -> None:
+    desk = Desk().open(LOADED, r.CoinsRefilled(5, 100, 50, "x"))
+    assert 2 == await desk.office.count(5, 100, 52, "x")
+    await desk.office.collect(5, 100, 52, "x")
+    assert (0, []) == (desk.office.accounts.position(5, 100).coins, desk.hopper.coins)
+
+
+async def test_a_coin_whose_payout_is_unknown_is_relied_on_no_more() -> None:
+    desk = Desk().open(LOADED)
+    desk.office.note((r.CoinPayEnded(A, 3, 100, Certainty.UNKNOWN),))
+    assert [19] == desk.hopper.coins
+    desk.office.note((r.CoinPayEnded(A, 3, 100, Certainty.DONE),))
+    assert [19] == desk.hopper.coins
+
+
+async def test_a_clock_that_was_ahead_at_the_start_does_not_stop_the_days() -> None:
+    desk = Desk().open(LOADED, at=datetime(2036, 1, 1, tzinfo=UTC))
+    assert "2026-11-25" == await desk.office.close_day()
 
 
 async def test_a_claim_of_another_kiosk_is_not_paid_here() -> None:

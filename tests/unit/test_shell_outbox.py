@@ -269,6 +269,20 @@ async def test_a_day_waits_until_everything_before_it_is_told_and_nothing_waits_
     assert [(ORDER, Certainty.DONE, 1), ("2026-11-25",)] == office.desk.told[1:]
 
 
+async def test_a_day_that_always_fails_holds_up_no_order() -> None:
+    office = Office()
+    office.desk.failing[OrderId("2026-11-25")] = MunicipalityUncertain("x")
+    office.outbox.note(
+        (DAY, intended(), printed(Certainty.DONE), intended(NEXT), printed(Certainty.DONE, NEXT))
+    )
+    async with office.open():
+        await office.desk.until(lambda: len(office.desk.told) == 2)
+        office.desk.failing.clear()
+        await office.idle()
+    assert {(ORDER, Certainty.DONE, 1), (NEXT, Certainty.DONE, 1)} == set(office.desk.told[:2])
+    assert [("2026-11-25",)] == office.desk.told[2:]
+
+
 async def test_an_order_that_always_fails_holds_up_no_other() -> None:
     office = Office()
     office.desk.failing[ORDER] = MunicipalityUncertain("x")

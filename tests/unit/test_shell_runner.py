@@ -453,11 +453,14 @@ async def test_an_entry_that_comes_too_late_is_not_made() -> None:
     kiosk.runner.report(NIGHT)
     async with kiosk.running(s.NotServing()):
         pass
-    booking = asyncio.create_task(kiosk.runner.book((DAY,)))
+    booking, given_up = (asyncio.create_task(kiosk.runner.book((DAY,))) for _ in range(2))
     await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.sleep(0)
+    kiosk.runner.post(e.CoinInserted(500, 7, 1))
     await kiosk.runner.keep_late_coins()
     assert not await booking
-    assert [] == kiosk.journal.records
+    assert [r.CoinUnclaimed(500, 7, 1)] == kiosk.journal.records
 
 
 async def test_a_coin_that_cannot_be_recorded_is_shown_with_the_late_ones_and_orders_nothing() -> None:
