@@ -520,7 +520,7 @@ FAULTS: tuple[Fault, ...] = (
         OUTBOX,
         "except ReportRefused as refused:\n            record = _refused(tell, refused.code)",
         "except ReportRefused as refused:\n            return self._not_told(subject, refused)",
-        f"{_OUTBOX} --timeout=10",
+        f"{_OUTBOX} -k contradicts_the_municipalitys",
     ),
     Fault(
         "a claim is told to nobody",
