@@ -11,6 +11,7 @@ thread, task and handle and may be called twice.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from firmware.core.facts import DocumentPrinterLevel, Level
@@ -257,10 +258,14 @@ class Authenticated:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An opened session and the bytes the card signs (prefix and tbs), already checked by the client."""
+    """An opened session and the bytes the card signs (prefix and tbs), already checked by the client.
+
+    sign_until: aware; later the municipality takes no signature, and no PIN is worth asking for.
+    """
 
     session_id: str
     message: bytes
+    sign_until: datetime
 
 
 @dataclass(frozen=True, slots=True)

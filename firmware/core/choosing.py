@@ -123,6 +123,9 @@ def notice_key(state: s.Notice, event: e.KeyPressed, facts: Facts, rules: Rules)
 
 
 def awaiting_card_guard(state: s.AwaitingCard, facts: Facts, rules: Rules) -> Step | None:
+    """A reader that is gone finds no card: that is not the person's fault."""
+    if not facts.reader.working:
+        return end(state.visit, s.EndReason.READER_FAULT)
     if facts.reader.card_present:
         return Step(s.ReadingCard(state.visit))
     return shop_guard(state, facts, rules)
@@ -202,8 +205,22 @@ def person_known(state: s.Authenticating, event: e.PersonKnown, _facts: Facts, _
 
 
 def taking_card_guard(state: s.TakingCard, facts: Facts, rules: Rules) -> Step | None:
+    """Nothing goes on until the card is gone, and a reader that is gone does not say that it is."""
+    if not facts.reader.working:
+        return end(state.visit, s.EndReason.READER_FAULT)
     if not facts.reader.card_present:
         return Step(s.ChoosingKind(state.visit, state.menu))
+    return shop_guard(state, facts, rules)
+
+
+def choosing_guard(
+    state: s.ChoosingKind | s.ChoosingSubjects | s.ChoosingItems | s.ChoosingCopies | s.Confirming,
+    facts: Facts,
+    rules: Rules,
+) -> Step | None:
+    """The card lies there again, or the reader had only lost sight of it."""
+    if facts.reader.card_present:
+        return Step(s.TakingCard(state.visit, state.menu))
     return shop_guard(state, facts, rules)
 
 

@@ -57,9 +57,16 @@ def after(lockout: Lockout, record: r.Record, at: datetime, rule: LockoutRule) -
 
 
 def from_journal(entries: Iterable[tuple[datetime, r.Record]], now: datetime, rule: LockoutRule) -> Lockout:
-    """What the whole journal says now. entries: when each record was written, and the record."""
+    """What the whole journal says now. entries: when each record was written, and the record.
+
+    No record is later than those behind it: one of the future was dated by a clock that was ahead.
+    """
+    dated, latest = [], now
+    for at, record in reversed(tuple(entries)):
+        latest = min(latest, at)
+        dated.append((latest, record))
     lockout = Lockout()
-    for at, record in entries:
+    for at, record in reversed(dated):
         lockout = after(lockout, record, at, rule)
     return current(lockout, now, rule)
 

@@ -412,22 +412,32 @@ def take_all(taking: s.TakingAll) -> Step:
     )
 
 
+def _left(facts: Facts) -> bool:
+    """Something of the person lies in or on the machine; a card may have been laid down once more."""
+    return facts.panel.paper_in_tray or facts.panel.change_in_cup or facts.reader.card_present
+
+
 def taking_all_guard(state: s.TakingAll, facts: Facts, _rules: Rules) -> Step | None:
-    if facts.panel.paper_in_tray or facts.panel.change_in_cup:
+    if _left(facts):
         return None
     return Step(s.Thanks(state.visit, state.purchase, state.back_yen, state.owed_yen, state.receipt_out))
 
 
-def paper_forgotten(state: s.TakingAll, _event: e.TimedOut, _facts: Facts, rules: Rules) -> Step:
-    """After the last alarm the kiosk stays shut by its facts until the tray is empty (R17)."""
-    if state.alarms >= rules.most_alarms:
-        return Step(s.NotServing(), orders=(o.Speak(rules.languages[0]),))
-    return Step(replace(state, alarms=state.alarms + 1), orders=(o.Sound(o.Alarm.ALARM),))
+def paper_forgotten(state: s.TakingAll, _event: e.TimedOut, facts: Facts, rules: Rules) -> Step:
+    """After the last alarm the kiosk stays shut by its facts until the tray is empty (R17).
+
+    Nothing but this state keeps a card from beginning a visit, so that its alarms go on.
+    """
+    if state.alarms < rules.most_alarms:
+        return Step(replace(state, alarms=state.alarms + 1), orders=(o.Sound(o.Alarm.ALARM),))
+    if facts.reader.card_present:
+        return Step(replace(state, alarms=rules.most_alarms - 1), orders=(o.Sound(o.Alarm.ALARM),))
+    return Step(s.NotServing(), orders=(o.Speak(rules.languages[0]),))
 
 
 def thanks_guard(state: s.Thanks, facts: Facts, _rules: Rules) -> Step | None:
     """Paper can still fall into the tray after the first look."""
-    if facts.panel.paper_in_tray or facts.panel.change_in_cup:
+    if _left(facts):
         return Step(
             s.TakingAll(state.visit, state.purchase, state.back_yen, state.owed_yen, state.receipt_out)
         )

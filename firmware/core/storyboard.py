@@ -280,9 +280,9 @@ def _coins(state: s.CollectingCoins, seconds: float | None) -> Screen:
 
 
 def _take_all(state: s.TakingAll, facts: Facts) -> Screen:
-    paper, change = facts.panel.paper_in_tray, facts.panel.change_in_cup
+    paper, change, card = facts.panel.paper_in_tray, facts.panel.change_in_cup, facts.reader.card_present
     items = [
-        CheckItem("check.card", 1, ItemState.DONE),
+        CheckItem("check.card", 1, ItemState.NOW if card else ItemState.DONE),
         CheckItem("check.certificate", state.purchase.sheets, ItemState.NOW if paper else ItemState.DONE),
     ]
     if state.back_yen:
@@ -290,11 +290,15 @@ def _take_all(state: s.TakingAll, facts: Facts) -> Screen:
         items.append(CheckItem("check.change", state.back_yen, waiting if change else ItemState.DONE))
     if state.receipt_out:
         items.append(CheckItem("check.receipt", 1, ItemState.NEXT if paper or change else ItemState.NOW))
+    reason, place = ("change", Place.CHANGE) if change and not paper else ("paper", Place.PAPER)
+    reason += "" if state.receipt_out else "_no_receipt"
+    if card:
+        reason, place = "card", Place.CARD
     return Screen(
         ScreenId.TAKE_ALL,
-        reason=("change" if change and not paper else "paper") + ("" if state.receipt_out else "_no_receipt"),
+        reason=reason,
         step=5,
-        place=Place.CHANGE if change and not paper else Place.PAPER,
+        place=place,
         numbers=(("sheets", state.purchase.sheets), ("change_yen", state.back_yen)),
         rows=_owed(state.visit, state.owed_yen),
         checklist=tuple(items),

@@ -1,7 +1,7 @@
 """What the kiosk checks before anybody types a PIN: every field of the bytes the card is to sign."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from firmware.errors import MunicipalityAnswerInvalid
 from firmware.municipality.messages import ToBeSigned, decode, unb64u
@@ -30,8 +30,10 @@ class Expected:
     kem: str
 
 
-def message_to_sign(tbs: bytes, expected: Expected, now: datetime, clock_error_seconds: float) -> bytes:
-    """PREFIX and tbs, once every field of tbs is as expected.
+def message_to_sign(
+    tbs: bytes, expected: Expected, now: datetime, clock_error_seconds: float
+) -> tuple[bytes, datetime]:
+    """PREFIX and tbs, once every field of tbs is as expected, and until when a signature is worth anything.
 
     Raises MunicipalityAnswerInvalid naming the field.
     """
@@ -50,4 +52,4 @@ def message_to_sign(tbs: bytes, expected: Expected, now: datetime, clock_error_s
     for field, right in facts.items():
         if not right:
             raise MunicipalityAnswerInvalid(f"{_MESSAGE}: tbs.{field}")
-    return PREFIX + tbs
+    return PREFIX + tbs, datetime.fromtimestamp(challenge.exp, UTC)

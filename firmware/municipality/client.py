@@ -129,8 +129,10 @@ class HttpsMunicipality:
         )
         with self._naming_what_is_invalid():
             tbs = unb64u("open_session", "tbs", answer.tbs)
-            message = message_to_sign(tbs, expected, self._now(), self._patience.clock_error_seconds)
-        return Session(answer.session_id, message)
+            message, sign_until = message_to_sign(
+                tbs, expected, self._now(), self._patience.clock_error_seconds
+            )
+        return Session(answer.session_id, message, sign_until)
 
     async def authenticate(
         self, session_id: str, certificate_der: bytes, signature: CardSignature

@@ -170,6 +170,11 @@ class DeviceCrew:
 
     async def _sign(self, answer: Answer) -> None:
         session = _held(self._scope.session)
+        if self._now() >= session.sign_until:
+            # The card would spend a try on a signature that nobody takes.
+            self._pin.clear()
+            answer(e.MunicipalityFailed(Certainty.NOT_DONE))
+            return
         try:
             self._scope.signature = await self._devices.card.sign(self._pin.take(), session.message)
         except PinWrong as error:

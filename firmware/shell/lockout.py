@@ -15,6 +15,10 @@ _SHOWN_SECONDS = 60.0
 """A shorter wait is shown without its end: a clock has no seconds."""
 
 
+_LOOK_SECONDS = 1.0
+"""The clock may be set meanwhile: without one of its own the machine starts with an old time."""
+
+
 class LockoutWatch:
     """Reports LockoutLevel, first for what the journal says.
 
@@ -63,7 +67,7 @@ class LockoutWatch:
             self._tell(LockoutLevel(), 0.0)
             return
         left_seconds = (until - now).total_seconds()
-        self._timer = asyncio.get_running_loop().call_later(left_seconds, self._look)
+        self._timer = asyncio.get_running_loop().call_later(min(left_seconds, _LOOK_SECONDS), self._look)
         self._tell(LockoutLevel(waits=True, reopens=self._clock(until, left_seconds)), left_seconds)
 
     def _clock(self, until: datetime, left_seconds: float) -> tuple[int, int] | None:

@@ -15,10 +15,11 @@ from firmware.core.facts import (
     Facts,
     HopperLevel,
     PanelLevel,
+    ReaderLevel,
 )
 from firmware.core.paying import next_coin
 from firmware.core.rules import WITHDRAWN_CODES, Rules
-from firmware.core.screens import Legend
+from firmware.core.screens import Legend, Place
 from firmware.core.session import step
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of
@@ -49,9 +50,57 @@ RULES = Rules(
 PURCHASE = s.Purchase(
     OrderId("a-1"), CertificateKind.INKAN, Subjects.SELF, frozenset(), 1, fee_yen=300, sheets=1, pages=3
 )
+MENU = s.Menu((Offer(CertificateKind.INKAN, 300, 9, household=False),), ())
+LIES = replace(
+    FACTS,
+    clock=ClockLevel(trusted=True, hours=ServiceHours.OPEN),
+    reader=ReaderLevel(working=True, card_present=True),
+)
+BLIND = replace(LIES, reader=ReaderLevel(working=False))
 TROUBLE = e.CoinTrouble(lost=2, code=254, serial=7, counter=9)
 OPEN = ClockLevel(trusted=True, hours=ServiceHours.OPEN)
 BEEP = (o.Sound(o.Alarm.ATTENTION),)
+
+
+@pytest.mark.parametrize("state", [s.AwaitingCard(VISIT), s.TakingCard(VISIT, MENU)])
+def test_a_reader_that_is_gone_neither_misses_a_card_nor_sees_it_taken(state: s.State) -> None:
+    after = step(state, e.FactsChanged(), BLIND, RULES).state
+    assert isinstance(after, s.Ended)
+    assert s.EndReason.READER_FAULT is after.reason
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        s.ChoosingKind(VISIT, MENU),
+        s.ChoosingSubjects(VISIT, MENU, MENU.offers[0]),
+        s.ChoosingItems(VISIT, MENU, MENU.offers[0], Subjects.SELF),
+        s.ChoosingCopies(VISIT, MENU, MENU.offers[0], Subjects.SELF, frozenset()),
+        s.Confirming(VISIT, MENU, MENU.offers[0], Subjects.SELF, frozenset(), 1),
+    ],
+)
+def test_a_card_that_lies_there_again_is_taken_before_anything_goes_on(state: s.State) -> None:
+    assert s.TakingCard(VISIT, MENU) == step(state, e.FactsChanged(), LIES, RULES).state
+
+
+def test_a_card_left_at_the_end_is_called_for_as_long_as_it_lies_there() -> None:
+    taking: s.State = s.TakingAll(VISIT, PURCHASE, 0, 0)
+    for _ in range(2 * RULES.most_alarms + 3):
+        done = step(taking, e.TimedOut(), LIES, RULES)
+        assert (o.Sound(o.Alarm.ALARM),) == done.orders
+        assert taking != done.state, "the timer would not begin anew"
+        taking = done.state
+    screen = screen_of(taking, LIES, RULES)
+    assert ("card", Place.CARD) == (screen.reason, screen.place)
+    assert isinstance(step(s.Thanks(VISIT, PURCHASE, 0, 0), e.FactsChanged(), LIES, RULES).state, s.TakingAll)
+    gone = replace(LIES, reader=ReaderLevel(working=True))
+    assert isinstance(step(taking, e.FactsChanged(), gone, RULES).state, s.Thanks)
+
+
+def test_a_challenge_that_expired_before_the_pin_ends_the_visit_by_time() -> None:
+    after = step(s.Signing(VISIT), e.MunicipalityFailed(Certainty.NOT_DONE), LIES, RULES).state
+    assert isinstance(after, s.Ended)
+    assert s.EndReason.TIMED_OUT is after.reason
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,13 @@ def test_the_journal_alone_gives_the_same_lockout_as_the_running_kiosk() -> None
     assert Lockout() == from_journal([], NOON, RULE)
 
 
+def test_strikes_of_a_clock_that_was_ahead_are_no_later_than_what_followed() -> None:
+    ahead = NOON + timedelta(days=2000)
+    entries = [(ahead, r.CardStrike(VISIT, Strike.WRONG_PIN))] * 8 + [(NOON, r.DaemonStarted("1"))]
+    assert Lockout(8, NOON) == from_journal(entries, NOON + MINUTE, RULE)
+    assert Lockout() == from_journal(entries, NOON + timedelta(hours=2), RULE)
+
+
 def test_a_kiosk_that_waits_begins_no_visit() -> None:
     assert "lockout" in obstacles(FACTS.with_level(LockoutLevel(waits=True)), RULES)
     assert "lockout" not in obstacles(FACTS.with_level(LockoutLevel()), RULES)

@@ -238,6 +238,18 @@ STORYBOARD = (
             CheckItem("check.change", 200, ItemState.NOW),
         ),
     ),
+    Screen(
+        ScreenId.TAKE_ALL,
+        reason="card",
+        step=5,
+        place=Place.CARD,
+        numbers=(("sheets", 2),),
+        checklist=(
+            CheckItem("check.card", 1, ItemState.NOW),
+            CheckItem("check.certificate", 2, ItemState.NOW),
+            CheckItem("check.receipt", 1, ItemState.NOW),
+        ),
+    ),
     Screen(ScreenId.THANKS, legend=END, seconds=10),
     Screen(ScreenId.THANKS, "no_receipt", legend=END, seconds=10),
     ENDED,

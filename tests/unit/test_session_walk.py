@@ -121,6 +121,7 @@ class Node:
 def answers(order: o.CommittedOrder) -> Iterator[e.Event]:
     match order:
         case o.SignWithPin():
+            yield e.MunicipalityFailed(Certainty.NOT_DONE)
             yield e.CardSigned()
             yield e.PinWasRefused(1)
             yield e.PinWasRefused(0)
@@ -186,8 +187,13 @@ CARD_MATTERS = (
     s.Signing,
     s.PinWasWrong,
     s.TakingCard,
+    s.ChoosingKind,
+    s.ChoosingCopies,
+    s.Confirming,
+    s.TakingAll,
     s.Ended,
 )
+CHOOSING = (s.ChoosingKind, s.ChoosingSubjects, s.ChoosingItems, s.ChoosingCopies, s.Confirming)
 MONEY = (s.Preparing, s.CollectingCoins, s.ClosingCoins, s.Committing, s.Printing, s.PayingOut)
 
 
@@ -196,6 +202,9 @@ def fact_changes(node: Node) -> Iterator[Node]:
     if isinstance(node.state, CARD_MATTERS):
         reader = replace(facts.reader, card_present=not facts.reader.card_present)
         yield replace(node, facts=replace(facts, reader=reader))
+        if node.changes_left and facts.reader.working:
+            gone = replace(facts, reader=ReaderLevel(working=False))
+            yield replace(node, facts=gone, changes_left=node.changes_left - 1)
     if isinstance(node.state, s.TakingAll | s.Thanks):
         panel = PanelLevel(paper_in_tray=not facts.panel.paper_in_tray)
         yield replace(node, facts=replace(facts, panel=panel))
@@ -361,8 +370,9 @@ def check_state(node: Node, new: Node) -> None:
         assert new.state.paid_yen < new.state.purchase.fee_yen
         assert not new.facts.panel.door_open
         assert not new.facts.printer.reasons
-    if isinstance(new.state, s.ChoosingKind):
-        assert not isinstance(node.state, s.TakingCard) or not new.facts.reader.card_present
+    if isinstance(new.state, CHOOSING):
+        assert not new.facts.reader.card_present, "the visit goes on and the card lies there"
+        assert new.facts.reader.working or not isinstance(node.state, s.TakingCard), "nobody saw it go"
     screen_of(new.state, new.facts, RULES)
 
 

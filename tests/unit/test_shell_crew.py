@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -120,7 +121,7 @@ class World:
 
     async def open_session(self, *_: object) -> ports.Session:
         await self.ask("open session")
-        return ports.Session("session", b"message")
+        return ports.Session("session", b"message", EXPIRES)
 
     async def authenticate(self, *_: object) -> ports.Authenticated:
         await self.ask("authenticate")
@@ -160,11 +161,15 @@ class World:
         self.asked.append(f"buzz {pattern}")
 
 
+EXPIRES = datetime(2026, 11, 25, 3, 2, tzinfo=UTC)
+
+
 class Bench:
     """A crew on that world."""
 
     def __init__(self) -> None:
         self.world = World()
+        self.now = EXPIRES - timedelta(seconds=1)
         world: Any = self.world
         self.log: list[tuple[EventId, dict[str, FieldValue]]] = []
         self.pin = PinBuffer()
@@ -187,7 +192,7 @@ class Bench:
             pin=self.pin,
             spare=SpareWorker(devices.new_worker),
             fee_now=lambda *_: 300,
-            now=lambda: cast("Any", None),
+            now=lambda: self.now,
             speak=self.spoken.append,
             log=self.write,
         )
@@ -215,6 +220,15 @@ PREPARED = (*KNOWN, o.Prepare(VISIT, PURCHASE))
 RELEASED = (*PREPARED, o.Release(VISIT, PURCHASE.order_id, 300))
 PRINT = o.Print(VISIT, "cert", 2)
 SLIP = o.PrintSlip(VISIT, cast("Any", None), CertificateKind.INKAN, 1, 300, 300, 0, 0, "R-1", "AAAA-AAAA")
+
+
+async def test_no_try_is_spent_on_a_signature_that_nobody_takes_any_more() -> None:
+    bench = Bench()
+    await bench.do(*KNOWN[:2])
+    bench.now = EXPIRES
+    assert [e.MunicipalityFailed(Certainty.NOT_DONE)] == await bench.do(KNOWN[2])
+    assert "sign" not in bench.world.asked
+    assert 0 == bench.pin.count
 
 
 async def cancel(task: asyncio.Task[None]) -> None:

@@ -92,6 +92,19 @@ async def test_the_wait_ends_by_itself() -> None:
     await bench.watch.close()
 
 
+async def test_a_clock_set_ahead_during_a_pause_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a clock of its own starts with an old time, and is told the right one later."""
+    monkeypatch.setattr("firmware.shell.lockout._LOOK_SECONDS", 0.01)
+    bench = Bench([(NOON_JST + timedelta(hours=2), STRIKE)] * 8)
+    assert bench.levels[-1] != LockoutLevel()
+    bench.now = NOON_JST + timedelta(hours=3)
+    async with asyncio.timeout(10):
+        while bench.levels[-1] != LockoutLevel():
+            bench.changed.clear()
+            await bench.changed.wait()
+    await bench.watch.close()
+
+
 async def test_a_closed_watch_tells_nothing_more() -> None:
     bench = Bench()
     await bench.watch.close()
