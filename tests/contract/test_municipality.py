@@ -5,7 +5,7 @@ import base64
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from firmware.core.accounts import Accounts
 from firmware.core.facts import MunicipalityLevel
+from firmware.core.records import DaySettled
 from firmware.core.terms import (
     Certainty,
     CertificateKind,
@@ -30,6 +32,7 @@ from firmware.core.terms import (
     ServiceHours,
     Subjects,
 )
+from firmware.core.totals import ClaimTotal, PlaceTotal
 from firmware.errors import (
     ConfigError,
     MunicipalityAnswerInvalid,
@@ -37,12 +40,21 @@ from firmware.errors import (
     MunicipalityError,
     MunicipalityUncertain,
     Refused,
+    ReportRefused,
 )
 from firmware.logbook import EventId, FieldValue, line
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.municipality.tls import word_for
-from firmware.ports import CardSignature, JournalHead, OrderRequest, Reserved, Session
+from firmware.ports import (
+    CardSignature,
+    ClaimState,
+    DayAnswer,
+    JournalHead,
+    OrderRequest,
+    Reserved,
+    Session,
+)
 from tests.municipality import MunicipalityServer
 from tests.municipality.pki import KIOSK, device_authority, make_authority, make_kiosk, make_test_pki
 
@@ -560,7 +572,7 @@ async def test_another_kiosk_cannot_use_a_session_or_an_order(place: Place, tmp_
     await kiosk.reserve(session.session_id, wanted())
     with pytest.raises(MunicipalityDown, match="order_unknown"):
         await thief.release(ORDER, 300)
-    with pytest.raises(MunicipalityDown, match="order_unknown"):
+    with pytest.raises(ReportRefused, match="order_unknown"):
         await thief.report_refund(ORDER, 300, 0)
     with pytest.raises(MunicipalityDown, match="session_unknown"):
         await thief.end_session(session.session_id)
@@ -655,9 +667,9 @@ async def test_an_issued_order_stays_issued_whatever_is_reported_later(place: Pl
     await kiosk.release(ORDER, 300)
     await kiosk.report_result(ORDER, Certainty.DONE, 2)
 
-    with pytest.raises(MunicipalityUncertain, match="result: order_conflict"):
+    with pytest.raises(ReportRefused, match="order_conflict"):
         await kiosk.report_result(ORDER, Certainty.NOT_DONE, 0)
-    with pytest.raises(MunicipalityUncertain, match="refund: order_conflict"):
+    with pytest.raises(ReportRefused, match="order_conflict"):
         await kiosk.report_refund(ORDER, 300, 0)
     with pytest.raises(MunicipalityUncertain, match="release: order_conflict"):
         await kiosk.release(ORDER, 300)
@@ -672,6 +684,75 @@ async def test_money_given_back_without_a_release_cancels_the_order(place: Place
 
     (order,) = await place.server.orders()
     assert ("CANCELLED", 300, None) == (order.state.value, order.refunded_yen, order.receipt_no)
+
+
+# --- claims and days ------------------------------------------------------------------------------
+
+DAY = DaySettled(
+    "2026-11-22",
+    "2026-11-22T23:00:00.000+09:00",
+    replace(
+        Accounts().open_day(),
+        claims_yen=500,
+        taken_yen=500,
+        given_back=(ORDER,),
+        claims=(ClaimTotal("AAAA-AAAA", ORDER, 500),),
+        cash=(PlaceTotal(None, 500, 1, 0, 0, 0, 0), PlaceTotal(3, 100, 19, 1, 20, 0, -1)),
+    ),
+)
+
+
+async def test_a_claim_is_told_looked_up_and_paid_once(place: Place) -> None:
+    kiosk = place.kiosk()
+    await reserved(kiosk, place.card("mihon_hitori"))
+    with pytest.raises(ReportRefused, match="claim_unknown"):
+        await kiosk.ask_claim("AAAA-AAAA")
+    for _ in range(2):
+        await kiosk.report_claim(ORDER, "AAAA-AAAA", 500)
+    assert ClaimState("AAAA-AAAA", ORDER, 500, None) == await kiosk.ask_claim("AAAA-AAAA")
+    place.server.drop_next("after", "/v1/claims/*/settle")
+    assert KIOSK == (await kiosk.settle_claim("AAAA-AAAA", 500)).settled_by
+    assert not await place.server.pay_claim(KIOSK, "AAAA-AAAA")
+    with pytest.raises(ReportRefused, match="claim_conflict"):
+        await kiosk.settle_claim("AAAA-AAAA", 400)
+
+
+async def test_a_day_is_compared_once_also_when_the_answer_is_lost(place: Place) -> None:
+    kiosk = place.kiosk()
+    await reserved(kiosk, place.card("mihon_hitori"))
+    await kiosk.report_result(ORDER, Certainty.NOT_DONE, 0)
+    await kiosk.report_refund(ORDER, 0, 500)
+    await kiosk.report_claim(ORDER, "AAAA-AAAA", 500)
+    place.server.drop_next("after", "/v1/settlements/*")
+    assert DayAnswer(matched=True, differences=()) == await kiosk.report_day(DAY)
+    with pytest.raises(ReportRefused, match="day_conflict"):
+        await kiosk.report_day(replace(DAY, closed_at="2026-11-22T22:00:00.000+09:00"))
+
+
+async def test_a_difference_is_told_in_its_word(place: Place) -> None:
+    answer = await place.kiosk().report_day(DAY)
+    assert DayAnswer(False, (f"order-missing:{ORDER}", "claim-missing:AAAA-AAAA")) == answer
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"business_date": "2026-11-21"},
+        {"matched": False},
+        {"differences": ["fees:1:2"]},
+        {"matched": False, "differences": ["<script>"]},
+    ],
+)
+async def test_an_answer_about_a_day_that_contradicts_itself_is_invalid(
+    place: Place, change: dict[str, object]
+) -> None:
+    kiosk = place.kiosk()
+    await reserved(kiosk, place.card("mihon_hitori"))
+    await kiosk.report_result(ORDER, Certainty.NOT_DONE, 0)
+    await kiosk.report_claim(ORDER, "AAAA-AAAA", 500)
+    place.server.alter_next("/v1/settlements/*", lambda body: json.dumps(json.loads(body) | change).encode())
+    with pytest.raises(MunicipalityAnswerInvalid):
+        await kiosk.report_day(DAY)
 
 
 # --- a bad line -----------------------------------------------------------------------------------
