@@ -7,7 +7,6 @@ Every conversation ends: no answer can make it ask more than a fixed number of c
 from collections.abc import Callable
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from firmware.core.terms import CardKind, CardRefusal
 from firmware.errors import CardGone, CardUnusable
@@ -102,7 +101,9 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         # Read only when asked for: damage in what is asked for later shows here.
         certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc  # noqa: B018
         certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as cause:
+    except (
+        Exception
+    ) as cause:  # the library has no common type: ValueError, TypeError, InvalidVersion, warnings
         raise CardUnusable(CardRefusal.UNREADABLE) from cause
     return certificate
 
