@@ -124,7 +124,8 @@ class PcscCardReader:
 
     async def release(self) -> None:
         """See `firmware.ports.CardReader.release`."""
-        with contextlib.suppress(DeviceGone, CardGone):  # a stuck session ends when its command comes back
+        # A stuck session ends when its command comes back, also one whose `sign` was cancelled in VERIFY.
+        with contextlib.suppress(DeviceGone, CardGone, PinUncertain):
             await self._watched(self._end_session)
 
     async def close(self) -> None:
