@@ -14,6 +14,7 @@ from tests.unit.card_fuzz import ACCEPTANCE, MESSAGE, NOW, PlayedCard, good_answ
 NAME = "played"
 PRESENT_STATE = 0x10020
 APDU_TIMEOUT_SECONDS = 0.1
+RECONNECT_SECONDS = 0.01
 LIMIT_SECONDS = 20.0
 TIMEOUT, CANCELLED = 0x8010000A, 0x80100002
 
@@ -21,12 +22,15 @@ TIMEOUT, CANCELLED = 0x8010000A, 0x80100002
 class Service(PlayedCard):
     """smartcard.scard with one reader and the card of `PlayedCard` on it.
 
-    verify_hangs: VERIFY does not come back until `let_go`.
+    verify_hangs: VERIFY does not come back until `let_go`. odd_looks: so many looks at the reader, from
+    the second on, give what the library never gives.
     """
 
     def __init__(self) -> None:
         super().__init__([(0, answer) for answer in good_answers()])
         self.verify_hangs = False
+        self.odd_looks = 0
+        self.looked_oddly = 0
         self.in_verify = threading.Event()
         self.let_go = threading.Event()
         self._cancelled = threading.Event()
@@ -38,6 +42,9 @@ class Service(PlayedCard):
         self, _: int, wait_ms: int, known: list[tuple[str, int]]
     ) -> tuple[int, list[tuple[str, int, list[int]]]]:
         if (NAME, PRESENT_STATE) in known:
+            if self.looked_oddly < self.odd_looks:
+                self.looked_oddly += 1
+                return 0, []
             return (CANCELLED if self._cancelled.wait(wait_ms / 1000) else TIMEOUT), []
         return 0, [(name, PRESENT_STATE if name == NAME else 0, []) for name, _ in known]
 
@@ -64,7 +71,7 @@ class Bench:
             log=self._write,
             reader_name=NAME,
             apdu_timeout_seconds=APDU_TIMEOUT_SECONDS,
-            reconnect_seconds=0.01,
+            reconnect_seconds=RECONNECT_SECONDS,
             now=lambda: NOW,
             acceptance=ACCEPTANCE,
             domain=MESSAGE[:22],
@@ -136,3 +143,37 @@ async def test_a_kiosk_told_to_stop_while_a_card_is_stuck_in_verify_stops_and_en
     await threads_left(bench)
     assert not service.powered
     assert 1 == len(service.pins)
+
+
+async def test_a_watch_that_fails_as_nobody_foresaw_is_told_and_begins_again(service: Service) -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+    service.odd_looks = 2
+    bench = Bench()
+    await bench.becomes(PRESENT, ABSENT, PRESENT, ABSENT, PRESENT)
+    assert [ValueError, ValueError] == [type(error) for error in told]
+    assert await bench.reader.read()
+    await bench.reader.close()
+    await threads_left(bench)
+    gone_and_back = [EventId.CARD_READER_GONE, EventId.CARD_READER_BACK]
+    assert [*gone_and_back, *gone_and_back, EventId.CARD_READ] == bench.log
+
+
+async def test_a_watch_that_failed_does_not_begin_again_once_the_reader_is_closed(service: Service) -> None:
+    told, failed = list[object](), asyncio.Event()
+
+    def tell(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        told.append(context["exception"])
+        failed.set()
+
+    asyncio.get_running_loop().set_exception_handler(tell)
+    service.odd_looks = 1
+    bench = Bench()
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await failed.wait()
+    await bench.reader.close()
+    await threads_left(bench)
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(2 * RECONNECT_SECONDS, later.set)
+    await later.wait()
+    assert [ValueError] == [type(error) for error in told]
