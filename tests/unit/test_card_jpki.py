@@ -125,10 +125,23 @@ def test_a_card_without_the_application_is_told_by_the_one_it_has(
     assert 1 + len(others) == len(found.asked)
 
 
-def test_felica_is_told_by_what_the_reader_says_of_a_storage_card() -> None:
-    found = played("6A81")
+@pytest.mark.parametrize(
+    "answer",
+    ["6581", "6400", "6985", "6300", "6999FF", "6E01", "6112", "0102036A82", "FF"],
+)
+def test_a_card_that_does_not_say_whether_it_has_the_application_is_unreadable_and_no_wrong_card(
+    answer: Hex,
+) -> None:
+    found = played(answer, answer)
+    with pytest.raises(CardUnusable) as raised:
+        kind_of(found)
+    assert CardRefusal.UNREADABLE == raised.value.refusal
+
+
+def test_felica_is_told_by_what_the_reader_says_of_it_and_gets_no_command() -> None:
+    found = played()
     assert CardKind.FELICA == kind_of(found, FELICA_ATR)
-    assert 1 == len(found.asked)
+    assert [] == found.asked
 
 
 def test_another_storage_card_is_no_felica() -> None:
