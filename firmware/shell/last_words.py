@@ -49,6 +49,7 @@ def no_strays(log: Logbook) -> None:
     threading.excepthook = lambda raised: stray(raised.exc_value)
     sys.unraisablehook = lambda raised: stray(raised.exc_value)
     logging.basicConfig(handlers=[_Wordless(log)], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
 
 
 class _Wordless(logging.Handler):

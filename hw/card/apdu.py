@@ -124,8 +124,11 @@ def wipe(command: list[int]) -> None:
 
 
 def check_allowed(command: list[int]) -> None:
-    """Raises ForbiddenCommand unless command is one that this module makes."""
-    if bytes(command) in _SELECTIONS:
+    """Raises ForbiddenCommand unless command is one that this module makes.
+
+    VERIFY is looked at as it stands: a copy of a PIN that cannot be overwritten must never be made.
+    """
+    if command[1:2] == [0xA4] and bytes(command) in _SELECTIONS:
         return
     match command:
         case [0x00, 0xA4, 0x02, 0x0C, 2, high, low] if high << 8 | low in _FILES:

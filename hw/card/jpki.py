@@ -7,7 +7,6 @@ Every conversation ends: no answer can make it ask more than a fixed number of c
 from collections.abc import Callable
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from firmware.core.terms import CardKind, CardRefusal
 from firmware.errors import CardGone, CardUnusable
@@ -38,6 +37,12 @@ MOST_PARTS = 4
 _NOT_AWAKE = (0, 0x6F00)
 """So some cards answer to the first command after power-up."""
 
+_NO_APPLICATION = (0x6A81, 0x6A82, 0x6D00, 0x6E00, 0x6999)
+"""Answers to SELECT by what surely has no such application: other cards, and readers for storage cards.
+
+Any other word may be a My Number Card in trouble, which must not count as a wrong card.
+"""
+
 _ABSENT = (0x6A82, 0x6982, 0x6986, 0x6B00)
 """Answers of a file that is not there, holds nothing or may not be read."""
 
@@ -50,7 +55,7 @@ def open_my_number_card(
 ) -> CardProfile:
     """Select the application and make sure that this is a My Number Card.
 
-    atr: asked only about a card without applications. smartphone_labels: 32 bytes each.
+    atr: costs no command. smartphone_labels: 32 bytes each.
     """
     kind, profile = card_kind(transmit, atr, smartphone_labels)
     if profile is None or kind is not CardKind.MY_NUMBER_CARD:
@@ -61,18 +66,24 @@ def open_my_number_card(
 def card_kind(
     transmit: Transmit, atr: Callable[[], bytes], smartphone_labels: frozenset[bytes]
 ) -> tuple[CardKind, CardProfile | None]:
-    """What lies there, told by its application and token label; the profile if it has such an application."""
+    """What lies there and, if it has an application of ours, the profile.
+
+    A storage card is told by its ATR, every other by its applications and the token label. Raises
+    CardUnusable for a card that does not say whether it has the application.
+    """
+    if _FELICA_ATR in atr():
+        return CardKind.FELICA, None
     for profile in PROFILES:
         command = apdu.select_application(profile.aid)
         reply = parse_reply(transmit(command))
         if reply.status_word in _NOT_AWAKE:
             reply = parse_reply(transmit(command))
-        if reply.status_word in _NOT_AWAKE:
-            raise CardUnusable(CardRefusal.UNREADABLE)
         if reply.is_ok:
             token = _read(transmit, profile, File.TOKEN, LABEL_BYTES)
             return _labelled(profile, token, smartphone_labels), profile
-    return _other_kind(transmit, atr), None
+        if reply.body or reply.status_word not in _NO_APPLICATION:
+            raise CardUnusable(CardRefusal.UNREADABLE)
+    return _other_kind(transmit), None
 
 
 def read_certificate(transmit: Transmit, profile: CardProfile) -> bytes:
@@ -102,7 +113,9 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         # Read only when asked for: damage in what is asked for later shows here.
         certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc  # noqa: B018
         certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as cause:
+    except (
+        Exception
+    ) as cause:  # the library has no common type: ValueError, TypeError, InvalidVersion, warnings
         raise CardUnusable(CardRefusal.UNREADABLE) from cause
     return certificate
 
@@ -158,10 +171,8 @@ def _labelled(profile: CardProfile, token: Reply, smartphone_labels: frozenset[b
     return profile.labels.get(token.body, CardKind.OTHER)
 
 
-def _other_kind(transmit: Transmit, atr: Callable[[], bytes]) -> CardKind:
-    """What has none of our applications: a storage card by its ATR, else by whose application it has."""
-    if _FELICA_ATR in atr():
-        return CardKind.FELICA
+def _other_kind(transmit: Transmit) -> CardKind:
+    """What has none of our applications, by whose application it has."""
     for name, command in OTHER_APPLICATIONS.items():
         reply = _ask(transmit, list(command))
         if reply.is_ok or reply.bytes_waiting is not None:

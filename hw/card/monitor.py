@@ -42,7 +42,8 @@ class ReaderMonitor:
         self._retry_seconds = self._first_retry_seconds = min(FIRST_RETRY_SECONDS, reconnect_seconds)
 
     def run(self) -> None:
-        """Watch until stopped."""
+        """Watch until stopped; may be called again after an error."""
+        self._told = None
         while not self._stopped.is_set():
             try:
                 self._watch()

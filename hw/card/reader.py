@@ -27,7 +27,8 @@ class PcscCardReader:
     reader_name: a part of the reader's PC/SC name, "" takes the first there is.
     apdu_timeout_seconds: a card that works on one command for longer (up to twice that) is given up and
         the reader counts as gone until the command comes back. Cards may take 2.5 s by their standard.
-    reconnect_seconds: longest pause between two attempts to reach pcscd.
+    reconnect_seconds: longest pause between two attempts to reach pcscd, and before a watch that failed
+        in a way that nobody foresaw begins again.
     now: aware; judges the certificate's dates.
     acceptance: which cards are taken.
     domain: what every message that is signed here begins with, so that no card signs anything else.
@@ -50,6 +51,7 @@ class PcscCardReader:
         self.stats = CardStats()
         self._log = log
         self._apdu_timeout_seconds = apdu_timeout_seconds
+        self._reconnect_seconds = reconnect_seconds
         self._now = now
         self._acceptance = acceptance
         self._domain = domain
@@ -72,8 +74,7 @@ class PcscCardReader:
         """Watch the reader; reports ReaderLevel first for what is there now, then after each change."""
         self._loop = asyncio.get_running_loop()
         self._report = report
-        self._watching = asyncio.ensure_future(self._monitor_thread.run(self._monitor.run))
-        self._watching.add_done_callback(self._on_watch_ended)
+        self._watch()
 
     async def read(self) -> CardReading:
         """See `firmware.ports.CardReader.read`."""
@@ -124,7 +125,8 @@ class PcscCardReader:
 
     async def release(self) -> None:
         """See `firmware.ports.CardReader.release`."""
-        with contextlib.suppress(DeviceGone, CardGone):  # a stuck session ends when its command comes back
+        # A stuck session ends when its command comes back, also one whose `sign` was cancelled in VERIFY.
+        with contextlib.suppress(DeviceGone, CardGone, PinUncertain):
             await self._watched(self._end_session)
 
     async def close(self) -> None:
@@ -229,9 +231,16 @@ class PcscCardReader:
         self._sighting = sighting
         self._tell()
 
+    def _watch(self) -> None:
+        if self._report is not None:
+            self._watching = asyncio.ensure_future(self._monitor_thread.run(self._monitor.run))
+            self._watching.add_done_callback(self._on_watch_ended)
+
     def _on_watch_ended(self, watching: asyncio.Future[None]) -> None:
-        """The watch ends by close alone; should it ever fail, the reader is gone and the loop is told why."""
+        """The watch ends by close alone; should it fail, the loop is told why and it begins again."""
         self._on_sighting(Sighting())
+        if not watching.cancelled():
+            watching.get_loop().call_later(self._reconnect_seconds, self._watch)
         watching.result()
 
     def _log_failed(self, step: str) -> None:

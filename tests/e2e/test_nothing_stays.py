@@ -14,7 +14,7 @@ from tests.e2e.visitor import Visitor, kiosk
 from tests.municipality.register import load_people
 from tests.simulators.world import World
 
-CARD, PIN = "shiken_taro", "1234"
+CARD, PIN, WRONG_PIN = "shiken_taro", "1234", "9753"
 STALL = {"document_printer": {"stall_seconds": 2.0, "appear_seconds": 4.0}}
 ENCODINGS = ("utf-8", "utf-16-le", "cp932")
 PDF_SLICE_BYTES = 32
@@ -53,6 +53,22 @@ async def test_a_visit_with_paper_leaves_nothing_behind(temporary: Path) -> None
         await visitor.leave()
 
 
+async def test_a_visit_cancelled_after_a_wrong_pin_and_the_right_one_leaves_nothing_behind(
+    temporary: Path,
+) -> None:
+    async with watched(temporary) as visitor:
+        await visitor.walk_to("pin")
+        await visitor.type_pin(WRONG_PIN)
+        await visitor.sees("pin_wrong")
+        await visitor.touch("confirm")
+        await visitor.sees("pin")
+        await visitor.type_pin(PIN)
+        await visitor.sees("take_card")
+        await visitor.touch("cancel")
+        await visitor.ends_with("cancelled")
+        await visitor.leave()
+
+
 async def test_a_visit_cancelled_after_the_document_was_prepared_leaves_nothing_behind(
     temporary: Path,
 ) -> None:
@@ -71,7 +87,7 @@ async def test_a_jam_that_staff_settle_leaves_nothing_behind(temporary: Path) ->
         await world.printer.set_fault("jam", after_sheets=1)
         await visitor.pays(500)
         await visitor.sees("attend", seconds=60.0)
-        wanted = people(CARD) | pin_commands(PIN) | printed_files(world)
+        wanted = people(CARD) | pin_commands(PIN, WRONG_PIN) | printed_files(world)
         assert [] == await asyncio.to_thread(in_memory, _kiosk_pid(world), wanted)
         await world.set_door(True)
         await world.set_printer_fault(None)
@@ -106,9 +122,10 @@ async def test_what_was_planted_is_found(temporary: Path) -> None:
             planted.write_bytes(b"..." + word.encode(encoding) + b"...")
             assert [f"planted: {word}"] == await asyncio.to_thread(remains, world, temporary)
             planted.unlink()
-        (temporary / "core").write_bytes(bytes.fromhex("0020008004") + PIN.encode())
-        assert ["core: PIN command"] == await asyncio.to_thread(remains, world, temporary)
-        (temporary / "core").unlink()
+        for pin in (PIN, WRONG_PIN):
+            (temporary / "core").write_bytes(bytes.fromhex("0020008004") + pin.encode())
+            assert ["core: PIN command"] == await asyncio.to_thread(remains, world, temporary)
+            (temporary / "core").unlink()
         # The daemon's own name for the municipality surely lies in its memory.
         audience = {"audience": [world.municipality.audience.encode()]}
         assert ["memory: audience"] == in_memory(_kiosk_pid(world), audience)
@@ -117,7 +134,7 @@ async def test_what_was_planted_is_found(temporary: Path) -> None:
 def remains(world: World, temporary: Path) -> list[str]:
     """Where something of the visit still is; the printer's own memory and the register are apart."""
     words = people(CARD)
-    wanted = words | pin_commands(PIN) | printed_files(world)
+    wanted = words | pin_commands(PIN, WRONG_PIN) | printed_files(world)
     kept = {job.pdf.parents[1] for job in world.printer.jobs()}
     folders = [
         world.directory,
@@ -144,9 +161,9 @@ def people(card: str) -> dict[str, list[bytes]]:
     return {word: list(_encoded(word)) for word in sorted(words)}
 
 
-def pin_commands(pin: str) -> dict[str, list[bytes]]:
-    """VERIFY with this PIN, as it goes to the card."""
-    return {"PIN command": [bytes.fromhex("0020008004") + pin.encode("ascii")]}
+def pin_commands(*pins: str) -> dict[str, list[bytes]]:
+    """VERIFY with each of these PINs, as it goes to the card."""
+    return {"PIN command": [bytes.fromhex("0020008004") + pin.encode("ascii") for pin in pins]}
 
 
 def printed_files(world: World) -> dict[str, list[bytes]]:

@@ -125,12 +125,13 @@ class CardVerifier:
 
 
 def _list_of(root: x509.Certificate, crls_der: tuple[bytes, ...]) -> RevocationList | None:
-    """The list that this root signed, or None."""
+    """The newest of the lists that this root signed, or None."""
     key = root.public_key()
     if not isinstance(key, rsa.RSAPublicKey):
         return None
     lists = (x509.load_der_x509_crl(crl) for crl in crls_der)
-    return next((RevocationList(crl) for crl in lists if crl.is_signature_valid(key)), None)
+    own = [crl for crl in lists if crl.is_signature_valid(key)]
+    return RevocationList(max(own, key=lambda crl: crl.last_update_utc)) if own else None
 
 
 def _check_signature(certificate: x509.Certificate, alg: str, signature: bytes, message: bytes) -> None:

@@ -1,5 +1,7 @@
 """Literal bytes of commands, status words and the allow-list."""
 
+import contextlib
+
 import pytest
 
 from hw.card import apdu
@@ -119,6 +121,21 @@ def test_a_pin_that_is_not_four_digits_never_becomes_a_command(digits: bytes) ->
 def test_read_binary_refuses_what_would_address_another_file(offset: int, length: int) -> None:
     with pytest.raises(ValueError, match="cannot read"):
         apdu.read_binary(offset, length)
+
+
+class NoBytes(list[int]):
+    """A command that refuses to be copied into bytes, which nobody can overwrite."""
+
+    def __bytes__(self) -> bytes:
+        raise AssertionError("an immutable copy of a PIN")
+
+
+@pytest.mark.parametrize("reference", [JPKI.pin_reference, JPKI.pin_reference + 1])
+def test_the_allow_list_makes_no_copy_of_a_pin_that_cannot_be_overwritten(reference: int) -> None:
+    """Whether the command is on the list or not."""
+    command = NoBytes([0x00, 0x20, 0x00, reference, 4, *b"1234"])
+    with contextlib.nullcontext() if reference == JPKI.pin_reference else pytest.raises(ForbiddenCommand):
+        apdu.check_allowed(command)
 
 
 def test_wipe_overwrites_the_command_in_place() -> None:

@@ -1,13 +1,18 @@
 """The conversation with cards that answer out of line; each plays literal answers."""
 
-from collections.abc import Callable
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
+from typing import Literal
 
 import pytest
 
 from firmware.core.terms import CardKind, CardRefusal
 from firmware.errors import CardGone, CardUnusable
 from hw.card import apdu, jpki
+from hw.card.certificate import refusal
 from hw.card.jpki import Transmit
 from hw.card.profile import JPKI, label
 from tests.simulators.card.personalise import CardIssuer
@@ -16,6 +21,7 @@ LABEL = label("JPKIAPICCTOKEN2") + b"\x90\x00"
 OK = b"\x90\x00"
 TYPE_B_ATR = bytes.fromhex("3B888001000005E0B381A1007F")
 FELICA_ATR = bytes.fromhex("3B8F8001804F0CA00000030611003B0000000042")
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PHONES = frozenset({label("JPKIAPGPSETOKEN"), label("JPKIAPIOSTOKEN")})
 
 Hex = str
@@ -119,10 +125,23 @@ def test_a_card_without_the_application_is_told_by_the_one_it_has(
     assert 1 + len(others) == len(found.asked)
 
 
-def test_felica_is_told_by_what_the_reader_says_of_a_storage_card() -> None:
-    found = played("6A81")
+@pytest.mark.parametrize(
+    "answer",
+    ["6581", "6400", "6985", "6300", "6999FF", "6E01", "6112", "0102036A82", "FF"],
+)
+def test_a_card_that_does_not_say_whether_it_has_the_application_is_unreadable_and_no_wrong_card(
+    answer: Hex,
+) -> None:
+    found = played(answer, answer)
+    with pytest.raises(CardUnusable) as raised:
+        kind_of(found)
+    assert CardRefusal.UNREADABLE == raised.value.refusal
+
+
+def test_felica_is_told_by_what_the_reader_says_of_it_and_gets_no_command() -> None:
+    found = played()
     assert CardKind.FELICA == kind_of(found, FELICA_ATR)
-    assert 1 == len(found.asked)
+    assert [] == found.asked
 
 
 def test_another_storage_card_is_no_felica() -> None:
@@ -274,3 +293,31 @@ def test_damage_anywhere_in_what_is_read_of_a_certificate_is_found_when_it_is_re
     with pytest.raises(CardUnusable) as raised:
         jpki.parse_certificate(der.replace(whole, damaged, 1))
     assert CardRefusal.UNREADABLE == raised.value.refusal
+
+
+def with_one_bit_turned(whole: bytes) -> Iterator[bytes]:
+    for at in range(8 * len(whole)):
+        turned = bytearray(whole)
+        turned[at // 8] ^= 1 << at % 8
+        yield bytes(turned)
+
+
+@pytest.mark.parametrize("of_warnings", ["error", "ignore"])
+def test_any_bit_of_a_certificate_turned_gives_a_certificate_or_is_unreadable(
+    der: bytes, of_warnings: Literal["error", "ignore"]
+) -> None:
+    """Of version, serial number and names the library raises and warns what it likes."""
+    refusals, usable = Counter[CardRefusal](), 0
+    with warnings.catch_warnings():
+        warnings.simplefilter(of_warnings)
+        for damaged in with_one_bit_turned(der):
+            try:
+                certificate = jpki.parse_certificate(damaged)
+                refusal(certificate, NOW, frozenset({"JPKI-DEVSIM"}))
+                jpki.algorithm_of(certificate)
+            except CardUnusable as error:
+                refusals[error.refusal] += 1
+            else:
+                usable += 1
+    assert {CardRefusal.UNREADABLE} == refusals.keys()
+    assert min(refusals.total(), usable) > 1000, "both are met"

@@ -66,12 +66,9 @@ class Generation:
             builder = builder.add_extension(extra, critical=True)
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
-    def crl(self, *revoked: int, until: datetime = NOW + DAY) -> bytes:
+    def crl(self, *revoked: int, since: datetime = NOW - DAY, until: datetime = NOW + DAY) -> bytes:
         builder = (
-            x509.CertificateRevocationListBuilder()
-            .issuer_name(NAME)
-            .last_update(NOW - DAY)
-            .next_update(until)
+            x509.CertificateRevocationListBuilder().issuer_name(NAME).last_update(since).next_update(until)
         )
         for serial in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW - DAY).build()
@@ -141,6 +138,17 @@ def test_each_generation_has_its_own_revocation_list(
     both = verifier(first, second, crls=(second.crl(), first.crl(7)))
     assert "cert_revoked" == refusal(both, first.leaf(key, serial=7), signed(key))
     assert 7 == both.verify(second.leaf(key, serial=7), signed(key), TBS, NOW).serial
+
+
+def test_of_several_lists_of_one_root_the_newest_counts_wherever_it_stands(
+    first: Generation, key: rsa.RSAPrivateKey
+) -> None:
+    newest = first.crl(7, since=NOW - DAY)
+    older = first.crl(since=NOW - 2 * DAY), first.crl(8, since=NOW - 3 * DAY)
+    for crls in ((newest, *older), (*older, newest)):
+        trusting = verifier(first, crls=crls)
+        assert "cert_revoked" == refusal(trusting, first.leaf(key, serial=7), signed(key))
+        assert 8 == trusting.verify(first.leaf(key, serial=8), signed(key), TBS, NOW).serial
 
 
 @pytest.mark.parametrize(

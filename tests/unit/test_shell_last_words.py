@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -69,7 +70,10 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     root.handlers.clear()
-    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        yield
+        logging.captureWarnings(False)
     root.handlers[:] = before
     root.setLevel(level)
 
@@ -103,4 +107,13 @@ async def test_what_fails_beside_the_run_is_logged_without_its_text(
         (EventId.LIBRARY_WARNED, {"reason": "aiohttp.server", "error": "KeyError"}),
         (EventId.LIBRARY_WARNED, {"reason": "asyncio", "error": "none"}),
     ] == log.entries
+    assert ("", "") == capsys.readouterr()
+
+
+@pytest.mark.usefixtures("hooks")
+async def test_what_a_library_warns_of_is_logged_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log()
+    no_strays(log)
+    warnings.warn(SECRET, UserWarning, stacklevel=1)
+    assert [(EventId.LIBRARY_WARNED, {"reason": "py.warnings", "error": "none"})] == log.entries
     assert ("", "") == capsys.readouterr()
