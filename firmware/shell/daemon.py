@@ -226,12 +226,17 @@ class Daemon:
             undo.push_async_callback(console.close)
             await console.start()
             undo.push(partial(self._leave, manager))
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._outbox.run(), name="outbox")
-                tasks.create_task(self.office.run(), name="office")
-                tasks.create_task(manager.keep_alive(), name="watchdog")
-                tasks.create_task(self.runner.run(self._recovered), name="runner")
-                manager.ready()
+            # A group whose member fails leaves its own task marked as cancelled (CPython 3.11), and there a
+            # time-out that runs out raises CancelledError: what shuts the devices must not run in that task.
+            await asyncio.create_task(self._work(manager), name="work")
+
+    async def _work(self, manager: ServiceManager) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._outbox.run(), name="outbox")
+            tasks.create_task(self.office.run(), name="office")
+            tasks.create_task(manager.keep_alive(), name="watchdog")
+            tasks.create_task(self.runner.run(self._recovered), name="runner")
+            manager.ready()
 
     def _leave(
         self,
