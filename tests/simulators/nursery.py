@@ -104,16 +104,21 @@ def main() -> int:
     os.set_blocking(waking, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waking)
+    asked = b""
     while True:
         ready, _, _ = select.select([0, sleeping], [], [])
         if sleeping in ready:
             os.read(sleeping, 4096)
             _bury()
-        elif not (line := sys.stdin.buffer.readline()):
+            continue
+        # Not readline: what it holds back of two requests at once, select does not tell of.
+        if not (said := os.read(0, 65536)):
             return 0
-        elif pid := os.fork():
-            _say(born=pid)
-        else:
+        *lines, asked = (asked + said).split(b"\n")
+        for line in lines:
+            if pid := os.fork():
+                _say(born=pid)
+                continue
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.close(sleeping)

@@ -65,7 +65,7 @@ class PinBench:
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self._connected)
 
-    async def press(self, key: str, *, milliseconds: int = 80) -> None:
+    async def press(self, key: str, *, milliseconds: int = 120) -> None:
         """Press a key, with bounce; returns when it is released and a finger could be at the next."""
         await self._ask({"press": self._wiring.keys[key], "milliseconds": milliseconds})
         await asyncio.sleep(KEY_GAP_SECONDS)
