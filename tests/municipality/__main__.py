@@ -15,7 +15,7 @@ from tests.municipality.server import MunicipalityServer, real_time
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.municipality", description=__doc__)
     parser.add_argument("--pki", type=Path, required=True, help="folder made by scripts/make_test_pki")
-    parser.add_argument("--db", type=Path, required=True, help="SQLite file, made if absent")
+    parser.add_argument("--db", required=True, help="SQLite file, made if absent, or postgresql://…")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument(
         "--now", type=datetime.fromisoformat, help="begin at this moment (ISO 8601 with zone)"

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from tests.municipality import claims, heartbeats, orders, sessions, settlement
+from tests.municipality import breaker, claims, heartbeats, orders, sessions, settlement
 from tests.municipality.desk import JST, Desk, Kiosk, utc
 from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
 from tests.municipality.jpki import CardRefused, CardVerifier
@@ -40,6 +41,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Clock = Callable[[], datetime]
 T = TypeVar("T")
 
+_LOG = logging.getLogger("municipality")
 _MOST_BYTES = 65_536
 _MOST_DAY_BYTES = 4 * 1024 * 1024
 """A business day names each of its orders."""
@@ -109,6 +111,9 @@ async def _with_protocol(request: web.Request, handler: Handler) -> web.StreamRe
         response = _cut(request)
     except web.HTTPException as refused:
         response = _problem(refused.status, "request_invalid")
+    except Exception:  # noqa: BLE001 - logged; the kiosk asks again
+        _LOG.exception("%s %s", request.method, request.match_info.route.resource)
+        response = _problem(500, "internal")
     response.headers.update(PROTOCOL)
     return response
 
@@ -158,6 +163,8 @@ class _Window:
         await self._at_desk(request, lambda desk: heartbeats.note(desk, beat))
         journal_seq = await self._at_desk(request, lambda desk: heartbeats.follow_journal(desk, beat.journal))
         reason = self._service.closed_because()
+        if await self._service.store.transact(breaker.is_tripped):
+            reason = "maintenance"
         return _ok(
             {
                 "server_time": utc(self._service.now()),
@@ -193,7 +200,13 @@ class _Window:
         message = await _body(request, ReserveRequest)
         if self._service.maintenance:
             raise Problem(503, "maintenance")
-        return _ok(await self._at_desk(request, lambda desk: orders.reserve(desk, message)), status=201)
+        try:
+            reserved = await self._at_desk(request, lambda desk: orders.reserve(desk, message))
+        except breaker.Mismatch as mismatch:
+            tripped, moment = mismatch, self._service.now().timestamp()
+            await self._service.store.transact(lambda c: breaker.trip(c, tripped, moment))
+            raise Problem(503, "maintenance") from mismatch
+        return _ok(reserved, status=201)
 
     async def view(self, request: web.Request) -> web.Response:
         order_id = request.match_info["order_id"]

@@ -1,9 +1,9 @@
 """Claims: money that a kiosk owes by a slip (返金引換券), paid once, at the store or at the counter."""
 
-import sqlite3
 from typing import Any
 
 from tests.municipality.desk import Desk
+from tests.municipality.store import Connection, Row
 from tests.municipality.wire import ClaimRequest, Problem, SettleClaimRequest
 
 COUNTER = "counter"
@@ -18,8 +18,9 @@ def open_claim(desk: Desk, request: ClaimRequest) -> dict[str, Any]:
     if owner is None or owner["kiosk"] != desk.kiosk.urn:
         raise Problem(404, "order_unknown")
     desk.connection.execute(
-        "INSERT INTO claim (claim_no, kiosk, order_id, yen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (request.claim_no, desk.kiosk.urn, request.order_id, request.yen),
+        "INSERT INTO claim (claim_no, kiosk, order_id, yen, opened_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (request.claim_no, desk.kiosk.urn, request.order_id, request.yen, desk.moment),
     )
     kept = _kept(desk, request.claim_no)
     if kept is None or (kept["order_id"], kept["yen"]) != (request.order_id, request.yen):
@@ -47,7 +48,7 @@ def settle(desk: Desk, claim_no: str, request: SettleClaimRequest) -> dict[str, 
     return view(desk, claim_no)
 
 
-def pay(connection: sqlite3.Connection, kiosk: str, claim_no: str, payer: str, moment: float) -> bool:
+def pay(connection: Connection, kiosk: str, claim_no: str, payer: str, moment: float) -> bool:
     """Mark an open claim of this kiosk as paid; False if it is not open. Its slip names both."""
     changed = connection.execute(
         "UPDATE claim SET settled_by = ?, settled_at = ?"
@@ -57,12 +58,12 @@ def pay(connection: sqlite3.Connection, kiosk: str, claim_no: str, payer: str, m
     return changed.rowcount == 1
 
 
-def _kept(desk: Desk, claim_no: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = desk.connection.execute(
+def _kept(desk: Desk, claim_no: str) -> Row | None:
+    row: Row | None = desk.connection.execute(
         "SELECT * FROM claim WHERE claim_no = ? AND kiosk = ?", (claim_no, desk.kiosk.urn)
     ).fetchone()
     return row
 
 
-def _shown(claim: sqlite3.Row) -> dict[str, Any]:
+def _shown(claim: Row) -> dict[str, Any]:
     return {name: claim[name] for name in ("claim_no", "order_id", "yen", "settled_by")}

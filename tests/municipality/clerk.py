@@ -4,32 +4,35 @@ claims             what the kiosks owe to people by slips, and who has paid
 pay URN CLAIM_NO   the counter pays a claim; refused if somebody has paid it before
 days               the business days of the kiosks, with what differs from the municipality's own books
 tick ORDER_ID      an order that no business day names was looked at: ask for it no more
+alarms             what tripped the breaker: somebody's paper was about to carry somebody else's data
+reset              the cause of the alarms is found and gone: issue again
 forget URN         the kiosk's journal was looked at and begins anew: a new disk, or its tail is lost
 """
 
 import argparse
 import asyncio
 import json
-import sqlite3
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from tests.municipality import breaker
 from tests.municipality.claims import COUNTER, pay
 from tests.municipality.heartbeats import forget_journal
 from tests.municipality.settlement import tick
-from tests.municipality.store import Store
+from tests.municipality.store import Connection, Store
 
 
-def claims(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+def claims(connection: Connection) -> list[dict[str, Any]]:
     """Every claim, oldest first; settled_by None while it is open."""
-    rows = connection.execute("SELECT claim_no, kiosk, order_id, yen, settled_by FROM claim ORDER BY rowid")
+    rows = connection.execute(
+        "SELECT claim_no, kiosk, order_id, yen, settled_by FROM claim ORDER BY opened_at, order_id"
+    )
     return [dict(row) for row in rows]
 
 
-def days(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+def days(connection: Connection) -> list[dict[str, Any]]:
     """Every settled business day by kiosk and date: totals as reported, differences as words."""
     rows = connection.execute("SELECT * FROM settlement ORDER BY business_date, kiosk")
     return [
@@ -43,7 +46,7 @@ def days(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     ]
 
 
-_WORDS = {"claims": 0, "pay": 2, "days": 0, "tick": 1, "forget": 1}
+_WORDS = {"claims": 0, "pay": 2, "days": 0, "tick": 1, "forget": 1, "alarms": 0, "reset": 0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--db", type=Path, required=True, help="the backend's SQLite file")
+    parser.add_argument("--db", required=True, help="the backend's SQLite file, or postgresql://…")
     parser.add_argument("look", choices=tuple(_WORDS))
     parser.add_argument("words", nargs="*", help="a kiosk's URN, a claim's number, an order's id")
     wanted = parser.parse_args(arguments)
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return asyncio.run(_look(wanted.db, wanted.look, wanted.words))
 
 
-async def _look(database: Path, look: str, words: list[str]) -> int:
+async def _look(database: str, look: str, words: list[str]) -> int:
     store = Store(database)
     await store.open()
     try:
@@ -71,7 +74,7 @@ async def _look(database: Path, look: str, words: list[str]) -> int:
         await store.close()
 
 
-def _act(connection: sqlite3.Connection, look: str, words: list[str]) -> int:
+def _act(connection: Connection, look: str, words: list[str]) -> int:
     match [look, *words]:
         case ["pay", kiosk, claim_no]:
             moment = datetime.now(UTC).timestamp()
@@ -80,11 +83,14 @@ def _act(connection: sqlite3.Connection, look: str, words: list[str]) -> int:
         case ["tick", order_id]:
             done = tick(connection, order_id)
             lines = (f"{order_id}: ticked off", f"{order_id}: is in no need of it")
+        case ["reset"]:
+            done = breaker.reset(connection)
+            lines = ("issuing again", "nothing was tripped")
         case ["forget", kiosk]:
             done = forget_journal(connection, kiosk)
             lines = (f"{kiosk}: forgotten", f"{kiosk}: is not known")
         case _:
-            rows = claims(connection) if look == "claims" else days(connection)
+            rows = {"claims": claims, "days": days, "alarms": breaker.alarms}[look](connection)
             sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             return 0
     sys.stdout.write(lines[0 if done else 1] + "\n")

@@ -1,10 +1,10 @@
 """One request at the desk: the transaction, the kiosk that asks, the city's rules and the moment."""
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from tests.municipality.register import City
+from tests.municipality.store import Connection
 
 JST = timezone(timedelta(hours=9), "JST")
 
@@ -21,7 +21,7 @@ class Kiosk:
 class Desk:
     """What every rule of the protocol needs; all of it holds for one transaction."""
 
-    connection: sqlite3.Connection
+    connection: Connection
     kiosk: Kiosk
     city: City
     now: datetime

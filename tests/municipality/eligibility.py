@@ -103,7 +103,11 @@ def characters(text: str) -> int:
 
 def fields_over_limit(household: Household, resident: Resident, limits: dict[str, int]) -> list[str]:
     """Names of the fields longer than their limit (R14)."""
-    return [name for name, text in _limited_fields(household, resident) if characters(text) > limits[name]]
+    return [name for name, text in _limited_fields(household, resident) if _is_longer(text, limits[name])]
+
+
+def _is_longer(text: str, limit: int) -> bool:
+    return len(text) > limit and characters(text) > limit
 
 
 def tax_year(today: date, begins_month: int) -> int:

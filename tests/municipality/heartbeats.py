@@ -4,9 +4,8 @@ The mark of a journal moves on only when the kiosk proves that it goes on from t
 tail was cut off or written anew is refused until the clerk has looked at the machine.
 """
 
-import sqlite3
-
 from tests.municipality.desk import Desk
+from tests.municipality.store import Connection, Row
 from tests.municipality.wire import HeartbeatRequest, JournalMark, Problem
 
 
@@ -34,13 +33,13 @@ def follow_journal(desk: Desk, mark: JournalMark) -> int:
     return mark.seq
 
 
-def forget_journal(connection: sqlite3.Connection, urn: str) -> bool:
+def forget_journal(connection: Connection, urn: str) -> bool:
     """The clerk has looked: the next journal of this kiosk begins anew. False for an unknown kiosk."""
     changed = connection.execute("UPDATE kiosk SET journal_seq = 0, journal_head = '' WHERE urn = ?", (urn,))
     return changed.rowcount == 1
 
 
-def _contradicts(known: sqlite3.Row, mark: JournalMark) -> bool:
+def _contradicts(known: Row, mark: JournalMark) -> bool:
     seq, head = int(known["journal_seq"]), str(known["journal_head"])
     said = {mark.seq: mark.head, mark.since_seq: mark.since_head}
     return mark.seq < seq or said.get(seq, head) != head

@@ -5,20 +5,19 @@ exactly one row. Answers given once are given again.
 """
 
 import hashlib
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from tests.municipality import contents, records
+from tests.municipality import breaker, contents, records
 from tests.municipality.desk import Desk
 from tests.municipality.eligibility import Assessment, Offer
 from tests.municipality.sealing import AUTHORITY, CONTENTS, Addressee, seal
 from tests.municipality.sessions import current_assessment
 from tests.municipality.states import TERMINAL, State, after_refund, after_result
-from tests.municipality.store import count
+from tests.municipality.store import Connection, Row, count
 from tests.municipality.wire import (
     Problem,
     RefundRequest,
@@ -27,6 +26,7 @@ from tests.municipality.wire import (
     ReserveRequest,
     ResultRequest,
     b64u,
+    encode,
 )
 
 
@@ -52,11 +52,10 @@ def reserve(desk: Desk, request: ReserveRequest) -> dict[str, Any]:
     """Reserve an issuance and seal its contents to the session's key.
 
     Raises Problem 404 session_unknown, 409 order_conflict for the id of another order, 403 with the
-    refusal or not_offered.
+    refusal or not_offered, 503 maintenance while the breaker is tripped, and Mismatch, which trips it.
     """
-    asked = hashlib.sha256(msgspec.json.encode(request, order="deterministic")).digest()
     if (existing := _find(desk, request.order_id)) is not None:
-        return _reserved_before(desk, existing, request, asked)
+        return _reserved_before(desk, existing, request)
     session = desk.connection.execute(
         "SELECT * FROM session"
         " WHERE id = ? AND kiosk = ? AND thumbprint = ? AND state = 'AUTHENTICATED' AND ends_at > ?",
@@ -64,9 +63,10 @@ def reserve(desk: Desk, request: ReserveRequest) -> dict[str, Any]:
     ).fetchone()
     if session is None:
         raise Problem(404, "session_unknown")
-    assessment = current_assessment(desk, session["resident"])
-    total_yen = _permitted(assessment, request).fee_yen * request.copies
-    return _insert(desk, session, request, asked, total_yen)
+    breaker.check(desk)
+    entry = records.entry(desk, session["resident"])
+    total_yen = _permitted(current_assessment(desk, entry), request).fee_yen * request.copies
+    return _insert(desk, session, entry, request, total_yen)
 
 
 def release(desk: Desk, order_id: str, request: ReleaseRequest, city_seal_png: bytes) -> dict[str, Any]:
@@ -82,6 +82,8 @@ def release(desk: Desk, order_id: str, request: ReleaseRequest, city_seal_png: b
             raise Problem(409, "order_conflict")
         return _released(order_id, order["receipt_no"], order["authority"])
     if state is not State.RESERVED or order["expires_at"] <= desk.moment:
+        raise Problem(409, "order_ended")
+    if breaker.is_tripped(desk.connection):
         raise Problem(409, "order_ended")
     if order["total_yen"] != request.paid_yen:
         raise Problem(409, "amount_wrong")
@@ -140,7 +142,7 @@ def view(desk: Desk, order_id: str) -> dict[str, Any]:
     return {name: order[name] for name in names}
 
 
-def expire(connection: sqlite3.Connection, now: datetime) -> None:
+def expire(connection: Connection, now: datetime) -> None:
     """End what waited too long, and forget what sessions knew."""
     moment = now.timestamp()
     connection.execute(
@@ -154,17 +156,17 @@ def expire(connection: sqlite3.Connection, now: datetime) -> None:
     )
 
 
-def snapshot(connection: sqlite3.Connection) -> list[Order]:
+def snapshot(connection: Connection) -> list[Order]:
     """All orders in the order they were made."""
     rows = connection.execute(
         "SELECT order_id, kiosk, kind, copies, state, total_yen, number, paid_yen, receipt_no, pages_out,"
-        " refunded_yen, owed_yen FROM orders ORDER BY rowid"
+        " refunded_yen, owed_yen FROM orders ORDER BY substr(number, length(number) - 7)"
     )
     return [Order(**{**dict(row), "state": State(row["state"])}) for row in rows]
 
 
-def _find(desk: Desk, order_id: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = desk.connection.execute(
+def _find(desk: Desk, order_id: str) -> Row | None:
+    row: Row | None = desk.connection.execute(
         "SELECT orders.*, session.kem FROM orders JOIN session ON session.id = orders.session"
         " WHERE order_id = ? AND session.kiosk = orders.kiosk",
         (order_id,),
@@ -172,15 +174,16 @@ def _find(desk: Desk, order_id: str) -> sqlite3.Row | None:
     return row
 
 
-def _owned(desk: Desk, order_id: str) -> sqlite3.Row:
+def _owned(desk: Desk, order_id: str) -> Row:
     row = _find(desk, order_id)
     if row is None or row["kiosk"] != desk.kiosk.urn:
         raise Problem(404, "order_unknown")
     return row
 
 
-def _reserved_before(desk: Desk, order: sqlite3.Row, request: ReserveRequest, asked: bytes) -> dict[str, Any]:
-    same = (order["kiosk"], order["session"], order["asked"]) == (desk.kiosk.urn, request.session_id, asked)
+def _reserved_before(desk: Desk, order: Row, request: ReserveRequest) -> dict[str, Any]:
+    asked = (desk.kiosk.urn, request.session_id, _digest(request))
+    same = (order["kiosk"], order["session"], order["asked"]) == asked
     if not same or order["state"] != State.RESERVED:
         raise Problem(409, "order_conflict")
     return _reserved(request.order_id, order["total_yen"], order["sealed"])
@@ -201,10 +204,9 @@ def _permitted(assessment: Assessment, request: ReserveRequest) -> Offer:
 
 
 def _insert(
-    desk: Desk, session: sqlite3.Row, request: ReserveRequest, asked: bytes, total_yen: int
+    desk: Desk, session: Row, entry: records.Entry, request: ReserveRequest, total_yen: int
 ) -> dict[str, Any]:
     today, city = desk.today, desk.city
-    entry = records.entry(desk, session["resident"])
     number = f"{city.code}-{today:%Y%m%d}-{count(desk.connection, 'number'):08d}"
     wanted = contents.Wanted(
         request.kind, request.subjects == "household", frozenset(request.items), request.copies
@@ -216,8 +218,10 @@ def _insert(
         "kiosk": desk.kiosk.urn,
         "person_ref": session["person_ref"],
     }
+    message = owner | contents.certificate(entry, wanted, city, number, today)
+    breaker.read_back(desk, encode(message), request.order_id, request.session_id)
     sealed = seal(
-        owner | contents.certificate(entry, wanted, city, number, today),
+        message,
         CONTENTS,
         Addressee(session["kem"], request.order_id, request.session_id, desk.kiosk.urn),
     )
@@ -230,7 +234,7 @@ def _insert(
                 request.order_id,
                 desk.kiosk.urn,
                 request.session_id,
-                asked,
+                _digest(request),
                 request.kind,
                 request.copies,
                 total_yen,
@@ -242,7 +246,7 @@ def _insert(
     return _reserved(request.order_id, total_yen, sealed)
 
 
-def _change(desk: Desk, order: sqlite3.Row, state: State, values: dict[str, int | float | str]) -> None:
+def _change(desk: Desk, order: Row, state: State, values: dict[str, int | float | str]) -> None:
     """From the state that was read to the next one, or not at all; what ended keeps nothing sealed."""
     settings = "".join(f", {name} = ?" for name in values)
     erased = ", sealed = NULL, authority = NULL" if state in TERMINAL else ""
@@ -257,11 +261,10 @@ def _change(desk: Desk, order: sqlite3.Row, state: State, values: dict[str, int 
 
 def _is_new(desk: Desk, order_id: str, request: Request) -> bool:
     """False if the very same report was taken before."""
-    digest = hashlib.sha256(
-        type(request).__name__.encode() + msgspec.json.encode(request, order="deterministic")
-    ).digest()
     return (
-        desk.connection.execute("INSERT OR IGNORE INTO report VALUES (?, ?)", (order_id, digest)).rowcount
+        desk.connection.execute(
+            "INSERT INTO report VALUES (?, ?) ON CONFLICT DO NOTHING", (order_id, _digest(request))
+        ).rowcount
         == 1
     )
 
@@ -277,3 +280,10 @@ def _released(order_id: str, receipt_no: str, authority: str) -> dict[str, Any]:
         "receipt_no": receipt_no,
         "authority": authority,
     }
+
+
+def _digest(request: Request) -> bytes:
+    """What was asked, kind and all, to know the same question again; kept with the order for ever."""
+    return hashlib.sha256(
+        type(request).__name__.encode() + msgspec.json.encode(request, order="deterministic")
+    ).digest()

@@ -1,7 +1,6 @@
 """The copy of the register in the database: loaded whole, read by card."""
 
 import hashlib
-import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.municipality.desk import JST, Desk
 from tests.municipality.eligibility import tax_year
 from tests.municipality.jpki import CardIdentity
 from tests.municipality.register import City, Household, People, Resident, Tax
+from tests.municipality.store import Connection, Row
 
 _PLAIN = (
     *(
@@ -31,6 +31,17 @@ _PLAIN = (
 )
 _STANDING = ("deceased", "moved_out", "move_out_planned", "support_measure", "gaiji_pending")
 
+_HOUSEHOLD = (
+    "SELECT household.id AS household_id, household.address, household.head, seal.resident AS sealed,"  # noqa: S608
+    f" tax.record, resident.id, {', '.join(f'resident.{name}' for name in _PLAIN)}, {', '.join(_STANDING)}"
+    " FROM resident AS asked JOIN household ON household.id = asked.household"
+    " JOIN resident ON resident.household = household.id"
+    " JOIN standing ON standing.resident = resident.id"
+    " LEFT JOIN seal ON seal.resident = resident.id"
+    " LEFT JOIN tax ON tax.resident = resident.id AND tax.fiscal_year = ?"
+    " WHERE asked.id = ? ORDER BY resident.position"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -47,7 +58,7 @@ class Entry:
     as_of: datetime
 
 
-def load(connection: sqlite3.Connection, people: People, pki: Path, city: City, now: datetime) -> None:
+def load(connection: Connection, people: People, pki: Path, city: City, now: datetime) -> None:
     """Replace the whole register by these people; their cards and seals come from the PKI folder."""
     for table in ("card", "tax", "seal", "standing", "resident", "household", "register"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
@@ -63,12 +74,12 @@ def load(connection: sqlite3.Connection, people: People, pki: Path, city: City, 
             _load_attachments(connection, resident, pki, year)
 
 
-def confirm(connection: sqlite3.Connection, now: datetime) -> None:
+def confirm(connection: Connection, now: datetime) -> None:
     """The register's source says that nothing changed until now."""
     connection.execute("UPDATE register SET as_of = ?", (now.timestamp(),))
 
 
-def resident_of(connection: sqlite3.Connection, card: CardIdentity) -> str | None:
+def resident_of(connection: Connection, card: CardIdentity) -> str | None:
     """The resident to whom this card was bound, or None."""
     row = connection.execute(
         "SELECT resident FROM card WHERE issuer = ? AND serial = ?", (card.issuer_der, f"{card.serial:x}")
@@ -78,22 +89,16 @@ def resident_of(connection: sqlite3.Connection, card: CardIdentity) -> str | Non
 
 def entry(desk: Desk, resident_id: str) -> Entry:
     """What the register says of a resident now. Raises KeyError for nobody."""
-    row = desk.connection.execute(
-        "SELECT household.* FROM household JOIN resident ON household.id = resident.household"
-        " WHERE resident.id = ?",
-        (resident_id,),
-    ).fetchone()
-    if row is None:
-        raise KeyError(resident_id)
     year = tax_year(desk.today, desk.city.tax_year_begins_month)
-    who = desk.connection.execute(
-        "SELECT id FROM resident WHERE household = ? ORDER BY position", (row["id"],)
-    ).fetchall()
-    members = {member["id"]: _resident(desk.connection, member["id"], year) for member in who}
+    rows = desk.connection.execute(_HOUSEHOLD, (year, resident_id)).fetchall()
+    if not rows:
+        raise KeyError(resident_id)
+    home = rows[0]
+    members = {row["id"]: _resident(row) for row in rows}
     seal = desk.connection.execute("SELECT picture FROM seal WHERE resident = ?", (resident_id,)).fetchone()
     register = desk.connection.execute("SELECT version, as_of FROM register").fetchone()
     return Entry(
-        Household(row["id"], row["address"], tuple(members.values()), row["head"]),
+        Household(home["household_id"], home["address"], tuple(members.values()), home["head"]),
         members[resident_id],
         None if seal is None else bytes(seal["picture"]),
         year,
@@ -102,9 +107,7 @@ def entry(desk: Desk, resident_id: str) -> Entry:
     )
 
 
-def _load_resident(
-    connection: sqlite3.Connection, household: Household, resident: Resident, position: int
-) -> None:
+def _load_resident(connection: Connection, household: Household, resident: Resident, position: int) -> None:
     plain = msgspec.to_builtins(resident)
     marks = ", ".join("?" * (3 + len(_PLAIN)))
     connection.execute(
@@ -112,11 +115,12 @@ def _load_resident(
         (resident.id, household.id, position, *(plain[name] for name in _PLAIN)),
     )
     connection.execute(
-        "INSERT INTO standing VALUES (?, ?, ?, ?, ?, ?)", (resident.id, *(plain[name] for name in _STANDING))
+        "INSERT INTO standing VALUES (?, ?, ?, ?, ?, ?)",
+        (resident.id, *(int(plain[name]) for name in _STANDING)),
     )
 
 
-def _load_attachments(connection: sqlite3.Connection, resident: Resident, pki: Path, year: int) -> None:
+def _load_attachments(connection: Connection, resident: Resident, pki: Path, year: int) -> None:
     if resident.seal:
         picture = (pki / "seals" / f"{resident.id}.png").read_bytes()
         connection.execute("INSERT INTO seal VALUES (?, ?)", (resident.id, picture))
@@ -132,23 +136,14 @@ def _load_attachments(connection: sqlite3.Connection, resident: Resident, pki: P
         )
 
 
-def _resident(connection: sqlite3.Connection, resident_id: str, year: int) -> Resident:
-    row = connection.execute(
-        "SELECT resident.*, standing.* FROM resident JOIN standing ON standing.resident = resident.id"
-        " WHERE id = ?",
-        (resident_id,),
-    ).fetchone()
-    seal = connection.execute("SELECT 1 FROM seal WHERE resident = ?", (resident_id,)).fetchone()
-    tax = connection.execute(
-        "SELECT record FROM tax WHERE resident = ? AND fiscal_year = ?", (resident_id, year)
-    ).fetchone()
+def _resident(row: Row) -> Resident:
     plain = {name: row[name] for name in ("id", *_PLAIN)} | {name: bool(row[name]) for name in _STANDING}
     return msgspec.convert(
         plain
         | {
             "shows": "",
-            "seal": seal is not None,
-            "tax": None if tax is None else msgspec.json.decode(tax["record"], type=Tax),
+            "seal": row["sealed"] is not None,
+            "tax": None if row["record"] is None else msgspec.json.decode(row["record"], type=Tax),
         },
         Resident,
     )

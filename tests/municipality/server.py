@@ -1,7 +1,6 @@
 """The reference backend of a municipality: HTTPS with mutual TLS 1.3, one process, one SQLite file."""
 
 import asyncio
-import sqlite3
 import ssl
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -18,7 +17,7 @@ from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
 from tests.municipality.jpki import CardVerifier
 from tests.municipality.orders import Order
 from tests.municipality.register import CITY, PEOPLE, load_city, load_people
-from tests.municipality.store import Store
+from tests.municipality.store import Connection, Store
 
 
 def real_time() -> datetime:
@@ -29,17 +28,17 @@ def real_time() -> datetime:
 class MunicipalityServer:
     """Serves the kiosk protocol on localhost until stopped.
 
-    pki: a folder made by scripts/make_test_pki. database: a file, kept between runs, or a new one.
-    port: 0 takes a free one, see the attribute after start. kiosks: certificates of the kiosks that
-    are let in, by default the one in pki/kiosk. now: the clock of the service (hours, dates, expiry),
-    not of TLS. upkeep_seconds: how often the register is confirmed and old things end.
+    pki: a folder made by scripts/make_test_pki. database: a file, kept between runs, or a new one,
+    or postgresql://…. port: 0 takes a free one, see the attribute after start. kiosks: certificates of the
+    kiosks that are let in, by default the one in pki/kiosk. now: the clock of the service (hours, dates,
+    expiry), not of TLS. upkeep_seconds: how often the register is confirmed and old things end.
     """
 
     def __init__(
         self,
         *,
         pki: Path,
-        database: Path,
+        database: Path | str,
         port: int = 0,
         now: Clock = real_time,
         city: Path = CITY,
@@ -78,7 +77,7 @@ class MunicipalityServer:
     async def start(self) -> None:
         """Load the register and listen."""
         service, now = self._service, self._service.now()
-        await service.store.open()
+        await service.store.open(serving=True)
         people = load_people(now.astimezone(JST).date(), self._people)
         await service.store.transact(lambda c: records.load(c, people, self._pki, service.city, now))
         for certificate in self._kiosks:
@@ -191,10 +190,18 @@ class MunicipalityServer:
     async def _keep_up(self) -> None:
         """Confirm the register, and end what waited too long."""
         while True:
+            await self._make_room()
             await asyncio.sleep(self._upkeep_seconds)
             await self._service.store.transact(self._keep_up_once)
 
-    def _keep_up_once(self, connection: sqlite3.Connection) -> None:
+    async def _make_room(self) -> None:
+        """The tables of this month and the next, as the database's own clock counts them."""
+        today = real_time()
+        for months in (0, 1):
+            year, month = divmod(today.year * 12 + today.month - 1 + months, 12)
+            await self._service.store.make_room(year, month + 1)
+
+    def _keep_up_once(self, connection: Connection) -> None:
         now = self._service.now()
         records.confirm(connection, now)
         orders.expire(connection, now)

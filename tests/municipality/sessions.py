@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.municipality import records
+from tests.municipality import breaker, records
 from tests.municipality.desk import Desk, utc
 from tests.municipality.eligibility import Assessment, assess, is_stale, refuse_all
 from tests.municipality.jpki import CardIdentity
@@ -32,6 +32,7 @@ class Challenge:
 
 def open_session(desk: Desk, request: OpenSessionRequest, server_thumbprint: str) -> dict[str, Any]:
     """Make a session and the exact bytes for the card. Raises Problem 400 for a key that is none."""
+    breaker.check(desk)
     kem = unb64u(request.kem)
     if len(kem) != 32:
         raise Problem(400, "request_invalid")
@@ -110,7 +111,7 @@ def admit(desk: Desk, challenge: Challenge, card: CardIdentity) -> Answer:
     resident = records.resident_of(desk.connection, card)
     if resident is None:
         raise Problem(403, "not_this_municipality")
-    assessment = current_assessment(desk, resident)
+    assessment = current_assessment(desk, records.entry(desk, resident))
     person_ref = secrets.token_urlsafe(16)
     body = {
         "session_id": challenge.session_id,
@@ -143,9 +144,8 @@ def refuse(desk: Desk, challenge: Challenge, answer: Answer) -> Answer:
     return answer
 
 
-def current_assessment(desk: Desk, resident: str) -> Assessment:
-    """What a resident may have by the register as it is now (I10)."""
-    entry = records.entry(desk, resident)
+def current_assessment(desk: Desk, entry: records.Entry) -> Assessment:
+    """What a resident may have by the register as it was just read, in this transaction (I10)."""
     if is_stale(entry.as_of, desk.now, desk.city.replica_lag_seconds):
         return refuse_all("replica_stale")
     return assess(entry.household, entry.resident, desk.city, desk.today)

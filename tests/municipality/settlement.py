@@ -5,7 +5,6 @@ A difference is one word: what differs, about which order or claim, and both sid
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -14,6 +13,7 @@ import msgspec
 
 from tests.municipality.desk import Desk
 from tests.municipality.states import State
+from tests.municipality.store import Connection, Row
 from tests.municipality.wire import DayRequest, Problem
 
 _BACK = frozenset({State.REFUNDED, State.CANCELLED, State.EXPIRED})
@@ -41,7 +41,7 @@ def settle(desk: Desk, business_date: str, request: DayRequest) -> dict[str, Any
     return {"business_date": business_date, "matched": not differences, "differences": differences}
 
 
-def tick(connection: sqlite3.Connection, order_id: str) -> bool:
+def tick(connection: Connection, order_id: str) -> bool:
     """The clerk has looked at an order that no day names; False if it needs no such thing."""
     changed = connection.execute(
         "UPDATE orders SET settled_on = 'clerk' WHERE order_id = ? AND settled_on IS NULL"
@@ -58,9 +58,9 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _kept(desk: Desk, business_date: str) -> sqlite3.Row | None:
+def _kept(desk: Desk, business_date: str) -> Row | None:
     """The settlement of this day, or one of a later day, behind which no other may come."""
-    row: sqlite3.Row | None = desk.connection.execute(
+    row: Row | None = desk.connection.execute(
         "SELECT * FROM settlement WHERE kiosk = ? AND business_date >= ? ORDER BY business_date LIMIT 1",
         (desk.kiosk.urn, business_date),
     ).fetchone()
@@ -164,8 +164,8 @@ def _cash_yen(request: DayRequest) -> int:
     return sum(line.coins * line.coin_yen for line in request.cash)
 
 
-def _order(desk: Desk, order_id: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = desk.connection.execute(
+def _order(desk: Desk, order_id: str) -> Row | None:
+    row: Row | None = desk.connection.execute(
         "SELECT * FROM orders WHERE order_id = ? AND kiosk = ?", (order_id, desk.kiosk.urn)
     ).fetchone()
     return row

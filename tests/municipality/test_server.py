@@ -5,7 +5,6 @@ import base64
 import json
 import os
 import signal
-import sqlite3
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from tests.municipality import MunicipalityServer
+from tests.municipality.databases import EDIT_REFUSED, edited
 from tests.municipality.pki import KIOSK, make_test_pki
 
 NOON = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -118,8 +118,8 @@ def pki(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-async def wire(pki: Path, tmp_path: Path) -> AsyncIterator[Wire]:
-    server = MunicipalityServer(pki=pki, database=tmp_path / "m.sqlite", now=lambda: NOON)
+async def wire(pki: Path, database: Path | str) -> AsyncIterator[Wire]:
+    server = MunicipalityServer(pki=pki, database=database, now=lambda: NOON)
     await server.start()
     async with client(pki) as http:
         yield Wire(server.url, pki, http)
@@ -224,11 +224,10 @@ async def test_many_people_at_once_each_get_only_their_own(wire: Wire) -> None:
 
 
 async def test_orders_and_counters_survive_a_restart_and_a_terminal_state_cannot_be_edited(
-    pki: Path, tmp_path: Path
+    pki: Path, either_database: Path | str
 ) -> None:
-    database = tmp_path / "m.sqlite"
     for number in (1, 2):
-        server = MunicipalityServer(pki=pki, database=database, now=lambda: NOON)
+        server = MunicipalityServer(pki=pki, database=either_database, now=lambda: NOON)
         await server.start()
         async with client(pki) as http:
             wire = Wire(server.url, pki, http)
@@ -240,21 +239,19 @@ async def test_orders_and_counters_survive_a_restart_and_a_terminal_state_cannot
         await server.stop()
     assert ["10208-20261122-00000001", "10208-20261122-00000002"] == [kept.number for kept in found]
 
-    edited = sqlite3.connect(database)
     for statement in ("UPDATE orders SET state = 'RELEASED'", "DELETE FROM orders"):
-        with pytest.raises(sqlite3.IntegrityError):
-            edited.execute(statement)
-    assert [(None, None)] == edited.execute("SELECT DISTINCT sealed, authority FROM orders").fetchall()
-    edited.close()
+        with pytest.raises(EDIT_REFUSED), edited(either_database) as connection:
+            connection.execute(statement)
+    with edited(either_database) as connection:
+        sealed = connection.execute("SELECT DISTINCT sealed, authority FROM orders").fetchall()
+    assert [(None, None)] == [tuple(row) for row in sealed]
 
 
 async def test_upkeep_confirms_the_register_and_expires_what_waited_too_long(
-    pki: Path, tmp_path: Path
+    pki: Path, either_database: Path | str
 ) -> None:
     moment = [NOON]
-    server = MunicipalityServer(
-        pki=pki, database=tmp_path / "m.sqlite", now=lambda: moment[0], upkeep_seconds=0.01
-    )
+    server = MunicipalityServer(pki=pki, database=either_database, now=lambda: moment[0], upkeep_seconds=0.01)
     await server.start()
     async with client(pki) as http, asyncio.timeout(20):
         wire = Wire(server.url, pki, http)
@@ -273,9 +270,9 @@ async def test_upkeep_confirms_the_register_and_expires_what_waited_too_long(
     ]
 
 
-async def test_the_command_line_serves_until_it_is_told_to_stop(pki: Path, tmp_path: Path) -> None:
+async def test_the_command_line_serves_until_it_is_told_to_stop(pki: Path, database: Path | str) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.municipality", "--pki", str(pki), "--db", str(tmp_path / "m.sqlite")),
+        *(sys.executable, "-m", "tests.municipality", "--pki", str(pki), "--db", str(database)),
         *("--port", "0", "--now", "2026-11-22T23:30:00+09:00"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,

@@ -1,10 +1,8 @@
 """Business days and claims at the reference backend: every lie about a yen or an order is found."""
 
-import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from tests.municipality import MunicipalityServer, settlement
+from tests.municipality.databases import EDIT_REFUSED, edited
 from tests.municipality.pki import KIOSK
 from tests.municipality.test_server import ROOT, Wire, client, order, pki
 
@@ -28,7 +27,7 @@ NOWHERE = "f" * 34
 class Counter:
     """A kiosk's day at a backend: one certificate sold, one given back in coins, one by a claim slip."""
 
-    def __init__(self, wire: Wire, server: MunicipalityServer, database: Path) -> None:
+    def __init__(self, wire: Wire, server: MunicipalityServer, database: Path | str) -> None:
         self.wire = wire
         self.server = server
         self.database = database
@@ -97,8 +96,7 @@ def nothing(box_500: int = 3) -> dict[str, object]:
 
 
 @pytest.fixture
-async def counter(pki: Path, tmp_path: Path) -> AsyncIterator[Counter]:
-    database = tmp_path / "m.sqlite"
+async def counter(pki: Path, database: Path | str) -> AsyncIterator[Counter]:
     server = MunicipalityServer(pki=pki, database=database, now=lambda: NOON)
     await server.start()
     async with client(pki) as http:
@@ -209,7 +207,7 @@ async def test_coins_must_go_on_from_the_last_settled_day(counter: Counter) -> N
 
 async def test_an_order_that_no_day_names_is_asked_for_until_the_clerk_has_looked(counter: Counter) -> None:
     await counter.settle(given_back=[BACK])
-    with closing(sqlite3.connect(counter.database)) as connection, connection:
+    with edited(counter.database) as connection:
         assert settlement.tick(connection, OWED)
         assert not settlement.tick(connection, OWED)
     later = {**nothing(), "closed_at": "2026-11-26T23:00:00.000+09:00"}
@@ -302,5 +300,5 @@ async def test_the_clerk_sees_and_pays_claims_and_reads_the_days(counter: Counte
 async def test_what_was_settled_cannot_be_edited(counter: Counter, statement: str) -> None:
     await counter.settle()
     await counter.server.pay_claim(KIOSK, CLAIM)
-    with closing(sqlite3.connect(counter.database)) as edited, pytest.raises(sqlite3.IntegrityError):
-        edited.execute(statement)
+    with pytest.raises(EDIT_REFUSED), edited(counter.database) as connection:
+        connection.execute(statement)
