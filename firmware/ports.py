@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from firmware.core.facts import DocumentPrinterLevel, Level
+from firmware.core.facts import DocumentPrinterLevel, Facts, Level
 from firmware.core.records import DaySettled
 from firmware.core.terms import (
     Certainty,
@@ -343,8 +343,8 @@ class Municipality(Protocol):
     MunicipalityAnswerInvalid, Refused; reports also ReportRefused (contradicts the books there).
     """
 
-    def start(self, report: ReportLevel) -> None:
-        """Keep a heartbeat; reports MunicipalityLevel."""
+    def start(self, report: ReportLevel, facts: Callable[[], Facts] | None = None) -> None:
+        """Keep a heartbeat; reports MunicipalityLevel. facts: what each heartbeat tells of the devices."""
 
     async def open_session(self, kem_public_key: bytes, language: Language) -> Session: ...
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from firmware.core.facts import Facts
 from firmware.core.records import DaySettled
 from firmware.core.terms import Certainty, Language, Offer, OrderId, Refusal, ServiceHours, Yen
 from firmware.errors import (
@@ -97,8 +98,8 @@ class HttpsMunicipality:
         self._beating: asyncio.Task[None] | None = None
         self._heartbeat: Heartbeat | None = None
 
-    def start(self, report: ReportLevel) -> None:
-        """Keep a heartbeat; reports MunicipalityLevel."""
+    def start(self, report: ReportLevel, facts: Callable[[], Facts] | None = None) -> None:
+        """Keep a heartbeat; reports MunicipalityLevel, and tells facts if there are any."""
         self._heartbeat = Heartbeat(
             exchange=self._exchange,
             credentials=self._credentials,
@@ -108,6 +109,7 @@ class HttpsMunicipality:
             now=self._now,
             listeners=Listeners(report, self._server_time, self._server_hours),
             journal=self._journal,
+            facts=facts,
         )
         self._beating = asyncio.create_task(self._heartbeat.run(), name="municipality-heartbeat")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
-from firmware.core.facts import MunicipalityLevel
+from firmware.core.facts import Facts, MunicipalityLevel
 from firmware.core.terms import ServiceHours
 from firmware.errors import JournalError, MunicipalityAnswerInvalid, MunicipalityError
 from firmware.logbook import EventId, Logbook
@@ -15,7 +15,9 @@ from firmware.municipality.exchange import Call, Exchange, Patience
 from firmware.municipality.messages import (
     HeartbeatAnswer,
     HeartbeatRequest,
+    HopperLine,
     JournalMark,
+    Levels,
     b64u,
     decode,
     encode,
@@ -58,11 +60,13 @@ class Heartbeat:
         now: Callable[[], datetime],
         listeners: Listeners,
         journal: JournalWitness,
+        facts: Callable[[], Facts] | None = None,
     ) -> None:
         self._exchange, self._credentials, self._patience = exchange, credentials, patience
         self._firmware = firmware_version
         self._log, self._now, self._listeners = log, now, listeners
         self._journal = journal
+        self._facts = facts
         self._since_seq = 0
         self._doubted = asyncio.Event()
         self._reachable: bool | None = None
@@ -89,7 +93,7 @@ class Heartbeat:
         """One heartbeat; why it failed, as one word for the log, or None."""
         try:
             mark = await self._mark()
-            body = encode(HeartbeatRequest(seq, self._firmware, mark))
+            body = encode(HeartbeatRequest(seq, self._firmware, mark, self._levels()))
             reply = await self._exchange.once(Call("heartbeat", "POST", ("v1", "heartbeat"), body))
             if reply.status != 200:
                 return problem_code("heartbeat", reply.is_problem, reply.body)
@@ -114,6 +118,25 @@ class Heartbeat:
         head, since_seq = self._journal.head, self._since_seq
         since = await self._journal.chain_at(since_seq) if since_seq else b""
         return JournalMark(head.seq, b64u(head.chain), since_seq, b64u(since))
+
+    def _levels(self) -> Levels | None:
+        """The devices as they are now, for the operator's page: nothing of a visit or a person."""
+        if self._facts is None:
+            return None
+        facts = self._facts()
+        return Levels(
+            printer=tuple(sorted(reason.value for reason in facts.printer.reasons)),
+            receipt_printer=facts.receipt.ready,
+            card_reader=facts.reader.working,
+            keypad=facts.keypad.working,
+            coin_acceptor=facts.acceptor.working,
+            hoppers=tuple(
+                HopperLine(level.hopper, level.coin_yen, level.coins, level.working)
+                for level in facts.hoppers
+            ),
+            door_open=facts.panel.door_open,
+            journal_has_room=facts.journal.room,
+        )
 
     def _tell(self, failure: str | None) -> None:
         """Once gone, once back."""

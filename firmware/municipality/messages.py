@@ -50,10 +50,33 @@ class JournalMark(Message, frozen=True):
     since_head: str
 
 
-class HeartbeatRequest(Message, frozen=True):
+class HopperLine(Message, frozen=True):
+    hopper: int
+    coin_yen: int
+    coins: int
+    working: bool
+
+
+class Levels(Message, frozen=True):
+    """The devices as they are. printer: why it cannot print, keywords of RFC 8011; empty if it can."""
+
+    printer: tuple[str, ...]
+    receipt_printer: bool
+    card_reader: bool
+    keypad: bool
+    coin_acceptor: bool
+    hoppers: tuple[HopperLine, ...]
+    door_open: bool
+    journal_has_room: bool
+
+
+class HeartbeatRequest(Message, frozen=True, omit_defaults=True):
+    """levels: optional, since a kiosk that starts knows none."""
+
     seq: int
     firmware: str
     journal: JournalMark
+    levels: Levels | None = None
 
 
 class HeartbeatAnswer(Message, frozen=True):

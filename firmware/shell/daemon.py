@@ -276,7 +276,7 @@ class Daemon:
         devices.printer.start(report)
         devices.receipt.start(report)
         devices.panel.start(report)
-        devices.municipality.start(report)
+        devices.municipality.start(report, lambda: self.runner.facts)
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
         self._parts.medium.start(report)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from firmware.core.accounts import Accounts
-from firmware.core.facts import MunicipalityLevel
+from firmware.core.facts import Facts, HopperLevel, MunicipalityLevel
 from firmware.core.records import DaySettled
 from firmware.core.terms import (
     Certainty,
@@ -31,6 +31,7 @@ from firmware.core.terms import (
     Refusal,
     ServiceHours,
     Subjects,
+    VisitId,
 )
 from firmware.core.totals import ClaimTotal, PlaceTotal
 from firmware.errors import (
@@ -1200,3 +1201,15 @@ async def test_a_failed_request_makes_the_heartbeat_look_at_once(place: Place) -
     with pytest.raises(MunicipalityDown):
         await opened(kiosk)
     await levels.until(MunicipalityLevel(reachable=False))
+
+
+async def test_a_heartbeat_tells_the_devices_that_the_operator_must_look_after(place: Place) -> None:
+    level = Watched()
+    hopper = HopperLevel(hopper=3, working=True, coins=4)
+    facts = Facts(next_visit=VisitId("a" * 32), hoppers=(hopper,))
+    place.kiosk().start(level, lambda: facts)
+    await level.until(MunicipalityLevel(reachable=True))
+    kept = await place.server.store.transact(lambda c: c.execute("SELECT levels FROM kiosk").fetchone()[0])
+    levels = json.loads(kept)
+    assert ["unreachable"] == levels["printer"]
+    assert [{"hopper": 3, "coin_yen": 100, "coins": 4, "working": True}] == levels["hoppers"]

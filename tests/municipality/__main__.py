@@ -23,6 +23,8 @@ def main() -> None:
     parser.add_argument("--city", type=Path, default=CITY, help="what the municipality decides")
     parser.add_argument("--people", type=Path, default=PEOPLE, help="the register")
     parser.add_argument("--kiosk", type=Path, action="append", help="certificate to let in; may be repeated")
+    parser.add_argument("--operator-port", type=int, help="of the operator's page and the metrics")
+    parser.add_argument("--kiosks", type=Path, help="folder of folders with certificates to let in")
     arguments = parser.parse_args()
     if arguments.now is not None and arguments.now.tzinfo is None:
         parser.error("--now needs a zone, such as 2026-11-22T09:00:00+09:00")
@@ -33,9 +35,15 @@ def main() -> None:
         now=real_time if arguments.now is None else running_from(arguments.now),
         city=arguments.city,
         people=arguments.people,
-        kiosks=None if arguments.kiosk is None else tuple(arguments.kiosk),
+        operator_port=arguments.operator_port,
+        kiosks=_kiosks(arguments.kiosk, arguments.kiosks),
     )
     asyncio.run(serve(server))
+
+
+def _kiosks(named: list[Path] | None, folder: Path | None) -> tuple[Path, ...] | None:
+    found = () if folder is None else tuple(sorted(folder.glob("*/certificate.pem")))
+    return tuple(named or ()) + found or None
 
 
 def running_from(moment: datetime) -> Clock:

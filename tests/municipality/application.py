@@ -14,6 +14,7 @@ from tests.municipality import breaker, claims, heartbeats, orders, sessions, se
 from tests.municipality.desk import JST, Desk, Kiosk, utc
 from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
 from tests.municipality.jpki import CardRefused, CardVerifier
+from tests.municipality.operator import Metrics
 from tests.municipality.register import City
 from tests.municipality.sessions import Answer, Challenge
 from tests.municipality.store import Store
@@ -61,6 +62,7 @@ class Service:
     now: Clock
     maintenance: bool = False
     faults: Faults = field(default_factory=Faults)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def closed_because(self) -> str | None:
         """Why no visit may begin now, or None (R3)."""
@@ -74,7 +76,8 @@ def application(service: Service) -> web.Application:
     """The protocol over this service."""
     window = _Window(service)
     app = web.Application(
-        middlewares=[_with_protocol, window.with_faults, window.with_kiosk], client_max_size=_MOST_DAY_BYTES
+        middlewares=[service.metrics.timed, _with_protocol, window.with_faults, window.with_kiosk],
+        client_max_size=_MOST_DAY_BYTES,
     )
     app.add_routes(
         [

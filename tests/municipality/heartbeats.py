@@ -4,6 +4,8 @@ The mark of a journal moves on only when the kiosk proves that it goes on from t
 tail was cut off or written anew is refused until the clerk has looked at the machine.
 """
 
+import msgspec
+
 from tests.municipality.desk import Desk
 from tests.municipality.store import Connection, Row
 from tests.municipality.wire import HeartbeatRequest, JournalMark, Problem
@@ -11,9 +13,10 @@ from tests.municipality.wire import HeartbeatRequest, JournalMark, Problem
 
 def note(desk: Desk, request: HeartbeatRequest) -> None:
     """The kiosk is alive, whatever its journal says."""
+    levels = None if request.levels is None else msgspec.json.encode(request.levels).decode()
     desk.connection.execute(
-        "UPDATE kiosk SET seq = ?, firmware = ?, seen_at = ? WHERE urn = ?",
-        (request.seq, request.firmware, desk.moment, desk.kiosk.urn),
+        "UPDATE kiosk SET seq = ?, firmware = ?, seen_at = ?, levels = ? WHERE urn = ?",
+        (request.seq, request.firmware, desk.moment, levels, desk.kiosk.urn),
     )
 
 

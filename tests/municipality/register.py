@@ -134,6 +134,15 @@ class City(_File, frozen=True):
     catalogue: str
     policies: tuple[str, ...]
     limits: dict[str, int]
+    operator: "Operator"
+
+
+class Operator(_File, frozen=True):
+    """When the operator's page calls a kiosk silent, short of change, or old."""
+
+    silent_seconds: int
+    fewest_change_coins: int
+    oldest_firmware: str
 
 
 def load_people(today: date, path: Path = PEOPLE) -> People:

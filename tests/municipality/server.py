@@ -15,6 +15,7 @@ from tests.municipality.application import Clock, Service, application, thumbpri
 from tests.municipality.desk import JST
 from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
 from tests.municipality.jpki import CardVerifier
+from tests.municipality.operator import operator_page
 from tests.municipality.orders import Order
 from tests.municipality.register import CITY, PEOPLE, load_city, load_people
 from tests.municipality.store import Connection, Store
@@ -31,7 +32,8 @@ class MunicipalityServer:
     pki: a folder made by scripts/make_test_pki. database: a file, kept between runs, or a new one,
     or postgresql://…. port: 0 takes a free one, see the attribute after start. kiosks: certificates of the
     kiosks that are let in, by default the one in pki/kiosk. now: the clock of the service (hours, dates,
-    expiry), not of TLS. upkeep_seconds: how often the register is confirmed and old things end.
+    expiry), not of TLS. operator_port: of the operator's page, on this machine alone.
+    upkeep_seconds: how often the register is confirmed and old things end.
     """
 
     def __init__(
@@ -45,12 +47,15 @@ class MunicipalityServer:
         people: Path = PEOPLE,
         kiosks: tuple[Path, ...] | None = None,
         upkeep_seconds: float = 60.0,
+        operator_port: int | None = None,
     ) -> None:
         self.port = port
         self._pki = pki
         self._people = people
         self._kiosks = (pki / "kiosk" / "certificate.pem",) if kiosks is None else kiosks
         self._upkeep_seconds = upkeep_seconds
+        self.operator_port = operator_port
+        self._operator: web.AppRunner | None = None
         rules = load_city(city)
         roots, crl = (pki / "jpki" / "root.pem").read_bytes(), (pki / "jpki" / "crl.der").read_bytes()
         self._service = Service(
@@ -70,6 +75,11 @@ class MunicipalityServer:
         return f"https://localhost:{self.port}"
 
     @property
+    def store(self) -> Store:
+        """The backend's database."""
+        return self._service.store
+
+    @property
     def audience(self) -> str:
         """The backend's own name, which stands in what a card signs."""
         return self._service.city.audience
@@ -80,13 +90,18 @@ class MunicipalityServer:
         await service.store.open(serving=True)
         people = load_people(now.astimezone(JST).date(), self._people)
         await service.store.transact(lambda c: records.load(c, people, self._pki, service.city, now))
-        for certificate in self._kiosks:
-            await self.admit_kiosk(certificate)
+        await asyncio.gather(*(self.admit_kiosk(certificate) for certificate in self._kiosks))
         self._runner = web.AppRunner(application(service), access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls())
         await site.start()
         self.port = self._runner.addresses[0][1]
+        if self.operator_port is not None:
+            page = operator_page(service.store, lambda: service.city, service.now, service.metrics)
+            self._operator = web.AppRunner(page, access_log=None, shutdown_timeout=1.0)
+            await self._operator.setup()
+            await web.TCPSite(self._operator, "127.0.0.1", self.operator_port).start()
+            self.operator_port = self._operator.addresses[0][1]
         self._upkeep = asyncio.create_task(self._keep_up(), name="municipality-upkeep")
 
     async def stop(self) -> None:
@@ -98,6 +113,9 @@ class MunicipalityServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._operator is not None:
+            await self._operator.cleanup()
+            self._operator = None
         await self._service.store.close()
 
     async def orders(self) -> list[Order]:

@@ -20,6 +20,7 @@ ClaimNo = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-F]{4}-[0-9A-F]{4}\Z")]
 Whole = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)]
 Chain = Annotated[str, msgspec.Meta(pattern=r"\A([A-Za-z0-9_-]{43})?\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+_FEW = msgspec.Meta(max_length=32)
 
 
 class Problem(Exception):
@@ -44,10 +45,35 @@ class JournalMark(Request, frozen=True):
     since_head: Chain
 
 
+class HopperLine(Request, frozen=True):
+    """A change hopper; coins: how many it can pay for sure."""
+
+    hopper: Annotated[int, msgspec.Meta(ge=0, le=255)]
+    coin_yen: Count
+    coins: Count
+    working: bool
+
+
+class Levels(Request, frozen=True):
+    """A kiosk's devices. printer: why it cannot print, keywords of RFC 8011; empty if it can."""
+
+    printer: Annotated[tuple[Annotated[str, msgspec.Meta(pattern=r"\A[a-z-]{1,40}\Z")], ...], _FEW]
+    receipt_printer: bool
+    card_reader: bool
+    keypad: bool
+    coin_acceptor: bool
+    hoppers: Annotated[tuple[HopperLine, ...], _FEW]
+    door_open: bool
+    journal_has_room: bool
+
+
 class HeartbeatRequest(Request, frozen=True):
+    """A kiosk is alive. levels: optional."""
+
     seq: Count
-    firmware: Annotated[str, msgspec.Meta(max_length=64)]
+    firmware: Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{1,64}\Z")]
     journal: JournalMark
+    levels: Levels | None = None
 
 
 class OpenSessionRequest(Request, frozen=True):
