@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from tests.municipality import MunicipalityServer
 from tests.municipality.databases import EDIT_REFUSED, edited
+from tests.municipality.norm import faults
 from tests.municipality.pki import KIOSK, make_test_pki
 
 NOON = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -59,6 +60,8 @@ class Wire:
         async with self.http.request(method, f"{self.url}{path}", data=body, headers=given) as response:
             received = await response.read()
             message = json.loads(received) if received else None
+            departs = faults(method, path, response.status, response.content_type, message)
+            assert not departs, departs
             return Answer(response.status, dict(response.headers), message)
 
     async def admitted(self, card: str, kem: X25519PrivateKey) -> tuple[str, str]:
