@@ -64,6 +64,7 @@ class EventId(enum.Enum):
     RECEIPT_ENDED = "receipt-ended"
     DOCUMENT_REFUSED = "document-refused"
     WORKER_ENDED = "worker-ended"
+    CERTIFICATE_RENEWED = "certificate-renewed"
     MUNICIPALITY_GONE = "municipality-gone"
     MUNICIPALITY_BACK = "municipality-back"
     MUNICIPALITY_TOLD = "municipality-told"

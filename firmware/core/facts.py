@@ -73,9 +73,13 @@ class PanelLevel:
 
 @dataclass(frozen=True, slots=True)
 class MunicipalityLevel:
-    """The backend: reachable with our certificate, by the last heartbeat."""
+    """The backend: reachable with our certificate, by the last heartbeat.
+
+    fault: why not, in a word for technicians such as own-certificate-expired; it changes no decision.
+    """
 
     reachable: bool = False
+    fault: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

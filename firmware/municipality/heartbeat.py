@@ -9,7 +9,7 @@ from itertools import count
 
 from firmware.core.facts import Facts, MunicipalityLevel
 from firmware.core.terms import ServiceHours
-from firmware.errors import JournalError, MunicipalityAnswerInvalid, MunicipalityError
+from firmware.errors import ConfigError, JournalError, MunicipalityAnswerInvalid, MunicipalityError
 from firmware.logbook import EventId, Logbook
 from firmware.municipality.exchange import Call, Exchange, Patience
 from firmware.municipality.messages import (
@@ -70,6 +70,7 @@ class Heartbeat:
         self._since_seq = 0
         self._doubted = asyncio.Event()
         self._reachable: bool | None = None
+        self._failure: str | None = None
 
     def doubt(self) -> None:
         """A request failed: look now."""
@@ -91,6 +92,11 @@ class Heartbeat:
 
     async def _beat(self, seq: int, *, proving: bool = False) -> str | None:
         """One heartbeat; why it failed, as one word for the log, or None."""
+        try:
+            if self._credentials.renew():
+                self._log(EventId.CERTIFICATE_RENEWED)
+        except ConfigError:
+            return self._credentials.fault(self._now()) or "own-certificate-unusable"
         try:
             mark = await self._mark()
             body = encode(HeartbeatRequest(seq, self._firmware, mark, self._levels()))
@@ -142,13 +148,17 @@ class Heartbeat:
         """Once gone, once back."""
         reachable = failure is None
         if reachable == self._reachable:
+            if failure != self._failure:
+                self._failure = failure
+                self._listeners.level(MunicipalityLevel(reachable, failure or ""))
             return
         if failure is not None:
             self._log(EventId.MUNICIPALITY_GONE, reason=failure)
         elif self._reachable is not None:
             self._log(EventId.MUNICIPALITY_BACK)
         self._reachable = reachable
-        self._listeners.level(MunicipalityLevel(reachable))
+        self._failure = failure
+        self._listeners.level(MunicipalityLevel(reachable, failure or ""))
 
     async def _rest(self) -> None:
         try:

@@ -5,7 +5,6 @@ So the kiosk looks at its own certificate and clock itself.
 """
 
 import errno
-import hashlib
 import socket
 import ssl
 from dataclasses import dataclass
@@ -14,19 +13,57 @@ from pathlib import Path
 
 import aiohttp
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from firmware.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """Where the kiosk's own certificate and its key lie, and whose it must be."""
+
+    certificate: Path
+    key: Path
+    kiosk: str
+
+    def written_at(self) -> tuple[int, int]:
+        """When both were written. Raises OSError."""
+        return self.certificate.stat().st_mtime_ns, self.key.stat().st_mtime_ns
+
+
+@dataclass(slots=True)
 class Credentials:
-    """The kiosk's certificate in use. thumbprint: its SHA-256."""
+    """The kiosk's certificate in use; renew takes a newer one. thumbprint: its SHA-256."""
 
     context: ssl.SSLContext
+    files: Files
+    written_at: tuple[int, int]
     thumbprint: bytes
     not_before: datetime
     not_after: datetime
+
+    def renew(self) -> bool:
+        """Take a certificate and key that were put in the place of ours; False if nothing changed.
+
+        Connections that stand keep the old one. Raises ConfigError if they cannot be used; what was in
+        use stays in use.
+        """
+        try:
+            written_at = self.files.written_at()
+        except OSError as cause:
+            raise ConfigError(f"{self.files.certificate.name}: gone, or its key is") from cause
+        if written_at == self.written_at:
+            return False
+        certificate = _read_certificate(self.files.certificate)
+        _check_purpose(certificate, self.files.certificate, self.files.kiosk)
+        _check_pair(certificate, self.files)
+        _load_pair(self.context, self.files)
+        self.written_at = written_at
+        self.thumbprint = certificate.fingerprint(hashes.SHA256())
+        self.not_before = certificate.not_valid_before_utc
+        self.not_after = certificate.not_valid_after_utc
+        return True
 
     def fault(self, now: datetime) -> str | None:
         """Why our own certificate cannot be used now, as a word for log and maintenance screen, or None."""
@@ -42,6 +79,7 @@ def load_credentials(*, ca_file: Path, certificate_file: Path, key_file: Path, k
 
     Raises ConfigError naming the file: unreadable, not a pair, not for this kiosk, not for a client.
     """
+    files = Files(certificate_file, key_file, kiosk)
     certificate = _read_certificate(certificate_file)
     _check_purpose(certificate, certificate_file, kiosk)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -50,14 +88,12 @@ def load_credentials(*, ca_file: Path, certificate_file: Path, key_file: Path, k
         context.load_verify_locations(ca_file)
     except OSError as cause:
         raise ConfigError(f"{ca_file.name}: not a readable PEM file of authorities") from cause
-    try:
-        context.load_cert_chain(certificate_file, key_file)
-    except OSError as cause:
-        raise ConfigError(f"{key_file.name}: not the readable key of {certificate_file.name}") from cause
-    der = ssl.PEM_cert_to_DER_cert(certificate_file.read_text(encoding="ascii"))
+    _load_pair(context, files)
     return Credentials(
         context,
-        hashlib.sha256(der).digest(),
+        files,
+        files.written_at(),
+        certificate.fingerprint(hashes.SHA256()),
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
     )
@@ -109,3 +145,21 @@ def _check_purpose(certificate: x509.Certificate, path: Path, kiosk: str) -> Non
         raise ConfigError(f"{path.name}: is not the certificate of {kiosk}")
     if ExtendedKeyUsageOID.CLIENT_AUTH not in usages:
         raise ConfigError(f"{path.name}: is not a client's certificate")
+
+
+def _load_pair(context: ssl.SSLContext, files: Files) -> None:
+    try:
+        context.load_cert_chain(files.certificate, files.key)
+    except OSError as cause:
+        raise ConfigError(f"{files.key.name}: not the readable key of {files.certificate.name}") from cause
+
+
+def _check_pair(certificate: x509.Certificate, files: Files) -> None:
+    """Before a context in use is touched: half a pair would leave it with none."""
+    try:
+        key = serialization.load_pem_private_key(files.key.read_bytes(), password=None).public_key()
+    except (OSError, ValueError, TypeError) as cause:
+        raise ConfigError(f"{files.key.name}: not a readable key") from cause
+    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    if key.public_bytes(*form) != certificate.public_key().public_bytes(*form):
+        raise ConfigError(f"{files.key.name}: not the key of {files.certificate.name}")

@@ -4,6 +4,7 @@ Everything already there and still good is kept, so that a second run takes no t
 made once. One process works in a folder at a time (OUT/.lock). Layout:
 
     server_ca.pem device_ca.pem                    what each side trusts
+    device_crl.pem                                 kiosks' certificates that are revoked
     server/certificate.pem key.pem                 localhost, 127.0.0.1
     kiosk/certificate.pem key.pem                  urn:kiosk:demo-0001
     jpki/root.pem crl.der                          O=JPKI-DEVSIM, never to be trusted in production
@@ -60,8 +61,9 @@ def make_test_pki(out: Path, people_file: Path = PEOPLE) -> People:
     with _alone_in(out):
         servers = _tls_authority(out, "server", now)
         devices = _tls_authority(out, "device", now)
-        _make_server(out / "server", servers, now)
+        make_server(out / "server", servers, now)
         make_kiosk(out / "kiosk", devices, KIOSK, now)
+        _make_empty_crl(out / "device_crl.pem", devices, now)
         root = _jpki_root(out, now)
         _make_crl(out, root, people, now)
         for name, card in people.cards().items():
@@ -82,10 +84,49 @@ def make_authority(name: str, now: datetime) -> Authority:
     return Authority(_ca_certificate(subject, key, now + _CA_LIFE), key)
 
 
-def make_kiosk(folder: Path, devices: Authority, urn: str, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """How a TLS certificate differs from a good one; begins, ends: None for long ago and long from now."""
+
+    usage: x509.ObjectIdentifier
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+
+KIOSKS = Leaf(ExtendedKeyUsageOID.CLIENT_AUTH)
+SERVERS = Leaf(ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+def make_kiosk(folder: Path, devices: Authority, urn: str, now: datetime, leaf: Leaf = KIOSKS) -> None:
     """certificate.pem and key.pem of a kiosk: P-256, SAN URI, EKU clientAuth."""
     names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(urn)])
-    _make_tls_leaf(folder, devices, names, ExtendedKeyUsageOID.CLIENT_AUTH, now)
+    _make_tls_leaf(folder, devices, names, leaf, now)
+
+
+def make_server(
+    folder: Path, servers: Authority, now: datetime, leaf: Leaf = SERVERS, name: str = "localhost"
+) -> None:
+    """certificate.pem and key.pem of a server on this machine."""
+    local = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = x509.SubjectAlternativeName([x509.DNSName(name), *([local] if name == "localhost" else [])])
+    _make_tls_leaf(folder, servers, names, leaf, now)
+
+
+def server_authority(out: Path) -> Authority:
+    """The server CA of a folder that make_test_pki made."""
+    return _load_authority(out / "server_ca.pem", out / "private" / "server_ca.key")
+
+
+def make_device_crl(path: Path, devices: Authority, revoked: tuple[Path, ...], now: datetime) -> None:
+    """The device CA's revocation list with these certificates; production: valid for a week, made hourly."""
+    builder = x509.CertificateRevocationListBuilder().issuer_name(devices.certificate.subject)
+    builder = builder.last_update(now - timedelta(minutes=1)).next_update(now + _DEVICE_LIFE)
+    builder = builder.add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)
+    for certificate in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(_loaded(certificate).serial_number)
+        builder = builder.add_revoked_certificate(entry.revocation_date(now).build())
+    crl = builder.sign(devices.key, hashes.SHA256())
+    _write(path, crl.public_bytes(serialization.Encoding.PEM))
 
 
 @contextmanager
@@ -105,18 +146,21 @@ def _tls_authority(out: Path, role: str, now: datetime) -> Authority:
     return _load_authority(certificate, key)
 
 
-def _make_server(folder: Path, servers: Authority, now: datetime) -> None:
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    )
-    _make_tls_leaf(folder, servers, names, ExtendedKeyUsageOID.SERVER_AUTH, now)
+def _make_empty_crl(path: Path, devices: Authority, now: datetime) -> None:
+    key = devices.key.public_key()
+    if path.exists() and isinstance(key, ec.EllipticCurvePublicKey):
+        crl = x509.load_pem_x509_crl(path.read_bytes())
+        until = crl.next_update_utc
+        if until is not None and until > now + _SPARE and crl.is_signature_valid(key):
+            return
+    make_device_crl(path, devices, (), now)
 
 
 def _make_tls_leaf(
     folder: Path,
     authority: Authority,
     names: x509.SubjectAlternativeName,
-    usage: x509.ObjectIdentifier,
+    leaf: Leaf,
     now: datetime,
 ) -> None:
     if _good(folder / "certificate.pem", now):
@@ -126,12 +170,12 @@ def _make_tls_leaf(
     builder = (
         _builder(subject, key, authority)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(_EPOCH)
-        .not_valid_after(now + _DEVICE_LIFE)
+        .not_valid_before(leaf.begins or _EPOCH)
+        .not_valid_after(leaf.ends or now + _DEVICE_LIFE)
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(digital_signature=True), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([leaf.usage]), critical=False)
     )
     _write(folder / "key.pem", _pkcs8(key))
     _write(folder / "certificate.pem", _pem(builder.sign(authority.key, hashes.SHA256())))

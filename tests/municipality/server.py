@@ -1,6 +1,7 @@
 """The reference backend of a municipality: HTTPS with mutual TLS 1.3, one process, one SQLite file."""
 
 import asyncio
+import logging
 import ssl
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.municipality.operator import operator_page
 from tests.municipality.orders import Order
 from tests.municipality.register import CITY, PEOPLE, load_city, load_people
 from tests.municipality.store import Connection, Store
+
+_LOG = logging.getLogger("municipality")
 
 
 def real_time() -> datetime:
@@ -66,6 +69,8 @@ class MunicipalityServer:
             server_thumbprint=thumbprint(_certificate_der(pki / "server" / "certificate.pem")),
             now=now,
         )
+        self._context: ssl.SSLContext | None = None
+        self._read_at: dict[Path, int] = {}
         self._runner: web.AppRunner | None = None
         self._upkeep: asyncio.Task[None] | None = None
 
@@ -195,21 +200,44 @@ class MunicipalityServer:
         """Ordered faults that met no request yet."""
         return self._service.faults.left()
 
+    def reload(self) -> bool:
+        """Take a new certificate of ours and a newer revocation list, for every connection from now on.
+
+        False if no file has changed. Connections that stand are held to the registry at each request.
+        Raises OSError for a file that cannot be used; what was in use stays.
+        """
+        if self._context is None or self._read_at == (read_at := self._files()):
+            return False
+        server = self._pki / "server"
+        self._context.load_verify_locations(self._pki / "device_crl.pem")
+        self._context.load_cert_chain(server / "certificate.pem", server / "key.pem")
+        self._service.server_thumbprint = thumbprint(_certificate_der(server / "certificate.pem"))
+        self._read_at = read_at
+        return True
+
     def _tls(self) -> ssl.SSLContext:
         """TLS 1.3 with a client certificate; no tickets: a resumed session would not be checked again."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.load_cert_chain(self._pki / "server" / "certificate.pem", self._pki / "server" / "key.pem")
         context.load_verify_locations(self._pki / "device_ca.pem")
         context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
         context.num_tickets = 0
+        self._context = context
+        self.reload()
         return context
+
+    def _files(self) -> dict[Path, int]:
+        """When the files that may change were written."""
+        names = ("server/certificate.pem", "server/key.pem", "device_crl.pem")
+        return {self._pki / name: (self._pki / name).stat().st_mtime_ns for name in names}
 
     async def _keep_up(self) -> None:
         """Confirm the register, and end what waited too long."""
         while True:
             await self._make_room()
             await asyncio.sleep(self._upkeep_seconds)
+            self._reload_or_say()
             await self._service.store.transact(self._keep_up_once)
 
     async def _make_room(self) -> None:
@@ -218,6 +246,12 @@ class MunicipalityServer:
         for months in (0, 1):
             year, month = divmod(today.year * 12 + today.month - 1 + months, 12)
             await self._service.store.make_room(year, month + 1)
+
+    def _reload_or_say(self) -> None:
+        try:
+            self.reload()
+        except OSError:
+            _LOG.exception("certificates and revocation list stay as they are")
 
     def _keep_up_once(self, connection: Connection) -> None:
         now = self._service.now()
