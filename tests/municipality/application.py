@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from tests.municipality import breaker, claims, heartbeats, orders, sessions, settlement
-from tests.municipality.desk import JST, Desk, Kiosk, utc
+from tests.municipality import breaker, calendar, claims, heartbeats, orders, sessions, settlement
+from tests.municipality.desk import Desk, Kiosk, utc
 from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
 from tests.municipality.jpki import CardRefused, CardVerifier
 from tests.municipality.operator import Metrics
@@ -66,10 +66,7 @@ class Service:
 
     def closed_because(self) -> str | None:
         """Why no visit may begin now, or None (R3)."""
-        if self.maintenance:
-            return "maintenance"
-        time_in_japan = self.now().astimezone(JST).time()
-        return None if self.city.opens <= time_in_japan < self.city.closes else "outside_hours"
+        return "maintenance" if self.maintenance else calendar.closed_because(self.city, self.now())
 
 
 def application(service: Service) -> web.Application:
@@ -253,7 +250,9 @@ class _Window:
     ) -> Answer:
         """Verify the card, then admit or refuse; a refusal is kept too, so that a repeat gets it again."""
         try:
-            card = self._service.cards.verify(certificate, signature, challenge.tbs, self._service.now(), alg)
+            cards, now = self._service.cards, self._service.now()
+            shown = (certificate, signature, challenge.tbs, now, alg)
+            card = await asyncio.to_thread(cards.verify, *shown) if cards.waits else cards.verify(*shown)
             return await self._at_desk(request, lambda desk: sessions.admit(desk, challenge, card))
         except (CardRefused, Problem) as refusal:
             refused = Answer(403, _problem_body(403, refusal.code))

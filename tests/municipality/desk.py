@@ -1,12 +1,13 @@
 """One request at the desk: the transaction, the kiosk that asks, the city's rules and the moment."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 
+from tests.municipality.calendar import JST
 from tests.municipality.register import City
 from tests.municipality.store import Connection
 
-JST = timezone(timedelta(hours=9), "JST")
+__all__ = ["JST", "Desk", "Kiosk", "utc"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from tests.municipality.calendar import fee_yen, kind_closed
 from tests.municipality.register import KINDS, City, Household, Kind, Resident
 
 VARIATION_SELECTORS = frozenset(chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
@@ -38,7 +39,7 @@ def assess(household: Household, resident: Resident, city: City, today: date) ->
         offers=tuple(
             Offer(
                 kind,
-                city.fee_yen[kind],
+                fee_yen(city, kind, today),
                 city.max_copies,
                 household=kind == "juminhyo" and household_can_be_shown(household, city, today),
             )
@@ -57,6 +58,8 @@ def refuse_all(code: str) -> Assessment:
 def refusal(kind: Kind, household: Household, resident: Resident, city: City, today: date) -> str | None:
     """Why this kind is refused to the resident, or None."""
     code = private_refusal(household, resident, city, today)
+    if code is None and kind_closed(city, kind, today):
+        code = "maintenance"
     if code is None and age(resident.birth_date, today) < city.minimum_age:
         code = "under_15"
     if code is None and kind == "inkan" and not resident.seal:

@@ -1,6 +1,6 @@
 """Verification of a card's certificate and signature, as a 利用者証明検証者 does it.
 
-Revocation is asked of a local list; without a fresh list every card is refused.
+Revocation is asked of `revocation`; where nobody can say, the card is refused.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,14 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from tests.municipality.revocation import Lists, Revocation
+
 PREFIX = b"KIOSK-JPKI-AUTH-v1\0"
 """Put by the kiosk before the bytes that the card signs."""
+
+
+_TEST_MARKS = ("DEVSIM", "TEST")
+_TEST_POLICIES = "1.2.392.200149.8.5.1.0."
 
 
 class CardRefused(Exception):
@@ -41,30 +47,31 @@ class CardIdentity:
     serial: int
 
 
-class RevocationList:
-    """A CRL of one root, read once: a lookup in the parsed list is linear."""
-
-    def __init__(self, crl: x509.CertificateRevocationList) -> None:
-        self._this_update, self._next_update = crl.last_update_utc, crl.next_update_utc
-        self._serials = frozenset(entry.serial_number for entry in crl)
-
-    def revoked(self, serial: int, now: datetime) -> bool:
-        """Raises CardRefused when the list is not in force now."""
-        if self._next_update is None or not self._this_update <= now < self._next_update:
-            raise CardRefused("cert_not_trusted")
-        return serial in self._serials
+class NotForProduction(Exception):
+    """A root or policy of a test hierarchy, or a root nobody has pinned."""
 
 
 class CardVerifier:
     """Trusts these roots and certificate policies, nothing else.
 
-    Roots of several generations share one name: the issuer is found by signature. A root without a
-    revocation list of its own lets nobody in.
+    Roots of several generations share one name: the issuer is found by signature. revocation: by default
+    crls_der; a root without a list of its own lets nobody in. pinned: SHA-256 of every root in hexadecimal,
+    in production; None for a test hierarchy. Raises NotForProduction.
     """
 
-    def __init__(self, roots_pem: bytes, crls_der: tuple[bytes, ...], policies: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        roots_pem: bytes,
+        crls_der: tuple[bytes, ...],
+        policies: tuple[str, ...],
+        *,
+        revocation: Revocation | None = None,
+        pinned: tuple[str, ...] | None = None,
+    ) -> None:
         self._roots = x509.load_pem_x509_certificates(roots_pem)
-        self._revocation = {root: _list_of(root, crls_der) for root in self._roots}
+        if pinned is not None:
+            check_production(self._roots, pinned, policies)
+        self._revocation = Lists(self._roots, crls_der) if revocation is None else revocation
         self._policies = frozenset(x509.ObjectIdentifier(policy) for policy in policies)
 
     def verify(
@@ -80,12 +87,19 @@ class CardVerifier:
         _check_signature(certificate, alg, signature, PREFIX + tbs)
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             raise CardRefused("cert_expired")
-        revocation = self._revocation[root]
-        if revocation is None:
-            raise CardRefused("cert_not_trusted")
-        if revocation.revoked(certificate.serial_number, now):
-            raise CardRefused("cert_revoked")
+        match self._revocation.check(certificate, root, now):
+            case "revoked":
+                raise CardRefused("cert_revoked")
+            case "unknown":
+                raise CardRefused("cert_not_trusted")
+            case "good":
+                pass
         return CardIdentity(certificate.issuer.public_bytes(), certificate.serial_number)
+
+    @property
+    def waits(self) -> bool:
+        """Whether verify asks somebody else and takes its time."""
+        return self._revocation.waits
 
     def _path(self, certificate_der: bytes) -> tuple[x509.Certificate, x509.Certificate]:
         """The certificate, signed directly by one of the roots, with the profile of a card; that root."""
@@ -124,14 +138,19 @@ class CardVerifier:
             raise ValueError("no accepted certificate policy")
 
 
-def _list_of(root: x509.Certificate, crls_der: tuple[bytes, ...]) -> RevocationList | None:
-    """The newest of the lists that this root signed, or None."""
-    key = root.public_key()
-    if not isinstance(key, rsa.RSAPublicKey):
-        return None
-    lists = (x509.load_der_x509_crl(crl) for crl in crls_der)
-    own = [crl for crl in lists if crl.is_signature_valid(key)]
-    return RevocationList(max(own, key=lambda crl: crl.last_update_utc)) if own else None
+def check_production(
+    roots: list[x509.Certificate], pinned: tuple[str, ...], policies: tuple[str, ...]
+) -> None:
+    """Raises NotForProduction naming what must not be trusted where certificates are real."""
+    for root in roots:
+        name = root.subject.rfc4514_string()
+        if any(mark in name.upper() for mark in _TEST_MARKS):
+            raise NotForProduction(f"a root of a test hierarchy: {name}")
+        if root.fingerprint(hashes.SHA256()).hex() not in pinned:
+            raise NotForProduction(f"a root that is not pinned: {name}")
+    for policy in policies:
+        if policy.startswith(_TEST_POLICIES):
+            raise NotForProduction(f"a policy of the test hierarchy: {policy}")
 
 
 def _check_signature(certificate: x509.Certificate, alg: str, signature: bytes, message: bytes) -> None:

@@ -133,8 +133,28 @@ class City(_File, frozen=True):
     replica_lag_seconds: int
     catalogue: str
     policies: tuple[str, ...]
+    production: bool
+    root_sha256: tuple[str, ...]
+    ocsp_url: str
     limits: dict[str, int]
     operator: "Operator"
+    closures: tuple["Closure", ...] = ()
+    fee_changes: tuple["FeeChange", ...] = ()
+
+
+class Closure(_File, frozen=True):
+    """Days without service, both included; kinds: only these are not issued, none is all of them."""
+
+    begins: date
+    ends: date
+    kinds: tuple[Kind, ...] = ()
+
+
+class FeeChange(_File, frozen=True):
+    """Fees of a copy from this day on; kinds that are not named keep theirs."""
+
+    begins: date
+    fee_yen: dict[Kind, int]
 
 
 class Operator(_File, frozen=True):
