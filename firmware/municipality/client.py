@@ -50,8 +50,13 @@ SURELY_NOT_DONE = frozenset(
 """Problem codes after which nothing has changed at the municipality. After any other nobody knows."""
 
 
-CONTRADICTIONS = frozenset("order_unknown order_conflict claim_unknown claim_conflict day_conflict".split())
-"""Problem codes of a report that the municipality's own books contradict; repeating it changes nothing."""
+CONTRADICTIONS = frozenset(
+    "request_invalid order_unknown order_conflict claim_unknown claim_conflict day_conflict".split()
+)
+"""Problem codes of a report that the municipality cannot take; repeating it changes nothing.
+
+Its order then stands in the differences of the business day, for staff and for the city.
+"""
 
 
 def system_time() -> datetime:

@@ -1213,3 +1213,14 @@ async def test_a_heartbeat_tells_the_devices_that_the_operator_must_look_after(p
     levels = json.loads(kept)
     assert ["unreachable"] == levels["printer"]
     assert [{"hopper": 3, "coin_yen": 100, "coins": 4, "working": True}] == levels["hoppers"]
+
+
+@pytest.mark.parametrize("code", ["request_invalid", "order_unknown", "order_conflict"])
+async def test_a_report_that_cannot_be_taken_is_refused_once_and_not_repeated(
+    place: Place, code: str
+) -> None:
+    await reserved(place.kiosk(), place.card("mihon_hitori"))
+    place.server.refuse_next(code, "*/result")
+    with pytest.raises(ReportRefused, match=code):
+        await place.kiosk().report_result(ORDER, Certainty.NOT_DONE, 0)
+    assert ["RESERVED"] == await states(place)
