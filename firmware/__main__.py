@@ -12,7 +12,15 @@ from typing import Any
 
 from firmware import __version__
 from firmware.console.arguments import add_books
-from firmware.errors import CardGone, ConfigError, ConsoleError, DeviceGone, JournalError, OfficeRefused
+from firmware.errors import (
+    CardGone,
+    ConfigError,
+    ConsoleError,
+    DeviceGone,
+    JournalError,
+    MunicipalityError,
+    OfficeRefused,
+)
 from firmware.shell.last_words import KioskFailed
 from firmware.shell.no_core import no_core_dump
 
@@ -57,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
     ):
         commands.add_parser(name, help=text, description=text, parents=[configured])
+    certificate = commands.add_parser(
+        "certificate", help="the kiosk's own certificate at the municipality", parents=[configured]
+    )
+    certificate.add_argument(
+        "act", choices=("enrol", "renew"), help="the first one, or the next when it is due"
+    )
+    certificate.add_argument("--url", help="where the first one is asked for; else the municipality's")
     add_books(commands, configured)
     _verify_parser(commands.add_parser("verify", help="say whether a certificate is genuine, from scans"))
     return parser
@@ -152,6 +167,25 @@ def _card_test(wanted: argparse.Namespace) -> int:
     return 0 if is_fit else 1
 
 
+def _certificate(wanted: argparse.Namespace) -> int:
+    """The code of `enrol` comes by standard input, so that it stands in no list of processes."""
+    from firmware.compose.certificate import enrolled, renewed
+    from firmware.settings import load
+
+    settings = load(wanted.config)
+    try:
+        if wanted.act == "enrol":
+            code = sys.stdin.readline().strip()
+            until: datetime | None = asyncio.run(enrolled(settings, wanted.url, code))
+        else:
+            until = asyncio.run(renewed(settings, datetime.now(UTC)))
+    except MunicipalityError as error:
+        print(f"madoguchi: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    print("not due yet" if until is None else f"certificate: good until {until:%Y-%m-%d}")
+    return 0
+
+
 def _document_worker(wanted: argparse.Namespace) -> int:
     from firmware.compose.worker import document_worker
 
@@ -192,6 +226,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check-config": _check_config,
     "lockout": _lockout,
     "card-test": _card_test,
+    "certificate": _certificate,
     "document-worker": _document_worker,
     **dict.fromkeys(("journal", "cash", "day", "claims"), _books),
 }

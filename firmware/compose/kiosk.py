@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from firmware import __version__, ports
+from firmware.compose.certificate import files_of
 from firmware.compose.desk import StaffDesk
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import Accounts, ClosedDay, misplaced_hoppers
@@ -23,6 +24,7 @@ from firmware.errors import ConfigError, JournalError
 from firmware.logbook import EventId, JsonLog, Logbook
 from firmware.municipality.challenge import PREFIX
 from firmware.municipality.client import HttpsMunicipality
+from firmware.municipality.enrolment import finish
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
@@ -382,6 +384,7 @@ def _panel(settings: Settings, log: Logbook) -> GpioPanel:
 
 def _municipality(settings: Settings, clock: Clock, journal: Journal, log: Logbook) -> HttpsMunicipality:
     said = settings.file.municipality
+    finish(files_of(settings))
     return HttpsMunicipality(
         url=said.url,
         audience=said.audience,

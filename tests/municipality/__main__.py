@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--people", type=Path, default=PEOPLE, help="the register")
     parser.add_argument("--kiosk", type=Path, action="append", help="certificate to let in; may be repeated")
     parser.add_argument("--operator-port", type=int, help="of the operator's page and the metrics")
+    parser.add_argument("--enrolment-port", type=int, help="where kiosks get their first certificate")
     parser.add_argument("--kiosks", type=Path, help="folder of folders with certificates to let in")
     arguments = parser.parse_args()
     if arguments.now is not None and arguments.now.tzinfo is None:
@@ -36,6 +37,7 @@ def main() -> None:
         city=arguments.city,
         people=arguments.people,
         operator_port=arguments.operator_port,
+        enrolment_port=arguments.enrolment_port,
         kiosks=_kiosks(arguments.kiosk, arguments.kiosks),
     )
     asyncio.run(serve(server))

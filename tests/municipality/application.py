@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from tests.municipality import breaker, calendar, claims, heartbeats, orders, sessions, settlement
+from tests.municipality import breaker, calendar, claims, enrolment, heartbeats, orders, sessions, settlement
 from tests.municipality.desk import Desk, Kiosk, utc
 from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
 from tests.municipality.jpki import CardRefused, CardVerifier
 from tests.municipality.operator import Metrics
+from tests.municipality.pki import Authority
 from tests.municipality.register import City
 from tests.municipality.sessions import Answer, Challenge
 from tests.municipality.store import Store
@@ -59,6 +60,7 @@ class Service:
     city: City
     city_seal_png: bytes
     server_thumbprint: str
+    devices: Authority
     now: Clock
     maintenance: bool = False
     faults: Faults = field(default_factory=Faults)
@@ -91,8 +93,26 @@ def application(service: Service) -> web.Application:
             web.get("/v1/claims/{claim_no}", window.view_claim),
             web.post("/v1/claims/{claim_no}/settle", window.settle_claim),
             web.post("/v1/settlements/{business_date}", window.settle_day),
+            web.post("/.well-known/est/simplereenroll", window.renew_certificate),
+            web.get("/.well-known/est/cacerts", window.authorities),
         ]
     )
+    return app
+
+
+def enrolment_desk(service: Service) -> web.Application:
+    """Where a kiosk without a certificate gets its first: TLS with the server's certificate alone."""
+
+    async def enrol(request: web.Request) -> web.Response:
+        authorization, body = request.headers.get("Authorization", ""), await request.read()
+        return enrolment.certificates(
+            await service.store.transact(
+                lambda c: enrolment.enrol(c, service.devices, authorization, body, service.now())
+            )
+        )
+
+    app = web.Application(middlewares=[_with_protocol], client_max_size=_MOST_BYTES)
+    app.add_routes([web.post("/.well-known/est/simpleenroll", enrol)])
     return app
 
 
@@ -148,14 +168,10 @@ class _Window:
     async def with_kiosk(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Ask the registry on every request: to TLS alone an expelled kiosk's open connection stays good."""
         seen = thumbprint(_peer_certificate(request))
-        row = await self._service.store.transact(
-            lambda c: c.execute(
-                "SELECT urn FROM kiosk WHERE thumbprint = ? AND active = 1", (seen,)
-            ).fetchone()
-        )
-        if row is None:
+        urn = await self._service.store.transact(lambda c: enrolment.admitted(c, seen))
+        if urn is None:
             raise Problem(403, "kiosk_unknown")
-        request[_KIOSK] = Kiosk(row["urn"], seen)
+        request[_KIOSK] = Kiosk(urn, seen)
         return await handler(request)
 
     async def heartbeat(self, request: web.Request) -> web.Response:
@@ -244,6 +260,16 @@ class _Window:
         message = await _body(request, DayRequest, most_bytes=_MOST_DAY_BYTES)
         business_date = request.match_info["business_date"]
         return _ok(await self._at_desk(request, lambda desk: settlement.settle(desk, business_date, message)))
+
+    async def renew_certificate(self, request: web.Request) -> web.Response:
+        kiosk, authority, now = request[_KIOSK], self._service.devices, self._service.now()
+        body = await request.read()
+        return enrolment.certificates(
+            await self._service.store.transact(lambda c: enrolment.renew(c, authority, kiosk, body, now))
+        )
+
+    async def authorities(self, _request: web.Request) -> web.Response:
+        return enrolment.certificates(enrolment.authorities(self._service.devices))
 
     async def _judge(
         self, request: web.Request, challenge: Challenge, certificate: bytes, alg: str, signature: bytes

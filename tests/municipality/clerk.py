@@ -6,6 +6,7 @@ days               the business days of the kiosks, with what differs from the m
 tick ORDER_ID      an order that no business day names was looked at: ask for it no more
 alarms             what tripped the breaker: somebody's paper was about to carry somebody else's data
 reset              the cause of the alarms is found and gone: issue again
+invite URN         a code for one kiosk's first certificate, good once and for ten minutes
 forget URN         the kiosk's journal was looked at and begins anew: a new disk, or its tail is lost
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.municipality import breaker
+from tests.municipality import breaker, enrolment
 from tests.municipality.claims import COUNTER, pay
 from tests.municipality.heartbeats import forget_journal
 from tests.municipality.settlement import tick
@@ -46,7 +47,7 @@ def days(connection: Connection) -> list[dict[str, Any]]:
     ]
 
 
-_WORDS = {"claims": 0, "pay": 2, "days": 0, "tick": 1, "forget": 1, "alarms": 0, "reset": 0}
+_WORDS = {"claims": 0, "pay": 2, "days": 0, "tick": 1, "forget": 1, "alarms": 0, "reset": 0, "invite": 1}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,6 +84,9 @@ def _act(connection: Connection, look: str, words: list[str]) -> int:
         case ["tick", order_id]:
             done = tick(connection, order_id)
             lines = (f"{order_id}: ticked off", f"{order_id}: is in no need of it")
+        case ["invite", kiosk]:
+            sys.stdout.write(enrolment.invite(connection, kiosk, datetime.now(UTC)) + "\n")
+            return 0
         case ["reset"]:
             done = breaker.reset(connection)
             lines = ("issuing again", "nothing was tripped")

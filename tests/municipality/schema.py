@@ -5,7 +5,8 @@ VERSION = 2
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS kiosk (
-    urn TEXT PRIMARY KEY, thumbprint TEXT NOT NULL UNIQUE, active INTEGER NOT NULL,
+    urn TEXT PRIMARY KEY, thumbprint TEXT NOT NULL UNIQUE, next_thumbprint TEXT UNIQUE,
+    active INTEGER NOT NULL,
     seq INTEGER, firmware TEXT, seen_at REAL, levels TEXT,
     journal_seq INTEGER NOT NULL DEFAULT 0, journal_head TEXT NOT NULL DEFAULT '');
 
@@ -59,6 +60,7 @@ CREATE TABLE IF NOT EXISTS card (
     PRIMARY KEY (issuer, serial));
 CREATE TABLE IF NOT EXISTS breaker (
     reason TEXT NOT NULL, order_id TEXT NOT NULL, tripped_at REAL NOT NULL, PRIMARY KEY (order_id, reason));
+CREATE TABLE IF NOT EXISTS invitation (urn TEXT PRIMARY KEY, code TEXT NOT NULL, good_until REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS meta (schema_version INTEGER NOT NULL);
 
 CREATE INDEX IF NOT EXISTS orders_by_session ON orders (session);

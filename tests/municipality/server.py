@@ -13,13 +13,14 @@ import msgspec
 from aiohttp import web
 from cryptography import x509
 
-from tests.municipality import claims, clerk, heartbeats, orders, records
-from tests.municipality.application import Clock, Service, application, thumbprint
+from tests.municipality import claims, clerk, enrolment, heartbeats, orders, records
+from tests.municipality.application import Clock, Service, application, enrolment_desk, thumbprint
 from tests.municipality.desk import JST
 from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
 from tests.municipality.jpki import CardVerifier
 from tests.municipality.operator import operator_page
 from tests.municipality.orders import Order
+from tests.municipality.pki import device_authority
 from tests.municipality.register import CITY, PEOPLE, load_city, load_people
 from tests.municipality.revocation import Ocsp
 from tests.municipality.store import Connection, Store
@@ -39,6 +40,7 @@ class MunicipalityServer:
     or postgresql://…. port: 0 takes a free one, see the attribute after start. kiosks: certificates of the
     kiosks that are let in, by default the one in pki/kiosk. now: the clock of the service (hours, dates,
     expiry), not of TLS. operator_port: of the operator's page, on this machine alone.
+    enrolment_port: where kiosks get their first certificate; None for no such desk.
     upkeep_seconds: how often the register is confirmed and old things end.
     """
 
@@ -54,6 +56,7 @@ class MunicipalityServer:
         kiosks: tuple[Path, ...] | None = None,
         upkeep_seconds: float = 60.0,
         operator_port: int | None = None,
+        enrolment_port: int | None = None,
     ) -> None:
         self.port = port
         self._pki = pki
@@ -61,7 +64,8 @@ class MunicipalityServer:
         self._kiosks = (pki / "kiosk" / "certificate.pem",) if kiosks is None else kiosks
         self._upkeep_seconds = upkeep_seconds
         self.operator_port = operator_port
-        self._operator: web.AppRunner | None = None
+        self.enrolment_port = enrolment_port
+        self._beside: list[web.AppRunner] = []
         rules = load_city(city)
         roots, crl = (pki / "jpki" / "root.pem").read_bytes(), (pki / "jpki" / "crl.der").read_bytes()
         self._service = Service(
@@ -76,6 +80,7 @@ class MunicipalityServer:
             city=rules,
             city_seal_png=(pki / "seals" / "city.png").read_bytes(),
             server_thumbprint=thumbprint(_certificate_der(pki / "server" / "certificate.pem")),
+            devices=device_authority(pki),
             now=now,
         )
         self._context: ssl.SSLContext | None = None
@@ -112,10 +117,10 @@ class MunicipalityServer:
         self.port = self._runner.addresses[0][1]
         if self.operator_port is not None:
             page = operator_page(service.store, lambda: service.city, service.now, service.metrics)
-            self._operator = web.AppRunner(page, access_log=None, shutdown_timeout=1.0)
-            await self._operator.setup()
-            await web.TCPSite(self._operator, "127.0.0.1", self.operator_port).start()
-            self.operator_port = self._operator.addresses[0][1]
+            self.operator_port = await self._serve_beside(page, self.operator_port, None)
+        if self.enrolment_port is not None:
+            desk = enrolment_desk(service)
+            self.enrolment_port = await self._serve_beside(desk, self.enrolment_port, self._server_tls())
         self._upkeep = asyncio.create_task(self._keep_up(), name="municipality-upkeep")
 
     async def stop(self) -> None:
@@ -127,10 +132,17 @@ class MunicipalityServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-        if self._operator is not None:
-            await self._operator.cleanup()
-            self._operator = None
+        while self._beside:
+            await self._beside.pop().cleanup()
         await self._service.store.close()
+
+    async def _serve_beside(self, app: web.Application, port: int, tls: ssl.SSLContext | None) -> int:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._beside.append(runner)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
+        bound: int = runner.addresses[0][1]
+        return bound
 
     async def orders(self) -> list[Order]:
         """All orders so far, for checks: id, state, yen, number."""
@@ -166,6 +178,11 @@ class MunicipalityServer:
                 row,
             )
         )
+
+    async def invite_kiosk(self, urn: str) -> str:
+        """A one-time code for a kiosk's first certificate."""
+        now = self._service.now()
+        return await self._service.store.transact(lambda c: enrolment.invite(c, urn, now))
 
     async def expel_kiosk(self, urn: str) -> None:
         """Refuse this kiosk from its next request on, also on an open connection."""
@@ -234,6 +251,14 @@ class MunicipalityServer:
         context.num_tickets = 0
         self._context = context
         self.reload()
+        return context
+
+    def _server_tls(self) -> ssl.SSLContext:
+        """For who has no certificate yet."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.num_tickets = 0
+        context.load_cert_chain(self._pki / "server" / "certificate.pem", self._pki / "server" / "key.pem")
         return context
 
     def _files(self) -> dict[Path, int]:

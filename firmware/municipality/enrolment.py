@@ -1,0 +1,156 @@
+"""The kiosk's own certificate: asked for with a one-time code, renewed with itself (EST, RFC 7030).
+
+The new pair is written beside the old one and put in its place key first; `finish` completes what a power
+cut left half done. The municipality lets the old certificate in until the new one has been used.
+"""
+
+import base64
+import binascii
+import os
+import ssl
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs7
+
+from firmware.errors import ConfigError, MunicipalityAnswerInvalid, MunicipalityDown
+from firmware.municipality.messages import b64u
+from firmware.municipality.tls import Files, load_credentials, word_for
+
+ENROL, RENEW = "simpleenroll", "simplereenroll"
+SECONDS = 30.0
+_MOST_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A certificate of the municipality's device authority for a key made here."""
+
+    key_pem: bytes
+    certificate_pem: bytes
+    not_after: datetime
+
+
+def is_due(files: Files, now: datetime) -> bool:
+    """Whether two thirds of the certificate's life are over. Raises ConfigError."""
+    try:
+        certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+    except (OSError, ValueError) as cause:
+        raise ConfigError(f"{files.certificate.name}: not a readable PEM certificate") from cause
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return now >= begins + (ends - begins) * 2 / 3
+
+
+async def renew(url: str, ca_file: Path, files: Files) -> Answered:
+    """A new certificate for a new key, asked for with the old one. Raises as `enrol` does."""
+    old = load_credentials(
+        ca_file=ca_file, certificate_file=files.certificate, key_file=files.key, kiosk=files.kiosk
+    )
+    return await _asked(f"{url}/.well-known/est/{RENEW}", old.context, files.kiosk)
+
+
+async def enrol(url: str, ca_file: Path, files: Files, code: str) -> Answered:
+    """The first certificate; code: what the city's clerk gave, good for one use and ten minutes.
+
+    Raises ConfigError, MunicipalityDown naming why, MunicipalityAnswerInvalid.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as cause:
+        raise ConfigError(f"{ca_file.name}: not a readable PEM file of authorities") from cause
+    return await _asked(f"{url}/.well-known/est/{ENROL}", context, files.kiosk, (files.kiosk, code))
+
+
+def put_in_place(answered: Answered, files: Files) -> None:
+    """Whole or not at all, also when the power goes in the middle. Raises OSError."""
+    _write(_next(files.key), answered.key_pem, mode=0o600)
+    _write(_next(files.certificate), answered.certificate_pem, mode=0o644)
+    finish(files)
+
+
+def finish(files: Files) -> None:
+    """Put a new pair that is wholly written in the place of the old one; nothing to do without."""
+    if not _next(files.certificate).exists():
+        return
+    if _next(files.key).exists():
+        _next(files.key).replace(files.key)
+    _next(files.certificate).replace(files.certificate)
+    _sync(files.certificate.parent)
+
+
+async def _asked(
+    url: str, context: ssl.SSLContext, kiosk: str, person: tuple[str, str] | None = None
+) -> Answered:
+    key = ec.generate_private_key(ec.SECP256R1())
+    headers = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
+    if person is not None:
+        # A user's name in HTTP ends at its first colon (RFC 7617), and a URN has some.
+        headers["Authorization"] = aiohttp.encode_basic_auth(b64u(person[0].encode()), person[1])
+    try:
+        async with (
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=context), timeout=aiohttp.ClientTimeout(total=SECONDS)
+            ) as http,
+            http.post(url, data=_request(key, kiosk), headers=headers, allow_redirects=False) as answer,
+        ):
+            status, body = answer.status, await answer.content.read(_MOST_BYTES)
+    except (aiohttp.ClientError, OSError) as cause:
+        raise MunicipalityDown(f"certificate: {word_for(cause)}") from cause
+    if status != 200:
+        raise MunicipalityDown(f"certificate: status {status}")
+    return _checked(body, key, kiosk)
+
+
+def _request(key: ec.EllipticCurvePrivateKey, kiosk: str) -> bytes:
+    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(kiosk)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    return base64.b64encode(request.public_bytes(serialization.Encoding.DER))
+
+
+def _checked(body: bytes, key: ec.EllipticCurvePrivateKey, kiosk: str) -> Answered:
+    """The first certificate of the answer, for our key and our name. Raises MunicipalityAnswerInvalid."""
+    try:
+        [certificate, *_] = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        ours = certificate.public_key() == key.public_key()
+    except (ValueError, binascii.Error, x509.ExtensionNotFound) as cause:
+        raise MunicipalityAnswerInvalid("certificate: pkcs7") from cause
+    if not ours or names.get_values_for_type(x509.UniformResourceIdentifier) != [kiosk]:
+        raise MunicipalityAnswerInvalid("certificate: name")
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return Answered(
+        key.private_bytes(*form),
+        certificate.public_bytes(serialization.Encoding.PEM),
+        certificate.not_valid_after_utc,
+    )
+
+
+def _next(path: Path) -> Path:
+    return path.with_name(f"{path.name}.next")
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

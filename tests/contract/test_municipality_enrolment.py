@@ -1,0 +1,204 @@
+"""The kiosk's own certificate: the first for a code, the next for the old one, never another's name."""
+
+import base64
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from firmware.errors import ConfigError, MunicipalityDown
+from firmware.municipality import enrolment
+from firmware.municipality.messages import b64u
+from firmware.municipality.tls import Files, load_credentials
+from tests.contract.test_municipality import (
+    OTHER_KIOSK,
+    Clock,
+    Log,
+    Place,
+    Watched,
+    opened,
+    pki,
+    reaches,
+)
+from tests.municipality import MunicipalityServer
+from tests.municipality.pki import KIOSK
+
+__all__ = ["pki"]  # the fixture
+
+NOON_TODAY = datetime.now(UTC).replace(hour=3, minute=0)
+
+
+@pytest.fixture
+async def place(pki: Path, tmp_path: Path) -> AsyncIterator[Place]:
+    """A backend with an enrolment desk, in our time: certificates made by it hold from now."""
+    clock = Clock(NOON_TODAY)
+    server = MunicipalityServer(pki=pki, database=tmp_path / "m.sqlite", now=clock, enrolment_port=0)
+    await server.start()
+    made = Place(server, pki, clock, Log(), Watched(), Watched())
+    yield made
+    for municipality in made.made:
+        await municipality.close()
+    await server.stop()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    return Files(folder / "certificate.pem", folder / "key.pem", OTHER_KIOSK)
+
+
+def desk(place: Place) -> str:
+    return f"https://localhost:{place.server.enrolment_port}"
+
+
+async def enrolled(place: Place, files: Files) -> None:
+    code = await place.server.invite_kiosk(OTHER_KIOSK)
+    answered = await enrolment.enrol(desk(place), place.pki / "server_ca.pem", files, code)
+    enrolment.put_in_place(answered, files)
+
+
+async def test_a_code_gives_one_certificate_that_lets_the_kiosk_in(place: Place, files: Files) -> None:
+    code = await place.server.invite_kiosk(OTHER_KIOSK)
+    ca_file = place.pki / "server_ca.pem"
+    answered = await enrolment.enrol(desk(place), ca_file, files, code)
+    enrolment.put_in_place(answered, files)
+    assert 0o600 == files.key.stat().st_mode & 0o777
+    await opened(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK))
+    with pytest.raises(MunicipalityDown, match="certificate: status 401"):
+        await enrolment.enrol(desk(place), ca_file, files, code)
+
+
+async def test_a_code_that_is_wrong_old_replaced_or_anothers_gives_nothing(
+    place: Place, files: Files
+) -> None:
+    ca_file = place.pki / "server_ca.pem"
+    replaced = await place.server.invite_kiosk(OTHER_KIOSK)
+    others = await place.server.invite_kiosk(KIOSK)
+    code = await place.server.invite_kiosk(OTHER_KIOSK)
+    for wrong in ("", "wrong", replaced, others):
+        with pytest.raises(MunicipalityDown, match="certificate: status 401"):
+            await enrolment.enrol(desk(place), ca_file, files, wrong)
+    place.clock.moment += timedelta(minutes=10)
+    with pytest.raises(MunicipalityDown, match="certificate: status 401"):
+        await enrolment.enrol(desk(place), ca_file, files, code)
+
+
+async def test_a_server_of_a_foreign_authority_hears_no_code(place: Place, files: Files) -> None:
+    with pytest.raises(MunicipalityDown, match="server-certificate-untrusted"):
+        await enrolment.enrol(desk(place), place.pki / "device_ca.pem", files, "code")
+
+
+async def test_a_renewed_kiosk_is_let_in_with_both_until_it_has_used_the_new_one(
+    place: Place, files: Files, tmp_path: Path
+) -> None:
+    await enrolled(place, files)
+    old = tmp_path / "old"
+    shutil.copytree(files.certificate.parent, old)
+    # The answer is lost once: the kiosk asks again, with the old certificate.
+    await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files)
+    answered = await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files)
+    assert await reaches(place.kiosk(device=old, urn=OTHER_KIOSK)) is None
+    enrolment.put_in_place(answered, files)
+    assert await reaches(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK)) is None
+    assert "open_session: kiosk_unknown" == str(await reaches(place.kiosk(device=old, urn=OTHER_KIOSK)))
+
+
+async def test_an_expelled_kiosk_cannot_renew(place: Place, files: Files) -> None:
+    await enrolled(place, files)
+    await place.server.expel_kiosk(OTHER_KIOSK)
+    with pytest.raises(MunicipalityDown, match="certificate: status 403"):
+        await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files)
+
+
+async def test_a_request_for_another_name_another_key_or_of_no_sense_is_refused(
+    place: Place, files: Files
+) -> None:
+    await enrolled(place, files)
+    credentials = load_credentials(
+        ca_file=place.pki / "server_ca.pem",
+        certificate_file=files.certificate,
+        key_file=files.key,
+        kiosk=OTHER_KIOSK,
+    )
+
+    def request(name: str, curve: ec.EllipticCurve) -> bytes:
+        names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(name)])
+        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+        signed = builder.add_extension(names, critical=False).sign(
+            ec.generate_private_key(curve), hashes.SHA256()
+        )
+        return base64.b64encode(signed.public_bytes(serialization.Encoding.DER))
+
+    good = request(OTHER_KIOSK, ec.SECP256R1())
+    altered = base64.b64encode(base64.b64decode(good)[:-1] + b"\0")
+    bodies = [request(KIOSK, ec.SECP256R1()), request(OTHER_KIOSK, ec.SECP384R1()), altered, b"", b"rubbish"]
+    connector = aiohttp.TCPConnector(ssl=credentials.context)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        statuses = []
+        for body in [*bodies, good]:
+            url = f"{place.server.url}/.well-known/est/simplereenroll"
+            async with http.post(url, data=body, headers={"Content-Type": "application/pkcs10"}) as answer:
+                statuses.append(answer.status)
+        async with http.get(f"{place.server.url}/.well-known/est/cacerts") as answer:
+            assert 200 == answer.status
+    assert [400, 400, 400, 400, 400, 200] == statuses
+
+
+async def test_the_desk_takes_no_other_scheme_and_no_rubbish(place: Place) -> None:
+    user = b64u(OTHER_KIOSK.encode())
+    context = load_credentials(
+        ca_file=place.pki / "server_ca.pem",
+        certificate_file=place.pki / "kiosk" / "certificate.pem",
+        key_file=place.pki / "kiosk" / "key.pem",
+        kiosk=KIOSK,
+    ).context
+    headers = ["", "Bearer x", "Basic", "Basic !", "Basic " + base64.b64encode(user.encode()).decode()]
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as http:
+        for header in headers:
+            url = f"{desk(place)}/.well-known/est/simpleenroll"
+            async with http.post(url, data=b"", headers={"Authorization": header}) as answer:
+                assert 401 == answer.status, header
+
+
+# --- on the kiosk's disk --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cut", ["before the key", "between key and certificate", "after both"])
+async def test_a_power_cut_in_the_middle_leaves_a_pair_that_fits(
+    place: Place, files: Files, cut: str
+) -> None:
+    await enrolled(place, files)
+    answered = await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files)
+    old = files.certificate.read_bytes()
+    key_next, certificate_next = (p.with_name(f"{p.name}.next") for p in (files.key, files.certificate))
+    key_next.write_bytes(answered.key_pem)
+    if cut != "before the key":
+        certificate_next.write_bytes(answered.certificate_pem)
+    if cut == "after both":
+        key_next.replace(files.key)
+    enrolment.finish(files)
+    enrolment.finish(files)
+    load_credentials(
+        ca_file=place.pki / "server_ca.pem",
+        certificate_file=files.certificate,
+        key_file=files.key,
+        kiosk=OTHER_KIOSK,
+    )
+    assert (cut == "before the key") is (old == files.certificate.read_bytes())
+
+
+async def test_renewal_is_due_after_two_thirds_of_a_life(place: Place, files: Files) -> None:
+    with pytest.raises(ConfigError, match="not a readable PEM certificate"):
+        enrolment.is_due(files, NOON_TODAY)
+    await enrolled(place, files)
+    days = (0, 59, 61, 100)
+    assert [False, False, True, True] == [
+        enrolment.is_due(files, NOON_TODAY + timedelta(days=day)) for day in days
+    ]
