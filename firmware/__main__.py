@@ -142,6 +142,7 @@ def _lockout(wanted: argparse.Namespace) -> int:
 def _card_test(wanted: argparse.Namespace) -> int:
     from firmware.compose.card_test import card_test
 
+    no_core_dump()
     print("Lay a My Number Card on the reader.", file=sys.stderr, flush=True)
     try:
         text, is_fit = card_test(wanted.config, CARD_WAIT_SECONDS)
