@@ -14,7 +14,7 @@ import msgspec
 
 from firmware.compose.worker import document_settings, submit_to
 from firmware.core.facts import ReceiptPrinterLevel
-from firmware.core.terms import Certainty
+from firmware.core.terms import Certainty, PrinterReason
 from firmware.documents.refusals import DocumentRefused
 from firmware.documents.slip_page import slip_pdf
 from firmware.errors import PrintNotSubmitted
@@ -22,6 +22,8 @@ from firmware.logbook import EventId, Logbook
 from firmware.ports import DocumentPrinter, PrintProgress, ReportLevel, SlipLine
 from firmware.settings import load
 
+FREE_SECONDS = 10.0
+LOOK_SECONDS = 0.2
 NOT_SUBMITTED = 3
 """Exit status of the slip's process when it surely handed nothing over."""
 
@@ -58,7 +60,7 @@ class A4SlipPrinter:
         """Nothing to give back: the printer belongs to another."""
 
     async def _print(self, lines: Sequence[SlipLine]) -> Certainty:
-        if (await self._printer.refresh()).reasons:
+        if not await self._free():
             return Certainty.NOT_DONE
         job_name = f"slip-{secrets.token_hex(8)}"
         await self._printer.expect(job_name)
@@ -68,6 +70,16 @@ class A4SlipPrinter:
         return (
             await self._printer.follow(job_name, pages or 1, _nobody_watches, sheets=math.ceil(pages / 2))
         ).certainty
+
+    async def _free(self) -> bool:
+        """Whether it can print: the print server lets go of a certificate a moment after it is out."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + FREE_SECONDS
+        while (reasons := (await self._printer.refresh()).reasons) == {PrinterReason.JOBS_WAITING}:
+            if loop.time() > deadline:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+        return not reasons
 
     async def _submit(self, lines: Sequence[SlipLine], job_name: str) -> int:
         """Pages handed over; 0 if surely none; 1 if nobody knows, since most slips have one."""
