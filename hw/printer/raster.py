@@ -63,8 +63,14 @@ def _write(
     for character in text:
         cells = _cells(character)
         middle = (column * cell + cells * cell / 2, cell + DOTS_PER_LINE // 10)
-        draw.text(middle, character, font=face, fill=INK, anchor="mm")
+        wide = face.getlength(character) > cells * cell
+        draw.text(middle, character, font=_narrower(face) if wide else face, fill=INK, anchor="mm")
         column += cells
+
+
+def _narrower(face: ImageFont.FreeTypeFont) -> ImageFont.FreeTypeFont:
+    """For half-width characters of a proportional font, which are wider than half a square."""
+    return face.font_variant(size=face.size * 3 // 4)
 
 
 def _cells(text: str) -> int:
