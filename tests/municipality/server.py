@@ -18,6 +18,7 @@ from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
 from tests.municipality.jpki import CardVerifier
 from tests.municipality.orders import Order
 from tests.municipality.register import CITY, PEOPLE, load_city, load_people
+from tests.municipality.scramble import Office
 from tests.municipality.store import Store
 
 
@@ -59,6 +60,7 @@ class MunicipalityServer:
             cards=CardVerifier(roots, (crl,), rules.policies),
             city=rules,
             city_seal_png=(pki / "seals" / "city.png").read_bytes(),
+            office=Office.load(pki / "scramble", rules.name),
             server_thumbprint=thumbprint(_certificate_der(pki / "server" / "certificate.pem")),
             now=now,
         )
