@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 import pypdfium2
 import pytest
-from numpy.typing import NDArray
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from numpy.typing import NDArray
 
 from firmware.core.terms import CertificateKind, Subjects
 from firmware.documents.bitmap import Bitmap

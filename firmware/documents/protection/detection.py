@@ -1,9 +1,9 @@
 """偽造防止検出画像: an image that everybody sees, and in it one (潜像) that shows only under an instrument.
 
 Infrared: on a printer with coloured toner the ground is cyan, magenta and yellow, which infrared light
-passes, and the hidden figure is black, which it does not. A copier prints both in one
-mixture: the figure is gone. Lines: on a black printer the figure's lines stand half a pitch lower; a film
-with the same lines shows it. A good copier keeps the lines, so this one tells nothing of copies: see README.md of this folder.
+passes, and the hidden figure is black, which it does not. A copier prints both in one mixture: the figure
+is gone. Lines: on a black printer the figure's lines stand half a pitch lower; a film with the same lines
+shows it. A good copier keeps the lines, so this one tells nothing of copies: see README.md of this folder.
 """
 
 from functools import cache
