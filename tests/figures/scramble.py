@@ -1,9 +1,11 @@
 """How well the scramble image is read: printed, used and scanned by simulation, every scan by its seed.
 
-    python -m tests.figures.scramble [--scans 1000] [--damage ordinary heavy] [--dpi 300] [--bytes 1000] [--page]
+    python -m tests.figures.scramble [--scans 1000] [--damage ordinary heavy] [--dpi 300] [--bytes 1000]
+        [--page]
 
 The whole run of the goal: 1,000 scans of ordinary and as many of heavy damage at 300 dpi. A row counts the
-scans read, those not read, and those read wrongly, of which there must be none; times are of the reader. --page: the same back of a certificate from the worker's own PDF, けん制文字 and all.
+scans read, those not read, and those read wrongly, of which there must be none; times are of the reader.
+--page: whole backs from the worker's own PDF, けん制文字 and all, instead of rasters on white paper.
 """
 
 import argparse

@@ -116,7 +116,8 @@ def _strokes(ink: NDArray[np.float32]) -> NDArray[np.float32]:
         np.maximum(longest, cv2.morphologyEx(fine, cv2.MORPH_OPEN, stroke), out=longest)
     level = cv2.blur(np.minimum(longest, 64), (_GROUND, _GROUND)).astype(np.float32)
     level = np.minimum(level, 48)
-    return np.clip((longest - level) / (255 - level), 0, 1).astype(np.float32)
+    strokes: NDArray[np.float32] = np.clip((longest - level) / (255 - level), 0, 1).astype(np.float32)
+    return strokes
 
 
 def _lines(length: int) -> list[Grey]:
@@ -124,10 +125,11 @@ def _lines(length: int) -> list[Grey]:
     middle = length // 2
     lines = []
     for turn in np.arange(8) * np.pi / 8:
-        line = np.zeros((length, length), np.uint8)
+        line: Grey = np.zeros((length, length), np.uint8)
         end = np.round(middle * np.array([np.cos(turn), np.sin(turn)])).astype(int)
         start, stop = (middle - end[0], middle - end[1]), (middle + end[0], middle + end[1])
-        lines.append(cv2.line(line, [int(x) for x in start], [int(x) for x in stop], 1))
+        cv2.line(line, [int(x) for x in start], [int(x) for x in stop], 1)
+        lines.append(line)
     return lines
 
 
