@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--pki", type=Path, required=True, help="folder made by scripts/make_test_pki")
     parser.add_argument("--db", required=True, help="SQLite file, made if absent, or postgresql://…")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--checking-port", type=int, help="serve the page that checks certificates there")
     parser.add_argument(
         "--now", type=datetime.fromisoformat, help="begin at this moment (ISO 8601 with zone)"
     )
@@ -36,6 +37,7 @@ def main() -> None:
         now=real_time if arguments.now is None else running_from(arguments.now),
         city=arguments.city,
         people=arguments.people,
+        checking_port=arguments.checking_port,
         operator_port=arguments.operator_port,
         enrolment_port=arguments.enrolment_port,
         kiosks=_kiosks(arguments.kiosk, arguments.kiosks),

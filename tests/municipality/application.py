@@ -17,6 +17,7 @@ from tests.municipality.jpki import CardRefused, CardVerifier
 from tests.municipality.operator import Metrics
 from tests.municipality.pki import Authority
 from tests.municipality.register import City
+from tests.municipality.scramble import Office
 from tests.municipality.sessions import Answer, Challenge
 from tests.municipality.store import Store
 from tests.municipality.wire import (
@@ -59,6 +60,7 @@ class Service:
     cards: CardVerifier
     city: City
     city_seal_png: bytes
+    office: Office
     server_thumbprint: str
     devices: Authority
     now: Clock
@@ -216,8 +218,9 @@ class _Window:
         message = await _body(request, ReserveRequest)
         if self._service.maintenance:
             raise Problem(503, "maintenance")
+        office, seal = self._service.office, self._service.city_seal_png
         try:
-            reserved = await self._at_desk(request, lambda desk: orders.reserve(desk, message))
+            reserved = await self._at_desk(request, lambda desk: orders.reserve(desk, message, office, seal))
         except breaker.Mismatch as mismatch:
             tripped, moment = mismatch, self._service.now().timestamp()
             await self._service.store.transact(lambda c: breaker.trip(c, tripped, moment))

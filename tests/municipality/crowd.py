@@ -33,6 +33,7 @@ from tests.municipality import breaker, orders, records, sessions
 from tests.municipality.desk import Desk, Kiosk
 from tests.municipality.jpki import CardIdentity
 from tests.municipality.register import City, Household, People, Resident, load_city
+from tests.municipality.scramble import Office
 from tests.municipality.sealing import AUTHORITY, CONTENTS, Addressee, seal
 from tests.municipality.sessions import Answer
 from tests.municipality.store import Connection, Store
@@ -80,6 +81,7 @@ class Crowd:
         self.store = store
         self.city: City = load_city()
         self.tally = Tally()
+        self.office = Office.new()
         self._reserve = reserve
         self.hpke = hpke
         self._draw = random.Random(seed)  # noqa: S311 - draws, not secrets
@@ -207,7 +209,9 @@ class _Visit:
 
 async def as_built(crowd: Crowd, kiosk: Kiosk, request: ReserveRequest) -> dict[str, Any]:
     """Reserve as the backend does: one transaction."""
-    return await crowd.store.transact(lambda c: orders.reserve(crowd.desk(c, kiosk), request))
+    return await crowd.store.transact(
+        lambda c: orders.reserve(crowd.desk(c, kiosk), request, crowd.office, b"")
+    )
 
 
 def _seal_lightly(message: dict[str, object], label: bytes, addressee: Addressee) -> str:

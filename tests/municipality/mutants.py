@@ -32,7 +32,7 @@ class Mutant:
 
         def reserve(connection: Connection) -> dict[str, Any]:
             with patch.object(contents, "_document", lambda _entry, _wanted: fetched):
-                return orders.reserve(crowd.desk(connection, kiosk), request)
+                return orders.reserve(crowd.desk(connection, kiosk), request, crowd.office, b"")
 
         return await crowd.store.transact(reserve)
 

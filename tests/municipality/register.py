@@ -136,6 +136,7 @@ class City(_File, frozen=True):
     production: bool
     root_sha256: tuple[str, ...]
     ocsp_url: str
+    front_code: bool
     limits: dict[str, int]
     operator: "Operator"
     closures: tuple["Closure", ...] = ()

@@ -15,6 +15,7 @@ from cryptography import x509
 
 from tests.municipality import claims, clerk, enrolment, heartbeats, orders, records
 from tests.municipality.application import Clock, Service, application, enrolment_desk, thumbprint
+from tests.municipality.checking import Checking
 from tests.municipality.desk import JST
 from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
 from tests.municipality.jpki import CardVerifier
@@ -23,6 +24,7 @@ from tests.municipality.orders import Order
 from tests.municipality.pki import device_authority
 from tests.municipality.register import CITY, PEOPLE, load_city, load_people
 from tests.municipality.revocation import Ocsp
+from tests.municipality.scramble import Office
 from tests.municipality.store import Connection, Store
 
 _LOG = logging.getLogger("municipality")
@@ -40,6 +42,7 @@ class MunicipalityServer:
     or postgresql://…. port: 0 takes a free one, see the attribute after start. kiosks: certificates of the
     kiosks that are let in, by default the one in pki/kiosk. now: the clock of the service (hours, dates,
     expiry), not of TLS. operator_port: of the operator's page, on this machine alone.
+    checking_port: of the page that checks certificates; None leaves it out.
     enrolment_port: where kiosks get their first certificate; None for no such desk.
     upkeep_seconds: how often the register is confirmed and old things end.
     """
@@ -57,8 +60,10 @@ class MunicipalityServer:
         upkeep_seconds: float = 60.0,
         operator_port: int | None = None,
         enrolment_port: int | None = None,
+        checking_port: int | None = None,
     ) -> None:
         self.port = port
+        self.checking_port = checking_port
         self._pki = pki
         self._people = people
         self._kiosks = (pki / "kiosk" / "certificate.pem",) if kiosks is None else kiosks
@@ -79,6 +84,7 @@ class MunicipalityServer:
             ),
             city=rules,
             city_seal_png=(pki / "seals" / "city.png").read_bytes(),
+            office=Office.load(pki / "scramble", rules.name),
             server_thumbprint=thumbprint(_certificate_der(pki / "server" / "certificate.pem")),
             devices=device_authority(pki),
             now=now,
@@ -121,6 +127,10 @@ class MunicipalityServer:
         if self.enrolment_port is not None:
             desk = enrolment_desk(service)
             self.enrolment_port = await self._serve_beside(desk, self.enrolment_port, self._server_tls())
+        if self.checking_port is not None:
+            page = Checking(self._pki / "scramble", service.city.name).application()
+            # The public page has no TLS: in earnest it stands behind the municipality's own web server.
+            self.checking_port = await self._serve_beside(page, self.checking_port, None)
         self._upkeep = asyncio.create_task(self._keep_up(), name="municipality-upkeep")
 
     async def stop(self) -> None:
