@@ -181,7 +181,7 @@ def _card_test(wanted: argparse.Namespace) -> int:
 
 def _certificate(wanted: argparse.Namespace) -> int:
     """The code of `enrol` comes by standard input, so that it stands in no list of processes."""
-    from firmware.compose.certificate import enrolled, renewed
+    from firmware.compose.enrolment import enrolled, renewed
     from firmware.settings import load
 
     settings = load(wanted.config)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from firmware import __version__, ports
 from firmware.compose.a4_slips import A4SlipPrinter, slip_command
-from firmware.compose.certificate import files_of
 from firmware.compose.desk import StaffDesk
+from firmware.compose.enrolment import files_of
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import Accounts, ClosedDay, misplaced_hoppers
 from firmware.core.fees import fee_on
