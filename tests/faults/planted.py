@@ -26,6 +26,7 @@ BOOKKEEPING, OFFICE = "firmware/core/bookkeeping.py", "firmware/shell/office.py"
 PULSES = "hw/coin/pulses.py"
 PROOF, READINESS, CANCELLER = (f"hw/printer/{name}.py" for name in ("proof", "readiness", "canceller"))
 CREW, TELLING = "firmware/shell/crew.py", "firmware/core/telling.py"
+SESSION = "hw/card/session.py"
 
 _MONEY, _CELLS = "tests/unit/test_core_money.py", "tests/unit/test_core_cells.py"
 _RECOVERY, _JOURNAL = "tests/unit/test_core_recovery.py", "tests/unit/test_journal.py"
@@ -37,6 +38,7 @@ _OFFICE = "tests/unit/test_shell_office.py"
 _PULSES = "tests/unit/test_pulse_groups.py"
 _PROOF, _CANCELLER = "tests/unit/test_ipp_proof.py", "tests/unit/test_print_canceller.py"
 _PATHS = "tests/unit/test_money_paths.py"
+_FUZZ, _READER = "tests/unit/test_card_fuzz.py", "tests/unit/test_card_reader.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -685,5 +687,70 @@ FAULTS: tuple[Fault, ...] = (
         "            except DeviceGone:\n                clean = False\n",
         "            except DeviceGone:\n                pass\n",
         _CANCELLER,
+    ),
+    # the card
+    Fault(
+        "VERIFY is sent again after a transport error",
+        SESSION,
+        "            answer = self._transmit(command)\n        except PcscError as cause:",
+        "            try:\n                answer = self._transmit(command)\n            except PcscError:\n"
+        "                answer = self._transmit(command)\n        except PcscError as cause:",
+        f"{_FUZZ} -k each_failure_after",
+    ),
+    Fault(
+        "an unsure answer to VERIFY counts as a wrong PIN",
+        SESSION,
+        "if left != self._tries_left - 1:",
+        "if left > self._tries_left:",
+        f"{_FUZZ} -k each_failure_after",
+    ),
+    Fault(
+        "a signature that is not the card's is handed on",
+        SESSION,
+        "if not reply.is_ok or signature is None:",
+        "if not reply.is_ok:",
+        f"{_FUZZ} -k each_failure_after",
+    ),
+    Fault(
+        "the VERIFY command stays in memory",
+        SESSION,
+        "apdu.wipe(command)",
+        "pass",
+        f"{_FUZZ} -k each_failure_after",
+    ),
+    Fault(
+        "a locked card gets a PIN",
+        SESSION,
+        "if self._tries_left == 0:",
+        "if self._tries_left < 0:",
+        f"{_FUZZ} -k a_locked_card",
+    ),
+    Fault(
+        "a My Number Card behind another card is called a wrong one",
+        SESSION,
+        "if error.refusal in _ANOTHER_CARD and self",
+        "if not _ANOTHER_CARD and self",
+        "tests/unit/test_card_two_cards.py",
+    ),
+    Fault(
+        "a read that nobody waits for goes on",
+        SESSION,
+        "if self._is_abandoned():",
+        "if not self._is_abandoned:",
+        _READER,
+    ),
+    Fault(
+        "a card signs what is not this kiosk's",
+        "hw/card/reader.py",
+        "if not message.startswith(self._domain):",
+        "if not message.startswith(self._domain[:0]):",
+        _READER,
+    ),
+    Fault(
+        "a card that gives its answer in parts holds the reader for ever",
+        "hw/card/jpki.py",
+        "for _ in range(MOST_PARTS):",
+        "while True:",
+        "tests/unit/test_card_jpki.py",
     ),
 )
