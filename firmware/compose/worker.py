@@ -31,5 +31,7 @@ def document_settings(settings: Settings) -> DocumentSettings:
     return DocumentSettings(
         value_fonts=tuple(settings.path(font) for font in said.value_fonts),
         label_fonts=tuple(settings.path(font) for font in said.label_fonts),
+        gaiji_fonts=tuple(settings.path(font) for font in said.gaiji_fonts),
+        form=settings.form,
         limits=settings.character_limits,
     )

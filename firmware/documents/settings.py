@@ -4,34 +4,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """Sentences and labels that a municipality chooses. Defaults: 渋川市, standard form of 2026."""
-
-    household_attested: str = "この写しは、世帯全員の住民票の原本と相違ないことを証明する。"
-    member_attested: str = "この写しは、世帯一部の住民票の原本と相違ないことを証明する。"
-    inkan_attested: str = "この写しは、登録された印影と相違ないことを証明する。"
-    shotoku_attested: str = "上記のとおり相違ないことを証明する。"
-    previous_address: str = "前住所"
-    seal_note: str = "この印は黒色です。"
-    issue_note: str = "この証明書は、証明書交付端末で交付されたものです。"
-    unstapled_note: str = "複数枚の証明書もとじていません。ページ番号で全ての枚数を確認してください。"
+from firmware.documents.form import Form
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DocumentSettings:
-    """Fonts in order of preference, sizes of type in points, the seal's size in millimetres.
+    """Fonts in order of preference, sizes of type in points, and the municipality's forms.
 
-    value_fonts: what the municipality wrote, with all characters of names; label_fonts: the form itself.
+    value_fonts: what the municipality wrote, with all characters of names; gaiji_fonts: fonts whose
+    private-use characters are those the municipality means, e.g. 行政事務標準文字; label_fonts: the form.
+    smallest_points: no value of a record is set in smaller type, nor narrower than 80 % of it.
     limits: most characters of a field by its name in the protocol, see `limits.FIELDS`.
-    city_seal_mm: longer side of the 公印 on paper, as the municipality's seal rules give it.
     """
 
-    value_fonts: tuple[Path, ...] = (Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf"),)
+    value_fonts: tuple[Path, ...] = (
+        Path("/usr/share/fonts/truetype/ipamj/ipamjm.ttf"),
+        Path("/usr/share/fonts/truetype/gentiumplus/GentiumPlus-Regular.ttf"),
+    )
     label_fonts: tuple[Path, ...] = (Path("/usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf"),)
+    gaiji_fonts: tuple[Path, ...] = ()
     largest_points: float = 10.5
-    smallest_points: float = 6.0
-    city_seal_mm: float = 24.0
-    wording: Wording = Wording()
+    smallest_points: float = 7.0
+    form: Form = field(default_factory=Form)
     limits: Mapping[str, int] = field(default_factory=dict)
