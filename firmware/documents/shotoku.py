@@ -38,9 +38,10 @@ def draw(paper: Paper, contents: Contents, document: Shotoku, seal: Bitmap | Non
     first = (place.sheet - 1) * ROWS_A_SHEET
     columns = _columns(document, form)
     width = WIDTH / len(columns)
-    for at, (title, lines) in enumerate(columns):
-        head = Box(LEFT + at * width, _TABLE_TOP, width, _ROW)
-        _column(paper, head, title, lines[first : first + ROWS_A_SHEET])
+    here = [(title, lines[first : first + ROWS_A_SHEET]) for title, lines in columns]
+    rows = max(len(lines) for _, lines in here)
+    for at, (title, lines) in enumerate(here):
+        _column(paper, Box(LEFT + at * width, _TABLE_TOP, width, _ROW), title, lines, rows)
     closing(paper, contents, form.wording.shotoku_attested, seal, place)
 
 
@@ -78,8 +79,8 @@ def _figure(entry: Amount | Count, form: Form) -> str:
     return f"△{-entry.yen:,}" if entry.yen < 0 else f"{entry.yen:,}"
 
 
-def _column(paper: Paper, head: Box, title: str, lines: Sequence[_Line]) -> None:
-    """One column of a sheet; unused rows stay without frames under the closing line."""
+def _column(paper: Paper, head: Box, title: str, lines: Sequence[_Line], rows: int) -> None:
+    """One column of a sheet, as long as the longest; what it does not use is crossed out."""
     label_width = head.width * _LABEL_SHARE
     paper.frame(head)
     paper.form_label(head, title)
@@ -90,4 +91,7 @@ def _column(paper: Paper, head: Box, title: str, lines: Sequence[_Line]) -> None
             paper.form_label(box, label)
             continue
         paper.field(box, label_width, label, value, Align.RIGHT, most_lines=1, lasting=False)
-    paper.frame(Box(head.left, _TABLE_TOP, head.width, (len(lines) + 1) * _ROW), heavy=True)
+    whole = Box(head.left, _TABLE_TOP, head.width, (rows + 1) * _ROW)
+    if len(lines) < rows:
+        paper.rule(head.right, _TABLE_TOP + (len(lines) + 1) * _ROW, head.left, whole.bottom)
+    paper.frame(whole, heavy=True)
