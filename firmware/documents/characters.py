@@ -58,6 +58,10 @@ def is_latin(character: str) -> bool:
     return _LATIN.match(character) is not None
 
 
+def has_latin(text: str) -> bool:
+    return _LATIN.search(text) is not None
+
+
 @functools.lru_cache(maxsize=4096)
 def _stands_in_text(point: str) -> bool:
     if unicodedata.category(point) in {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp", "Mn", "Mc", "Me"}:

@@ -17,7 +17,14 @@ from typing import Any, Protocol
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.pdfdoc import PDFArray, PDFDictionary, PDFName, PDFStream, PDFString, PDFZCompress
 
-from firmware.documents.characters import characters, code_points, is_latin, is_private, require_printable
+from firmware.documents.characters import (
+    characters,
+    code_points,
+    has_latin,
+    is_latin,
+    is_private,
+    require_printable,
+)
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.truetype import TrueTypeFile
 
@@ -207,6 +214,8 @@ class FontChain:
 
         One letter from another typeface looks like a misprint in a name. Raises DocumentRefused as `of`.
         """
+        if not has_latin(text):
+            return self
         letters = {character for character in characters(text) if is_latin(character)}
         if len({self.of(letter) for letter in letters}) < 2:
             return self

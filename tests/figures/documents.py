@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tests.figures.page import Page
 from tests.figures.render import Drawn
 from tests.figures.rows import QUICK, Effort, MeasureError, Row, median
 
 KINDS = ("juminhyo", "inkan", "shotoku")
-RENDER_SECONDS = 60.0
+PEERS = ("reportlab", "typst", "weasyprint", "fpdf2")
+RENDER_SECONDS = 120.0
 
 
 def rows(effort: Effort) -> Iterator[Row]:
@@ -39,6 +41,24 @@ def rows(effort: Effort) -> Iterator[Row]:
         )
 
 
+def page_rows(effort: Effort) -> Iterator[Row]:
+    """Front and back of one certificate, operation by operation the same, by us and by each peer."""
+    _page("kiosk", QUICK)
+    ours = _page("kiosk", effort)
+    operations = json.dumps(ours.operations)
+    count = sum(map(len, ours.operations))
+    again_ms = median("document.page", ours.again_ms)
+    for peer in PEERS:
+        theirs = _page(peer, effort, operations)
+        name, beside = f"document.page.%s.beside-{peer}", f"{peer}, the same {count} operations"
+        theirs_again_ms = median(peer, theirs.again_ms)
+        yield Row.beside(name % "first", ours.first_ms, "ms", beside, theirs.first_ms)
+        yield Row.beside(name % "again", again_ms, "ms", beside, theirs_again_ms)
+        yield Row.beside(name % "best", min(ours.again_ms), "ms", beside, min(theirs.again_ms))
+        yield Row.beside(name % "peak-memory", ours.peak_mb, "MB", beside, theirs.peak_mb)
+        yield Row.beside(name % "pdf", ours.pdf_bytes, "bytes", beside, theirs.pdf_bytes)
+
+
 def _both(kind: str, effort: Effort) -> tuple[Drawn, Drawn]:
     """By the kiosk and by reportlab as it comes, each in as many fresh processes as the effort says."""
     repetitions = str(effort.repetitions)
@@ -62,3 +82,18 @@ def _drawn(*arguments: str, text: str | None = None) -> Drawn:
         raise MeasureError(f"drawing {' '.join(arguments)}: {done.stderr.strip().splitlines()[-1:]}")
     told: dict[str, Any] = json.loads(done.stdout)
     return Drawn(**told)
+
+
+def _page(maker: str, effort: Effort, operations: str | None = None) -> Page:
+    """The middle one of as many fresh processes as the effort says."""
+    command = (sys.executable, "-m", "tests.figures.page", maker, str(effort.repetitions))
+    pages = []
+    for _ in range(effort.starts):
+        done = subprocess.run(
+            command, input=operations, capture_output=True, text=True, timeout=RENDER_SECONDS, check=False
+        )
+        if done.returncode:
+            raise MeasureError(f"drawing the page by {maker}: {done.stderr.strip().splitlines()[-1:]}")
+        told: dict[str, Any] = json.loads(done.stdout)
+        pages.append(Page(**told))
+    return sorted(pages, key=lambda page: page.first_ms)[len(pages) // 2]

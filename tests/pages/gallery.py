@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pypdfium2
 from PIL import Image
 
 from firmware.documents.bitmap import read_seal
@@ -40,6 +39,8 @@ class Page:
 
 def picture(page: Page) -> Image.Image:
     """The page as the locked pdfium draws it, in few greys."""
+    import pypdfium2
+
     opened = samples.opened(page.kind, page.document)
     seal = read_seal(seals.city_seal("渋川市長之印"))
     made = render_front(opened, seal, DocumentSettings(), page.place)
@@ -57,32 +58,19 @@ def main() -> None:
         (APPROVED / f"{name}.png").write_bytes(file.getvalue())
 
 
-def _relative(name: str, kana: str, relation: str, born: str, sex: str, **changes: Any) -> dict[str, Any]:
-    return samples.person(
-        name=name,
-        kana=kana,
-        relation=relation,
-        birth_date=born,
-        sex=sex,
-        domicile=samples.ADDRESS,
-        family_head="渋川　太郎",
-        **changes,
-    )
-
-
 _FAMILY = [
-    _relative("渋川　太郎", "シブカワ　タロウ", "世帯主", "1980-05-05", "男"),
-    _relative("渋川　花子", "シブカワ　ハナコ", "妻", "1982-12-01", "女", former_name="見本"),
-    _relative(
+    samples.relative("渋川　太郎", "シブカワ　タロウ", "世帯主", "1980-05-05", "男"),
+    samples.relative("渋川　花子", "シブカワ　ハナコ", "妻", "1982-12-01", "女", former_name="見本"),
+    samples.relative(
         "渋川　一子", "シブカワ　イチコ", "子", "2008-07-21", "女", previous_address=None, notified_on=None
     ),
-    _relative(
+    samples.relative(
         "渋川　二郎", "シブカワ　ジロウ", "子", "2019-05-01", "男", previous_address=None, notified_on=None
     ),
 ]
 
 _MANY = [
-    _relative(f"渋川　{number}", f"シブカワ　{number}", relation, born, sex)
+    samples.relative(f"渋川　{number}", f"シブカワ　{number}", relation, born, sex)
     for number, relation, born, sex in (
         ("壱", "世帯主", "1951-02-03", "男"),
         ("弐", "妻", "1953-04-05", "女"),
@@ -126,20 +114,6 @@ _FOREIGN = [
         domicile=samples.ADDRESS,
         family_head="渋川　ひかる",
     ),
-]
-
-_VARIANTS = [
-    _relative("渡邊\U000e0109　髙太郎", "ワタナベ　タカタロウ", "世帯主", "1959-04-10", "男"),
-    _relative("渡邊\U000e010f　𠮷子", "ワタナベ　ヨシコ", "妻", "1961-09-08", "女"),
-    _relative(
-        "葛\U000e0104﨑　辻\U000e0102雄",
-        "カツサキ　ツジオ",
-        "子の夫",
-        "1984-07-06",
-        "男",
-        alias="か\u309aき\u309a　𛀁",
-    ),
-    _relative("𠮟　𩸽美", "シカル　ホッケミ", "子", "1989-01-08", "女"),
 ]
 
 
@@ -196,7 +170,7 @@ PAGES: Mapping[str, Page] = {
     ),
     "juminhyo-many": Page("juminhyo", samples.juminhyo(_MANY, head="渋川　壱"), Place(3, 3)),
     "juminhyo-foreign": Page("juminhyo", samples.juminhyo(_FOREIGN, head="NGUYỄN THỊ MINH KHAI")),
-    "juminhyo-variants": Page("juminhyo", samples.juminhyo(_VARIANTS, head="渡邊\U000e0109　髙太郎")),
+    "juminhyo-variants": Page("juminhyo", samples.household_with_variants()),
     "inkan-typical": Page("inkan", samples.inkan(seal=samples.base64url(seals.personal_seal("渋川")))),
     "inkan-maximum": Page(
         "inkan",
