@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -240,6 +240,8 @@ class Documents(_Section, frozen=True, kw_only=True):
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
     gaiji_fonts: list[str] = []
+    void_screen: Annotated[str, Meta(pattern=r"\A[A-C][1-5]\Z")] = "B3"
+    detection_image: Literal["lines", "infrared"] = "lines"
     start_seconds: Seconds = 10.0
     prepare_seconds: Seconds = 20.0
     print_seconds: Seconds = 30.0

@@ -34,4 +34,6 @@ def document_settings(settings: Settings) -> DocumentSettings:
         gaiji_fonts=tuple(settings.path(font) for font in said.gaiji_fonts),
         form=settings.form,
         limits=settings.character_limits,
+        void_screen=said.void_screen,
+        detection_image=said.detection_image,
     )

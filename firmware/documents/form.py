@@ -50,6 +50,12 @@ class Wording(_Section, frozen=True, kw_only=True):
     seal_note: Words = "この印は黒色です。"
     issue_note: Words = "この証明書は、証明書交付端末で交付されたものです。"
     unstapled_note: Words = "複数枚の証明書もとじていません。ページ番号で全ての枚数を確認してください。"
+    back_notes: tuple[Words, ...] = (
+        "【スクランブル画像】発行した市区町村が署名し、暗号化したおもて面の内容です。",
+        "【内容の確認】300dpi以上で読み取ると、おもて面の正しい内容を市区町村の確認ページで表示できます。",
+        "【けん制文字】複写すると、両面の地紋に「複写」の文字が現れます。",
+        "【偽造防止検出画像】桜の画像に、検出器具で見える潜像が入っています。",
+    )
     omitted: Words = "（省略）"
     not_applicable: Words = "＊＊＊＊"
     rest_blank: Words = "以下余白"

@@ -11,7 +11,7 @@ from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import from_base64url
 from firmware.documents.sheet import Place, closing, heading
 
-_IMPRINT = Box(20.0, 46.0, 66.0, 58.0)
+IMPRINT = Box(20.0, 46.0, 66.0, 58.0)
 _FIELDS_LEFT = 86.0
 _RIGHT = 190.0
 _LABEL = 22.0
@@ -30,15 +30,15 @@ def draw(paper: Paper, contents: Contents, document: Inkan, seal: Bitmap | None,
         (labels.inkan_alias, document.alias or wording.not_applicable),
         (labels.birth_date, era_date(document.birth_date)),
     )
-    top = _IMPRINT.top
+    top = IMPRINT.top
     for height, (label, value) in zip(_ROWS, fields, strict=True):
         paper.field(Box(_FIELDS_LEFT, top, _RIGHT - _FIELDS_LEFT, height), _LABEL, label, value)
         top += height
-    width = _RIGHT - _IMPRINT.left
-    paper.field(Box(_IMPRINT.left, top, width, 18), 16, labels.address, document.address)
-    paper.field(Box(_IMPRINT.left, top + 18, width, 14), 16, labels.remarks, wording.not_applicable)
-    paper.frame(Box(_IMPRINT.left, _IMPRINT.top, width, top + 32 - _IMPRINT.top), heavy=True)
-    paper.value(Box(_IMPRINT.left, top + 36, width, 6), wording.rest_blank, Align.CENTRE)
+    width = _RIGHT - IMPRINT.left
+    paper.field(Box(IMPRINT.left, top, width, 18), 16, labels.address, document.address)
+    paper.field(Box(IMPRINT.left, top + 18, width, 14), 16, labels.remarks, wording.not_applicable)
+    paper.frame(Box(IMPRINT.left, IMPRINT.top, width, top + 32 - IMPRINT.top), heavy=True)
+    paper.value(Box(IMPRINT.left, top + 36, width, 6), wording.rest_blank, Align.CENTRE)
     closing(paper, contents, wording.inkan_attested, seal, place)
 
 
@@ -48,13 +48,11 @@ def _imprint(paper: Paper, document: Inkan) -> None:
     width, height = imprint.width * PIXEL_MM, imprint.height * PIXEL_MM
     if max(width, height) > _LARGEST_IMPRINT_MM:
         raise DocumentRefused(Reason.IMAGE_INVALID, "larger than a registered seal")
-    paper.frame(Box(_IMPRINT.left, _IMPRINT.top, 16, _IMPRINT.height))
-    paper.form_label(
-        Box(_IMPRINT.left, _IMPRINT.top, 16, _IMPRINT.height), paper.settings.form.labels.imprint
-    )
-    paper.frame(Box(_IMPRINT.left + 16, _IMPRINT.top, _IMPRINT.width - 16, _IMPRINT.height))
-    left = _IMPRINT.left + 16 + (_IMPRINT.width - 16 - width) / 2
-    top = _IMPRINT.top + (_IMPRINT.height - height) / 2
+    paper.frame(Box(IMPRINT.left, IMPRINT.top, 16, IMPRINT.height))
+    paper.form_label(Box(IMPRINT.left, IMPRINT.top, 16, IMPRINT.height), paper.settings.form.labels.imprint)
+    paper.frame(Box(IMPRINT.left + 16, IMPRINT.top, IMPRINT.width - 16, IMPRINT.height))
+    left = IMPRINT.left + 16 + (IMPRINT.width - 16 - width) / 2
+    top = IMPRINT.top + (IMPRINT.height - height) / 2
     paper.stamp(imprint, Box(_on_grid(left), _on_grid(top), width, height))
 
 

@@ -20,6 +20,8 @@ from firmware.documents.frames import (
 from firmware.documents.limits import check_limits
 from firmware.documents.order_check import require_order
 from firmware.documents.proof import proofread
+from firmware.documents.protection.reread import reread_backs
+from firmware.documents.protection.signed import check_city_seal
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import Asked, Opened, from_base64url, open_authority, open_contents
 from firmware.documents.settings import DocumentSettings
@@ -84,15 +86,18 @@ class Issue:
         if prepared is None:
             raise DocumentRefused(Reason.NOT_PREPARED)
         opened = open_authority(authority, self._private_key, prepared.asked, prepared.opened.contents)
-        certificate = render(prepared.opened, read_seal(from_base64url(opened.city_seal)), self._settings)
+        png = from_base64url(opened.city_seal)
+        certificate = render(prepared.opened, read_seal(png), self._settings)
+        check_city_seal(certificate.backs, png)
         _check(certificate, prepared.opened, self._settings)
         return certificate
 
 
 def _check(certificate: Certificate, opened: Opened, settings: DocumentSettings) -> None:
-    """The finished pages against what was drawn and against what was ordered. Raises DocumentRefused."""
+    """The finished pages against what was drawn, ordered and signed. Raises DocumentRefused."""
     pages = proofread(certificate)
     require_order(pages[::2], opened, settings.form)
+    reread_backs(certificate)
 
 
 def _asked(order: Prepare) -> Asked:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from firmware.documents.form import Form
 
@@ -15,6 +16,8 @@ class DocumentSettings:
     private-use characters are those the municipality means, e.g. 行政事務標準文字; label_fonts: the form.
     smallest_points: no value of a record is set in smaller type, nor narrower than 80 % of it.
     limits: most characters of a field by its name in the protocol, see `limits.FIELDS`.
+    void_screen: dots of the けん制文字 by their name on the calibration sheet.
+    detection_image: as the printer can have it.
     """
 
     value_fonts: tuple[Path, ...] = (
@@ -26,4 +29,6 @@ class DocumentSettings:
     largest_points: float = 10.5
     smallest_points: float = 7.0
     form: Form = field(default_factory=Form)
+    void_screen: str = "B3"
+    detection_image: Literal["lines", "infrared"] = "lines"
     limits: Mapping[str, int] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import msgspec
 from PIL import Image
 
 from firmware.core.terms import CertificateKind
-from firmware.documents.certificate import render
+from firmware.documents.certificate import render_front
 from firmware.documents.contents import (
     Amount,
     Contents,
@@ -26,6 +26,7 @@ from firmware.documents.juminhyo import PERSONS_A_SHEET
 from firmware.documents.refusals import DocumentRefused
 from firmware.documents.sealed import Opened
 from firmware.documents.settings import DocumentSettings
+from firmware.documents.sheet import Place
 from firmware.errors import ConfigError
 
 _WORD = "見本"
@@ -34,23 +35,26 @@ _DAY = date(2026, 1, 1)
 
 def check_forms(settings: DocumentSettings) -> None:
     """Raises ConfigError for a font that is none, and for words of a form that do not fit their places."""
-    for kind, document in _documents():
+    for kind, document, sheets in _documents():
         try:
-            render(_opened(kind, document), None, settings)
+            for sheet in range(1, sheets + 1):
+                render_front(_opened(kind, document), None, settings, Place(sheet, sheets))
         except DocumentRefused as refused:
             raise ConfigError(
                 f"certificates: the form of {kind.value} cannot be drawn: {refused}"
             ) from refused
 
 
-def _documents() -> list[tuple[CertificateKind, Document]]:
+def _documents() -> list[tuple[CertificateKind, Document, int]]:
+    """Each form, and how many sheets it takes."""
     amounts = (Amount(label=_WORD, yen=0),)
     return [
-        (CertificateKind.JUMINHYO, _record(PERSONS_A_SHEET + 1, whole_household=True)),
-        (CertificateKind.JUMINHYO, _record(1, whole_household=False)),
+        (CertificateKind.JUMINHYO, _record(PERSONS_A_SHEET + 1, whole_household=True), 2),
+        (CertificateKind.JUMINHYO, _record(1, whole_household=False), 1),
         (
             CertificateKind.INKAN,
             Inkan(name=_WORD, kana=None, alias=None, birth_date=_DAY, address=_WORD, seal=_seal()),
+            1,
         ),
         (
             CertificateKind.SHOTOKU,
@@ -66,6 +70,7 @@ def _documents() -> list[tuple[CertificateKind, Document]]:
                 tax=amounts,
                 dependants=(),
             ),
+            1,
         ),
     ]
 
@@ -89,6 +94,7 @@ def _opened(kind: CertificateKind, document: Document) -> Opened:
         issued_on=_DAY,
         municipality=IssuingMunicipality(name=_WORD, prefecture=_WORD, mayor=_WORD),
         document=msgspec.Raw(),
+        protection=None,
     )
     return Opened(contents, document)
 
