@@ -20,6 +20,7 @@ from firmware.documents.frames import (
 from firmware.documents.limits import check_limits
 from firmware.documents.order_check import require_order
 from firmware.documents.proof import proofread
+from firmware.documents.protection.pages import make_ready
 from firmware.documents.protection.reread import reread_backs
 from firmware.documents.protection.signed import check_city_seal
 from firmware.documents.refusals import DocumentRefused, Reason
@@ -46,6 +47,7 @@ class Issue:
         self._submit = submit
         self._settings = settings
         check_forms(settings)
+        make_ready(settings)
         self._prepared: _Prepared | None = None
         self._handed_over = False
 

@@ -19,7 +19,7 @@ RENDER_SECONDS = 120.0
 def rows(effort: Effort) -> Iterator[Row]:
     """Five persons on two sheets, one seal certificate, one tax certificate; a fresh process for each.
 
-    first: fonts opened and all, which is what a visit waits for; again: the same once more.
+    first: what a visit waits for, fonts and forms ready as the worker has them; again: the same once more.
     """
     _both(KINDS[0], QUICK)  # so that the first one does not pay for reading programs and fonts from disk
     for kind in KINDS:
@@ -43,7 +43,7 @@ def rows(effort: Effort) -> Iterator[Row]:
 
 
 def page_rows(effort: Effort) -> Iterator[Row]:
-    """Front and back of one certificate, operation by operation the same, by us and by each peer.
+    """The front of one certificate, operation by operation the same, by us and by each peer.
 
     scripts/bench installs the peers; one that is not there is said to be missing.
     """

@@ -1,4 +1,4 @@
-"""Draw the same certificate, front and back, by the kiosk or by a peer, in a process of its own.
+"""Draw the same front page of a certificate by the kiosk or by a peer, in a process of its own.
 
     python -m tests.figures.page kiosk REPETITIONS
     python -m tests.figures.page fpdf2|weasyprint|typst|reportlab REPETITIONS < OPERATIONS
@@ -76,20 +76,21 @@ def _turned(operation: Operation, number: int) -> Operation:
 
 
 def _kiosk() -> tuple[Draw, list[list[Operation]]]:
-    from firmware.documents.certificate import render
+    from firmware.documents.certificate import render_front
     from firmware.documents.settings import DocumentSettings
+    from firmware.documents.sheet import Place
     from firmware.documents.specimen import check_forms
     from tests.pages import samples
 
     document = samples.household_with_variants()
     opened, seal = samples.opened("juminhyo", document), samples.city_seal()
-    settings = DocumentSettings()
-    operations = _recorded(lambda: render(opened, seal, settings))
+    settings, place = DocumentSettings(), Place(1, 1)
+    operations = _recorded(lambda: render_front(opened, seal, settings, place))
     check_forms(settings)  # as the worker does while the resident reads the screen
     entries = [
         samples.opened("juminhyo", document, number=f"{samples.NUMBER}{number}") for number in range(10)
     ]
-    return lambda number: render(entries[number % 10], seal, settings).pdf, operations
+    return lambda number: render_front(entries[number % 10], seal, settings, place).pdf, operations
 
 
 def _recorded(draw: Callable[[], object]) -> list[list[Operation]]:
