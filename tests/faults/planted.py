@@ -35,6 +35,7 @@ _ACCOUNTS, _BOOKKEEPING = "tests/unit/test_core_accounts.py", "tests/unit/test_c
 _OFFICE = "tests/unit/test_shell_office.py"
 _PULSES = "tests/unit/test_pulse_groups.py"
 _PATHS = "tests/unit/test_money_paths.py"
+_FONTS = "tests/unit/test_documents_fonts.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -619,5 +620,34 @@ FAULTS: tuple[Fault, ...] = (
         "self._note(PulseFault.GOES_ON)",
         "pass",
         _PULSES,
+    ),
+    # characters
+    Fault(
+        "a variant that the font does not list is drawn as its base character",
+        "firmware/documents/cmap.py",
+        "                return self.glyph(code)\n        return 0",
+        "                return self.glyph(code)\n        return self.glyph(code)",
+        _FONTS,
+    ),
+    Fault(
+        "a private-use character is drawn by a font that means something else by it",
+        "firmware/documents/fonts.py",
+        "faces = self._private if is_private(character) else self._typefaces",
+        "faces = self._typefaces",
+        _FONTS,
+    ),
+    Fault(
+        "text from right to left is printed in another order than in the record",
+        "firmware/documents/characters.py",
+        "return unicodedata.bidirectional(point) in _LEFT_TO_RIGHT",
+        "return bool(_LEFT_TO_RIGHT)",
+        _FONTS,
+    ),
+    Fault(
+        "a variation selector counts as a character of its own",
+        "firmware/documents/limits.py",
+        "or count(text) > most",
+        "or len(text) > most",
+        "tests/unit/test_documents_limits.py",
     ),
 )
