@@ -57,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
     ):
         commands.add_parser(name, help=text, description=text, parents=[configured])
+    slip = commands.add_parser(
+        "slip-worker", help="print one slip on A4 (started by the kiosk)", parents=[configured]
+    )
+    slip.add_argument("job_name", help="the opaque name of the job")
     add_books(commands, configured)
     sheet = commands.add_parser(
         "calibration-sheet",
@@ -149,6 +153,7 @@ def _lockout(wanted: argparse.Namespace) -> int:
 def _card_test(wanted: argparse.Namespace) -> int:
     from firmware.compose.card_test import card_test
 
+    no_core_dump()
     print("Lay a My Number Card on the reader.", file=sys.stderr, flush=True)
     try:
         text, is_fit = card_test(wanted.config, CARD_WAIT_SECONDS)
@@ -165,6 +170,13 @@ def _document_worker(wanted: argparse.Namespace) -> int:
     no_core_dump()
     document_worker(wanted.config)
     return 0
+
+
+def _slip_worker(wanted: argparse.Namespace) -> int:
+    from firmware.compose.a4_slips import slip_worker
+
+    no_core_dump()
+    return slip_worker(wanted.config, wanted.job_name, sys.stdin.buffer)
 
 
 def _verify(wanted: argparse.Namespace) -> int:
@@ -215,7 +227,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "lockout": _lockout,
     "card-test": _card_test,
     "document-worker": _document_worker,
-    **dict.fromkeys(("journal", "cash", "day", "claims"), _books),
+    "slip-worker": _slip_worker,
+    **dict.fromkeys(("journal", "cash", "day", "claims", "slip"), _books),
 }
 
 if __name__ == "__main__":
