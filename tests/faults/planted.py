@@ -38,6 +38,9 @@ _PULSES = "tests/unit/test_pulse_groups.py"
 _PROOF, _CANCELLER = "tests/unit/test_ipp_proof.py", "tests/unit/test_print_canceller.py"
 _PATHS = "tests/unit/test_money_paths.py"
 _FONTS = "tests/unit/test_documents_fonts.py"
+ISSUE, SIGNED = "firmware/documents/issue.py", "firmware/documents/protection/signed.py"
+REREAD, VERDICT = "firmware/documents/protection/reread.py", "firmware/documents/scramble/sheet.py"
+_BACKS, _VERIFY = "tests/unit/test_protected_backs.py", "tests/unit/test_verify.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -715,5 +718,41 @@ FAULTS: tuple[Fault, ...] = (
         "            except DeviceGone:\n                clean = False\n",
         "            except DeviceGone:\n                pass\n",
         _CANCELLER,
+    ),
+    # the backs
+    Fault(
+        "a back is drawn and nobody reads it before the coins",
+        ISSUE,
+        "            proofread(certificate)\n            reread_backs(certificate)\n",
+        "            proofread(certificate)\n",
+        _BACKS,
+    ),
+    Fault(
+        "persons of somebody else are signed on the back",
+        SIGNED,
+        "        _compare_document(front.opened.document, opened.document, number)\n",
+        "",
+        _BACKS,
+    ),
+    Fault(
+        "a back without its number is taken",
+        SIGNED,
+        '    _same("number", contents.number, claims.number)\n',
+        "",
+        _BACKS,
+    ),
+    Fault(
+        "a single wrong cell is corrected away",
+        REREAD,
+        "    if ((raster.draw(message, form) == 1) != (darkness > 0)).any():\n",
+        "    if ((raster.draw(message, form) == 1) != (darkness > 0)).all():\n",
+        _BACKS,
+    ),
+    Fault(
+        "a withdrawn or foreign key's day is not looked at",
+        VERDICT,
+        "    if not key.first <= claims.issued_on <= key.last:\n",
+        "    if not key.first <= claims.issued_on:\n",
+        f"{_VERIFY} -k a_key_is_not_good",
     ),
 )
