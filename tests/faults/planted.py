@@ -723,8 +723,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a back is drawn and nobody reads it before the coins",
         ISSUE,
-        "            proofread(certificate)\n            reread_backs(certificate)\n",
-        "            proofread(certificate)\n",
+        "    require_order(pages[::2], opened, settings.form)\n    reread_backs(certificate)\n",
+        "    require_order(pages[::2], opened, settings.form)\n",
         _BACKS,
     ),
     Fault(
