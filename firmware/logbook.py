@@ -92,6 +92,7 @@ FIELDS = frozenset(
     """
     state answer order reason outcome kind yen coins tries_left status_word header code sheets pages
     copies milliseconds attempt step certainty device error visit job version records refusal count
+    code_points
     """.split()
 )
 

@@ -22,6 +22,7 @@ from firmware.core.lockout import SHIPPED_FORGET_SECONDS, SHIPPED_STEPS, Lockout
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
+from firmware.documents.form import Form
 from firmware.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -269,6 +270,7 @@ class Console(_Section, frozen=True, kw_only=True):
 class Documents(_Section, frozen=True, kw_only=True):
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
+    gaiji_fonts: list[str] = []
     void_screen: Annotated[str, Meta(pattern=r"\A[A-C][1-5]\Z")] = "B3"
     detection_image: Literal["lines", "infrared"] = "lines"
     start_seconds: Seconds = 10.0
@@ -412,6 +414,7 @@ class ProfileFile(_Section, frozen=True, kw_only=True):
     limits: Limits
     settlement: Settlement = Settlement()
     fees: Annotated[list[FeeEntry], Meta(min_length=1)]
+    certificates: Form = Form()
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +422,7 @@ class Settings:
     """Everything the kiosk is told. directory: what relative paths in kiosk.toml start from.
 
     character_limits: by the field's name in the protocol (R14). day_ends: of the business day, Japan time.
+    form: how the certificates look.
     """
 
     directory: Path
@@ -427,6 +431,7 @@ class Settings:
     hours: HoursRule
     fees: tuple[Fee, ...]
     character_limits: Mapping[str, int]
+    form: Form
     rules: Rules
     day_ends: time
 
@@ -456,6 +461,7 @@ def load(path: Path) -> Settings:
         hours=_hours(name, profile.hours),
         fees=fees,
         character_limits=msgspec.structs.asdict(profile.limits.characters),
+        form=profile.certificates,
         rules=_rules(file, profile.limits),
         day_ends=_day_ends(name, profile),
     )

@@ -39,6 +39,10 @@ _PULSES = "tests/unit/test_pulse_groups.py"
 _PROOF, _CANCELLER = "tests/unit/test_ipp_proof.py", "tests/unit/test_print_canceller.py"
 _PATHS = "tests/unit/test_money_paths.py"
 _FUZZ, _READER = "tests/unit/test_card_fuzz.py", "tests/unit/test_card_reader.py"
+_FONTS = "tests/unit/test_documents_fonts.py"
+ISSUE, SIGNED = "firmware/documents/issue.py", "firmware/documents/protection/signed.py"
+REREAD, VERDICT = "firmware/documents/protection/reread.py", "firmware/documents/scramble/sheet.py"
+_BACKS, _VERIFY = "tests/unit/test_protected_backs.py", "tests/unit/test_verify.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -624,6 +628,35 @@ FAULTS: tuple[Fault, ...] = (
         "pass",
         _PULSES,
     ),
+    # characters
+    Fault(
+        "a variant that the font does not list is drawn as its base character",
+        "firmware/documents/cmap.py",
+        "                return self.glyph(code)\n        return 0",
+        "                return self.glyph(code)\n        return self.glyph(code)",
+        _FONTS,
+    ),
+    Fault(
+        "a private-use character is drawn by a font that means something else by it",
+        "firmware/documents/fonts.py",
+        "faces = self._private if is_private(character) else self._typefaces",
+        "faces = self._typefaces",
+        _FONTS,
+    ),
+    Fault(
+        "text from right to left is printed in another order than in the record",
+        "firmware/documents/characters.py",
+        "return unicodedata.bidirectional(point) in _LEFT_TO_RIGHT",
+        "return bool(_LEFT_TO_RIGHT)",
+        _FONTS,
+    ),
+    Fault(
+        "a variation selector counts as a character of its own",
+        "firmware/documents/limits.py",
+        "or count(text) > most",
+        "or len(text) > most",
+        "tests/unit/test_documents_limits.py",
+    ),
     # paper
     Fault(
         "a print is refunded that a silent printer may still hold",
@@ -752,5 +785,41 @@ FAULTS: tuple[Fault, ...] = (
         "for _ in range(MOST_PARTS):",
         "while True:",
         "tests/unit/test_card_jpki.py",
+    ),
+    # the backs
+    Fault(
+        "a back is drawn and nobody reads it before the coins",
+        ISSUE,
+        "    require_order(pages[::2], opened, settings.form)\n    reread_backs(certificate)\n",
+        "    require_order(pages[::2], opened, settings.form)\n",
+        _BACKS,
+    ),
+    Fault(
+        "persons of somebody else are signed on the back",
+        SIGNED,
+        "        _compare_document(front.opened.document, opened.document, number)\n",
+        "",
+        _BACKS,
+    ),
+    Fault(
+        "a back without its number is taken",
+        SIGNED,
+        '    _same("number", contents.number, claims.number)\n',
+        "",
+        _BACKS,
+    ),
+    Fault(
+        "a single wrong cell is corrected away",
+        REREAD,
+        "    if ((raster.draw(message, form) == 1) != (darkness > 0)).any():\n",
+        "    if ((raster.draw(message, form) == 1) != (darkness > 0)).all():\n",
+        _BACKS,
+    ),
+    Fault(
+        "a withdrawn or foreign key's day is not looked at",
+        VERDICT,
+        "    if not key.first <= claims.issued_on <= key.last:\n",
+        "    if not key.first <= claims.issued_on:\n",
+        f"{_VERIFY} -k a_key_is_not_good",
     ),
 )

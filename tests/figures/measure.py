@@ -70,6 +70,7 @@ async def _measure(effort: Effort) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=BUILD) as directory:
         rows += await journal.rows(Path(directory), effort)
     rows += await asyncio.to_thread(lambda: list(documents.rows(effort)))
+    rows += await asyncio.to_thread(lambda: list(documents.page_rows(effort)))
     rows += await asyncio.to_thread(lambda: list(scramble.rows(effort)))
     rows += await kiosk.rows(effort)
     rows += [row async for row in coin.rows(effort)]
