@@ -35,7 +35,8 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
         case s.NotServing():
             return _not_serving(facts, rules)
         case s.Idle():
-            return Screen(ScreenId.IDLE, place=Place.CARD, legend=Legend(confirm="start"))
+            low = "supplies" if _supplies(facts) else ""
+            return Screen(ScreenId.IDLE, low, place=Place.CARD, legend=Legend(confirm="start"))
         case s.Notice():
             return Screen(
                 ScreenId.NOTICE,
@@ -189,7 +190,7 @@ def _not_serving(facts: Facts, rules: Rules) -> Screen:
 
 
 def _supplies(facts: Facts) -> tuple[Row, ...]:
-    """For staff, who have opened the door: what to refill while there is still some."""
+    """For staff: what to refill while there is still some. The start screen says that, the open door what."""
     low = sorted(f"supply.{supply.value}" for supply in facts.printer.low)
     if not facts.receipt.ready:
         low.append("supply.receipt-printer")

@@ -89,6 +89,7 @@ ENDINGS = (
 
 STORYBOARD = (
     Screen(ScreenId.IDLE, legend=Legend(confirm="start")),
+    Screen(ScreenId.IDLE, "supplies", legend=Legend(confirm="start")),
     CLOSED,
     replace(CLOSED, reason="hours"),
     replace(CLOSED, reason="maintenance"),
