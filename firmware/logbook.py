@@ -33,6 +33,7 @@ class EventId(enum.Enum):
     CARD_READER_GONE = "card-reader-gone"
     CARD_READER_BACK = "card-reader-back"
     CARD_READER_FAILED = "card-reader-failed"
+    PCSCD_RESTART_ASKED = "pcscd-restart-asked"
     CARD_READ = "card-read"
     CARD_REFUSED = "card-refused"
     CARD_GONE = "card-gone"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -76,6 +76,8 @@ class CardReader(_Section, frozen=True, kw_only=True):
 
     issuer_organizations: O of the issuers whose certificates are taken; empty leaves it to the municipality.
     smartphone_labels: token labels by which a smartphone is known.
+    restart_request: the file whose writing makes the system restart pcscd, empty for none; written when a
+    command has not come back restart_seconds after it was given up.
     """
 
     name: str = ""
@@ -85,6 +87,8 @@ class CardReader(_Section, frozen=True, kw_only=True):
     smartphone_labels: list[Annotated[str, Meta(pattern=r"\A[!-~]{1,32}\Z")]] = msgspec.field(
         default_factory=lambda: ["JPKIAPGPSETOKEN", "JPKIAPIOSTOKEN"]
     )
+    restart_request: str = ""
+    restart_seconds: Seconds = 10.0
 
 
 class LockoutStep(_Section, frozen=True, kw_only=True):
@@ -265,6 +269,8 @@ class Console(_Section, frozen=True, kw_only=True):
 class Documents(_Section, frozen=True, kw_only=True):
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
+    void_screen: Annotated[str, Meta(pattern=r"\A[A-C][1-5]\Z")] = "B3"
+    detection_image: Literal["lines", "infrared"] = "lines"
     start_seconds: Seconds = 10.0
     prepare_seconds: Seconds = 20.0
     print_seconds: Seconds = 30.0
@@ -427,6 +433,10 @@ class Settings:
     def path(self, text: str) -> Path:
         """A path of kiosk.toml, relative to the file's folder."""
         return self.directory / text
+
+    def optional_path(self, text: str) -> Path | None:
+        """A path that may be left out by an empty text."""
+        return self.path(text) if text else None
 
 
 def load(path: Path) -> Settings:

@@ -200,6 +200,8 @@ class Kiosk:
                 now=now_utc,
                 acceptance=card_acceptance(file.card_reader),
                 domain=PREFIX,
+                restart_request=settings.optional_path(file.card_reader.restart_request),
+                restart_seconds=file.card_reader.restart_seconds,
             ),
             keypad=MatrixKeypad(
                 row_pins=file.keypad.row_pins,

@@ -38,4 +38,6 @@ def document_settings(settings: Settings) -> DocumentSettings:
         value_fonts=tuple(settings.path(font) for font in said.value_fonts),
         label_fonts=tuple(settings.path(font) for font in said.label_fonts),
         limits=settings.character_limits,
+        void_screen=said.void_screen,
+        detection_image=said.detection_image,
     )

@@ -30,6 +30,7 @@ class EndReason(enum.Enum):
     NO_CERTIFICATE = "no_certificate"
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
+    SEVERAL_CARDS = "several_cards"
     UNREADABLE = "unreadable"
     MOVED = "moved"
     READER_FAULT = "reader_fault"

@@ -93,7 +93,8 @@ class CardRefusal(enum.Enum):
     NO_CERTIFICATE = "no_certificate"  # user-authentication certificate absent
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
-    UNREADABLE = "unreadable"  # mute, garbled, or two cards at once
+    SEVERAL_CARDS = "several_cards"  # the reader shows now one card, now another
+    UNREADABLE = "unreadable"  # mute or garbled; also two cards of which neither can be powered up
     MOVED = "moved"  # it answered and then was gone
     READER_FAULT = "reader_fault"  # the reader or its service is gone, or another program holds it
 

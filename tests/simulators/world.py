@@ -62,7 +62,7 @@ OTHER_CARDS: tuple[CardChoice, ...] = (
     {"name": "juki", "title": "住民基本台帳カード", "note": "the card before the My Number Card"},
     {"name": "other", "title": "Membership card", "note": "a card with unknown applications"},
     {"name": "mute", "title": "Broken card", "note": "never answers"},
-    {"name": "two_cards", "title": "Two cards at once", "note": "the reader sees a collision"},
+    {"name": "two_cards", "title": "Two cards at once", "note": "they collide: the reader wakes neither"},
     *(
         CardChoice(name=f"{_HOLDER}~{variant}", title=title, note=note)
         for variant, title, note in (
@@ -82,6 +82,7 @@ OTHER_CARDS: tuple[CardChoice, ...] = (
             ("dies_signing", "Card that dies", "leaves before it signs"),
             ("garbled", "Garbled card", "answers nonsense"),
             ("wrong_signature", "Lying card", "signs with one wrong bit"),
+            ("with_bank_card", "Two cards in a wallet", "the reader takes the bank card first, then it"),
         )
     ),
 )

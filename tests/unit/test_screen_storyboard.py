@@ -84,7 +84,7 @@ ENDINGS = (
     " certificate_expired certificate_not_yet_valid certificate_not_accepted unreadable pin_locked"
     " pin_uncertain under_15 not_this_municipality outside_hours municipality_down printer_not_ready"
     " no_change document_refused coin_fault door_opened print_failed power_cut no_card driving_licence"
-    " residence_card felica bank_card moved reader_fault too_few_sheets"
+    " residence_card felica bank_card several_cards moved reader_fault too_few_sheets"
 ).split()
 
 STORYBOARD = (
