@@ -334,7 +334,7 @@ def _ended(state: s.Ended, facts: Facts) -> Screen:
         reason=state.reason.value,
         place=place,
         legend=_END,
-        rows=back + _owed(state.visit, state.owed_yen),
+        rows=back + _owed(state.visit, state.owed_yen, slip_out=state.slip_out),
         alarm=state.alarms > 0 and place is not None,
         error=state.owed_yen > 0,
     )
@@ -344,10 +344,10 @@ def _payout(yen: Yen) -> tuple[tuple[str, int], ...]:
     return (("change_yen", yen), ("refund_yen", yen))
 
 
-def _owed(visit: VisitId, owed_yen: Yen) -> tuple[Row, ...]:
+def _owed(visit: VisitId, owed_yen: Yen, *, slip_out: bool = True) -> tuple[Row, ...]:
     if not owed_yen:
         return ()
     return (
         Row("row.owed", (), number=owed_yen),
-        Row("row.claim_number", (), text=claim_no(visit)),
+        Row("row.claim_number" if slip_out else "row.write_down", (), text=claim_no(visit)),
     )

@@ -301,6 +301,11 @@ STORYBOARD = (
             Row("row.claim_number", (), text="0042-ABCD"),
         ),
     ),
+    replace(
+        ENDED,
+        reason="print_failed",
+        rows=(Row("row.owed", (), number=700), Row("row.write_down", (), text="0042-ABCD")),
+    ),
     ATTEND,
     replace(
         ATTEND,
