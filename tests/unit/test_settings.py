@@ -108,7 +108,7 @@ def test_every_time_out_belongs_to_a_state() -> None:
         (
             "kiosk.toml",
             put("document_printer", "exit_sensor", value={"pin": 25, "active_level": 0}),
-            "GPIO 25 is used twice",
+            "keypad, panel: GPIO 25 is used twice",
         ),
         ("kiosk.toml", put("coin", value={}), "top level: Object contains unknown field `coin`"),
         (
