@@ -89,6 +89,7 @@ ENDINGS = (
 
 STORYBOARD = (
     Screen(ScreenId.IDLE, legend=Legend(confirm="start")),
+    Screen(ScreenId.IDLE, "supplies", legend=Legend(confirm="start")),
     CLOSED,
     replace(CLOSED, reason="hours"),
     replace(CLOSED, reason="maintenance"),
@@ -299,6 +300,11 @@ STORYBOARD = (
             Row("row.owed", (), number=700),
             Row("row.claim_number", (), text="0042-ABCD"),
         ),
+    ),
+    replace(
+        ENDED,
+        reason="print_failed",
+        rows=(Row("row.owed", (), number=700), Row("row.write_down", (), text="0042-ABCD")),
     ),
     ATTEND,
     replace(

@@ -99,6 +99,22 @@ def test_every_time_out_belongs_to_a_state() -> None:
     ("name", "change", "message"),
     [
         ("kiosk.toml", put("coins", "colour", value="gold"), "coins: Object contains unknown field `colour`"),
+        ("kiosk.toml", put("receipt_printer", "kind", value="fax"), "receipt_printer.kind: Expected `str`"),
+        (
+            "kiosk.toml",
+            put("receipt_printer", "kind", value="a4"),
+            "receipt_printer.device: expected a tty for kind escpos or raster, none for a4",
+        ),
+        (
+            "kiosk.toml",
+            put("receipt_printer", "device", value=""),
+            "receipt_printer.device: expected a tty for kind escpos or raster, none for a4",
+        ),
+        (
+            "kiosk.toml",
+            put("document_printer", "exit_sensor", value={"pin": 25, "active_level": 0}),
+            "keypad, panel: GPIO 25 is used twice",
+        ),
         ("kiosk.toml", put("coin", value={}), "top level: Object contains unknown field `coin`"),
         (
             "kiosk.toml",
