@@ -15,6 +15,7 @@ from firmware.core import events as e
 from firmware.core import records as r
 from firmware.core.accounts import misplaced_hoppers
 from firmware.core.facts import Level
+from firmware.core.orders import Alarm
 from firmware.core.recovery import open_visit, recover
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen
@@ -26,8 +27,11 @@ from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
+from firmware.shell.door_alarm import DoorAlarm
+from firmware.shell.health import Health
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.lockout import LockoutWatch
+from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
@@ -52,13 +56,15 @@ class Parts:
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
-    day_ends: when the business day ends, Japan time.
+    day_ends: when the business day ends, Japan time. door_grace_seconds: until an open door sounds the alarm.
     """
 
     rules: Rules
     devices: Devices
     clock: Clock
     lockout: LockoutWatch
+    maintenance: MaintenanceWatch
+    health: Health
     journal: Journal
     medium: Medium
     show: Callable[[Screen, Language], None]
@@ -70,7 +76,8 @@ class Parts:
     coin_yen: Mapping[int, Yen]
     coins_loaded: Mapping[int, int]
     day_ends: time
-    make_console: Callable[[Office], Console]
+    door_grace_seconds: float
+    make_console: Callable[[Office, Runner], Console]
     now: Callable[[], datetime]
 
 
@@ -163,6 +170,12 @@ class Daemon:
             day_ends=parts.day_ends,
             log=log,
         )
+        self._door_alarm = DoorAlarm(
+            ordered=lambda: parts.maintenance.session is not None,
+            sound=lambda: parts.devices.panel.buzz(Alarm.ALARM.value),
+            grace_seconds=parts.door_grace_seconds,
+            log=log,
+        )
         self._outbox = Outbox(
             municipality=parts.devices.municipality,
             journal=parts.journal,
@@ -210,6 +223,8 @@ class Daemon:
                 devices.municipality,
                 self._parts.clock,
                 self._parts.lockout,
+                self._parts.maintenance,
+                self._door_alarm,
                 self._parts.medium,
             )
             for device in closing:
@@ -222,7 +237,7 @@ class Daemon:
             self._outbox.note(entry.record for entry in self._entries)
             self.office.note(started)
             await self._wait_for_coin_devices()
-            console = self._parts.make_console(self.office)
+            console = self._parts.make_console(self.office, self.runner)
             undo.push_async_callback(console.close)
             await console.start()
             undo.push(partial(self._leave, manager))
@@ -234,7 +249,8 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outbox.run(), name="outbox")
             tasks.create_task(self.office.run(), name="office")
-            tasks.create_task(manager.keep_alive(), name="watchdog")
+            tasks.create_task(self._parts.health.run(), name="health")
+            tasks.create_task(manager.keep_alive(self._parts.health.well), name="watchdog")
             tasks.create_task(self.runner.run(self._recovered), name="runner")
             manager.ready()
 
@@ -275,11 +291,16 @@ class Daemon:
             payout.start(self._report_coin_device)
         devices.printer.start(report)
         devices.receipt.start(report)
-        devices.panel.start(report)
+        devices.panel.start(self._report_panel)
         devices.municipality.start(report)
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
+        self._parts.maintenance.start(report, self.office.write)
         self._parts.medium.start(report)
+
+    def _report_panel(self, level: Level) -> None:
+        self.runner.report(level)
+        self._door_alarm.seen(level)
 
     def _report_coin_device(self, level: Level) -> None:
         self.runner.report(level)

@@ -11,6 +11,7 @@ from firmware.core.accounts import Accounts, Claim, place_name
 from firmware.core.closing import business_date, is_over, may_close
 from firmware.core.hours import JST
 from firmware.core.terms import Certainty, Yen
+from firmware.core.visit_log import VisitLog
 from firmware.errors import JournalError, MunicipalityError, OfficeRefused, ReportRefused
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ClaimState, CoinPayout, Municipality
@@ -57,6 +58,7 @@ class Office:
         look_seconds: float = 1.0,
     ) -> None:
         self.accounts = Accounts()
+        self.visits = VisitLog()
         self._first_entry: datetime | None = None
         for entry in entries:
             self._enter(entry.record, datetime.fromisoformat(entry.at))
@@ -208,6 +210,7 @@ class Office:
 
     def _enter(self, record: r.Record, at: datetime) -> None:
         self.accounts.enter(record)
+        self.visits.enter(record, at)
         if isinstance(record, r.DayClosed):
             self._first_entry = None
         elif self._first_entry is None and not isinstance(record, _AFTERMATH):
@@ -224,15 +227,19 @@ class Office:
         while (day := self.accounts.unsettled) is not None:
             await self._write(r.DaySettled(day.business_date, day.closed_at, day.totals))
 
-    async def _write(self, record: r.DaySettled | r.ClaimSettled | r.ClaimPaidElsewhere) -> None:
+    async def write(self, records: Sequence[r.Record]) -> None:
+        """Commit records that no step of the engine writes. A JournalError ends the run, too."""
         try:
-            await self._journal.append((record,))
+            await self._journal.append(records)
         except JournalError as error:
             self._broken = error
             self._broke.set()
             raise
-        self.note((record,))
-        self._noted((record,))
+        self.note(records)
+        self._noted(records)
+
+    async def _write(self, record: r.DaySettled | r.ClaimSettled | r.ClaimPaidElsewhere) -> None:
+        await self.write((record,))
 
     async def _enter_handled(self, record: _Handled) -> None:
         if not await self._book((record,)):

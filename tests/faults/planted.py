@@ -271,8 +271,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a cancelled append may be forgotten",
         JOURNAL,
-        "await asyncio.shield(\n",
-        "await asyncio.ensure_future(\n",
+        "await asyncio.shield(writing)\n",
+        "await writing\n",
         _JOURNAL,
     ),
     Fault(

@@ -17,7 +17,7 @@ import pytest
 from firmware.core import records as r
 from firmware.core.records import Record
 from firmware.core.states import EndReason, PayoutPurpose, Slip
-from firmware.core.terms import Certainty, CertificateKind, OrderId, Strike, VisitId
+from firmware.core.terms import Certainty, CertificateKind, OrderId, Role, Strike, VisitId
 from firmware.core.totals import ClaimTotal, DayTotals, PlaceTotal, SoldTotal
 from firmware.errors import JournalError
 from firmware.shell.journal import Entry, Journal
@@ -79,6 +79,14 @@ EVERY: tuple[Record, ...] = (
     r.DaySettled("2026-11-25", "2026-11-25T23:00:00.000+09:00", TOTALS),
     r.DayCompared("2026-11-25", matched=False, differences=("fees:600:300",)),
     r.CardStrike(A, Strike.WRONG_PIN),
+    r.MaintenanceOpened(
+        "order-0001", "tech-17", (Role.LOOK, Role.CASH), "2026-11-01T20:00:00+00:00", "ab" * 32
+    ),
+    r.MaintenanceClosed("order-0001"),
+    r.MaintenanceRefused("signature"),
+    r.CommandGiven("order-0001", "tech-17", "status"),
+    r.MaintenanceSwitched(on=True, by="order:order-0001"),
+    r.MaintenancePlanned("2026-11-02T02:00:00+09:00", "2026-11-02T04:00:00+09:00", "uid:0"),
 )
 
 SWAP = """
