@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=text, description=text, parents=[configured])
     add_books(commands, configured)
     _console_parser(commands, configured)
+    events = commands.add_parser("events", help="what an event of the log or a code of the screen means")
+    events.add_argument("words", nargs="*", metavar="EVENT|CODE", help="all of them if none is given")
+    events.add_argument("--language", choices=("ja", "en"), default="en", help="default: en")
+    events.add_argument("--markdown", action="store_true", help="the whole catalogue as a document")
     _verify_parser(commands.add_parser("verify", help="say whether a certificate is genuine, from scans"))
     return parser
 
@@ -215,6 +219,19 @@ def _console(wanted: argparse.Namespace) -> int:
     return terminal.run() if wanted.once is None else terminal.once(wanted.once)
 
 
+def _events(wanted: argparse.Namespace) -> int:
+    from firmware.console.catalogue import explain, markdown
+    from firmware.core.terms import Language
+    from firmware.logbook import EventId
+
+    if wanted.markdown:
+        print("\n".join(markdown()))
+        return 0
+    for word in wanted.words or [event.value for event in EventId]:
+        print("\n".join(explain(word, Language(wanted.language))))
+    return 0
+
+
 def _books(wanted: argparse.Namespace) -> int:
     from firmware.compose.books import run_books
 
@@ -229,6 +246,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "card-test": _card_test,
     "document-worker": _document_worker,
     "console": _console,
+    "events": _events,
     **dict.fromkeys(("journal", "cash", "day", "claims"), _books),
 }
 

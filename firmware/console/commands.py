@@ -171,6 +171,7 @@ def _test(words: Sequence[str]) -> w.AnyRequest:
 
 LOCAL: Final[dict[str, Text]] = {
     "help": _ja_en("説明。help CASH のように語を添えると詳しく", "this list; help WORD says more"),
+    "events": _ja_en("記録や画面の符号の意味: events P2", "what an event or a screen's code means"),
     "watch": _ja_en("記録を流し続ける。Ctrl-C で終わる", "show events as they come, until Ctrl-C"),
     "lang": _ja_en("言語を選ぶ: lang ja か lang en", "choose the language: lang ja or lang en"),
     "login": _ja_en("保守指示を貼り付けて始める", "paste a maintenance order"),

@@ -22,6 +22,7 @@ from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from firmware.console import wire as w
+from firmware.console.catalogue import explain
 from firmware.console.client import ask
 from firmware.console.commands import COMMANDS, LOCAL, Command, Line, completions, help_page, understand
 from firmware.console.pages import event_line
@@ -168,6 +169,9 @@ class Terminal:
                     return self._login()
                 case ["logout"]:
                     return self._answer(Line(_LOGOUT, w.Logout(), as_json=False, sure=True))
+                case ["events", word]:
+                    self._page(explain(word, self._language))
+                    return True
                 case ["watch"]:
                     self._watch()
                     return True
