@@ -286,6 +286,7 @@ class Kiosk:
             ),
             maintenance=maintenance,
             health=health,
+            accounts=accounts,
             journal=journal,
             medium=medium,
             show=screen.show,

@@ -13,7 +13,7 @@ from typing import Protocol
 from firmware import __version__, ports
 from firmware.core import events as e
 from firmware.core import records as r
-from firmware.core.accounts import misplaced_hoppers
+from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.facts import Level
 from firmware.core.orders import Alarm
 from firmware.core.recovery import open_visit, recover
@@ -52,7 +52,7 @@ class Console(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What compose has built. show draws a screen in a language.
+    """What compose has built. accounts: of the whole journal. show draws a screen in a language.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
@@ -65,6 +65,7 @@ class Parts:
     lockout: LockoutWatch
     maintenance: MaintenanceWatch
     health: Health
+    accounts: Accounts
     journal: Journal
     medium: Medium
     show: Callable[[Screen, Language], None]
@@ -158,6 +159,7 @@ class Daemon:
         )
         self.office = Office(
             entries=entries,
+            accounts=parts.accounts,
             book=self.runner.book,
             resting=self._resting,
             journal=parts.journal,
