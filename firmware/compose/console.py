@@ -25,6 +25,7 @@ from firmware.shell.health import Health
 from firmware.shell.journal import Journal
 from firmware.shell.maintenance import MaintenanceWatch, ReadOrder
 from firmware.shell.office import Office
+from firmware.shell.remote import RemoteDesk, RemoteHands
 from firmware.shell.runner import Runner
 
 
@@ -54,6 +55,7 @@ class TechniciansConsole:
     config: Path
     devices: Devices
     maintenance: MaintenanceWatch
+    remote: RemoteDesk
     health: Health
     journal: Journal
     ring: EventRing
@@ -101,7 +103,15 @@ class TechniciansConsole:
             now=now_utc,
         )
         server = ConsoleServer(settings.path(said.socket), desk.act, self.ring, group=said.group)
-        return OpenConsole(server, metrics if said.metrics_socket else None)
+        self.remote.start(
+            RemoteHands(
+                acts=desk.remote_acts(),
+                given=self.maintenance.given,
+                give=self.maintenance.command,
+                resting=office.resting,
+            )
+        )
+        return OpenConsole(server, metrics if said.metrics_socket else None, self.remote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,7 @@ class OpenConsole:
 
     server: ConsoleServer
     metrics: MetricsServer | None
+    remote: RemoteDesk
 
     async def start(self) -> None:
         """Listen."""
@@ -121,5 +132,6 @@ class OpenConsole:
         """Listen no more; may be called twice."""
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self.server.close)
+            undo.push_async_callback(self.remote.close)
             if self.metrics is not None:
                 undo.push_async_callback(self.metrics.close)

@@ -40,6 +40,7 @@ from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.pin import PinBuffer
+from firmware.shell.remote import RemoteDesk
 from firmware.shell.stranded import wait_stranded
 from firmware.shell.workers import SpareWorker
 from hw.card import PROFILES, Acceptance, PcscCardReader, label
@@ -223,6 +224,7 @@ class Kiosk:
             acceptance=card_acceptance(file.card_reader),
             domain=PREFIX,
         )
+        remote = RemoteDesk(log)
         health = Health(
             rule=HealthRule(),
             journal_busy=journal.busy_seconds,
@@ -270,7 +272,7 @@ class Kiosk:
                 log=log,
             ),
             panel=_panel(settings, log),
-            municipality=_municipality(settings, clock, journal, log),
+            municipality=_municipality(settings, clock, journal, remote, log),
             new_worker=partial(_worker, settings, config, log),
             slip_lines=partial(_slip_lines, settings),
         )
@@ -304,6 +306,7 @@ class Kiosk:
                 config=config,
                 devices=devices,
                 maintenance=maintenance,
+                remote=remote,
                 health=health,
                 journal=journal,
                 ring=self._ring,
@@ -411,7 +414,9 @@ def _panel(settings: Settings, log: Logbook) -> GpioPanel:
     )
 
 
-def _municipality(settings: Settings, clock: Clock, journal: Journal, log: Logbook) -> HttpsMunicipality:
+def _municipality(
+    settings: Settings, clock: Clock, journal: Journal, remote: RemoteDesk, log: Logbook
+) -> HttpsMunicipality:
     said = settings.file.municipality
     return HttpsMunicipality(
         url=said.url,
@@ -425,6 +430,7 @@ def _municipality(settings: Settings, clock: Clock, journal: Journal, log: Logbo
         server_time=clock.heard,
         server_hours=clock.server_said,
         journal=journal,
+        remote=remote,
         patience=Patience(
             answer_seconds=said.request_seconds,
             total_seconds=said.total_seconds,

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,13 @@ from firmware.core.states import Attending
 from firmware.core.terms import KeypadKey, Role
 from firmware.errors import ConfigError, ConsoleError, OfficeRefused
 from firmware.logbook import EventId, Logbook
+from firmware.municipality.tls import load_credentials
 from firmware.settings import Settings, load
 from firmware.shell.event_ring import EventRing
 from firmware.shell.fitness import Fitness
 from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.office import Office
+from firmware.shell.remote import MUNICIPALITY, RemoteAct
 from firmware.shell.runner import Runner
 
 _BOOKS = (w.Refill, w.Collect, w.Count, w.CloseDay, w.PrintDay, w.AskClaim, w.SettleClaim)
@@ -83,6 +85,7 @@ class TechnicianDesk:
             w.ShowHours: self._hours,
             w.MakeBundle: self._bundle,
             w.ShowCertificate: self._certificate,
+            w.RenewCertificate: self._renew,
             w.CheckConfig: self._check_config,
             w.ReloadConfig: self._reload,
             w.Reboot: self._reboot,
@@ -100,6 +103,16 @@ class TechnicianDesk:
             case _:
                 by = await self._allowed(request, who)
                 return await self._works[type(request)](request, by)
+
+    def remote_acts(self) -> Mapping[RemoteAct, Callable[[], Awaitable[object]]]:
+        """What the municipality may ask, as it would be asked here."""
+        return {
+            RemoteAct.MAINTENANCE_ON: lambda: self._switch(w.SwitchMaintenance(on=True), MUNICIPALITY),
+            RemoteAct.MAINTENANCE_OFF: lambda: self._switch(w.SwitchMaintenance(on=False), MUNICIPALITY),
+            RemoteAct.CONFIG_REFRESH: lambda: self._reload(w.ReloadConfig(), MUNICIPALITY),
+            RemoteAct.CERTIFICATE_RENEW: lambda: self._renew(w.RenewCertificate(), MUNICIPALITY),
+            RemoteAct.REBOOT: lambda: self._reboot(w.Reboot(), MUNICIPALITY),
+        }
 
     async def _allowed(self, request: w.AnyRequest, who: str) -> str:
         """Who does it, as the books keep it; the command is on disk then. Raises OfficeRefused."""
@@ -310,6 +323,24 @@ class TechnicianDesk:
         lines = certificate_lines(certificate, self._now())
         return w.Answer(done=True, text="\n".join(f"{k:<12}{v}" for k, v in lines.items()), facts=dict(lines))
 
+    async def _renew(self, _request: w.RenewCertificate, _by: str) -> str:
+        """The files are those that the next start will take; a pair that is none changes nothing."""
+        said, settings = self._settings.file.municipality, self._settings
+        try:
+            credentials = await asyncio.to_thread(
+                load_credentials,
+                ca_file=settings.path(said.ca_file),
+                certificate_file=settings.path(said.certificate_file),
+                key_file=settings.path(said.key_file),
+                kiosk=settings.file.kiosk.urn,
+            )
+        except ConfigError as error:
+            raise OfficeRefused(str(error)) from error
+        if fault := credentials.fault(self._now()):
+            raise OfficeRefused(f"{said.certificate_file}: {fault}")
+        self._start_anew()
+        return f"good until {credentials.not_after.astimezone(JST):%Y-%m-%d}; the kiosk starts anew"
+
     async def _check_config(self, _request: w.CheckConfig | w.ReloadConfig, _by: str) -> str:
         try:
             settings = await asyncio.to_thread(load, self._config)
@@ -319,8 +350,7 @@ class TechnicianDesk:
 
     async def _reload(self, request: w.ReloadConfig, by: str) -> str:
         good = await self._check_config(request, by)
-        self._must_rest()
-        asyncio.get_running_loop().call_later(0.5, self._restart)
+        self._start_anew()
         return f"{good}; the kiosk starts anew"
 
     async def _reboot(self, _request: w.Reboot, _by: str) -> str:
@@ -330,6 +360,11 @@ class TechnicianDesk:
         if await process.wait():
             raise OfficeRefused(f"{command[0]} refused: status {process.returncode}")
         return "the machine starts anew"
+
+    def _start_anew(self) -> None:
+        """After the answer has left."""
+        self._must_rest()
+        asyncio.get_running_loop().call_later(0.5, self._restart)
 
     def _must_rest(self) -> None:
         if not self._office.resting():

@@ -310,6 +310,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("certificate", "show"), "", _none(w.ShowCertificate), _ja_en("端末証明書", "the kiosk's certificate")
     ),
     Command(
+        ("certificate", "renew"),
+        "",
+        _none(w.RenewCertificate),
+        _ja_en("新しい端末証明書に替える", "take the certificate that lies in its file now"),
+        warns=_ja_en("プログラムを再起動します。", "The kiosk's program stops and starts anew."),
+    ),
+    Command(
         ("config", "check"), "", _none(w.CheckConfig), _ja_en("設定を検査", "read the configuration files")
     ),
     Command(

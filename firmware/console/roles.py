@@ -30,6 +30,7 @@ ROLE_OF: Final[dict[type[w.Request], Role]] = {
     w.ShowHours: Role.LOOK,
     w.MakeBundle: Role.SERVICE,
     w.ShowCertificate: Role.LOOK,
+    w.RenewCertificate: Role.SYSTEM,
     w.CheckConfig: Role.SYSTEM,
     w.ReloadConfig: Role.SYSTEM,
     w.Reboot: Role.SYSTEM,

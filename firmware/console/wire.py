@@ -187,6 +187,10 @@ class ShowCertificate(Request, frozen=True, tag="certificate"):
     """The kiosk's own certificate. 端末証明書"""
 
 
+class RenewCertificate(Request, frozen=True, tag="renew_certificate"):
+    """Take the certificate that lies in the files now; between visits only."""
+
+
 class CheckConfig(Request, frozen=True, tag="check_config"):
     """Read the configuration's files and say what is wrong with them."""
 
@@ -221,6 +225,7 @@ AnyRequest = (
     | ShowHours
     | MakeBundle
     | ShowCertificate
+    | RenewCertificate
     | CheckConfig
     | ReloadConfig
     | Reboot

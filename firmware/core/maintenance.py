@@ -43,13 +43,16 @@ class OpenSession:
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """What the journal says now. plan: begins and ends, aware."""
+    """What the journal says now. plan: begins and ends, aware. given: numbers of orders and remote commands
+    by which something was done.
+    """
 
     session: OpenSession | None = None
     seen: frozenset[str] = frozenset()
     refused: Lockout = field(default_factory=Lockout)
     on: bool = False
     plan: tuple[datetime, datetime] | None = None
+    given: frozenset[str] = frozenset()
 
     def spent(self, order_id: str) -> bool:
         """Whether this order has had its session."""
@@ -67,6 +70,8 @@ def after(state: Maintenance, record: r.Record, at: datetime, rule: LockoutRule)
             return replace(state, session=None) if mine else state
         case r.MaintenanceRefused():
             return replace(state, refused=Lockout(current(state.refused, at, rule).strikes + 1, at))
+        case r.CommandGiven(order_id=order_id):
+            return replace(state, given=state.given | {order_id}) if order_id not in state.given else state
         case r.MaintenanceSwitched(on=on):
             return replace(state, on=on)
         case r.MaintenancePlanned(begins=begins, ends=ends):

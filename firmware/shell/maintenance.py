@@ -119,6 +119,10 @@ class MaintenanceWatch:
         plan = self._state.plan
         return None if plan is None or plan[1] <= self._now() else plan
 
+    def given(self, order_id: str) -> bool:
+        """Whether something was done by this order, or by this command from afar."""
+        return order_id in self._state.given
+
     def nonce(self) -> str:
         """What an order must carry while the clock is not trusted; the same until one was good."""
         self._nonce = self._nonce or secrets.token_hex(8)

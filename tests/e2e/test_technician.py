@@ -332,4 +332,15 @@ async def test_either_side_may_die_and_the_order_goes_on(tmp_path: Path) -> None
             await line.types("maintenance off")
             await line.sees("maintenance is off")
         await visitor.rests()
+        world.municipality.command("command-0001", "maintenance-on")
+        world.municipality.command("command-0002", "open-the-door")
+        await visitor.sees("closed")
+        world.municipality.command("command-0003", "maintenance-off")
+        await visitor.rests()
+        world.municipality.command("command-0004", "reboot")
+        wanted = ["done", "refused", "done", "done"]
+        async with asyncio.timeout(SECONDS):
+            while wanted != [world.municipality.outcome(f"command-000{n}") for n in range(1, 5)]:
+                await asyncio.sleep(0.1)
+        assert await asyncio.to_thread((world.directory / "rebooted").exists)
         await agreed_books(world)
