@@ -340,7 +340,7 @@ async def test_either_side_may_die_and_the_order_goes_on(tmp_path: Path) -> None
         world.municipality.command("command-0004", "reboot")
         wanted = ["done", "refused", "done", "done"]
         async with asyncio.timeout(SECONDS):
-            while wanted != [world.municipality.outcome(f"command-000{n}") for n in range(1, 5)]:
+            while wanted != [world.municipality.outcome(f"command-000{n}") for n in range(1, 5)]:  # noqa: ASYNC110 - heartbeats
                 await asyncio.sleep(0.1)
         assert await asyncio.to_thread((world.directory / "rebooted").exists)
         await agreed_books(world)
