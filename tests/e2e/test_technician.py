@@ -1,20 +1,13 @@
 """A technician's day at a VT100: login, tests, coins, settlement, bundle, logout; nobody without an order."""
 
 import asyncio
-import contextlib
-import fcntl
 import json
-import os
-import struct
 import sys
 import tarfile
-import termios
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-import pyte
 import pytest
 
 from tests.e2e.books import agreed_books
@@ -22,119 +15,17 @@ from tests.e2e.clean_log import assert_log_is_clean, events
 from tests.e2e.test_nothing_stays import people
 from tests.e2e.visitor import Visitor, kiosk
 from tests.municipality.maintenance import Issuer, new_issuer
+from tests.simulators.vt100 import SECONDS, Vt100, vt100
 from tests.simulators.world import REPOSITORY, World
 
 KIOSK = "urn:kiosk:demo-0001"
-SECONDS = 60.0
 HOLDER = "shiken_taro"
-PROMPT = "madoguchi>"
 
 
-@dataclass
-class Vt100:
-    """A terminal of 24 lines at the other end of a line; what the console draws is what it shows.
-
-    octets: how many it was sent.
-    """
-
-    master: int
-    process: asyncio.subprocess.Process
-    screen: pyte.HistoryScreen = field(default_factory=lambda: pyte.HistoryScreen(80, 24, history=2000))
-    octets: int = 0
-    sent: bytes = b""
-    mark: int = 0
-
-    def __post_init__(self) -> None:
-        self._stream = pyte.ByteStream(self.screen)
-        self._drew = asyncio.Event()
-        asyncio.get_running_loop().add_reader(self.master, self._draw)
-
-    def _draw(self) -> None:
-        try:
-            octets = os.read(self.master, 65_536)
-        except OSError:
-            octets = b""
-        if not octets:
-            asyncio.get_running_loop().remove_reader(self.master)
-        self.octets += len(octets)
-        self.sent += octets
-        self._stream.feed(octets)
-        self._drew.set()
-
-    @property
-    def shown(self) -> str:
-        """Every line since the terminal was switched on."""
-        above = ["".join(line[x].data for x in range(80)).rstrip() for line in self.screen.history.top]
-        return "\n".join([*above, *(line.rstrip() for line in self.screen.display)]).rstrip()
-
-    async def sees(self, text: str) -> str:
-        """Wait for text in what came since the last line typed; what came."""
-        async with asyncio.timeout(SECONDS):
-            while text not in (shown := self._since()):
-                self._drew.clear()
-                await self._drew.wait()
-        return shown
-
-    async def types(self, line: str) -> None:
-        """At the prompt."""
-        async with asyncio.timeout(SECONDS):
-            while not self.shown.endswith(PROMPT):
-                self._drew.clear()
-                await self._drew.wait()
-        self.says(line)
-        await self.sees(line)
-
-    async def completes(self, begun: str, whole: str) -> None:
-        """Type the beginning and Tab; the whole word stands there, and Enter gives it."""
-        await self.sees(PROMPT)
-        self.says(f"{begun}\t", end="")
-        await self.sees(f"{PROMPT} {whole}")
-        os.write(self.master, b"\r")
-
-    def says(self, line: str, end: str = "\r") -> None:
-        """Whatever is asked."""
-        self.mark = self.shown.count("\n")
-        os.write(self.master, f"{line}{end}".encode())
-
-    async def answers(self, line: str) -> str:
-        """Type a command; all it said until the next prompt."""
-        await self.types(line)
-        async with asyncio.timeout(SECONDS):
-            while not (self.shown.endswith(PROMPT) and self.shown.count("\n") > self.mark):
-                self._drew.clear()
-                await self._drew.wait()
-        return self._since()
-
-    def _since(self) -> str:
-        return "\n".join(self.shown.split("\n")[self.mark :])
-
-
-@asynccontextmanager
-async def terminal(world: World, *more: str) -> AsyncIterator[Vt100]:
-    """`madoguchi console` on a line of its own, as the unit starts it."""
-    master, slave = os.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-    environment = {**os.environ, "TERM": "vt100", "LANG": "C.UTF-8"}
-    environment.pop("LC_ALL", None)
-    process = await asyncio.create_subprocess_exec(
-        *("setsid", "--ctty", sys.executable, "-m", "firmware", "console"),
-        *("--config", str(world.config), *more),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        cwd=REPOSITORY,
-        env=environment,
-    )
-    os.close(slave)
-    try:
-        yield Vt100(master, process)
-    finally:
-        asyncio.get_running_loop().remove_reader(master)
-        with contextlib.suppress(OSError):
-            os.close(master)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+def terminal(world: World) -> AbstractAsyncContextManager[Vt100]:
+    """`madoguchi console` as its unit starts it."""
+    command = (sys.executable, "-m", "firmware", "console", "--config", str(world.config))
+    return vt100(command, REPOSITORY)
 
 
 @asynccontextmanager
