@@ -291,6 +291,22 @@ async def test_a_journal_that_is_not_open_takes_nothing(path: Path) -> None:
     await journal.close()
 
 
+async def test_an_append_that_hangs_is_seen_to_hang(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog goes by it."""
+    journal, goes_on = Journal(path, KEY), threading.Event()
+    await journal.open()
+    assert 0.0 == journal.busy_seconds()
+    append = journal._append
+    monkeypatch.setattr(journal, "_append", lambda records: goes_on.wait() and append(records))
+    writing = asyncio.create_task(journal.append(EVERY[:1]))
+    await asyncio.sleep(0)
+    assert 0.0 < journal.busy_seconds()
+    goes_on.set()
+    await writing
+    assert 0.0 == journal.busy_seconds()
+    await journal.close()
+
+
 def test_a_short_key_is_refused(path: Path) -> None:
     with pytest.raises(ValueError, match="shorter than 16 bytes"):
         Journal(path, KEY[:-1])
