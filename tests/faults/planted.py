@@ -35,6 +35,7 @@ _ACCOUNTS, _BOOKKEEPING = "tests/unit/test_core_accounts.py", "tests/unit/test_c
 _OFFICE = "tests/unit/test_shell_office.py"
 _PULSES = "tests/unit/test_pulse_groups.py"
 _PATHS = "tests/unit/test_money_paths.py"
+_MAINTENANCE = "tests/unit/test_shell_maintenance.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -619,5 +620,48 @@ FAULTS: tuple[Fault, ...] = (
         "self._note(PulseFault.GOES_ON)",
         "pass",
         _PULSES,
+    ),
+    # the console
+    Fault(
+        "an order that had its session opens another",
+        "firmware/shell/maintenance.py",
+        "if self._state.spent(order.order_id):",
+        "if False:",
+        _MAINTENANCE,
+    ),
+    Fault(
+        "refused orders are forgotten by a restart",
+        "firmware/core/maintenance.py",
+        "        case r.MaintenanceRefused():",
+        "        case r.VisitEnded():",
+        _MAINTENANCE,
+    ),
+    Fault(
+        "a command is done before the journal has it",
+        "firmware/compose/technician.py",
+        "            await self._maintenance.command(session.order_id, session.by, command_word(request))",
+        "            pass",
+        "tests/unit/test_console_desk.py",
+    ),
+    Fault(
+        "an order's times open a console whose clock nobody trusts",
+        "firmware/console/orders.py",
+        "(now is None or claims.nonce)",
+        "claims.nonce",
+        "tests/unit/test_console_orders.py",
+    ),
+    Fault(
+        "the watchdog is fed while the journal hangs",
+        "firmware/shell/health.py",
+        "if self._journal_busy() > self._rule.journal_seconds:",
+        "if False:",
+        "tests/unit/test_shell_health.py",
+    ),
+    Fault(
+        "a command from afar is carried out again after a restart",
+        "firmware/shell/remote.py",
+        "if hands.given(command):",
+        "if False:",
+        "tests/unit/test_shell_remote.py",
     ),
 )
