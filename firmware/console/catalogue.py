@@ -37,7 +37,9 @@ class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def catalogue() -> dict[EventId, Meaning]:
     """Every event of the code with its meaning, in the code's order."""
     text = resources.files("firmware.console").joinpath("events.toml").read_text(encoding="utf-8")
-    said = msgspec.convert(tomllib.loads(text), dict[EventId, Meaning])
+    known = {event.value for event in EventId}
+    told = {name: meaning for name, meaning in tomllib.loads(text).items() if name in known}
+    said = msgspec.convert(told, dict[EventId, Meaning])
     return {event: said[event] for event in EventId}
 
 

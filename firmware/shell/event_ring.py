@@ -39,7 +39,11 @@ class EventRing:
         self._came.set()
 
     def behind(self, number: int, event: str = "") -> list[Event]:
-        """The events after this number, of one id if event is given."""
+        """The events after this number, of one id if event is given.
+
+        A number that was not reached yet is of a run before this one: then all of them.
+        """
+        number = 0 if number > self._number else number
         return [
             one for one in self._events if one.number > number and (not event or one.said["event"] == event)
         ]

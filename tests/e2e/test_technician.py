@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 import tarfile
 from collections.abc import AsyncIterator
@@ -212,6 +213,8 @@ async def test_either_side_may_die_and_the_order_goes_on(tmp_path: Path) -> None
             assert "serves people" in await line.answers("status")
             await line.types("maintenance on --yes")
             await line.sees("maintenance is on")
+            await line.prompted()
+            assert -signal.SIGHUP == await line.hangs_up()
         # The line is gone; the session is not, and the same order takes it up.
         await visitor.sees("closed")
         async with terminal(world) as line:
@@ -222,8 +225,12 @@ async def test_either_side_may_die_and_the_order_goes_on(tmp_path: Path) -> None
             await line.sees("maint.    on")
             await line.types("maintenance off")
             await line.sees("maintenance is off")
-        await visitor.rests()
-        world.municipality.command("command-0001", "maintenance-on")
+            await visitor.rests()
+            await line.types("watch")
+            world.municipality.command("command-0001", "maintenance-on")
+            await line.sees("maintenance-began")
+            line.interrupts()
+            await line.prompted()
         world.municipality.command("command-0002", "open-the-door")
         await visitor.sees("closed")
         world.municipality.command("command-0003", "maintenance-off")

@@ -62,6 +62,17 @@ class Vt100:
                 await self._drew.wait()
         return shown
 
+    async def hangs_up(self) -> int:
+        """The carrier is lost; how the program ended."""
+        asyncio.get_running_loop().remove_reader(self.master)
+        os.close(self.master)
+        async with asyncio.timeout(SECONDS):
+            return await self.process.wait()
+
+    def interrupts(self) -> None:
+        """Ctrl-C."""
+        os.write(self.master, b"\x03")
+
     async def prompted(self) -> None:
         """Wait for the prompt."""
         async with asyncio.timeout(SECONDS):
