@@ -62,10 +62,16 @@ class Vt100:
                 await self._drew.wait()
         return shown
 
+    def unplug(self) -> None:
+        """Nothing is at this end any more; may be called twice."""
+        if self.master >= 0:
+            asyncio.get_running_loop().remove_reader(self.master)
+            os.close(self.master)
+            self.master = -1
+
     async def hangs_up(self) -> int:
         """The carrier is lost; how the program ended."""
-        asyncio.get_running_loop().remove_reader(self.master)
-        os.close(self.master)
+        self.unplug()
         async with asyncio.timeout(SECONDS):
             return await self.process.wait()
 
@@ -129,12 +135,11 @@ async def vt100(command: Sequence[str], folder: Path) -> AsyncIterator[Vt100]:
         *("setsid", "--ctty", *command), stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=environment
     )
     os.close(slave)
+    line = Vt100(master, process)
     try:
-        yield Vt100(master, process)
+        yield line
     finally:
-        asyncio.get_running_loop().remove_reader(master)
-        with contextlib.suppress(OSError):
-            os.close(master)
+        line.unplug()
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
