@@ -2,12 +2,14 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from firmware import __version__
 from firmware.compose.desk import StaffDesk
 from firmware.compose.outlook import Outlook
 from firmware.compose.technician import TechnicianDesk
@@ -15,7 +17,10 @@ from firmware.console.metrics import MetricsServer
 from firmware.console.orders import OrderKeys
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import ClosedDay
+from firmware.core.hours import JST
 from firmware.documents.day_report import DayReport, day_slip
+from firmware.documents.receipt import self_test_slip
+from firmware.ports import SlipLine
 from firmware.settings import Settings
 from firmware.shell.clock import now_utc
 from firmware.shell.devices import Devices
@@ -45,6 +50,17 @@ def order_reader(settings: Settings) -> ReadOrder | None:
 def day_report(settings: Settings, day: ClosedDay) -> DayReport:
     """A closed day with the names that stand on its report."""
     return DayReport(settings.city.name, settings.file.kiosk.urn, day)
+
+
+def _self_test(settings: Settings) -> Sequence[SlipLine]:
+    said = settings.file.receipt_printer
+    return self_test_slip(
+        kiosk=settings.file.kiosk.urn,
+        version=__version__,
+        issued_at=datetime.now(JST),
+        found=(("印字方式", said.kind), ("桁数", f"{said.columns}"), ("通信速度", f"{said.baud}")),
+        columns=said.columns,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +95,7 @@ class TechniciansConsole:
             office=office,
             receipt=self.devices.receipt,
             day_slip=lambda day: day_slip(day_report(settings, day), columns=columns),
+            self_test=partial(_self_test, settings),
         )
         desk = TechnicianDesk(
             settings=settings,

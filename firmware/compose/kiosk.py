@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from firmware import __version__, ports
+from firmware.compose.a4_slips import A4SlipPrinter, slip_command
 from firmware.compose.console import TechniciansConsole, order_reader
 from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.fees import fee_on
@@ -55,7 +56,9 @@ from hw.coin.pulses import PulseTiming
 from hw.keypad.keypad import MatrixKeypad
 from hw.panel.panel import GpioPanel
 from hw.panel.wires import SensorPin
+from hw.printer.exit_sensor import ExitSensor
 from hw.printer.ipp import IppDocumentPrinter
+from hw.printer.readiness import Reserves
 from hw.printer.receipt import EscPosReceiptPrinter
 
 _SETTLE_SECONDS = 15.0
@@ -207,6 +210,7 @@ class Kiosk:
         clock = Clock(
             rule=settings.hours, tolerance_seconds=file.municipality.clock_tolerance_seconds, log=log
         )
+        printer = _document_printer(settings, log)
         maintenance = MaintenanceWatch(
             entries=[(datetime.fromisoformat(entry.at), entry.record) for entry in entries],
             read_order=order_reader(settings),
@@ -223,6 +227,8 @@ class Kiosk:
             now=now_utc,
             acceptance=card_acceptance(file.card_reader),
             domain=PREFIX,
+            restart_request=settings.optional_path(file.card_reader.restart_request),
+            restart_seconds=file.card_reader.restart_seconds,
         )
         remote = RemoteDesk(log)
         health = Health(
@@ -255,22 +261,8 @@ class Kiosk:
                 )
                 for hopper in file.hoppers
             },
-            printer=IppDocumentPrinter(
-                printer_uri=file.document_printer.uri,
-                cups_socket=str(settings.path(file.document_printer.cups_socket)),
-                queue=file.document_printer.queue,
-                log=log,
-                poll_seconds=file.document_printer.poll_seconds,
-                appear_seconds=file.document_printer.appear_seconds,
-                stall_seconds=file.document_printer.stall_seconds,
-            ),
-            receipt=EscPosReceiptPrinter(
-                path=str(settings.path(file.receipt_printer.device)),
-                baud=file.receipt_printer.baud,
-                columns=file.receipt_printer.columns,
-                poll_seconds=file.receipt_printer.poll_seconds,
-                log=log,
-            ),
+            printer=printer,
+            receipt=_receipt_printer(settings, config, printer, log),
             panel=_panel(settings, log),
             municipality=_municipality(settings, clock, journal, remote, log),
             new_worker=partial(_worker, settings, config, log),
@@ -394,6 +386,54 @@ def _pulse_acceptor(said: PulseSettings, drain_seconds: float, log: Logbook) -> 
             bounce_seconds=said.bounce_seconds,
         ),
         drain_seconds=drain_seconds,
+    )
+
+
+def _document_printer(settings: Settings, log: Logbook) -> IppDocumentPrinter:
+    said = settings.file.document_printer
+    sensor = said.exit_sensor
+    exit_sensor = None
+    if sensor is not None:
+        exit_sensor = ExitSensor(
+            pin=sensor.pin,
+            active_level=sensor.active_level,
+            pull=sensor.pull,
+            shortest_seconds=sensor.shortest_seconds,
+            log=log,
+        )
+    return IppDocumentPrinter(
+        printer_uri=said.uri,
+        cups_socket=str(settings.path(said.cups_socket)),
+        queue=said.queue,
+        log=log,
+        poll_seconds=said.poll_seconds,
+        appear_seconds=said.appear_seconds,
+        stall_seconds=said.stall_seconds,
+        reserves=Reserves(said.tell_sheets, said.low_sheets),
+        exit_sensor=exit_sensor,
+        exit_seconds=sensor.wait_seconds if sensor else 0.0,
+    )
+
+
+def _receipt_printer(
+    settings: Settings, config: Path, printer: ports.DocumentPrinter, log: Logbook
+) -> ports.ReceiptPrinter:
+    said = settings.file.receipt_printer
+    if said.kind == "a4":
+        return A4SlipPrinter(
+            printer,
+            log,
+            command=slip_command(config),
+            submit_seconds=settings.file.documents.print_seconds,
+        )
+    font = settings.path(settings.file.documents.label_fonts[0]) if said.kind == "raster" else None
+    return EscPosReceiptPrinter(
+        path=str(settings.path(said.device)),
+        baud=said.baud,
+        columns=said.columns,
+        poll_seconds=said.poll_seconds,
+        picture_font=font,
+        log=log,
     )
 
 

@@ -142,9 +142,11 @@ def _devices(facts: Facts) -> Iterator[DeviceStatus]:
     for level in facts.hoppers:
         says = f"{level.coins} x {level.coin_yen} yen"
         yield DeviceStatus(f"hopper-{level.hopper}", level.working, says)
-    yield DeviceStatus("printer", not reasons, reasons or "paper and toner there")
+    low = " ".join(sorted(supply.value for supply in facts.printer.low))
+    yield DeviceStatus("printer", not reasons, reasons or (f"low: {low}" if low else "paper, toner enough"))
     ready = facts.receipt.ready
-    yield DeviceStatus("receipt", ready, "" if ready else "no paper, fault or silent")
+    roll = "roll near its end" if facts.receipt.paper_low else ""
+    yield DeviceStatus("receipt", ready, roll if ready else "no paper, fault or silent")
     yield DeviceStatus("door", not facts.panel.door_open, "open" if facts.panel.door_open else "shut")
     panel = facts.panel
     sensors = (("paper", panel.paper_in_tray), ("change", panel.change_in_cup))

@@ -32,7 +32,7 @@ from firmware.shell.office import Office
 from firmware.shell.remote import MUNICIPALITY, RemoteAct
 from firmware.shell.runner import Runner
 
-_BOOKS = (w.Refill, w.Collect, w.Count, w.CloseDay, w.PrintDay, w.AskClaim, w.SettleClaim)
+_BOOKS = (w.Refill, w.Collect, w.Count, w.CloseDay, w.PrintDay, w.PrintSelfTest, w.AskClaim, w.SettleClaim)
 _JOURNAL_SECONDS = 60.0
 _DECIDE_SECONDS = 10.0
 

@@ -233,6 +233,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
         _ja_en("日計表を印字", "print a closed day on the roll"),
     ),
     Command(
+        ("slip", "test"),
+        "",
+        _none(w.PrintSelfTest),
+        _ja_en("レシートの自己診断を印字", "print the receipt printer's self-test"),
+    ),
+    Command(
         ("journal", "show"), "[N]", _journal("show"), _ja_en("業務記録の最後の N 件", "the last N entries")
     ),
     Command(

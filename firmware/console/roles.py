@@ -11,6 +11,7 @@ ROLE_OF: Final[dict[type[w.Request], Role]] = {
     w.Count: Role.CASH,
     w.CloseDay: Role.SETTLE,
     w.PrintDay: Role.SETTLE,
+    w.PrintSelfTest: Role.SERVICE,
     w.AskClaim: Role.SETTLE,
     w.SettleClaim: Role.SETTLE,
     w.AskNonce: Role.LOOK,

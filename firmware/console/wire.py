@@ -67,6 +67,10 @@ class PrintDay(Request, frozen=True, tag="print_day"):
     business_date: str
 
 
+class PrintSelfTest(Request, frozen=True, tag="print_self_test"):
+    """Print the technician's self-test on the receipt printer. 自己診断"""
+
+
 class AskClaim(Request, frozen=True, tag="ask_claim"):
     """What the municipality knows of a claim."""
 
@@ -203,7 +207,7 @@ class Reboot(Request, frozen=True, tag="reboot"):
     """Start the machine anew; between visits only."""
 
 
-BookRequest = Refill | Collect | Count | CloseDay | PrintDay | AskClaim | SettleClaim
+BookRequest = Refill | Collect | Count | CloseDay | PrintDay | PrintSelfTest | AskClaim | SettleClaim
 """What concerns coins, days and claims."""
 
 AnyRequest = (

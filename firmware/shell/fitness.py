@@ -150,7 +150,10 @@ class Fitness:
     async def _printer(self, _seen: bool | None) -> Verdict:
         level = await self._devices.printer.refresh()
         reasons = ", ".join(sorted(reason.value for reason in level.reasons))
-        return Verdict(not reasons, reasons or "it is reachable and can print")
+        low = ", ".join(sorted(supply.value for supply in level.low))
+        return Verdict(
+            not reasons, reasons or f"it is reachable and can print{f'; low: {low}' if low else ''}"
+        )
 
     async def _receipt(self, _seen: bool | None) -> Verdict:
         now = self._now().astimezone(JST)
