@@ -43,6 +43,11 @@ def folder_for(settings: Settings) -> Path:
     return settings.path(settings.file.console.support_folder)
 
 
+def claims_covered(text: str) -> str:
+    """The text without the numbers of claims."""
+    return _CLAIM.sub("****-****", text)
+
+
 def make_bundle(settings: Settings, config: Path, content: Bundle, stamp: str) -> tuple[Path, str, int]:
     """Write the file; its path, its SHA-256 in hexadecimal and its length in bytes."""
     folder = folder_for(settings)
@@ -60,7 +65,7 @@ def _packed(settings: Settings, config: Path, content: Bundle) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, text in _files(settings, config, content):
-            octets = _CLAIM.sub("****-****", text).encode()
+            octets = claims_covered(text).encode()
             entry = tarfile.TarInfo(f"bundle/{name}")
             entry.size = len(octets)
             archive.addfile(entry, io.BytesIO(octets))

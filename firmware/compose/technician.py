@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from firmware.compose.bundle import Bundle, folder_for, make_bundle
+from firmware.compose.bundle import Bundle, claims_covered, folder_for, make_bundle
 from firmware.compose.certificate import certificate_lines, read_certificate
 from firmware.compose.outlook import Outlook
 from firmware.console import pages
@@ -217,6 +217,7 @@ class TechnicianDesk:
             return w.Answer(
                 done=True, text=f"{lines} entries in {path}", facts={"path": str(path), "entries": lines}
             )
+        said = claims_covered(said)
         return w.Answer(done=True, text=said.rstrip(), facts={"lines": said.splitlines()})
 
     async def _journal_says(self, what: str, last: int) -> str:

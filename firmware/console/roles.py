@@ -22,7 +22,7 @@ ROLE_OF: Final[dict[type[w.Request], Role]] = {
     w.TestPart: Role.SERVICE,
     w.ShowCash: Role.LOOK,
     w.ShowDays: Role.LOOK,
-    w.AskJournal: Role.LOOK,
+    w.AskJournal: Role.SERVICE,
     w.ListClaims: Role.SETTLE,
     w.ListVisits: Role.LOOK,
     w.ResolveVisit: Role.SETTLE,
