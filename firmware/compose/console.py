@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from firmware import __version__
+from firmware.compose.a4_slips import A4SlipPrinter, slip_command
 from firmware.compose.desk import StaffDesk
 from firmware.compose.outlook import Outlook
 from firmware.compose.technician import TechnicianDesk
@@ -109,6 +110,12 @@ class TechniciansConsole:
                 denominations=settings.rules.denominations_yen,
                 now=now_utc,
                 wait_seconds=said.test_seconds,
+                print_page=A4SlipPrinter(
+                    self.devices.printer,
+                    self.ring,
+                    command=slip_command(self.config),
+                    submit_seconds=settings.file.documents.print_seconds,
+                ).print_slip,
             ),
             ring=self.ring,
             outlook=outlook,

@@ -1,7 +1,7 @@
 """A technician's tests: each ends fit or unfit, with a reason. No coin is paid out, no PIN asked for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +32,8 @@ class Fitness:
     """Tests the running kiosk's devices while it serves nobody.
 
     wait_seconds: for a card, keys, a coin or the door. denominations: the coins taken. now: aware.
-    speak: says something, None without a voice.
+    print_page: prints lines on a sheet of A4 and says whether that is proven. speak: says something, None
+    without a voice.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Fitness:
         denominations: frozenset[Yen],
         now: Callable[[], datetime],
         wait_seconds: float,
+        print_page: Callable[[Sequence[SlipLine]], Awaitable[Certainty]],
         speak: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._devices = devices
@@ -50,6 +52,7 @@ class Fitness:
         self._denominations = denominations
         self._now = now
         self._wait_seconds = wait_seconds
+        self._print_page = print_page
         self._speak = speak
         self._one = asyncio.Lock()
 
@@ -149,24 +152,28 @@ class Fitness:
 
     async def _printer(self, _seen: bool | None) -> Verdict:
         level = await self._devices.printer.refresh()
-        reasons = ", ".join(sorted(reason.value for reason in level.reasons))
+        if level.reasons:
+            return Verdict(False, ", ".join(sorted(reason.value for reason in level.reasons)))
+        certainty = await self._print_page(self._test_lines())
+        if certainty is not Certainty.DONE:
+            return Verdict(False, f"a test page was ordered; that it came out is {certainty.value}: look")
         low = ", ".join(sorted(supply.value for supply in level.low))
-        return Verdict(
-            not reasons, reasons or f"it is reachable and can print{f'; low: {low}' if low else ''}"
-        )
+        return Verdict(True, f"a test page came out, proven; take it away{f'; low: {low}' if low else ''}")
 
     async def _receipt(self, _seen: bool | None) -> Verdict:
+        certainty = await self._devices.receipt.print_slip(self._test_lines())
+        if certainty is Certainty.DONE:
+            return Verdict(True, "a test slip was printed and cut; throw it away")
+        return Verdict(False, "the receipt printer did not print")
+
+    def _test_lines(self) -> Sequence[SlipLine]:
         now = self._now().astimezone(JST)
-        lines = (
+        return (
             SlipLine("テスト印字", centred=True, scale=2),
             SlipLine("日時", f"{now:%Y-%m-%d %H:%M}"),
             SlipLine("0123456789 ABCDEFGHIJ"),
             SlipLine("これは領収書ではありません", centred=True),
         )
-        certainty = await self._devices.receipt.print_slip(lines)
-        if certainty is Certainty.DONE:
-            return Verdict(True, "a test slip was printed and cut; throw it away")
-        return Verdict(False, "the receipt printer did not print")
 
     async def _lamp(self, seen: bool | None) -> Verdict:
         if seen is not None:

@@ -64,7 +64,8 @@ async def is_tested(line: Vt100, world: World) -> None:
     """Every part, the hands of the technician included."""
     assert "network: fit" in await line.answers("test network")
     assert "hopper: fit" in await line.answers("test hopper")
-    assert "printer: fit" in await line.answers("test printer")
+    assert "printer: fit, a test page came out, proven" in await line.answers("test printer")
+    await world.take_paper()
     await world.set_printer_fault("paper_out")
     assert "printer: unfit, media-empty" in await line.answers("test printer")
     await world.set_printer_fault(None)

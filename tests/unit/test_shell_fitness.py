@@ -60,6 +60,7 @@ class Bench:
             denominations=frozenset({100}),
             now=lambda: datetime(2026, 11, 25, tzinfo=UTC),
             wait_seconds=self.wait_seconds,
+            print_page=self.print_slip,
         )
 
     @property
@@ -140,7 +141,8 @@ async def verdict(bench: Bench, part: str, seen: bool | None = None) -> tuple[bo
         ("coin", Bench(replace(WELL, acceptor=AcceptorLevel())), False, "does not answer"),
         ("hopper", Bench(), True, "hopper 3: 50 of 100 yen; no coin was paid"),
         ("hopper", Bench(replace(WELL, hoppers=())), False, "hopper 3 does not answer or is faulty"),
-        ("printer", Bench(), True, "it is reachable and can print"),
+        ("printer", Bench(), True, "a test page came out, proven"),
+        ("printer", Bench(certainty=Certainty.UNKNOWN), False, "that it came out is unknown: look"),
         (
             "printer",
             Bench(replace(WELL, printer=DocumentPrinterLevel(frozenset({PrinterReason.TONER_EMPTY})))),
