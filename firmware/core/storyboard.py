@@ -170,6 +170,8 @@ def _staff(facts: Facts) -> Legend:
 
 
 def _not_serving(facts: Facts, rules: Rules) -> Screen:
+    if facts.maintenance.on:
+        return Screen(ScreenId.CLOSED, reason="maintenance")
     if facts.clock.trusted and facts.clock.hours is ServiceHours.MAINTENANCE:
         if facts.clock.reopens is None:
             return Screen(ScreenId.CLOSED, reason="maintenance")

@@ -43,6 +43,7 @@ _FONTS = "tests/unit/test_documents_fonts.py"
 ISSUE, SIGNED = "firmware/documents/issue.py", "firmware/documents/protection/signed.py"
 REREAD, VERDICT = "firmware/documents/protection/reread.py", "firmware/documents/scramble/sheet.py"
 _BACKS, _VERIFY = "tests/unit/test_protected_backs.py", "tests/unit/test_verify.py"
+_MAINTENANCE = "tests/unit/test_shell_maintenance.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -279,8 +280,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a cancelled append may be forgotten",
         JOURNAL,
-        "await asyncio.shield(\n",
-        "await asyncio.ensure_future(\n",
+        "await asyncio.shield(writing)\n",
+        "await writing\n",
         _JOURNAL,
     ),
     Fault(
@@ -656,6 +657,49 @@ FAULTS: tuple[Fault, ...] = (
         "or count(text) > most",
         "or len(text) > most",
         "tests/unit/test_documents_limits.py",
+    ),
+    # the console
+    Fault(
+        "an order that had its session opens another",
+        "firmware/shell/maintenance.py",
+        "if self._state.spent(order.order_id):",
+        "if False:",
+        _MAINTENANCE,
+    ),
+    Fault(
+        "refused orders are forgotten by a restart",
+        "firmware/core/maintenance.py",
+        "        case r.MaintenanceRefused():",
+        "        case r.VisitEnded():",
+        _MAINTENANCE,
+    ),
+    Fault(
+        "a command is done before the journal has it",
+        "firmware/compose/technician.py",
+        "            await self._maintenance.command(session.order_id, session.by, command_word(request))",
+        "            pass",
+        "tests/unit/test_console_desk.py",
+    ),
+    Fault(
+        "an order's times open a console whose clock nobody trusts",
+        "firmware/console/orders.py",
+        "(now is None or claims.nonce)",
+        "claims.nonce",
+        "tests/unit/test_console_orders.py",
+    ),
+    Fault(
+        "the watchdog is fed while the journal hangs",
+        "firmware/shell/health.py",
+        "if self._journal_busy() > self._rule.journal_seconds:",
+        "if False:",
+        "tests/unit/test_shell_health.py",
+    ),
+    Fault(
+        "a command from afar is carried out again after a restart",
+        "firmware/shell/remote.py",
+        "if hands.given(command):",
+        "if False:",
+        "tests/unit/test_shell_remote.py",
     ),
     # paper
     Fault(
