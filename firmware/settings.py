@@ -42,8 +42,8 @@ class Kiosk(_Section, frozen=True, kw_only=True):
     urn: Annotated[str, Meta(pattern=r"^urn:kiosk:[a-z0-9][a-z0-9-]{0,62}$")]
     profiles: Annotated[list[str], Meta(min_length=1)]
     messages: str = "messages"
-    languages: Annotated[list[Language], Meta(min_length=1)] = msgspec.field(
-        default_factory=lambda: [Language.JA, Language.EN]
+    languages: Annotated[list[Language], Meta(min_length=1, max_length=7)] = msgspec.field(
+        default_factory=lambda: list(Language)
     )
 
 
@@ -312,11 +312,21 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
 
 
+class Names(_Section, frozen=True, kw_only=True):
+    """The city and its counters in one more language."""
+
+    name: Word
+    counters: Word
+
+
 class City(_Section, frozen=True, kw_only=True):
+    """other: by language; a language that is missing has the English names, やさしい日本語 the Japanese."""
+
     name: Word
     name_en: Word
     counters: Word
     counters_en: Word
+    other: dict[Language, Names] = {}
 
 
 class ClosureEntry(_Section, frozen=True, kw_only=True):

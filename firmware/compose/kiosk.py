@@ -15,7 +15,7 @@ from firmware.core.fees import fee_on
 from firmware.core.hours import JST
 from firmware.core.orders import PrintSlip
 from firmware.core.states import Slip
-from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
+from firmware.core.terms import Aid, CertificateKind, KeypadKey, Language, Yen
 from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
@@ -145,22 +145,28 @@ def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey
 def texts(settings: Settings) -> Texts:
     """The messages with the city's names filled in. Raises ConfigError."""
     city, hours = settings.city, settings.hours
-    coins = sorted(settings.file.coins.denominations_yen)
-    fees = sorted({fee.yen for fee in settings.fees})
     closes = "24:00" if hours.closes.microsecond else f"{hours.closes:%-H:%M}"
-    names: Mapping[str, str] = {
+    names = {
         "city": city.name,
         "city.en": city.name_en,
         "counters": city.counters,
         "counters.en": city.counters_en,
         "opens": f"{hours.opens:%-H:%M}",
         "closes": closes,
-        "fees": "1通 " + "・".join(f"{yen}円" for yen in fees),
-        "fees.en": " / ".join(f"¥{yen}" for yen in fees) + " a copy",
-        "coins": "・".join(f"{yen}円" for yen in coins),
-        "coins.en": ", ".join(f"¥{yen}" for yen in coins),
     }
-    return Texts.load(settings.path(settings.file.kiosk.messages), names)
+    for language in (Language.ZH, Language.KO, Language.PT, Language.VI):
+        names |= {f"city.{language.value}": city.name_en, f"counters.{language.value}": city.counters_en}
+    for language, other in city.other.items():
+        names |= {f"city.{language.value}": other.name, f"counters.{language.value}": other.counters}
+    return Texts.load(
+        settings.path(settings.file.kiosk.messages),
+        names,
+        {
+            "fees": [fee.yen for fee in settings.fees],
+            "coins": settings.file.coins.denominations_yen,
+        },
+        settings.rules.languages,
+    )
 
 
 class Kiosk:
@@ -265,7 +271,12 @@ class Kiosk:
         )
 
     def _crew(
-        self, devices: Devices, pin: PinBuffer, spare: SpareWorker, speak: Callable[[Language], None]
+        self,
+        devices: Devices,
+        pin: PinBuffer,
+        spare: SpareWorker,
+        speak: Callable[[Language], None],
+        adapt: Callable[[Aid], None],
     ) -> DeviceCrew:
         def fee_now(kind: CertificateKind, now: datetime) -> Yen | None:
             return fee_on(self._settings.fees, kind, now.astimezone(JST).date())
@@ -277,6 +288,7 @@ class Kiosk:
             fee_now=fee_now,
             now=lambda: datetime.now(UTC),
             speak=speak,
+            adapt=adapt,
             log=self._log,
         )
 

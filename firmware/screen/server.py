@@ -21,7 +21,7 @@ import msgspec
 from aiohttp import web
 
 from firmware.core.screens import Screen, ScreenId
-from firmware.core.terms import KeypadKey, Language
+from firmware.core.terms import Aid, KeypadKey, Language
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, Logbook
 from firmware.screen.texts import Snapshot, Texts
@@ -163,15 +163,23 @@ class ScreenServer:
         self._port = self._runner.addresses[0][1]
         self._origins = frozenset(f"http://{self._authority(host)}" for host in LOOPBACK)
 
-    def show(self, screen: Screen, language: Language, remaining_seconds: float | None = None) -> None:
+    def show(
+        self,
+        screen: Screen,
+        language: Language,
+        aids: frozenset[Aid] = frozenset(),
+        *,
+        remaining_seconds: float | None = None,
+    ) -> None:
         """Show this screen on every page, now and on those that come later.
 
+        aids: the person's.
         remaining_seconds: what is left of the screen's time-out, screen.seconds if not given.
         A picture that looks the same keeps its number, so that a touch on it still counts.
         Raises ConfigError naming file and key for an id or a number without text; then the
         picture stays as it was.
         """
-        picture = self._texts.snapshot(screen, language)
+        picture = self._texts.snapshot(screen, language, aids)
         if picture != self._picture:
             self._seq += 1
         seconds = screen.seconds if remaining_seconds is None else remaining_seconds

@@ -15,7 +15,7 @@ from firmware.errors import ConfigError
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.server import FILES, HEADERS, ScreenServer
 from firmware.screen.texts import Texts
-from tests.unit.test_screen_storyboard import COINS, MESSAGES, NAMES, PIN, PIN_WRONG, name_of
+from tests.unit.test_screen_storyboard import AMOUNTS, COINS, MESSAGES, NAMES, PIN, PIN_WRONG, name_of
 
 KEEPALIVE_SECONDS = 0.05
 IDLE = Screen(ScreenId.IDLE, legend=Legend(confirm="start"))
@@ -86,7 +86,7 @@ MakeServer = Callable[..., ScreenServer]
 
 @pytest.fixture
 def make() -> MakeServer:
-    texts = Texts.load(MESSAGES, NAMES)
+    texts = Texts.load(MESSAGES, NAMES, AMOUNTS)
 
     def server(
         pressed: list[KeypadKey], log: list[dict[str, FieldValue]], host: str = "127.0.0.1", port: int = 0

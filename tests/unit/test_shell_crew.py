@@ -12,6 +12,7 @@ from firmware.core import events as e
 from firmware.core import orders as o
 from firmware.core.states import Purchase
 from firmware.core.terms import (
+    Aid,
     CardRefusal,
     Certainty,
     CertificateKind,
@@ -174,6 +175,7 @@ class Bench:
         self.log: list[tuple[EventId, dict[str, FieldValue]]] = []
         self.pin = PinBuffer()
         self.spoken: list[Language] = []
+        self.adapted: list[Aid] = []
         self.answers: list[e.Event] = []
         devices = Devices(
             card=world,
@@ -194,6 +196,7 @@ class Bench:
             fee_now=lambda *_: 300,
             now=lambda: self.now,
             speak=self.spoken.append,
+            adapt=self.adapted.append,
             log=self.write,
         )
 
@@ -254,6 +257,7 @@ async def cancel(task: asyncio.Task[None]) -> None:
         ((o.CloseCoins(VISIT),), [e.CoinsClosed()]),
         ((o.EndVisit(VISIT),), []),
         ((o.Speak(Language.EN),), []),
+        ((o.Adapt(Aid.LARGE),), []),
         ((o.Sound(o.Alarm.ALARM),), []),
     ],
 )
