@@ -111,7 +111,6 @@ function draw(picture) {
   drawLanguages(picture.languages, picture.switches);
   drawKeys(picture.keys);
   drawAside(picture);
-  fit(picture.aids.includes("large"));
 }
 
 // ---------------------------------------------------------------- type as large as it fits
@@ -302,6 +301,7 @@ function show(picture) {
   dom.kiosk.hidden = false;
   draw(picture);
   tick();
+  fit(picture.aids.includes("large"));
   dom.kiosk.dataset.seq = picture.seq;
 }
 
