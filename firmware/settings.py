@@ -71,6 +71,17 @@ class Screen(_Section, frozen=True, kw_only=True):
     framed_by: list[Annotated[str, Meta(pattern=r"^http://(127\.0\.0\.1|localhost):[0-9]{1,5}$")]] = []
 
 
+class Voice(_Section, frozen=True, kw_only=True):
+    """clips: what scripts/voice wrote; empty: the kiosk does not speak.
+
+    speaker, earphone: ALSA devices; an empty earphone is none, and nothing private is said.
+    """
+
+    clips: str = ""
+    speaker: Word = "default"
+    earphone: str = ""
+
+
 class CardReader(_Section, frozen=True, kw_only=True):
     """name: a part of the reader's PC/SC name, empty for the first one.
 
@@ -298,6 +309,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     kiosk: Kiosk
     journal: JournalFile
     screen: Screen = Screen()
+    voice: Voice = Voice()
     card_reader: CardReader = CardReader()
     lockout: Lockout = Lockout()
     keypad: Keypad

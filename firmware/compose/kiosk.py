@@ -9,6 +9,7 @@ from pathlib import Path
 
 from firmware import __version__, ports
 from firmware.compose.desk import StaffDesk
+from firmware.compose.telling import Told, texts
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import Accounts, ClosedDay, misplaced_hoppers
 from firmware.core.fees import fee_on
@@ -25,7 +26,6 @@ from firmware.municipality.challenge import PREFIX
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
-from firmware.screen.texts import Texts
 from firmware.settings import CardReader as CardReaderSettings
 from firmware.settings import Coins, Hopper, Sensor, Settings, load
 from firmware.settings import PulseAcceptor as PulseSettings
@@ -83,6 +83,8 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
         daemon: Daemon | None = None
         screen = screen_server(settings, log, touched)
         language = settings.rules.languages[0]
+        told = Told(settings, screen, log)
+        undo.push_async_callback(told.close)
         async with AsyncExitStack() as waiting:
             try:
                 entries = await journal.open()
@@ -97,7 +99,7 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
             log, path=str(settings.path(settings.file.coins.device)), baud=settings.file.coins.baud
         )
         undo.callback(bus.close)
-        kiosk = Kiosk(settings, config, log)
+        kiosk = Kiosk(settings, config, log, told)
         daemon = Daemon(kiosk.parts(entries, journal, medium, bus, screen), entries, log)
         log(EventId.DAEMON_STARTED, version=__version__)
         await daemon.run(manager)
@@ -142,38 +144,12 @@ def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey
     )
 
 
-def texts(settings: Settings) -> Texts:
-    """The messages with the city's names filled in. Raises ConfigError."""
-    city, hours = settings.city, settings.hours
-    closes = "24:00" if hours.closes.microsecond else f"{hours.closes:%-H:%M}"
-    names = {
-        "city": city.name,
-        "city.en": city.name_en,
-        "counters": city.counters,
-        "counters.en": city.counters_en,
-        "opens": f"{hours.opens:%-H:%M}",
-        "closes": closes,
-    }
-    for language in (Language.ZH, Language.KO, Language.PT, Language.VI):
-        names |= {f"city.{language.value}": city.name_en, f"counters.{language.value}": city.counters_en}
-    for language, other in city.other.items():
-        names |= {f"city.{language.value}": other.name, f"counters.{language.value}": other.counters}
-    return Texts.load(
-        settings.path(settings.file.kiosk.messages),
-        names,
-        {
-            "fees": [fee.yen for fee in settings.fees],
-            "coins": settings.file.coins.denominations_yen,
-        },
-        settings.rules.languages,
-    )
-
-
 class Kiosk:
     """Builds what the settings ask for."""
 
-    def __init__(self, settings: Settings, config: Path, log: Logbook) -> None:
+    def __init__(self, settings: Settings, config: Path, log: Logbook, told: Told) -> None:
         self._settings = settings
+        self._told = told
         self._config = config
         self._log = log
 
@@ -257,7 +233,7 @@ class Kiosk:
             ),
             journal=journal,
             medium=medium,
-            show=screen.show,
+            show=self._told.show,
             start_screen=screen.start,
             close_screen=screen.close,
             make_crew=partial(self._crew, devices),
@@ -289,6 +265,7 @@ class Kiosk:
             now=lambda: datetime.now(UTC),
             speak=speak,
             adapt=adapt,
+            sound=self._told.sound,
             log=self._log,
         )
 

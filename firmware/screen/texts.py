@@ -116,6 +116,37 @@ class Texts:
             "switches": self._switches(language, aids) if screen.id is ScreenId.IDLE else [],
         }
 
+    def every(self, language: Language, values: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, str]]:
+        """Each message with its id, once for each value its one number can have.
+
+        values: what a number can be, by `<id>.<name>`, `<section>.<name>` or name; a message with a number
+        that none of them gives, or with two, is left out.
+        """
+        catalogue, names = self._catalogues[language], self._names[language]
+        for key, message in catalogue.messages.items():
+            numbers = sorted(catalogue.placeholders(key) - names.keys())
+            given: list[Mapping[str, Value]] = [names]
+            if numbers:
+                name = numbers[0]
+                found = next(
+                    (
+                        values[at]
+                        for at in (f"{key}.{name}", f"{key.split('.')[0]}.{name}", name)
+                        if at in values
+                    ),
+                    (),
+                )
+                given = [{**names, name: value} for value in found] if len(numbers) == 1 else []
+            for filled in given:
+                if isinstance(message, str):
+                    yield key, catalogue.text(key, filled)
+                else:
+                    yield from ((key, line) for line in catalogue.lines(key, filled))
+
+    def join(self, language: Language, parts: Sequence[str]) -> str:
+        """As the values of a row are joined."""
+        return self._catalogues[language].text("page.join", {}).join(parts)
+
     def _languages(self, current: Language) -> list[Snapshot]:
         return [
             {

@@ -59,6 +59,7 @@ class DeviceCrew:
         now: Callable[[], datetime],
         speak: Callable[[Language], None],
         adapt: Callable[[Aid], None],
+        sound: Callable[[o.Alarm], None],
         log: Logbook,
     ) -> None:
         self._devices = devices
@@ -68,6 +69,7 @@ class DeviceCrew:
         self._now = now
         self._speak_to = speak
         self._adapt = adapt
+        self._sound = sound
         self._log = log
         self._language = Language.JA
         self._scope = VisitScope(VisitId(""))
@@ -119,6 +121,7 @@ class DeviceCrew:
                 self._adapt(order.aid)
             case o.Sound():
                 self._devices.panel.buzz(order.alarm.value)
+                self._sound(order.alarm)
             case _:
                 assert_never(order)
 

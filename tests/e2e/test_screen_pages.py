@@ -146,9 +146,7 @@ async def opened(
     return watched
 
 
-@pytest.mark.parametrize(
-    "aids", [(), (Aid.LARGE, Aid.CONTRAST)], ids=["plain", "aids"]
-)
+@pytest.mark.parametrize("aids", [(), (Aid.LARGE, Aid.CONTRAST)], ids=["plain", "aids"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_every_picture_fits_and_reads_well_in_every_language(
     browser: Browser, kiosk: Kiosk, size: tuple[int, int], aids: tuple[Aid, ...]

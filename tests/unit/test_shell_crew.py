@@ -176,6 +176,7 @@ class Bench:
         self.pin = PinBuffer()
         self.spoken: list[Language] = []
         self.adapted: list[Aid] = []
+        self.sounded: list[o.Alarm] = []
         self.answers: list[e.Event] = []
         devices = Devices(
             card=world,
@@ -197,6 +198,7 @@ class Bench:
             now=lambda: self.now,
             speak=self.spoken.append,
             adapt=self.adapted.append,
+            sound=self.sounded.append,
             log=self.write,
         )
 

@@ -247,8 +247,10 @@ function drawMark(bed, label) {
   const flagWidth = dom["flag-text"].getComputedTextLength() + 48;
   const middle = x + width / 2;
   const left = Math.min(Math.max(middle - flagWidth / 2, 6), 354 - flagWidth);
-  set(dom.flag, { x: left, y: y - 84, width: flagWidth });
   set(dom["flag-text"], { x: left + flagWidth / 2, y: y - 46 });
+  const text = dom["flag-text"].getBBox();
+  const [top, bottom] = [Math.min(y - 84, text.y - 2), Math.max(y - 32, text.y + text.height + 2)];
+  set(dom.flag, { x: left, y: top, width: flagWidth, height: bottom - top });
   set(dom.arrow, { transform: `translate(${middle} ${y - 36})` });
 }
 
