@@ -5,6 +5,7 @@ GET  /events   `screen` events, each a whole snapshot, and a `beat` event whenev
                was sent for keepalive_seconds (a named event, as a page cannot see SSE comments)
 POST /intent   {"seq", "boot", "action"}: a touch; action is the value of a KeypadKey
 POST /alive    {"seq"}: the page has drawn this picture
+GET  /drawn    204 if a page has said so lately, 503 if not: for the watchdog of the browser
 
 Answers to a POST: 204 taken, 400 not understood, 403 foreign origin or a PIN digit, 409 meant for
 another picture or another run of this program, 415 not JSON.
@@ -48,6 +49,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 LARGEST_POST_BYTES = 1024
+LATELY_SECONDS = 15.0
+"""A page that draws says so every 5 seconds."""
 
 
 def headers(framed_by: Sequence[str]) -> dict[str, str]:
@@ -151,6 +154,7 @@ class ScreenServer:
         app.router.add_get("/events", self._events)
         app.router.add_post("/intent", self._intent)
         app.router.add_post("/alive", self._alive)
+        app.router.add_get("/drawn", self._drawn)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await self._runner.setup()
         try:
@@ -267,6 +271,10 @@ class ScreenServer:
         await self._body(request, Alive)
         self._alive_at = asyncio.get_running_loop().time()
         return web.Response(status=204)
+
+    async def _drawn(self, _request: web.Request) -> web.Response:
+        silent = self.page_silent_seconds()
+        return web.Response(status=503 if silent is None or silent > LATELY_SECONDS else 204)
 
     async def _body(self, request: web.Request, shape: type[Body]) -> Body:
         if request.content_type != "application/json":

@@ -295,6 +295,16 @@ async def test_every_answer_forbids_what_the_page_does_not_need(kiosk: Kiosk, pa
         assert HEADERS.items() <= answer.headers.items()
 
 
+async def test_a_watchdog_learns_whether_the_page_draws(kiosk: Kiosk) -> None:
+    async with kiosk.client.get(f"{kiosk.origin}/drawn") as answer:
+        assert 503 == answer.status
+    headers = {"Origin": kiosk.origin}
+    async with kiosk.client.post(f"{kiosk.origin}/alive", json={"seq": 1}, headers=headers):
+        pass
+    async with kiosk.client.get(f"{kiosk.origin}/drawn") as answer:
+        assert 204 == answer.status
+
+
 async def test_a_page_that_draws_is_known_to_be_alive(kiosk: Kiosk) -> None:
     assert kiosk.server.page_silent_seconds() is None
     headers = {"Origin": kiosk.origin}
