@@ -89,6 +89,8 @@ def _details(picture: Picture) -> Iterator[str]:
     for choice in picture["choices"]:
         yield from (choice["key"], choice["label"], choice["state_label"], choice["fee_text"])
     for label, value in picture["rows"]:
+        if picture["screen"] == ScreenId.OUT_OF_SERVICE.value and not any(map(str.isdigit, value)):
+            continue  # what is to be refilled is for staff, who see
         yield label
         yield from (value if _NUMBER.match(value) else (value,))
     for item in picture["checklist"]:
