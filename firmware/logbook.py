@@ -30,6 +30,9 @@ class EventId(enum.Enum):
     STRANDED = "stranded"
     PANEL_GONE = "panel-gone"
     PANEL_BACK = "panel-back"
+    SOUND_GONE = "sound-gone"
+    SOUND_BACK = "sound-back"
+    CLIP_MISSING = "clip-missing"  # a sentence that no file of the voice says
     CARD_READER_GONE = "card-reader-gone"
     CARD_READER_BACK = "card-reader-back"
     CARD_READER_FAILED = "card-reader-failed"

@@ -44,8 +44,8 @@ class Kiosk(_Section, frozen=True, kw_only=True):
     urn: Annotated[str, Meta(pattern=r"^urn:kiosk:[a-z0-9][a-z0-9-]{0,62}$")]
     profiles: Annotated[list[str], Meta(min_length=1)]
     messages: str = "messages"
-    languages: Annotated[list[Language], Meta(min_length=1)] = msgspec.field(
-        default_factory=lambda: [Language.JA, Language.EN]
+    languages: Annotated[list[Language], Meta(min_length=1, max_length=7)] = msgspec.field(
+        default_factory=lambda: list(Language)
     )
 
 
@@ -71,6 +71,17 @@ class Screen(_Section, frozen=True, kw_only=True):
     keepalive_seconds: Seconds = 0.5
     silence_seconds: Seconds = 1.5
     framed_by: list[Annotated[str, Meta(pattern=r"^http://(127\.0\.0\.1|localhost):[0-9]{1,5}$")]] = []
+
+
+class Voice(_Section, frozen=True, kw_only=True):
+    """clips: what scripts/voice wrote; empty: the kiosk does not speak.
+
+    speaker, earphone: ALSA devices; an empty earphone is none, and nothing private is said.
+    """
+
+    clips: str = ""
+    speaker: Word = "default"
+    earphone: str = ""
 
 
 class CardReader(_Section, frozen=True, kw_only=True):
@@ -358,6 +369,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     kiosk: Kiosk
     journal: JournalFile
     screen: Screen = Screen()
+    voice: Voice = Voice()
     card_reader: CardReader = CardReader()
     lockout: Lockout = Lockout()
     keypad: Keypad
@@ -372,11 +384,21 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
 
 
+class Names(_Section, frozen=True, kw_only=True):
+    """The city and its counters in one more language."""
+
+    name: Word
+    counters: Word
+
+
 class City(_Section, frozen=True, kw_only=True):
+    """other: by language; a language that is missing has the English names, やさしい日本語 the Japanese."""
+
     name: Word
     name_en: Word
     counters: Word
     counters_en: Word
+    other: dict[Language, Names] = {}
 
 
 class ClosureEntry(_Section, frozen=True, kw_only=True):

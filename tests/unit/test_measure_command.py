@@ -35,6 +35,8 @@ FIGURES = frozenset(
     scramble.ordinary-300dpi.read scramble.heavy-300dpi.read scramble.heavy-300dpi.time
     journal.commits journal.check-10000-entries
     coin.longest-poll-gap-hopper-healthy coin.longest-poll-gap-hopper-babbling
+    screen.page-weight screen.cold-start-to-picture screen.first-paint
+    screen.change-to-frame-p50 screen.change-to-frame-p99 screen.browser-pss screen.browser-rest-cpu
     engine.steps municipality.release-to-receipt-number
     """.split()
 )
