@@ -131,6 +131,13 @@ class JournalLevel:
     room: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class MaintenanceLevel:
+    """A technician has taken the kiosk out of service (保守中)."""
+
+    on: bool = False
+
+
 Level = (
     ReaderLevel
     | KeypadLevel
@@ -143,6 +150,7 @@ Level = (
     | ClockLevel
     | LockoutLevel
     | JournalLevel
+    | MaintenanceLevel
 )
 
 
@@ -166,8 +174,9 @@ class Facts:
     clock: ClockLevel = field(default_factory=ClockLevel)
     lockout: LockoutLevel = field(default_factory=LockoutLevel)
     journal: JournalLevel = field(default_factory=JournalLevel)
+    maintenance: MaintenanceLevel = field(default_factory=MaintenanceLevel)
 
-    def with_level(self, level: Level) -> "Facts":
+    def with_level(self, level: Level) -> "Facts":  # noqa: C901, PLR0912 - a line each
         """The same facts with one device's level replaced."""
         match level:
             case ReaderLevel():
@@ -192,6 +201,8 @@ class Facts:
                 return replace(self, lockout=level)
             case JournalLevel():
                 return replace(self, journal=level)
+            case MaintenanceLevel():
+                return replace(self, maintenance=level)
             case _:
                 assert_never(level)
 

@@ -54,7 +54,10 @@ _KIOSK = web.RequestKey("kiosk", Kiosk)
 
 @dataclass(slots=True)
 class Service:
-    """What the service knows; city and maintenance may change while it runs."""
+    """What the service knows; city, maintenance and commands may change while it runs.
+
+    commands: what kiosks are asked to do, by id. outcomes: what became of it.
+    """
 
     store: Store
     cards: CardVerifier
@@ -65,6 +68,8 @@ class Service:
     devices: Authority
     now: Clock
     maintenance: bool = False
+    commands: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -183,14 +188,17 @@ class _Window:
         reason = self._service.closed_because()
         if await self._service.store.transact(breaker.is_tripped):
             reason = "maintenance"
-        return _ok(
-            {
-                "server_time": utc(self._service.now()),
-                "open": reason is None,
-                "reason": reason,
-                "journal_seq": journal_seq,
-            }
-        )
+        answer: dict[str, Any] = {
+            "server_time": utc(self._service.now()),
+            "open": reason is None,
+            "reason": reason,
+            "journal_seq": journal_seq,
+        }
+        commands, outcomes = self._service.commands, self._service.outcomes
+        outcomes |= {one.id: one.outcome for one in beat.remote if one.id in commands}
+        if wanted := [{"id": one, "act": act} for one, act in commands.items() if one not in outcomes]:
+            answer["commands"] = wanted
+        return _ok(answer)
 
     async def open_session(self, request: web.Request) -> web.Response:
         message = await _body(request, OpenSessionRequest)

@@ -67,6 +67,13 @@ class Levels(Request, frozen=True):
     journal_has_room: bool
 
 
+class RemoteOutcome(Request, frozen=True):
+    """What became of a command from afar."""
+
+    id: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{8,64}\Z")]
+    outcome: Literal["done", "refused"]
+
+
 class HeartbeatRequest(Request, frozen=True):
     """A kiosk is alive. levels: optional."""
 
@@ -74,12 +81,13 @@ class HeartbeatRequest(Request, frozen=True):
     firmware: Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{1,64}\Z")]
     journal: JournalMark
     levels: Levels | None = None
+    remote: Annotated[tuple[RemoteOutcome, ...], msgspec.Meta(max_length=16)] = ()
 
 
 class OpenSessionRequest(Request, frozen=True):
     kem: Binary
     kem_alg: Literal["X25519"]
-    ui_lang: Literal["ja", "en"]
+    ui_lang: Literal["ja", "en", "zh", "ko", "pt", "vi", "easy"]
 
 
 class AuthenticateRequest(Request, frozen=True):
