@@ -11,7 +11,7 @@ from firmware.core.facts import Facts
 from firmware.core.money import ChangePlan, change_due_yen, change_plan, coin_to_pay
 from firmware.core.rules import Rules
 from firmware.core.steps import Step, end
-from firmware.core.terms import Certainty, KeypadKey, PrinterReason, ServiceHours, VisitId, Yen
+from firmware.core.terms import Certainty, KeypadKey, ServiceHours, VisitId, Yen
 
 Holding = s.CollectingCoins | s.ClosingCoins | s.Committing | s.Printing | s.Attending
 
@@ -58,12 +58,20 @@ def document_prepared(state: s.Preparing, event: e.DocumentPrepared, facts: Fact
     reserved = r.OrderReserved(
         state.visit, purchase.order_id, purchase.fee_yen, purchase.sheets, purchase.pages
     )
-    if facts.printer.reasons:
-        return Step(state, (reserved,)).before(end(state.visit, s.EndReason.PRINTER_NOT_READY))
+    obstacle = _print_obstacle(purchase, facts)
+    if obstacle is not None:
+        return Step(state, (reserved,)).before(end(state.visit, obstacle))
     plan = change_plan(purchase.fee_yen, rules.denominations_yen, facts.hoppers)
     if plan is ChangePlan.NONE:
         return Step(state, (reserved,)).before(end(state.visit, s.EndReason.NO_CHANGE))
     return Step(s.CollectingCoins(state.visit, purchase, exact=plan is ChangePlan.EXACT), (reserved,))
+
+
+def _print_obstacle(purchase: s.Purchase, facts: Facts) -> s.EndReason | None:
+    """Why the printer cannot promise all sheets of this purchase now."""
+    if facts.printer.reasons:
+        return s.EndReason.PRINTER_NOT_READY
+    return None if facts.printer.can_print(purchase.sheets) else s.EndReason.TOO_FEW_SHEETS
 
 
 def stray_coin(state: s.State, event: e.CoinInserted, _facts: Facts, _rules: Rules) -> Step:
@@ -129,8 +137,9 @@ def collecting_guard(state: s.CollectingCoins, facts: Facts, _rules: Rules) -> S
         return _give_back(state, s.EndReason.DOOR_OPENED)
     if not facts.acceptor.working:
         return _give_back(state, s.EndReason.COIN_FAULT)
-    if facts.printer.reasons:
-        return _give_back(state, s.EndReason.PRINTER_NOT_READY)
+    obstacle = _print_obstacle(state.purchase, facts)
+    if obstacle is not None:
+        return _give_back(state, obstacle)
     closed = facts.clock.hours in {ServiceHours.CLOSED, ServiceHours.MAINTENANCE}
     if closed and state.paid_yen < state.purchase.fee_yen:
         return _give_back(state, s.EndReason.OUTSIDE_HOURS)
@@ -156,8 +165,8 @@ def closing_done(state: s.ClosingCoins, _event: e.Event, facts: Facts, _rules: R
     reason = state.refund
     if reason is None and facts.panel.door_open:
         reason = s.EndReason.DOOR_OPENED
-    if reason is None and facts.printer.reasons:
-        reason = s.EndReason.PRINTER_NOT_READY
+    if reason is None:
+        reason = _print_obstacle(state.purchase, facts)
     if reason is not None:
         return _refund(state, reason, facts)
     purchase = state.purchase
@@ -177,7 +186,7 @@ def released(state: s.Committing, event: e.IssueReleased, _facts: Facts, _rules:
             r.IssueCommitted(state.visit, purchase.order_id, event.receipt_no),
             r.PrintIntended(state.visit, purchase.order_id, name, purchase.pages),
         ),
-        (o.Print(state.visit, name, purchase.pages),),
+        (o.Print(state.visit, name, purchase.pages, purchase.sheets),),
     )
 
 
@@ -230,10 +239,11 @@ def print_finished(state: s.Printing, event: e.PrintFinished, facts: Facts, _rul
 def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules: Rules) -> Step:
     """Only whoever has opened the door with the store's key may settle an unproven print.
 
-    Paper can still come out of a printer that holds a job, so until it has let go nothing is refunded.
+    Paper can still come out of a printer that holds a job, and nobody can see whether a printer that does
+    not answer holds one: until it is proven empty nothing is refunded.
     """
     printed = event.key is KeypadKey.CONFIRM
-    given_up = event.key is KeypadKey.CANCEL and PrinterReason.JOBS_WAITING not in facts.printer.reasons
+    given_up = event.key is KeypadKey.CANCEL and not facts.printer.may_hold_job
     if not facts.panel.door_open or not (printed or given_up):
         return Step(state)
     decided = Step(state, (r.StaffDecided(state.visit, state.purchase.order_id, printed),))

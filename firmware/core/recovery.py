@@ -143,7 +143,8 @@ def recover(records: Iterable[r.Record], *, late: bool = False) -> Step:
                 visit.receipt_no,
                 visit.print_ended.pages_out,
                 visit.withheld,
-            )
+            ),
+            orders=(o.CancelPrint(visit.visit, visit.print_job),) if visit.print_job is not None else (),
         )
     if visit.print_job is not None:
         return Step(

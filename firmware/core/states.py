@@ -43,6 +43,7 @@ class EndReason(enum.Enum):
     OUTSIDE_HOURS = "outside_hours"
     MUNICIPALITY_DOWN = "municipality_down"
     PRINTER_NOT_READY = "printer_not_ready"
+    TOO_FEW_SHEETS = "too_few_sheets"
     NO_CHANGE = "no_change"
     DOCUMENT_REFUSED = "document_refused"
     COIN_FAULT = "coin_fault"

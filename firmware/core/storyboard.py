@@ -8,7 +8,7 @@ from firmware.core.facts import Facts
 from firmware.core.paying import claim_no, held_in
 from firmware.core.rules import Rules, obstacles
 from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
-from firmware.core.terms import CertificateKind, PrinterReason, ServiceHours, Subjects, VisitId, Yen
+from firmware.core.terms import CertificateKind, ServiceHours, Subjects, VisitId, Yen
 
 _STOP = Legend(cancel="stop")
 _STOP_BACK = Legend(cancel="stop", correct="back")
@@ -22,7 +22,6 @@ _PARTS = {
     "acceptor": "coin_acceptor",
     "change": "hopper",
     "printer": "printer",
-    "receipt": "receipt_printer",
     "municipality": "municipality",
     "door": "door",
 }
@@ -83,13 +82,13 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
         case s.TakingCard(alarms=alarms):
             return Screen(ScreenId.TAKE_CARD, step=2, place=Place.CARD, legend=_STOP, alarm=alarms > 0)
         case s.ChoosingKind() | s.ChoosingSubjects() | s.ChoosingItems() | s.ChoosingCopies():
-            return _choosing(state, rules, seconds)
+            return _choosing(state, facts, rules, seconds)
         case s.Confirming():
-            return _confirming(state, seconds)
+            return _confirming(state, facts, seconds)
         case s.Preparing():
             return Screen(ScreenId.PREPARING, step=3, legend=_STOP)
         case s.CollectingCoins():
-            return _coins(state, seconds)
+            return _coins(state, facts, seconds)
         case s.ClosingCoins():
             return Screen(ScreenId.CLOSING_COINS, step=4)
         case s.Committing():
@@ -135,7 +134,7 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
         case s.Attending(visit=visit, pages_out=pages_out, purchase=purchase):
             return Screen(
                 ScreenId.ATTEND,
-                reason="print_unknown",
+                reason="print_waits" if facts.printer.may_hold_job else "print_unknown",
                 place=Place.PAPER,
                 legend=_staff(facts),
                 rows=(Row("row.number", (), text=claim_no(visit)),),
@@ -165,8 +164,8 @@ def _staff(facts: Facts) -> Legend:
     """What staff may say of an unproven print; see `firmware.core.paying.attending_key`."""
     if not facts.panel.door_open:
         return Legend()
-    holds_job = PrinterReason.JOBS_WAITING in facts.printer.reasons
-    return Legend(cancel=None if holds_job else "staff_not_printed", confirm="staff_printed")
+    refund = None if facts.printer.may_hold_job else "staff_not_printed"
+    return Legend(cancel=refund, confirm="staff_printed")
 
 
 def _not_serving(facts: Facts, rules: Rules) -> Screen:
@@ -185,7 +184,18 @@ def _not_serving(facts: Facts, rules: Rules) -> Screen:
     part = next((_PARTS[name] for name in found if name in _PARTS), "")
     if not part and facts.lockout.waits:
         return _locked_out(facts)
-    return Screen(ScreenId.OUT_OF_SERVICE, reason=part, error=True)
+    rows = _supplies(facts) if facts.panel.door_open else ()
+    return Screen(ScreenId.OUT_OF_SERVICE, reason=part, rows=rows, error=True)
+
+
+def _supplies(facts: Facts) -> tuple[Row, ...]:
+    """For staff, who have opened the door: what to refill while there is still some."""
+    low = sorted(f"supply.{supply.value}" for supply in facts.printer.low)
+    if not facts.receipt.ready:
+        low.append("supply.receipt-printer")
+    elif facts.receipt.paper_low:
+        low.append("supply.receipt-paper-low")
+    return (Row("row.supplies", tuple(low)),) if low else ()
 
 
 def _locked_out(facts: Facts) -> Screen:
@@ -197,6 +207,7 @@ def _locked_out(facts: Facts) -> Screen:
 
 def _choosing(
     state: s.ChoosingKind | s.ChoosingSubjects | s.ChoosingItems | s.ChoosingCopies,
+    facts: Facts,
     rules: Rules,
     seconds: float | None,
 ) -> Screen:
@@ -224,7 +235,7 @@ def _choosing(
         case s.ChoosingCopies(offer=offer):
             shown = tuple(
                 Choice(copies, "choice.copies", offer.fee_yen * copies)
-                for copies in range(1, min(rules.most_copies, offer.max_copies) + 1)
+                for copies in range(1, c.most_copies(offer, facts, rules) + 1)
             )
             return Screen(
                 ScreenId.CHOOSE_COPIES,
@@ -239,7 +250,9 @@ def _choosing(
             assert_never(state)
 
 
-def _confirming(state: s.Confirming, seconds: float | None) -> Screen:
+def _confirming(state: s.Confirming, facts: Facts, seconds: float | None) -> Screen:
+    """Before any money: without a receipt only whoever says so goes on."""
+    receipt = facts.receipt.ready
     rows = [Row("row.kind", (f"kind.{state.offer.kind.value}",))]
     if state.offer.kind is CertificateKind.JUMINHYO:
         shown = [item for item in c.ITEM_DIGITS.values() if item in state.items]
@@ -253,19 +266,21 @@ def _confirming(state: s.Confirming, seconds: float | None) -> Screen:
     rows.append(Row("row.fee", (), number=state.offer.fee_yen * state.copies))
     return Screen(
         ScreenId.CONFIRM,
+        reason="" if receipt else "no_receipt",
         step=3,
-        legend=Legend(cancel="stop", correct="change", confirm="pay"),
+        legend=Legend(cancel="stop", correct="change", confirm="pay" if receipt else "pay_no_receipt"),
         kind=state.offer.kind,
         rows=tuple(rows),
         seconds=seconds,
     )
 
 
-def _coins(state: s.CollectingCoins, seconds: float | None) -> Screen:
+def _coins(state: s.CollectingCoins, facts: Facts, seconds: float | None) -> Screen:
     paid = state.paid_yen >= state.purchase.fee_yen
+    words = (("paid", paid), ("no_receipt", not facts.receipt.ready))
     return Screen(
         ScreenId.COINS,
-        reason="paid" if paid else "",
+        reason="_".join(word for word, holds in words if holds),
         step=4,
         place=Place.KEYPAD if paid else Place.COIN,
         legend=Legend(cancel="refund" if state.paid_yen else "stop", confirm="print" if paid else None),

@@ -146,6 +146,16 @@ class PrinterReason(enum.Enum):
     JOBS_WAITING = "jobs-waiting"
 
 
+class PrinterSupply(enum.Enum):
+    """What an A4 printer will soon need. Keywords of RFC 8011 section 5.4.12, suffix removed."""
+
+    MEDIA_LOW = "media-low"
+    TONER_LOW = "toner-low"
+    MARKER_SUPPLY_LOW = "marker-supply-low"
+    MARKER_WASTE_ALMOST_FULL = "marker-waste-almost-full"
+    OUTPUT_AREA_ALMOST_FULL = "output-area-almost-full"
+
+
 class ServiceHours(enum.Enum):
     """Whether a visit may begin (R3)."""
 
