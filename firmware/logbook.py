@@ -30,6 +30,9 @@ class EventId(enum.Enum):
     STRANDED = "stranded"
     PANEL_GONE = "panel-gone"
     PANEL_BACK = "panel-back"
+    SOUND_GONE = "sound-gone"
+    SOUND_BACK = "sound-back"
+    CLIP_MISSING = "clip-missing"  # a sentence that no file of the voice says
     CARD_READER_GONE = "card-reader-gone"
     CARD_READER_BACK = "card-reader-back"
     CARD_READER_FAILED = "card-reader-failed"
@@ -104,6 +107,7 @@ FIELDS = frozenset(
     """
     state answer order reason outcome kind yen coins tries_left status_word header code sheets pages
     copies milliseconds attempt step certainty device error visit job version records refusal count
+    code_points
     """.split()
 )
 

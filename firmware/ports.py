@@ -12,6 +12,7 @@ thread, task and handle and may be called twice.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from firmware.core.facts import DocumentPrinterLevel, Level
@@ -234,6 +235,18 @@ class ReceiptPrinter(Protocol):
 
     async def print_slip(self, lines: Sequence[SlipLine]) -> Certainty:
         """Print and cut; DONE when the printer answered after the cut that it has paper and no fault."""
+
+    async def close(self) -> None: ...
+
+
+class Voice(Protocol):
+    """Loudspeaker and earphone."""
+
+    def play(self, clips: Sequence[Path], *, private: bool = False) -> None:
+        """Say these sound files one after another instead of what is being said; none: silence.
+
+        private: by earphone; nothing is said where there is none.
+        """
 
     async def close(self) -> None: ...
 

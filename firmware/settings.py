@@ -23,6 +23,7 @@ from firmware.core.maintenance import SHIPPED_ORDER_FORGET_SECONDS, SHIPPED_ORDE
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
+from firmware.documents.form import Form
 from firmware.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -43,8 +44,8 @@ class Kiosk(_Section, frozen=True, kw_only=True):
     urn: Annotated[str, Meta(pattern=r"^urn:kiosk:[a-z0-9][a-z0-9-]{0,62}$")]
     profiles: Annotated[list[str], Meta(min_length=1)]
     messages: str = "messages"
-    languages: Annotated[list[Language], Meta(min_length=1)] = msgspec.field(
-        default_factory=lambda: [Language.JA, Language.EN]
+    languages: Annotated[list[Language], Meta(min_length=1, max_length=7)] = msgspec.field(
+        default_factory=lambda: list(Language)
     )
 
 
@@ -70,6 +71,17 @@ class Screen(_Section, frozen=True, kw_only=True):
     keepalive_seconds: Seconds = 0.5
     silence_seconds: Seconds = 1.5
     framed_by: list[Annotated[str, Meta(pattern=r"^http://(127\.0\.0\.1|localhost):[0-9]{1,5}$")]] = []
+
+
+class Voice(_Section, frozen=True, kw_only=True):
+    """clips: what scripts/voice wrote; empty: the kiosk does not speak.
+
+    speaker, earphone: ALSA devices; an empty earphone is none, and nothing private is said.
+    """
+
+    clips: str = ""
+    speaker: Word = "default"
+    earphone: str = ""
 
 
 class CardReader(_Section, frozen=True, kw_only=True):
@@ -294,6 +306,7 @@ class Console(_Section, frozen=True, kw_only=True):
 class Documents(_Section, frozen=True, kw_only=True):
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
+    gaiji_fonts: list[str] = []
     void_screen: Annotated[str, Meta(pattern=r"\A[A-C][1-5]\Z")] = "B3"
     detection_image: Literal["lines", "infrared"] = "lines"
     start_seconds: Seconds = 10.0
@@ -356,6 +369,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     kiosk: Kiosk
     journal: JournalFile
     screen: Screen = Screen()
+    voice: Voice = Voice()
     card_reader: CardReader = CardReader()
     lockout: Lockout = Lockout()
     keypad: Keypad
@@ -370,11 +384,21 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
 
 
+class Names(_Section, frozen=True, kw_only=True):
+    """The city and its counters in one more language."""
+
+    name: Word
+    counters: Word
+
+
 class City(_Section, frozen=True, kw_only=True):
+    """other: by language; a language that is missing has the English names, やさしい日本語 the Japanese."""
+
     name: Word
     name_en: Word
     counters: Word
     counters_en: Word
+    other: dict[Language, Names] = {}
 
 
 class ClosureEntry(_Section, frozen=True, kw_only=True):
@@ -437,6 +461,7 @@ class ProfileFile(_Section, frozen=True, kw_only=True):
     limits: Limits
     settlement: Settlement = Settlement()
     fees: Annotated[list[FeeEntry], Meta(min_length=1)]
+    certificates: Form = Form()
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +469,7 @@ class Settings:
     """Everything the kiosk is told. directory: what relative paths in kiosk.toml start from.
 
     character_limits: by the field's name in the protocol (R14). day_ends: of the business day, Japan time.
+    form: how the certificates look.
     """
 
     directory: Path
@@ -452,6 +478,7 @@ class Settings:
     hours: HoursRule
     fees: tuple[Fee, ...]
     character_limits: Mapping[str, int]
+    form: Form
     rules: Rules
     day_ends: time
 
@@ -482,6 +509,7 @@ def load(path: Path) -> Settings:
         hours=_hours(name, profile.hours),
         fees=fees,
         character_limits=msgspec.structs.asdict(profile.limits.characters),
+        form=profile.certificates,
         rules=_rules(file, profile.limits),
         day_ends=_day_ends(name, profile),
     )

@@ -10,12 +10,13 @@ from pathlib import Path
 from firmware import __version__, ports
 from firmware.compose.a4_slips import A4SlipPrinter, slip_command
 from firmware.compose.console import TechniciansConsole, order_reader
+from firmware.compose.telling import Told, texts
 from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.fees import fee_on
 from firmware.core.hours import JST
 from firmware.core.orders import PrintSlip
 from firmware.core.states import Slip
-from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
+from firmware.core.terms import Aid, CertificateKind, KeypadKey, Language, Yen
 from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
 from firmware.errors import ConfigError, JournalError
@@ -24,7 +25,6 @@ from firmware.municipality.challenge import PREFIX
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
-from firmware.screen.texts import Texts
 from firmware.settings import CardReader as CardReaderSettings
 from firmware.settings import Coins, Hopper, Sensor, Settings, load
 from firmware.settings import PulseAcceptor as PulseSettings
@@ -101,6 +101,8 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
         daemon: Daemon | None = None
         screen = screen_server(settings, log, touched)
         language = settings.rules.languages[0]
+        told = Told(settings, screen, log)
+        undo.push_async_callback(told.close)
         async with AsyncExitStack() as waiting:
             try:
                 entries = await journal.open()
@@ -115,7 +117,7 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
             log, path=str(settings.path(settings.file.coins.device)), baud=settings.file.coins.baud
         )
         undo.callback(bus.close)
-        kiosk = Kiosk(settings, config, EventRing(log))
+        kiosk = Kiosk(settings, config, EventRing(log), told)
         daemon = Daemon(kiosk.parts(entries, journal, medium, bus, screen), entries, kiosk.log)
         log(EventId.DAEMON_STARTED, version=__version__)
         await daemon.run(manager)
@@ -160,32 +162,12 @@ def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey
     )
 
 
-def texts(settings: Settings) -> Texts:
-    """The messages with the city's names filled in. Raises ConfigError."""
-    city, hours = settings.city, settings.hours
-    coins = sorted(settings.file.coins.denominations_yen)
-    fees = sorted({fee.yen for fee in settings.fees})
-    closes = "24:00" if hours.closes.microsecond else f"{hours.closes:%-H:%M}"
-    names: Mapping[str, str] = {
-        "city": city.name,
-        "city.en": city.name_en,
-        "counters": city.counters,
-        "counters.en": city.counters_en,
-        "opens": f"{hours.opens:%-H:%M}",
-        "closes": closes,
-        "fees": "1通 " + "・".join(f"{yen}円" for yen in fees),
-        "fees.en": " / ".join(f"¥{yen}" for yen in fees) + " a copy",
-        "coins": "・".join(f"{yen}円" for yen in coins),
-        "coins.en": ", ".join(f"¥{yen}" for yen in coins),
-    }
-    return Texts.load(settings.path(settings.file.kiosk.messages), names)
-
-
 class Kiosk:
     """Builds what the settings ask for."""
 
-    def __init__(self, settings: Settings, config: Path, ring: EventRing) -> None:
+    def __init__(self, settings: Settings, config: Path, ring: EventRing, told: Told) -> None:
         self._settings = settings
+        self._told = told
         self._config = config
         self._log = self._ring = ring
 
@@ -283,7 +265,7 @@ class Kiosk:
             accounts=accounts,
             journal=journal,
             medium=medium,
-            show=screen.show,
+            show=self._told.show,
             start_screen=screen.start,
             close_screen=screen.close,
             make_crew=partial(self._crew, devices),
@@ -307,7 +289,12 @@ class Kiosk:
         )
 
     def _crew(
-        self, devices: Devices, pin: PinBuffer, spare: SpareWorker, speak: Callable[[Language], None]
+        self,
+        devices: Devices,
+        pin: PinBuffer,
+        spare: SpareWorker,
+        speak: Callable[[Language], None],
+        adapt: Callable[[Aid], None],
     ) -> DeviceCrew:
         def fee_now(kind: CertificateKind, now: datetime) -> Yen | None:
             return fee_on(self._settings.fees, kind, now.astimezone(JST).date())
@@ -319,6 +306,8 @@ class Kiosk:
             fee_now=fee_now,
             now=lambda: datetime.now(UTC),
             speak=speak,
+            adapt=adapt,
+            sound=self._told.sound,
             log=self._log,
         )
 

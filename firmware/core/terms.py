@@ -166,10 +166,23 @@ class ServiceHours(enum.Enum):
 
 
 class Language(enum.Enum):
-    """Languages of the screen."""
+    """Languages of the screen; each value names a file in `config/messages`."""
 
     JA = "ja"
     EN = "en"
+    ZH = "zh"  # simplified
+    KO = "ko"
+    PT = "pt"  # of Brazil
+    VI = "vi"
+    EASY = "easy"  # やさしい日本語, plain Japanese with readings
+
+
+class Aid(enum.Enum):
+    """What makes the screen easier for one person; off again for the next."""
+
+    LARGE = "large"  # 大きい字
+    CONTRAST = "contrast"  # 白黒反転
+    VOICE = "voice"  # 音声
 
 
 @dataclass(frozen=True, slots=True)

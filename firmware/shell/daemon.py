@@ -18,10 +18,10 @@ from firmware.core.facts import Level
 from firmware.core.orders import Alarm
 from firmware.core.recovery import open_visit, recover
 from firmware.core.rules import Rules
-from firmware.core.screens import Screen
+from firmware.core.screens import Screen, ScreenId
 from firmware.core.states import Idle, NotServing
 from firmware.core.steps import Step
-from firmware.core.terms import Language, Yen
+from firmware.core.terms import Aid, Language, Yen
 from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
@@ -41,6 +41,9 @@ from firmware.shell.runner import Runner
 from firmware.shell.stranded import by_journal, wait_stranded
 from firmware.shell.workers import SpareWorker
 
+_AT_REST = frozenset({ScreenId.IDLE, ScreenId.CLOSED, ScreenId.OUT_OF_SERVICE})
+"""Whoever stands there next finds no aid of the person before."""
+
 
 class Console(Protocol):
     """Where staff ask the office; open while the kiosk runs."""
@@ -52,7 +55,8 @@ class Console(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What compose has built. accounts: of the whole journal. show draws a screen in a language.
+    """What compose has built. accounts: of the whole journal. show draws a screen in a language,
+    and speaks it, with the person's aids.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
@@ -68,10 +72,12 @@ class Parts:
     accounts: Accounts
     journal: Journal
     medium: Medium
-    show: Callable[[Screen, Language], None]
+    show: Callable[[Screen, Language, frozenset[Aid]], None]
     start_screen: Callable[[], Awaitable[None]]
     close_screen: Callable[[], Awaitable[None]]
-    make_crew: Callable[[PinBuffer, SpareWorker, Callable[[Language], None]], DeviceCrew]
+    make_crew: Callable[
+        [PinBuffer, SpareWorker, Callable[[Language], None], Callable[[Aid], None]], DeviceCrew
+    ]
     settle_seconds: float
     late_refund_seconds: float
     coin_yen: Mapping[int, Yen]
@@ -142,10 +148,11 @@ class Daemon:
         self._entries = entries
         self._log = log
         self._language = parts.rules.languages[0]
+        self._aids: frozenset[Aid] = frozenset()
         self._screen: Screen | None = None
         self._pin = PinBuffer()
         self._spare = SpareWorker(parts.devices.new_worker)
-        self._crew = parts.make_crew(self._pin, self._spare, self._speak)
+        self._crew = parts.make_crew(self._pin, self._spare, self._speak, self._adapt)
         self._settled = asyncio.Event()
         self._leaving = False
         self.runner = Runner(
@@ -273,7 +280,7 @@ class Daemon:
         state = runner.stranded or runner.state or recover(entry.record for entry in self._entries).state
         await wait_stranded(
             state,
-            show=lambda screen: self._parts.show(screen, self._language),
+            show=lambda screen: self._parts.show(screen, self._language, self._aids),
             medium=self._parts.medium,
             manager=manager,
             log=self._log,
@@ -337,14 +344,23 @@ class Daemon:
         """Draw what changed; the same screen again would turn its countdown back, and the timer runs on."""
         if screen == self._screen:
             return
+        if screen.id in _AT_REST and (self._screen is None or self._screen.id not in _AT_REST):
+            self._aids = frozenset()
         self._screen = screen
-        self._parts.show(screen, self._language)
+        self._parts.show(screen, self._language, self._aids)
         self._parts.devices.panel.light(None if screen.place is None else screen.place.value)
 
     def _speak(self, language: Language) -> None:
         self._language = language
+        self._show_again()
+
+    def _adapt(self, aid: Aid) -> None:
+        self._aids ^= {aid}
+        self._show_again()
+
+    def _show_again(self) -> None:
         if self._screen is not None:
-            self._parts.show(self._screen, language)
+            self._parts.show(self._screen, self._language, self._aids)
 
     def _first_coins(self) -> Iterator[r.CoinsRefilled]:
         """What a new hopper was loaded with, said once: from then on the journal knows what lies in it.

@@ -13,6 +13,7 @@ import pytest_asyncio
 from gpiozero.pins.mock import MockFactory
 
 from firmware.compose.kiosk import Kiosk, journal_medium, open_journal, screen_server
+from firmware.compose.telling import Told
 from firmware.core.facts import Facts, Level
 from firmware.core.terms import Certainty, KeypadKey, VisitId
 from firmware.logbook import EventId, FieldValue
@@ -77,7 +78,9 @@ async def _started(settings: Settings, config: Path, undo: AsyncExitStack) -> Ri
     screen = screen_server(settings, silent, lambda _key: None)
     journal = open_journal(settings)
     undo.push_async_callback(journal.close)
-    kiosk = Kiosk(settings, config, EventRing(silent))
+    told = Told(settings, screen, silent)
+    undo.push_async_callback(told.close)
+    kiosk = Kiosk(settings, config, EventRing(silent), told)
     devices = kiosk.parts((), journal, journal_medium(settings, silent), bus, screen).devices
     rig = Rig(settings, devices)
     keys: list[KeypadKey] = []

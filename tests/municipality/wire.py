@@ -61,7 +61,7 @@ class HeartbeatRequest(Request, frozen=True):
 class OpenSessionRequest(Request, frozen=True):
     kem: Binary
     kem_alg: Literal["X25519"]
-    ui_lang: Literal["ja", "en"]
+    ui_lang: Literal["ja", "en", "zh", "ko", "pt", "vi", "easy"]
 
 
 class AuthenticateRequest(Request, frozen=True):

@@ -137,6 +137,7 @@ class World:
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
+        self.restart_request = self.directory / "restart-pcscd"
         self.coins = CoinMachine(
             serial=COIN_ACCEPTOR_SERIAL,
             hopper_coins=hopper_coins,
@@ -257,6 +258,7 @@ class World:
             "journal": {"path": "journal.db", "key_file": "journal.key"},
             "screen": {"port": self._screen_port},
             "coins": {"device": self.coins.path},
+            "card_reader": {"restart_request": str(self.restart_request)},
             "console": {
                 "socket": str(self._sockets / "console"),
                 "support_folder": str(self.directory / "support"),

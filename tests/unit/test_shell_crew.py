@@ -12,6 +12,7 @@ from firmware.core import events as e
 from firmware.core import orders as o
 from firmware.core.states import Purchase
 from firmware.core.terms import (
+    Aid,
     CardRefusal,
     Certainty,
     CertificateKind,
@@ -180,6 +181,8 @@ class Bench:
         self.log: list[tuple[EventId, dict[str, FieldValue]]] = []
         self.pin = PinBuffer()
         self.spoken: list[Language] = []
+        self.adapted: list[Aid] = []
+        self.sounded: list[o.Alarm] = []
         self.answers: list[e.Event] = []
         devices = Devices(
             card=world,
@@ -200,6 +203,8 @@ class Bench:
             fee_now=lambda *_: 300,
             now=lambda: self.now,
             speak=self.spoken.append,
+            adapt=self.adapted.append,
+            sound=self.sounded.append,
             log=self.write,
         )
 
@@ -260,6 +265,7 @@ async def cancel(task: asyncio.Task[None]) -> None:
         ((o.CloseCoins(VISIT),), [e.CoinsClosed()]),
         ((o.EndVisit(VISIT),), []),
         ((o.Speak(Language.EN),), []),
+        ((o.Adapt(Aid.LARGE),), []),
         ((o.Sound(o.Alarm.ALARM),), []),
     ],
 )
