@@ -1,4 +1,4 @@
-"""A whole visit in a real Chromium against the daemon: everything by touch but the PIN; the next person finds no aid."""
+"""A whole visit in a real Chromium: all by touch but the PIN; the next person finds no aid on."""
 
 import contextlib
 
@@ -12,7 +12,7 @@ PICTURE = "() => document.querySelector('#kiosk').dataset.seq"
 
 
 async def tap_until(page: Page, button: str, screen: str) -> None:
-    """Tap it again, as a person does, until this screen comes: right after a change a tap counts for nothing."""
+    """Tap again, as a person does, until this screen comes: right after a change a tap does not count."""
     wanted = page.locator(f"#kiosk[data-screen='{screen}']")
     for _ in range(40):
         with contextlib.suppress(PageTimeout):

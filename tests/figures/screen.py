@@ -1,4 +1,4 @@
-"""Rows of the page in a real Chromium: its weight, its first picture, a change until it is painted, its rest."""
+"""Rows of the page in a real Chromium: weight, first picture, a change until it is painted, rest."""
 
 import asyncio
 import time
