@@ -9,7 +9,7 @@ import pytest
 from firmware.compose.telling import texts
 from firmware.core.screens import Legend, Screen, ScreenId
 from firmware.core.terms import Language
-from firmware.settings import load
+from firmware.settings import Settings, load
 
 CONFIG = Path(__file__).parents[2] / "config" / "kiosk.toml"
 IDLE = Screen(ScreenId.IDLE, legend=Legend(confirm="start"))
@@ -22,6 +22,20 @@ NAMES = {
     Language.VI: "thành phố Shibukawa",
     Language.EASY: "渋川市《しぶかわし》",
 }
+
+
+def test_a_machine_without_voice_does_not_offer_it() -> None:
+    settings = load(CONFIG)
+    assert ["8", "9"] == [switch["key"] for switch in switches(settings)]
+    voice = msgspec.structs.replace(settings.file.voice, clips="/clips", earphone="ear")
+    speaking = replace(settings, file=msgspec.structs.replace(settings.file, voice=voice))
+    assert ["8", "9", "0"] == [switch["key"] for switch in switches(speaking)]
+
+
+def switches(settings: Settings) -> list[dict[str, object]]:
+    offered = texts(settings).snapshot(IDLE, Language.JA)["switches"]
+    assert isinstance(offered, list)
+    return offered
 
 
 @pytest.mark.parametrize("language", Language)
