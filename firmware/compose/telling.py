@@ -22,7 +22,8 @@ class Told:
         self._voice = AlsaVoice(speaker=said.speaker, earphone=said.earphone, log=log)
         self._speaker: Speaker | None = None
         if said.clips:
-            self._speaker = Speaker(Clips.read(settings.path(said.clips)), self._voice, log)
+            clips = Clips.read(settings.path(said.clips))
+            self._speaker = Speaker(clips, self._voice, log, earphone=bool(said.earphone))
 
     def show(self, screen: Screen, language: Language, aids: frozenset[Aid]) -> None:
         """Draw it first: what is said must not keep the eye waiting."""
@@ -42,7 +43,7 @@ class Told:
 
 def texts(settings: Settings) -> Texts:
     """The messages with the city's names filled in. Raises ConfigError."""
-    city, hours = settings.city, settings.hours
+    city, hours, said = settings.city, settings.hours, settings.file.voice
     closes = "24:00" if hours.closes.microsecond else f"{hours.closes:%-H:%M}"
     names = {
         "city": city.name,
@@ -64,4 +65,5 @@ def texts(settings: Settings) -> Texts:
             "coins": settings.file.coins.denominations_yen,
         },
         settings.rules.languages,
+        [aid for aid in Aid if aid is not Aid.VOICE or (said.clips and said.earphone)],
     )

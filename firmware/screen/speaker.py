@@ -12,9 +12,13 @@ from firmware.screen.narration import Narration, Picture, narrate, speakable
 
 
 class Speaker:
-    """Tells each picture once; the next one cuts it short."""
+    """Tells each picture once; the next one cuts it short.
 
-    def __init__(self, clips: Clips, voice: Voice, log: Logbook) -> None:
+    earphone: there is one; without it nothing private is said to anybody.
+    """
+
+    def __init__(self, clips: Clips, voice: Voice, log: Logbook, *, earphone: bool = True) -> None:
+        self._earphone = earphone
         self._clips = clips
         self._voice = voice
         self._log = log
@@ -25,7 +29,7 @@ class Speaker:
 
     def tell(self, picture: Picture, language: Language, aids: frozenset[Aid]) -> None:
         """The screen shows this now."""
-        private = Aid.VOICE in aids
+        private = self._earphone and Aid.VOICE in aids
         before = self._before if private == self._privately else None
         said = narrate(picture, before)
         self._before, self._language, self._privately = picture, language, private

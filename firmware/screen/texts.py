@@ -69,10 +69,12 @@ class Texts:
         catalogues: Mapping[Language, Catalogue],
         names: Mapping[Language, Mapping[str, str]],
         offered: Sequence[Language],
+        aids: Sequence[Aid],
     ) -> None:
         self._catalogues = catalogues
         self._names = names
         self._offered = tuple(offered)
+        self._aids = frozenset(aids)
 
     @classmethod
     def load(
@@ -81,13 +83,14 @@ class Texts:
         names: Mapping[str, str],
         amounts: Mapping[str, Sequence[Yen]] | None = None,
         offered: Sequence[Language] = tuple(Language),
+        aids: Sequence[Aid] = tuple(Aid),
     ) -> "Texts":
         """Read one file per language and check all of them.
 
         names: placeholder to text from the municipality profile, such as opens = "6:30"; a name
         with a language, such as "city.en", is for that language alone.
         amounts: fees and coins in yen, worded by each language itself.
-        offered: on the start screen, in the order of the digit keys.
+        offered: on the start screen, in the order of the digit keys. aids: that this machine has.
         Raises ConfigError naming file and key for a missing or unknown id, a placeholder nobody
         fills, and ids or placeholders that the languages do not share.
         """
@@ -101,7 +104,7 @@ class Texts:
         for one, other in pairwise(catalogues.values()):
             if found := differences(one, other):
                 raise ConfigError("; ".join(found))
-        return cls(catalogues, by_language, offered)
+        return cls(catalogues, by_language, offered, aids)
 
     def snapshot(self, screen: Screen, language: Language, aids: frozenset[Aid] = frozenset()) -> Snapshot:
         """Everything the page shows, complete; "reason" is given only if it has texts of its own.
@@ -167,6 +170,7 @@ class Texts:
                 "selected": aid in aids,
             }
             for key, aid in AID_KEYS.items()
+            if aid in self._aids
         ]
 
 

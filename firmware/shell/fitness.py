@@ -10,7 +10,7 @@ from firmware.core import events as e
 from firmware.core.hours import JST
 from firmware.core.screens import Place
 from firmware.core.states import NotServing
-from firmware.core.terms import Certainty, KeypadKey, Yen
+from firmware.core.terms import Certainty, KeypadKey, PrinterReason, Yen
 from firmware.errors import CardGone, CardUnusable, DeviceGone, OfficeRefused
 from firmware.ports import SlipLine
 from firmware.shell.devices import Devices
@@ -152,8 +152,9 @@ class Fitness:
 
     async def _printer(self, _seen: bool | None) -> Verdict:
         level = await self._devices.printer.refresh()
-        if level.reasons:
-            return Verdict(False, ", ".join(sorted(reason.value for reason in level.reasons)))
+        # A page that is just out is let go of in a moment; the test page waits for that.
+        if faults := level.reasons - {PrinterReason.JOBS_WAITING}:
+            return Verdict(False, ", ".join(sorted(reason.value for reason in faults)))
         certainty = await self._print_page(self._test_lines())
         if certainty is not Certainty.DONE:
             return Verdict(False, f"a test page was ordered; that it came out is {certainty.value}: look")

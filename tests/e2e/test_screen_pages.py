@@ -4,6 +4,7 @@ Set MADOGUCHI_PICTURES to a directory to keep a PNG of every picture.
 """
 
 import asyncio
+import io
 import os
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from PIL import Image, ImageChops, ImageStat
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from firmware.core.screens import Legend, Screen, ScreenId
@@ -31,6 +33,9 @@ FLAGS = (
 PICTURES = os.environ.get("MADOGUCHI_PICTURES")
 SIZES = {(1280, 800): 28.0, (1024, 600): 27.9, (1920, 1080): 28.0, (1080, 1920): 28.0}
 """Panel in pixels, and the smallest text allowed on it."""
+
+ROOMY = (1920, 1080)
+"""Like 1280 x 800 with more width: what fits there fits here, and two languages prove it."""
 
 FED = """window.EventSource = class extends EventTarget {
   constructor() {
@@ -56,6 +61,24 @@ AXE_FAULTS = """async (pictures) => {
   return found;
 }"""
 """WCAG 2.2 A and AA as axe-core of Deque sees them."""
+
+APPROVED_FOLDER = Path(__file__).parents[1] / "pages" / "screens"
+APPROVED: tuple[tuple[tuple[int, int], Language, tuple[Aid, ...], str], ...] = (
+    ((1280, 800), Language.JA, (), "idle"),
+    ((1280, 800), Language.JA, (), "pin"),
+    ((1280, 800), Language.JA, (), "take_all-paper-alarm"),
+    ((1280, 800), Language.JA, (Aid.LARGE,), "choose_kind"),
+    ((1280, 800), Language.JA, (Aid.CONTRAST,), "choose_items"),
+    ((1280, 800), Language.EASY, (), "pin"),
+    ((1280, 800), Language.EN, (), "confirm"),
+    ((1280, 800), Language.ZH, (), "notice"),
+    ((1024, 600), Language.KO, (), "coins"),
+    ((1024, 600), Language.VI, (), "idle"),
+    ((1080, 1920), Language.PT, (), "choose_kind"),
+    ((1080, 1920), Language.JA, (), "printing"),
+    ((1920, 1080), Language.JA, (), "confirm"),
+)
+"""Panel, language, aids and name of the pictures that a person has looked at."""
 
 EVERYTHING = bool(os.environ.get("MADOGUCHI_EVERY_PICTURE"))
 """Sweep what takes minutes too: every language with the aids on every panel, axe on every picture."""
@@ -172,7 +195,7 @@ async def test_every_picture_fits_and_reads_well_in_every_language(
     async with AsyncExitStack() as stack:
         watched = await opened(browser, kiosk, stack, panel(*size), FED)
         faults: list[str] = []
-        for language in Language if EVERYTHING or not aids else (Language.JA, Language.VI):
+        for language in Language if EVERYTHING or not (aids or size == ROOMY) else (Language.JA, Language.VI):
             pictures = fed_pictures(kiosk, language, frozenset(aids))
             asked = {"pictures": pictures, "smallest": SIZES[size]}
             faults += [f"{language.value} {fault}" for fault in await watched.page.evaluate(FAULTS, asked)]
@@ -194,6 +217,43 @@ async def test_every_screen_passes_axe(browser: Browser, kiosk: Kiosk, language:
             if not EVERYTHING:
                 pictures = [pictures[number] for number in sorted(first.values())]
             assert [] == await page.evaluate(AXE_FAULTS, pictures)
+
+
+@pytest.mark.parametrize(
+    "size", sorted({shown[0] for shown in APPROVED}), ids=lambda size: f"{size[0]}x{size[1]}"
+)
+async def test_these_pictures_look_as_they_were_approved(
+    browser: Browser, kiosk: Kiosk, size: tuple[int, int]
+) -> None:
+    """Small and with room for another version of a font; MADOGUCHI_APPROVE=1 approves what is seen now."""
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack, panel(*size), FED)).page
+        strange = []
+        for language, aids, name in [shown[1:] for shown in APPROVED if shown[0] == size]:
+            pictures = {str(one["name"])[3:]: one for one in fed_pictures(kiosk, language, frozenset(aids))}
+            await page.evaluate("window.feed", pictures[name]["picture"])
+            seen = small(await page.screenshot(animations="disabled"))
+            parts = (f"{size[0]}x{size[1]}", language.value, *(aid.value for aid in aids), name)
+            kept = APPROVED_FOLDER / f"{'-'.join(parts)}.png"
+            if os.environ.get("MADOGUCHI_APPROVE"):
+                await asyncio.to_thread(seen.save, kept, optimize=True)
+            elif (differs := difference(seen, await asyncio.to_thread(Image.open, kept))) > 0.012:
+                strange.append(f"{kept.name} differs by {differs:.3f}")
+        assert not strange
+
+
+def small(png: bytes) -> Image.Image:
+    """A quarter as wide and in few greys and colours."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    return picture.resize((picture.width // 4, picture.height // 4), Image.Resampling.BOX).quantize(48)
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """Mean over all dots and colours, 0 to 1."""
+    if one.size != other.size:
+        return 1.0
+    bands = ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean
+    return sum(bands) / len(bands) / 255
 
 
 def fed_pictures(kiosk: Kiosk, language: Language, aids: frozenset[Aid]) -> list[dict[str, object]]:

@@ -74,9 +74,9 @@ async def _measure(effort: Effort) -> list[Row]:
     rows += await asyncio.to_thread(lambda: list(documents.rows(effort)))
     rows += await asyncio.to_thread(lambda: list(documents.page_rows(effort)))
     rows += await asyncio.to_thread(lambda: list(scramble.rows(effort)))
-    rows += await screen.rows(effort)
     rows += await kiosk.rows(effort)
     rows += [row async for row in coin.rows(effort)]
+    rows += await screen.rows(effort)
     _require_names_once(rows)
     return rows
 

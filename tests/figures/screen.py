@@ -1,4 +1,4 @@
-"""Rows of the page in a real Chromium: its weight, first picture, a change until painted, its rest."""
+"""Rows of the page in a real Chromium: weight, first picture, a change until it is painted, rest."""
 
 import asyncio
 import time

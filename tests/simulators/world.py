@@ -236,7 +236,9 @@ class World:
         self._undo.push_async_callback(self.receipts.stop)
         await self.receipts.start()
         self.receipts.on_slip(self._slip_cut)
-        self.municipality = MunicipalityServer(pki=PKI, database=self.directory / "municipality.db")
+        self.municipality = MunicipalityServer(
+            pki=PKI, database=self.directory / "municipality.db", checking_port=0
+        )
         self.municipality.set_hours(_clock(self._hours[0]), _clock(self._hours[1]))
         self._undo.push_async_callback(self.municipality.stop)
         await self.municipality.start()

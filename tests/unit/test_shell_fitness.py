@@ -149,6 +149,12 @@ async def verdict(bench: Bench, part: str, seen: bool | None = None) -> tuple[bo
             False,
             "toner-empty",
         ),
+        (
+            "printer",
+            Bench(replace(WELL, printer=DocumentPrinterLevel(frozenset({PrinterReason.JOBS_WAITING})))),
+            True,
+            "a test page came out, proven",
+        ),
         ("receipt", Bench(), True, "a test slip was printed and cut"),
         ("receipt", Bench(certainty=Certainty.UNKNOWN), False, "did not print"),
         ("door", Bench(), False, "the door's contact did not move within"),

@@ -111,6 +111,14 @@ def test_typing_the_pin_sounds_the_same_tone_for_every_digit_and_says_nothing(la
     assert [(("tone",), True)] * 4 == mouth.turns[1:]
 
 
+def test_without_an_earphone_whoever_asks_for_the_voice_hears_what_everybody_hears() -> None:
+    mouth = Mouth()
+    loud = Speaker(EveryClip(), mouth, lambda *_, **__: None, earphone=False)
+    for screen in STORYBOARD:
+        loud.tell(TEXTS.snapshot(screen, Language.JA), Language.JA, frozenset({Aid.VOICE}))
+    assert not any(private for _, private in mouth.turns)
+
+
 def test_the_confirmation_is_said_by_earphone_whole() -> None:
     screen = next(screen for screen in STORYBOARD if screen.id is ScreenId.CONFIRM)
     loud, mouth = speaker()

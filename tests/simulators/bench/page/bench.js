@@ -72,6 +72,40 @@ document.addEventListener("keydown", (event) => {
   press(key);
 });
 
+// ---- dragging: the hand does what a click does ----
+
+let held = null;
+
+function draggable(button, target) {
+  button.draggable = true;
+  button.addEventListener("dragstart", (event) => {
+    held = { button, target };
+    event.dataTransfer.setData("text/plain", "");
+    event.dataTransfer.effectAllowed = "move";
+    document.querySelector(target).classList.add("wanted");
+  });
+  button.addEventListener("dragend", () => {
+    held = null;
+    document.querySelector(target).classList.remove("wanted");
+  });
+}
+
+function takes(target) {
+  const place = document.querySelector(target);
+  place.addEventListener("dragover", (event) => {
+    if (held?.target === target) event.preventDefault();
+  });
+  place.addEventListener("drop", (event) => {
+    if (held?.target !== target) return;
+    event.preventDefault();
+    held.button.click();
+  });
+}
+
+for (const target of [".card-place", ".coin-place", ".side"]) takes(target);
+for (const coin of document.querySelectorAll("[data-yen]")) draggable(coin, ".coin-place");
+for (const id of ["tray-card", "paper", "change", "receipt"]) draggable($(id), ".side");
+
 // ---- drawing ----
 
 function draw(state) {
@@ -243,6 +277,7 @@ async function showCards() {
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.append(...cardText(card));
+    draggable(button, ".card-place");
     button.addEventListener("click", () => act("insert_card", { name: card.name }, () => `put on the reader: ${card.title}`));
     item.append(button);
     return item;
