@@ -7,6 +7,7 @@ still true when somebody asks. Each device reports its level whole, whenever it 
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from firmware.core.states import Sale
 from firmware.core.terms import PrinterReason, ServiceHours, VisitId
 
 
@@ -111,6 +112,19 @@ class JournalLevel:
     room: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class StaffLevel:
+    """What the store's staff can be called for.
+
+    digits: of the staff code, 0 if none is set. waits: too many wrong ones, none is taken for a while.
+    sale: whose print the person may still complain of.
+    """
+
+    digits: int = 0
+    waits: bool = False
+    sale: Sale | None = None
+
+
 Level = (
     ReaderLevel
     | KeypadLevel
@@ -123,6 +137,7 @@ Level = (
     | ClockLevel
     | LockoutLevel
     | JournalLevel
+    | StaffLevel
 )
 
 
@@ -146,8 +161,9 @@ class Facts:
     clock: ClockLevel = field(default_factory=ClockLevel)
     lockout: LockoutLevel = field(default_factory=LockoutLevel)
     journal: JournalLevel = field(default_factory=JournalLevel)
+    staff: StaffLevel = field(default_factory=StaffLevel)
 
-    def with_level(self, level: Level) -> "Facts":
+    def with_level(self, level: Level) -> "Facts":  # noqa: C901, PLR0912 - one line per level
         """The same facts with one device's level replaced."""
         match level:
             case ReaderLevel():
@@ -172,6 +188,8 @@ class Facts:
                 return replace(self, lockout=level)
             case JournalLevel():
                 return replace(self, journal=level)
+            case StaffLevel():
+                return replace(self, staff=level)
             case _:
                 assert_never(level)
 

@@ -34,6 +34,7 @@ from firmware.shell.office import Office
 from firmware.shell.outbox import Outbox
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
+from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import by_journal, wait_stranded
 from firmware.shell.workers import SpareWorker
 
@@ -59,6 +60,7 @@ class Parts:
     devices: Devices
     clock: Clock
     lockout: LockoutWatch
+    staff: StaffDoor
     journal: Journal
     medium: Medium
     show: Callable[[Screen, Language], None]
@@ -145,6 +147,7 @@ class Daemon:
             journal=parts.journal,
             crew=self._crew,
             pin=self._pin,
+            code=parts.staff.buffer,
             show=self._show,
             noted=self._noted,
             log=log,
@@ -210,6 +213,7 @@ class Daemon:
                 devices.municipality,
                 self._parts.clock,
                 self._parts.lockout,
+                self._parts.staff,
                 self._parts.medium,
             )
             for device in closing:
@@ -279,6 +283,7 @@ class Daemon:
         devices.municipality.start(report)
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
+        self._parts.staff.start(report)
         self._parts.medium.start(report)
 
     def _report_coin_device(self, level: Level) -> None:
@@ -348,5 +353,6 @@ class Daemon:
         self.office.note(records)
         self._outbox.note(records)
         self._parts.lockout.note(records)
+        self._parts.staff.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):
             self._spare.prepare()

@@ -12,7 +12,7 @@ from tests.simulators.bench.world_api import Key
 from tests.simulators.eyes import Picture
 from tests.simulators.nursery import Nursery
 from tests.simulators.resident import Resident
-from tests.simulators.world import World
+from tests.simulators.world import STAFF_CODE, World
 
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "coins": {"drain_seconds": 0.3, "poll_seconds": 0.1},
@@ -37,6 +37,14 @@ class Visitor(Resident):
         self.pins.add(pin)
         for digit in pin:
             await self.world.press(cast("Key", digit))
+        await self.touch("confirm")
+
+    async def type_staff_code(self, code: str = STAFF_CODE) -> None:
+        """Type it like the store's staff and confirm it."""
+        self.pins.add(code)
+        for digit in code:
+            await self.world.press(cast("Key", digit))
+        await self.world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 5.0)
         await self.touch("confirm")
 
     async def touch(self, action: str) -> None:

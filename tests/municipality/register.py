@@ -134,6 +134,8 @@ class City(_File, frozen=True):
     catalogue: str
     policies: tuple[str, ...]
     limits: dict[str, int]
+    reprint_seconds: int = 900
+    most_reprints: int = 2
 
 
 def load_people(today: date, path: Path = PEOPLE) -> People:

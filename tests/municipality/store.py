@@ -28,7 +28,13 @@ CREATE TABLE IF NOT EXISTS orders (
     state TEXT NOT NULL CHECK (state IN ('RESERVED', 'RELEASED', 'ISSUED', 'PRINT_FAILED', 'UNCERTAIN',
         'REFUNDED', 'CANCELLED', 'EXPIRED')),
     expires_at REAL NOT NULL, sealed TEXT, authority TEXT, paid_yen INTEGER, receipt_no TEXT UNIQUE,
-    pages_out INTEGER, refunded_yen INTEGER, owed_yen INTEGER, released_at REAL, settled_on TEXT) STRICT;
+    pages_out INTEGER, refunded_yen INTEGER, owed_yen INTEGER, released_at REAL, settled_on TEXT,
+    wanted TEXT, contents TEXT) STRICT;
+
+CREATE TABLE IF NOT EXISTS reprint (
+    order_id TEXT NOT NULL REFERENCES orders (order_id), attempt INTEGER NOT NULL, kem BLOB NOT NULL,
+    at REAL NOT NULL, sealed TEXT, authority TEXT, outcome TEXT, pages_out INTEGER,
+    PRIMARY KEY (order_id, attempt)) STRICT;
 
 CREATE TABLE IF NOT EXISTS claim (
     claim_no TEXT NOT NULL, kiosk TEXT NOT NULL,
@@ -69,9 +75,17 @@ CREATE TABLE IF NOT EXISTS card (
 
 CREATE TRIGGER IF NOT EXISTS terminal_stays BEFORE UPDATE OF state ON orders
 WHEN OLD.state IN ('ISSUED', 'REFUNDED', 'CANCELLED', 'EXPIRED') AND NEW.state <> OLD.state
+    AND NOT (OLD.state = 'ISSUED' AND NEW.state = 'REFUNDED' AND OLD.settled_on IS NULL)
 BEGIN SELECT RAISE (ABORT, 'a terminal state never changes'); END;
 CREATE TRIGGER IF NOT EXISTS orders_stay BEFORE DELETE ON orders
 BEGIN SELECT RAISE (ABORT, 'an order is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS reprints_stay BEFORE DELETE ON reprint
+BEGIN SELECT RAISE (ABORT, 'a reprint is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS reprint_is_told AFTER INSERT ON reprint
+BEGIN INSERT INTO event (order_id, state) VALUES (NEW.order_id, 'REPRINT_' || NEW.attempt); END;
+CREATE TRIGGER IF NOT EXISTS reprint_end_is_told AFTER UPDATE OF outcome ON reprint
+BEGIN INSERT INTO event (order_id, state)
+    VALUES (NEW.order_id, 'REPRINT_' || NEW.attempt || '_' || upper(NEW.outcome)); END;
 CREATE TRIGGER IF NOT EXISTS claim_is_settled_once BEFORE UPDATE ON claim WHEN OLD.settled_by IS NOT NULL
 BEGIN SELECT RAISE (ABORT, 'a claim is settled once'); END;
 CREATE TRIGGER IF NOT EXISTS settlements_stay BEFORE UPDATE ON settlement
