@@ -239,6 +239,7 @@ def _attend(state: s.Printing, pages_out: int) -> s.Attending:
         state.withheld,
         sold=state.sold,
         attempt=state.attempt,
+        destroyed=state.attempt > 0,
     )
 
 
@@ -290,8 +291,13 @@ def _settled(state: s.Attending, facts: Facts) -> Step:
 
 
 def attending_timed_out(state: s.Attending, _event: e.TimedOut, _facts: Facts, _rules: Rules) -> Step:
-    """Staff who were admitted have gone away: nobody else may decide in their place."""
-    return reprinted(state) if state.sold else Step(replace(state, admitted=False))
+    """Staff who were admitted have gone away: nobody else may decide in their place.
+
+    A complaint of sheets that the person still has is over; it can be made again.
+    """
+    if state.sold and not state.destroyed:
+        return reprinted(state)
+    return Step(replace(state, admitted=False), orders=(o.Sound(o.Alarm.ALARM),))
 
 
 def _given_up(state: s.Attending, facts: Facts) -> Step:
@@ -314,7 +320,7 @@ def _given_up(state: s.Attending, facts: Facts) -> Step:
 def _fetch_again(state: s.Attending) -> Step:
     attempt = state.attempt + 1
     return Step(
-        s.Refetching(replace(state, attempt=attempt)),
+        s.Refetching(replace(state, attempt=attempt, destroyed=True)),
         (
             r.SheetsDestroyed(state.visit, state.purchase.order_id),
             r.ReprintIntended(state.visit, state.purchase.order_id, attempt),

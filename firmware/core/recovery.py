@@ -10,7 +10,8 @@ settled by what the journal proves:
 | print intended, not ended                     | follow the job by its name; print nothing |
 | print unknown, staff have not decided         | staff decide |
 | a reprint asked for, nothing handed over      | staff decide |
-| a complaint of a sold one, nothing decided    | the complaint ended; it can be made again |
+| a complaint, its bad sheets not yet destroyed | it ended and can be made again |
+| a complaint, its bad sheets destroyed         | staff decide |
 | print done, change not paid                   | pay the rest of the change |
 | one coin intended, not ended                  | ask the hopper whether it came out |
 | a counted coin may have left again            | what is owed goes on a claim slip  |
@@ -54,6 +55,7 @@ class OpenVisit:
     fingerprint: str = ""
     sold: bool = False
     returned: bool = False
+    destroyed: bool = False
     attempt: int = 0
     print_job: str | None = None
     print_ended: r.PrintEnded | None = None
@@ -108,6 +110,8 @@ def note(visit: OpenVisit, record: r.Record) -> OpenVisit:  # noqa: C901, PLR091
             visit.order_id, visit.kind, visit.copies = record.order_id, record.kind, record.copies
             visit.receipt_no, visit.attempt, visit.sold = record.receipt_no, record.attempt, True
             _reserved(visit, record)
+        case r.SheetsDestroyed():
+            visit.destroyed = True
         case r.ReprintIntended(attempt=attempt):
             visit.attempt = attempt
         case r.FeeReturned(yen=yen):
@@ -179,6 +183,8 @@ def recover(records: Iterable[r.Record], *, late: bool = False) -> Step:
             ),
             orders=(o.FollowPrint(visit.visit, visit.print_job, visit.pages),),
         )
+    if visit.sold and visit.destroyed:
+        return Step(_attending(visit))
     if visit.sold:
         return p.reprinted(_attending(visit))
     # Coins that fell in while the power was gone are reported when the acceptor is back,
@@ -199,6 +205,7 @@ def _attending(visit: OpenVisit) -> s.Attending:
         visit.withheld,
         sold=visit.sold,
         attempt=visit.attempt,
+        destroyed=visit.destroyed,
     )
 
 

@@ -57,9 +57,9 @@ def code_key(state: s.EnteringStaffCode, event: e.KeyPressed, facts: Facts, rule
 
 def code_given_up(state: s.EnteringStaffCode, _event: e.Event, _facts: Facts, rules: Rules) -> Step:
     """Back to where staff were called from; what is open stays open."""
-    if state.attending.sold:
-        return Step(s.Idle(), orders=(o.Speak(rules.languages[0]),))
-    return Step(state.attending)
+    if state.attending.begun:
+        return Step(state.attending)
+    return Step(s.Idle(), orders=(o.Speak(rules.languages[0]),))
 
 
 def code_guard(state: s.EnteringStaffCode, facts: Facts, rules: Rules) -> Step | None:
@@ -83,7 +83,7 @@ def code_entered(
 def staff_known(state: s.CheckingStaffCode, _event: e.StaffKnown, _facts: Facts, _rules: Rules) -> Step:
     at = state.attending
     admitted: tuple[r.Record, ...] = (r.StaffAdmitted(at.visit),)
-    if at.sold:
+    if not at.begun:
         purchase = at.purchase
         opened = r.DefectOpened(
             at.visit,
@@ -102,7 +102,7 @@ def staff_known(state: s.CheckingStaffCode, _event: e.StaffKnown, _facts: Facts,
 
 
 def staff_unknown(state: s.CheckingStaffCode, _event: e.StaffUnknown, _facts: Facts, _rules: Rules) -> Step:
-    visit = "" if state.attending.sold else state.attending.visit
+    visit = state.attending.visit if state.attending.begun else ""
     wrong = s.EnteringStaffCode(state.attending, wrong=True)
     return Step(wrong, (r.StaffRefused(visit),), (o.Sound(o.Alarm.ATTENTION),))
 
@@ -117,7 +117,7 @@ def coin(state: Waiting, event: e.CoinInserted, facts: Facts, rules: Rules) -> S
 
 def coin_trouble(state: Waiting, event: e.CoinTrouble, facts: Facts, rules: Rules) -> Step:
     """A visit that has not begun can hold no coins."""
-    if state.attending.sold and not isinstance(state, s.Refetching):
+    if not state.attending.begun:
         return p.coin_trouble(state, event, facts, rules)
     done = p.coin_trouble(state.attending, event, facts, rules)
     return replace(done, state=_within(state, done.state))

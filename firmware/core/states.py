@@ -354,6 +354,7 @@ class Attending:
 
     They have opened the door, or typed the staff code (admitted). sold: the fee is kept already.
     attempt: the last reprint asked for, 0 for none. refused: the municipality permits no other.
+    destroyed: the sheets that came out before are, so that the person may have none.
     """
 
     visit: VisitId
@@ -366,6 +367,12 @@ class Attending:
     admitted: bool = False
     attempt: int = 0
     refused: bool = False
+    destroyed: bool = False
+
+    @property
+    def begun(self) -> bool:
+        """The journal knows this visit: that of a complaint begins when staff are first let in."""
+        return not self.sold or self.admitted or self.destroyed
 
 
 @dataclass(frozen=True, slots=True)

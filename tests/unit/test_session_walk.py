@@ -380,11 +380,15 @@ def check_journal(new: Node) -> None:
 def check_reprints(journal: tuple[r.Record, ...]) -> None:
     """Each has staff admitted in its visit and bad sheets destroyed; none follows money that went back."""
     admitted, destroyed, refunded, allowed = False, False, False, 1
+    is_open = False
     attempts: list[int] = []
     for record in journal:
         match record:
             case r.VisitBegan():
-                admitted = False
+                assert not is_open, "a visit begins in another"
+                admitted, is_open = False, True
+            case r.VisitEnded():
+                is_open = False
             case r.StaffAdmitted():
                 admitted = True
             case r.SheetsDestroyed():
@@ -422,6 +426,7 @@ def check_state(node: Node, new: Node) -> None:
     if isinstance(new.state, s.PayingOut):
         assert books.visits[new.state.visit].held_yen == new.state.remaining_yen
     if isinstance(new.state, s.Ended | s.TakingAll | s.Thanks | s.Idle | s.NotServing):
+        assert open_visit(new.journal) is None
         assert books.held_yen == 0
         assert new.pending == ()
     wanted = ANSWERED_BY.get(type(new.state), ())
