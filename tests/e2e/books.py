@@ -221,7 +221,7 @@ def _orders(books: Books, orders: list[Order]) -> Iterator[str]:
     for visit in books.visits.values():
         if visit.order_id in kept:
             yield from _order(visit, kept.pop(visit.order_id), books.returned.get(visit.order_id))
-        elif visit.earned or visit.issue_intended:
+        elif visit.earned > 0 or visit.issue_intended:
             yield f"order {visit.order_id} is not known to the municipality"
     yield from (f"order {order_id} is not in the journal" for order_id in kept)
     issued = sum(order.total_yen for order in orders if order.state == "ISSUED")
