@@ -59,7 +59,17 @@ def _parser() -> argparse.ArgumentParser:
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
     ):
         commands.add_parser(name, help=text, description=text, parents=[configured])
+    slip = commands.add_parser(
+        "slip-worker", help="print one slip on A4 (started by the kiosk)", parents=[configured]
+    )
+    slip.add_argument("job_name", help="the opaque name of the job")
     add_books(commands, configured)
+    sheet = commands.add_parser(
+        "calibration-sheet",
+        help="write the sheet by which a new model of printer is set up",
+        parents=[configured],
+    )
+    sheet.add_argument("--out", type=Path, required=True, metavar="PDF")
     _verify_parser(commands.add_parser("verify", help="say whether a certificate is genuine, from scans"))
     return parser
 
@@ -81,6 +91,7 @@ def _verify_parser(command: argparse.ArgumentParser) -> None:
     command.add_argument("--code", help="text of the small code on the front, if no scan shows it")
     command.add_argument("--out", type=Path, help="folder for pictures of what the fronts must say")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
+    command.add_argument("--pictures", action="store_true", help="with --json: the pictures within it")
 
 
 def _run(wanted: argparse.Namespace) -> int:
@@ -160,6 +171,7 @@ def _staff_code(wanted: argparse.Namespace) -> int:
 def _card_test(wanted: argparse.Namespace) -> int:
     from firmware.compose.card_test import card_test
 
+    no_core_dump()
     print("Lay a My Number Card on the reader.", file=sys.stderr, flush=True)
     try:
         text, is_fit = card_test(wanted.config, CARD_WAIT_SECONDS)
@@ -178,6 +190,13 @@ def _document_worker(wanted: argparse.Namespace) -> int:
     return 0
 
 
+def _slip_worker(wanted: argparse.Namespace) -> int:
+    from firmware.compose.a4_slips import slip_worker
+
+    no_core_dump()
+    return slip_worker(wanted.config, wanted.job_name, sys.stdin.buffer)
+
+
 def _verify(wanted: argparse.Namespace) -> int:
     from firmware.documents.verification.command import EXIT_SCAN, verify
     from firmware.documents.verification.scans import ScanInvalid
@@ -190,12 +209,26 @@ def _verify(wanted: argparse.Namespace) -> int:
             code=wanted.code,
             out=wanted.out,
             as_json=wanted.json,
+            with_pictures=wanted.pictures,
         )
     except ScanInvalid as error:
         print(f"madoguchi: {error}", file=sys.stderr)
         return EXIT_SCAN
     print(told.text)
     return told.status
+
+
+def _calibration_sheet(wanted: argparse.Namespace) -> int:
+    from firmware.compose.worker import document_settings
+    from firmware.documents.protection.calibration import calibration_sheet
+    from firmware.settings import load
+
+    sheet = calibration_sheet(document_settings(load(wanted.config)))
+    try:
+        wanted.out.write_bytes(sheet)
+    except OSError as cause:
+        raise ConfigError(f"{wanted.out}: cannot be written") from cause
+    return 0
 
 
 def _books(wanted: argparse.Namespace) -> int:
@@ -206,13 +239,15 @@ def _books(wanted: argparse.Namespace) -> int:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": _verify,
+    "calibration-sheet": _calibration_sheet,
     "run": _run,
     "check-config": _check_config,
     "lockout": _lockout,
     "card-test": _card_test,
     "staff-code": _staff_code,
     "document-worker": _document_worker,
-    **dict.fromkeys(("journal", "cash", "day", "claims"), _books),
+    "slip-worker": _slip_worker,
+    **dict.fromkeys(("journal", "cash", "day", "claims", "slip"), _books),
 }
 
 if __name__ == "__main__":

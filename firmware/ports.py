@@ -197,12 +197,18 @@ class DocumentPrinter(Protocol):
         """Note what the printer knows before a job is submitted; `follow` needs it to prove absence."""
 
     async def follow(
-        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None]
+        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None], *, sheets: int = 0
     ) -> PrintResult:
-        """Follow the job of this name at the printer to its proven end; see `Certainty`."""
+        """Follow the job of this name at the printer to its proven end; see `Certainty`.
+
+        sheets: of all copies, for a witness that counts sheets; 0 if nobody knows or saw all of them.
+        """
 
     async def purge(self, job_name: str) -> bool:
-        """Cancel the job wherever it still is; True when the printer is proven empty of it."""
+        """Cancel the job wherever it still is; True when the printer is proven empty of it.
+
+        If it is not, the printer is not ready until it is, and the job is cancelled again until then.
+        """
 
     async def close(self) -> None: ...
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -77,6 +77,8 @@ class CardReader(_Section, frozen=True, kw_only=True):
 
     issuer_organizations: O of the issuers whose certificates are taken; empty leaves it to the municipality.
     smartphone_labels: token labels by which a smartphone is known.
+    restart_request: the file whose writing makes the system restart pcscd, empty for none; written when a
+    command has not come back restart_seconds after it was given up.
     """
 
     name: str = ""
@@ -86,6 +88,8 @@ class CardReader(_Section, frozen=True, kw_only=True):
     smartphone_labels: list[Annotated[str, Meta(pattern=r"\A[!-~]{1,32}\Z")]] = msgspec.field(
         default_factory=lambda: ["JPKIAPGPSETOKEN", "JPKIAPIOSTOKEN"]
     )
+    restart_request: str = ""
+    restart_seconds: Seconds = 10.0
 
 
 class LockoutStep(_Section, frozen=True, kw_only=True):
@@ -220,17 +224,44 @@ class Hopper(_Section, frozen=True, kw_only=True):
     minimum_coins: Annotated[int, Meta(ge=0)] = 8
 
 
+class ExitSensor(_Section, frozen=True, kw_only=True):
+    """A light barrier at the printer's exit. active_level: electrical, while paper is in it.
+
+    shortest_seconds: a sheet covers it for as long at least. wait_seconds: for the last sheet to pass.
+    """
+
+    pin: Pin
+    active_level: Level
+    pull: Annotated[str, Meta(pattern="^(up|down|floating)$")] = "up"
+    shortest_seconds: Seconds = 0.05
+    wait_seconds: Seconds = 5.0
+
+
 class DocumentPrinter(_Section, frozen=True, kw_only=True):
+    """tell_sheets: fewer in the trays are told to staff, and no more are promised than there are.
+
+    low_sheets: so many are promised at most while toner, or paper that nobody counts, runs low.
+    """
+
     uri: Word
     cups_socket: str
     queue: Word
     poll_seconds: Seconds = 2.0
     appear_seconds: Seconds = 40.0
     stall_seconds: Seconds = 300.0
+    tell_sheets: Annotated[int, Meta(ge=0, le=10_000)] = 60
+    low_sheets: Annotated[int, Meta(ge=0, le=1_000)] = 5
+    exit_sensor: ExitSensor | None = None
 
 
 class ReceiptPrinter(_Section, frozen=True, kw_only=True):
-    device: str
+    """kind: escpos has a kanji font, raster gets pictures, a4 is the document printer.
+
+    device: the tty of the first two.
+    """
+
+    kind: Annotated[str, Meta(pattern="^(escpos|raster|a4)$")] = "escpos"
+    device: str = ""
     baud: int = 19_200
     columns: Annotated[int, Meta(ge=24, le=64)] = 32
     poll_seconds: Seconds = 2.0
@@ -261,6 +292,8 @@ class Console(_Section, frozen=True, kw_only=True):
 class Documents(_Section, frozen=True, kw_only=True):
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
+    void_screen: Annotated[str, Meta(pattern=r"\A[A-C][1-5]\Z")] = "B3"
+    detection_image: Literal["lines", "infrared"] = "lines"
     start_seconds: Seconds = 10.0
     prepare_seconds: Seconds = 20.0
     print_seconds: Seconds = 30.0
@@ -429,6 +462,10 @@ class Settings:
         """A path of kiosk.toml, relative to the file's folder."""
         return self.directory / text
 
+    def optional_path(self, text: str) -> Path | None:
+        """A path that may be left out by an empty text."""
+        return self.path(text) if text else None
+
 
 def load(path: Path) -> Settings:
     """Read kiosk.toml and its profiles. Raises ConfigError."""
@@ -545,6 +582,12 @@ def _check_machine(path: Path, file: KioskFile) -> None:
         panel.buzzer_pin,
         *(sensor.pin for sensor in (panel.door, panel.paper, panel.change)),
     ]
+    if (exit_sensor := file.document_printer.exit_sensor) is not None:
+        pins.append(exit_sensor.pin)
+    if (file.receipt_printer.kind == "a4") == bool(file.receipt_printer.device):
+        raise ConfigError(
+            f"{path.name}: receipt_printer.device: expected a tty for kind escpos or raster, none for a4"
+        )
     if (pulse := file.coins.pulse) is not None:
         pins += [pulse.pulse_pin, pulse.inhibit_pin]
         _check_pulse(path.name, file.coins, pulse)

@@ -16,6 +16,7 @@ from firmware.console.wire import (
     Collect,
     Count,
     PrintDay,
+    PrintSelfTest,
     Refill,
     SettleClaim,
 )
@@ -68,6 +69,8 @@ def _request(wanted: argparse.Namespace) -> AnyRequest | None:
             return CloseDay()
         case "day", "print":
             return PrintDay(wanted.business_date)
+        case "slip", "test":
+            return PrintSelfTest()
         case "claims", "show":
             return AskClaim(wanted.claim_no)
         case "claims", "settle":

@@ -5,17 +5,27 @@ from pathlib import Path
 
 from firmware.compose.kiosk import card_acceptance
 from firmware.core.terms import CardRefusal
+from firmware.errors import CardGone, DeviceGone
+from firmware.logbook import JsonLog
 from firmware.settings import load
 from firmware.shell.clock import now_utc
+from firmware.shell.last_words import last_words, no_strays
 from hw.card.fitness import FIT_APDU_SECONDS, FIT_READ_SECONDS, Fitness, measure, wait_for_card
 
 
 def card_test(config: Path, wait_seconds: float) -> tuple[str, bool]:
-    """The report in words, and whether the reader is fit. Raises ConfigError, CardGone, DeviceGone."""
-    said = load(config).file.card_reader
-    reader = wait_for_card(said.name, wait_seconds)
-    found = measure(reader, card_acceptance(said), now_utc())
-    return "\n".join(report(found)), found.is_fit
+    """The report in words, and whether the reader is fit.
+
+    Raises ConfigError, CardGone, DeviceGone, and KioskFailed for an error that nobody foresaw: what it says
+    of the card stays untold, as does what a library warns of.
+    """
+    log = JsonLog()
+    no_strays(log)
+    with last_words(log, CardGone, DeviceGone):
+        said = load(config).file.card_reader
+        reader = wait_for_card(said.name, wait_seconds)
+        found = measure(reader, card_acceptance(said), now_utc())
+        return "\n".join(report(found)), found.is_fit
 
 
 def report(found: Fitness) -> Iterator[str]:

@@ -11,6 +11,7 @@ from firmware.console.wire import (
     Collect,
     Count,
     PrintDay,
+    PrintSelfTest,
     Refill,
     SettleClaim,
 )
@@ -27,10 +28,18 @@ DaySlip = Callable[[ClosedDay], Sequence[SlipLine]]
 class StaffDesk:
     """One request at a time becomes one sentence; see firmware.console.server.Act."""
 
-    def __init__(self, *, office: Office, receipt: ReceiptPrinter, day_slip: DaySlip) -> None:
+    def __init__(
+        self,
+        *,
+        office: Office,
+        receipt: ReceiptPrinter,
+        day_slip: DaySlip,
+        self_test: Callable[[], Sequence[SlipLine]],
+    ) -> None:
         self._office = office
         self._receipt = receipt
         self._day_slip = day_slip
+        self._self_test = self_test
 
     async def act(self, request: AnyRequest, who: str) -> str:
         """Raises OfficeRefused."""
@@ -51,6 +60,9 @@ class StaffDesk:
                 return f"{await office.close_day()} is closed"
             case PrintDay(business_date=business_date):
                 return await self._print_day(business_date)
+            case PrintSelfTest():
+                await self._print(self._self_test())
+                return "the self-test is printed"
             case AskClaim(claim_no=claim_no):
                 return await self._ask_claim(claim_no)
             case SettleClaim(claim_no=claim_no):
@@ -61,12 +73,14 @@ class StaffDesk:
 
     async def _print_day(self, business_date: str) -> str:
         day = find_day(self._office.accounts.days, business_date)
+        await self._print(self._day_slip(day))
+        return f"{business_date} is printed"
+
+    async def _print(self, lines: Sequence[SlipLine]) -> None:
         if not self._office.resting():
             raise OfficeRefused("a visit is under way: say it again when it has ended")
-        certainty = await self._receipt.print_slip(self._day_slip(day))
-        if certainty is not Certainty.DONE:
+        if await self._receipt.print_slip(lines) is not Certainty.DONE:
             raise OfficeRefused("the receipt printer did not print it")
-        return f"{business_date} is printed"
 
     async def _ask_claim(self, claim_no: str) -> str:
         state = await self._office.look_up_claim(claim_no)

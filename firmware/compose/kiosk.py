@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from firmware import __version__, ports
+from firmware.compose.a4_slips import A4SlipPrinter, slip_command
 from firmware.compose.desk import StaffDesk
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import Accounts, ClosedDay, misplaced_hoppers
@@ -18,7 +19,7 @@ from firmware.core.records import Record
 from firmware.core.states import Slip
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
 from firmware.documents.day_report import DayReport, day_slip
-from firmware.documents.receipt import Sold, claim_slip, receipt
+from firmware.documents.receipt import Sold, claim_slip, receipt, self_test_slip
 from firmware.documents.worker_client import WorkerProcess
 from firmware.errors import ConfigError, JournalError
 from firmware.logbook import EventId, JsonLog, Logbook
@@ -56,7 +57,9 @@ from hw.coin.pulses import PulseTiming
 from hw.keypad.keypad import MatrixKeypad
 from hw.panel.panel import GpioPanel
 from hw.panel.wires import SensorPin
+from hw.printer.exit_sensor import ExitSensor
 from hw.printer.ipp import IppDocumentPrinter
+from hw.printer.readiness import Reserves
 from hw.printer.receipt import EscPosReceiptPrinter
 
 _SETTLE_SECONDS = 15.0
@@ -189,6 +192,7 @@ class Kiosk:
         clock = Clock(
             rule=settings.hours, tolerance_seconds=file.municipality.clock_tolerance_seconds, log=log
         )
+        printer = _document_printer(settings, log)
         devices = Devices(
             card=PcscCardReader(
                 log=log,
@@ -198,6 +202,8 @@ class Kiosk:
                 now=now_utc,
                 acceptance=card_acceptance(file.card_reader),
                 domain=PREFIX,
+                restart_request=settings.optional_path(file.card_reader.restart_request),
+                restart_seconds=file.card_reader.restart_seconds,
             ),
             keypad=MatrixKeypad(
                 row_pins=file.keypad.row_pins,
@@ -220,22 +226,8 @@ class Kiosk:
                 )
                 for hopper in file.hoppers
             },
-            printer=IppDocumentPrinter(
-                printer_uri=file.document_printer.uri,
-                cups_socket=str(settings.path(file.document_printer.cups_socket)),
-                queue=file.document_printer.queue,
-                log=log,
-                poll_seconds=file.document_printer.poll_seconds,
-                appear_seconds=file.document_printer.appear_seconds,
-                stall_seconds=file.document_printer.stall_seconds,
-            ),
-            receipt=EscPosReceiptPrinter(
-                path=str(settings.path(file.receipt_printer.device)),
-                baud=file.receipt_printer.baud,
-                columns=file.receipt_printer.columns,
-                poll_seconds=file.receipt_printer.poll_seconds,
-                log=log,
-            ),
+            printer=printer,
+            receipt=_receipt_printer(settings, config, printer, log),
             panel=_panel(settings, log),
             municipality=_municipality(settings, clock, journal, log),
             new_worker=partial(_worker, settings, config, log),
@@ -347,9 +339,21 @@ def _console(settings: Settings, devices: Devices, log: Logbook, office: Office)
         office=office,
         receipt=devices.receipt,
         day_slip=lambda day: day_slip(day_report(settings, day), columns=columns),
+        self_test=partial(_self_test, settings),
     )
     said = settings.file.console
     return ConsoleServer(settings.path(said.socket), desk.act, log, group=said.group)
+
+
+def _self_test(settings: Settings) -> Sequence[ports.SlipLine]:
+    said = settings.file.receipt_printer
+    return self_test_slip(
+        kiosk=settings.file.kiosk.urn,
+        version=__version__,
+        issued_at=datetime.now(JST),
+        found=(("印字方式", said.kind), ("桁数", f"{said.columns}"), ("通信速度", f"{said.baud}")),
+        columns=said.columns,
+    )
 
 
 def _acceptor(coins: Coins, bus: CcTalkBus, log: Logbook) -> ports.CoinAcceptor:
@@ -384,6 +388,54 @@ def _pulse_acceptor(said: PulseSettings, drain_seconds: float, log: Logbook) -> 
             bounce_seconds=said.bounce_seconds,
         ),
         drain_seconds=drain_seconds,
+    )
+
+
+def _document_printer(settings: Settings, log: Logbook) -> IppDocumentPrinter:
+    said = settings.file.document_printer
+    sensor = said.exit_sensor
+    exit_sensor = None
+    if sensor is not None:
+        exit_sensor = ExitSensor(
+            pin=sensor.pin,
+            active_level=sensor.active_level,
+            pull=sensor.pull,
+            shortest_seconds=sensor.shortest_seconds,
+            log=log,
+        )
+    return IppDocumentPrinter(
+        printer_uri=said.uri,
+        cups_socket=str(settings.path(said.cups_socket)),
+        queue=said.queue,
+        log=log,
+        poll_seconds=said.poll_seconds,
+        appear_seconds=said.appear_seconds,
+        stall_seconds=said.stall_seconds,
+        reserves=Reserves(said.tell_sheets, said.low_sheets),
+        exit_sensor=exit_sensor,
+        exit_seconds=sensor.wait_seconds if sensor else 0.0,
+    )
+
+
+def _receipt_printer(
+    settings: Settings, config: Path, printer: ports.DocumentPrinter, log: Logbook
+) -> ports.ReceiptPrinter:
+    said = settings.file.receipt_printer
+    if said.kind == "a4":
+        return A4SlipPrinter(
+            printer,
+            log,
+            command=slip_command(config),
+            submit_seconds=settings.file.documents.print_seconds,
+        )
+    font = settings.path(settings.file.documents.label_fonts[0]) if said.kind == "raster" else None
+    return EscPosReceiptPrinter(
+        path=str(settings.path(said.device)),
+        baud=said.baud,
+        columns=said.columns,
+        poll_seconds=said.poll_seconds,
+        picture_font=font,
+        log=log,
     )
 
 

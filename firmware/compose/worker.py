@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from firmware.documents.settings import DocumentSettings
+from firmware.documents.submitting import Submit
 from firmware.documents.worker import serve
 from firmware.settings import Settings, load
 from hw.printer.queue import submit
@@ -12,6 +13,11 @@ from hw.printer.queue import submit
 def document_worker(config: Path) -> None:
     """The one-shot process: serves one visit over standard input and output."""
     settings = load(config)
+    serve(sys.stdin.buffer, sys.stdout.buffer, submit_to(settings), document_settings(settings))
+
+
+def submit_to(settings: Settings) -> Submit:
+    """Hands a PDF to the kiosk's own print server; it blocks."""
     file = settings.file
 
     def hand_over(pdf: bytes, job_name: str) -> None:
@@ -22,7 +28,7 @@ def document_worker(config: Path) -> None:
             queue=file.document_printer.queue,
         )
 
-    serve(sys.stdin.buffer, sys.stdout.buffer, hand_over, document_settings(settings))
+    return hand_over
 
 
 def document_settings(settings: Settings) -> DocumentSettings:
@@ -32,4 +38,6 @@ def document_settings(settings: Settings) -> DocumentSettings:
         value_fonts=tuple(settings.path(font) for font in said.value_fonts),
         label_fonts=tuple(settings.path(font) for font in said.label_fonts),
         limits=settings.character_limits,
+        void_screen=said.void_screen,
+        detection_image=said.detection_image,
     )

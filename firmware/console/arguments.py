@@ -48,6 +48,9 @@ def add_books(
             one.add_argument("--out", type=Path, required=True, help="the file to write")
     day.add("close", "end the business day now")
 
+    slip = group("slip", "the receipt printer")
+    slip.add("test", "print the self-test slip (自己診断)")
+
     claims = group("claims", "money owed by slips")
     claims.add("list", "all claims of this kiosk")
     for name, text in (

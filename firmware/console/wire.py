@@ -55,6 +55,10 @@ class PrintDay(Request, frozen=True, tag="print_day"):
     business_date: str
 
 
+class PrintSelfTest(Request, frozen=True, tag="print_self_test"):
+    """Print the technician's self-test on the receipt printer. 自己診断"""
+
+
 class AskClaim(Request, frozen=True, tag="ask_claim"):
     """What the municipality knows of a claim."""
 
@@ -67,7 +71,7 @@ class SettleClaim(Request, frozen=True, tag="settle_claim"):
     claim_no: ClaimNo
 
 
-AnyRequest = Refill | Collect | Count | CloseDay | PrintDay | AskClaim | SettleClaim
+AnyRequest = Refill | Collect | Count | CloseDay | PrintDay | PrintSelfTest | AskClaim | SettleClaim
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

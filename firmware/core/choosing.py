@@ -14,6 +14,7 @@ from firmware.core.terms import (
     CertificateKind,
     KeypadKey,
     Language,
+    Offer,
     OrderId,
     RecordItem,
     ServiceHours,
@@ -268,9 +269,16 @@ def copies_key(state: s.ChoosingCopies, event: e.KeyPressed, facts: Facts, rules
     if event.key is KeypadKey.CORRECT:
         return Step(s.ChoosingKind(state.visit, state.menu))
     copies = event.key.digit
-    if copies is None or not 1 <= copies <= min(rules.most_copies, state.offer.max_copies):
+    if copies is None or not 1 <= copies <= most_copies(state.offer, facts, rules):
         return cancel_only(state, event, facts, rules)
     return Step(s.Confirming(state.visit, state.menu, state.offer, state.subjects, state.items, copies))
+
+
+def most_copies(offer: Offer, facts: Facts, rules: Rules) -> int:
+    """Copies that may be chosen: each takes a sheet at least. How many it takes the document tells later."""
+    sheets = facts.printer.most_sheets
+    most = min(rules.most_copies, offer.max_copies)
+    return most if sheets is None else min(most, max(1, sheets))
 
 
 def confirming_key(state: s.Confirming, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from firmware.core.states import Sale
-from firmware.core.terms import PrinterReason, ServiceHours, VisitId
+from firmware.core.terms import PrinterReason, PrinterSupply, ServiceHours, VisitId
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,32 @@ class HopperLevel:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPrinterLevel:
-    """The A4 printer; empty reasons mean that it can print."""
+    """The A4 printer; empty reasons mean that it can print.
+
+    low: what staff should refill before it runs out. most_sheets: no more than these may be promised, None
+    while nothing speaks against any number.
+    """
 
     reasons: frozenset[PrinterReason] = frozenset({PrinterReason.UNREACHABLE})
+    low: frozenset[PrinterSupply] = frozenset()
+    most_sheets: int | None = None
+
+    def can_print(self, sheets: int) -> bool:
+        """Whether so many sheets may be promised now."""
+        return not self.reasons and (self.most_sheets is None or sheets <= self.most_sheets)
+
+    @property
+    def may_hold_job(self) -> bool:
+        """A page may still come out: the printer has a job, or nobody can see whether it has one."""
+        return bool(self.reasons & {PrinterReason.JOBS_WAITING, PrinterReason.UNREACHABLE})
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptPrinterLevel:
-    """The receipt printer; a silent one is not ready."""
+    """The receipt printer; a silent one is not ready. paper_low: its roll is near the end."""
 
     ready: bool = False
+    paper_low: bool = False
 
 
 @dataclass(frozen=True, slots=True)

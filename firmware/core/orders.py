@@ -137,11 +137,12 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """Hand the document over and follow it. Answers: PagesOut, PrintFinished."""
+    """Hand the document over and follow it. sheets: 0 if unknown. Answers: PagesOut, PrintFinished."""
 
     visit: VisitId
     job_name: str
     pages: int
+    sheets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,14 @@ class FollowPrint:
     visit: VisitId
     job_name: str
     pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPrint:
+    """Cancel a job of before a power cut wherever it still is, and until it is gone. No answer."""
+
+    visit: VisitId
+    job_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +222,7 @@ CommittedOrder = (
     | Release
     | Print
     | FollowPrint
+    | CancelPrint
     | PayCoin
     | ReconcileCoin
     | PrintSlip

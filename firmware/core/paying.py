@@ -11,7 +11,7 @@ from firmware.core.facts import Facts
 from firmware.core.money import ChangePlan, change_due_yen, change_plan, coin_to_pay
 from firmware.core.rules import Rules
 from firmware.core.steps import Step, end
-from firmware.core.terms import Certainty, KeypadKey, PrinterReason, ServiceHours, VisitId, Yen
+from firmware.core.terms import Certainty, KeypadKey, ServiceHours, VisitId, Yen
 
 Holding = s.CollectingCoins | s.ClosingCoins | s.Committing | s.Printing | s.Attending
 
@@ -67,12 +67,20 @@ def document_prepared(state: s.Preparing, event: e.DocumentPrepared, facts: Fact
         purchase.pages,
         purchase.fingerprint,
     )
-    if facts.printer.reasons:
-        return Step(state, (reserved,)).before(end(state.visit, s.EndReason.PRINTER_NOT_READY))
+    obstacle = _print_obstacle(purchase, facts)
+    if obstacle is not None:
+        return Step(state, (reserved,)).before(end(state.visit, obstacle))
     plan = change_plan(purchase.fee_yen, rules.denominations_yen, facts.hoppers)
     if plan is ChangePlan.NONE:
         return Step(state, (reserved,)).before(end(state.visit, s.EndReason.NO_CHANGE))
     return Step(s.CollectingCoins(state.visit, purchase, exact=plan is ChangePlan.EXACT), (reserved,))
+
+
+def _print_obstacle(purchase: s.Purchase, facts: Facts) -> s.EndReason | None:
+    """Why the printer cannot promise all sheets of this purchase now."""
+    if facts.printer.reasons:
+        return s.EndReason.PRINTER_NOT_READY
+    return None if facts.printer.can_print(purchase.sheets) else s.EndReason.TOO_FEW_SHEETS
 
 
 def stray_coin(state: s.State, event: e.CoinInserted, _facts: Facts, _rules: Rules) -> Step:
@@ -141,8 +149,9 @@ def collecting_guard(state: s.CollectingCoins, facts: Facts, _rules: Rules) -> S
         return _give_back(state, s.EndReason.DOOR_OPENED)
     if not facts.acceptor.working:
         return _give_back(state, s.EndReason.COIN_FAULT)
-    if facts.printer.reasons:
-        return _give_back(state, s.EndReason.PRINTER_NOT_READY)
+    obstacle = _print_obstacle(state.purchase, facts)
+    if obstacle is not None:
+        return _give_back(state, obstacle)
     closed = facts.clock.hours in {ServiceHours.CLOSED, ServiceHours.MAINTENANCE}
     if closed and state.paid_yen < state.purchase.fee_yen:
         return _give_back(state, s.EndReason.OUTSIDE_HOURS)
@@ -168,8 +177,8 @@ def closing_done(state: s.ClosingCoins, _event: e.Event, facts: Facts, _rules: R
     reason = state.refund
     if reason is None and facts.panel.door_open:
         reason = s.EndReason.DOOR_OPENED
-    if reason is None and facts.printer.reasons:
-        reason = s.EndReason.PRINTER_NOT_READY
+    if reason is None:
+        reason = _print_obstacle(state.purchase, facts)
     if reason is not None:
         return _refund(state, reason, facts)
     purchase = state.purchase
@@ -189,7 +198,7 @@ def released(state: s.Committing, event: e.IssueReleased, _facts: Facts, _rules:
             r.IssueCommitted(state.visit, purchase.order_id, event.receipt_no),
             r.PrintIntended(state.visit, purchase.order_id, name, purchase.pages),
         ),
-        (o.Print(state.visit, name, purchase.pages),),
+        (o.Print(state.visit, name, purchase.pages, purchase.sheets),),
     )
 
 
@@ -251,7 +260,8 @@ def reprinted(state: s.Printing | s.Attending) -> Step:
 def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules: Rules) -> Step:
     """Only whoever has opened the door with the store's key, or knows the staff code, may settle a print.
 
-    Paper can still come out of a printer that holds a job, so until it has let go nothing is refunded.
+    Paper can still come out of a printer that holds a job, and nobody can see whether a printer that does
+    not answer holds one: until it is proven empty nothing is refunded.
     Printing again takes the staff code.
     """
     if event.key is KeypadKey.CORRECT and may_enter_code(state, facts):
@@ -274,12 +284,12 @@ def may_enter_code(state: s.Attending, facts: Facts) -> bool:
 
 def may_reprint(state: s.Attending, facts: Facts) -> bool:
     """Staff are admitted, the printer can print, and the municipality has not refused."""
-    return state.admitted and not state.refused and not facts.printer.reasons
+    return state.admitted and not state.refused and may_refund(facts) and not facts.printer.reasons
 
 
 def may_refund(facts: Facts) -> bool:
     """No paper can come out of the printer any more."""
-    return PrinterReason.JOBS_WAITING not in facts.printer.reasons
+    return not facts.printer.may_hold_job
 
 
 def _settled(state: s.Attending, facts: Facts) -> Step:

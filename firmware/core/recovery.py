@@ -169,7 +169,7 @@ def recover(records: Iterable[r.Record], *, late: bool = False) -> Step:
     if visit.earned:
         return _settled_sale(visit)
     if visit.unproven:
-        return Step(_attending(visit))
+        return _staff_decide(visit)
     if visit.print_job is not None and visit.print_ended is None:
         return Step(
             s.Printing(
@@ -184,7 +184,7 @@ def recover(records: Iterable[r.Record], *, late: bool = False) -> Step:
             orders=(o.FollowPrint(visit.visit, visit.print_job, visit.pages),),
         )
     if visit.sold and visit.destroyed:
-        return Step(_attending(visit))
+        return _staff_decide(visit)
     if visit.sold:
         return p.reprinted(_attending(visit))
     # Coins that fell in while the power was gone are reported when the acceptor is back,
@@ -192,6 +192,12 @@ def recover(records: Iterable[r.Record], *, late: bool = False) -> Step:
     return Step(
         s.ClosingCoins(visit.visit, visit.purchase, visit.taken_yen, s.EndReason.POWER_CUT, visit.withheld)
     )
+
+
+def _staff_decide(visit: OpenVisit) -> Step:
+    """No page of the job may come out behind their backs."""
+    cancel = (o.CancelPrint(visit.visit, visit.print_job),) if visit.print_job is not None else ()
+    return Step(_attending(visit), orders=cancel)
 
 
 def _attending(visit: OpenVisit) -> s.Attending:

@@ -32,7 +32,10 @@ class Rules:
 
 
 def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
-    """Why no visit can begin, as words for log and screen; empty when one can."""
+    """Why no visit can begin, as words for log and screen; empty when one can.
+
+    The receipt printer is none: the person is told before paying and may go on without a receipt.
+    """
     return tuple(
         name
         for name, holds in (
@@ -44,7 +47,6 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
             ("acceptor", not facts.acceptor.working),
             ("change", not _enough_change(facts, rules)),
             ("printer", bool(facts.printer.reasons)),
-            ("receipt", not facts.receipt.ready),
             ("municipality", not facts.municipality.reachable),
             ("door", facts.panel.door_open),
             ("paper-left", facts.panel.paper_in_tray),

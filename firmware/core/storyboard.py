@@ -23,7 +23,6 @@ _PARTS = {
     "acceptor": "coin_acceptor",
     "change": "hopper",
     "printer": "printer",
-    "receipt": "receipt_printer",
     "municipality": "municipality",
     "door": "door",
 }
@@ -85,13 +84,13 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
         case s.TakingCard(alarms=alarms):
             return Screen(ScreenId.TAKE_CARD, step=2, place=Place.CARD, legend=_STOP, alarm=alarms > 0)
         case s.ChoosingKind() | s.ChoosingSubjects() | s.ChoosingItems() | s.ChoosingCopies():
-            return _choosing(state, rules, seconds)
+            return _choosing(state, facts, rules, seconds)
         case s.Confirming():
-            return _confirming(state, seconds)
+            return _confirming(state, facts, seconds)
         case s.Preparing():
             return Screen(ScreenId.PREPARING, step=3, legend=_STOP)
         case s.CollectingCoins():
-            return _coins(state, seconds)
+            return _coins(state, facts, seconds)
         case s.ClosingCoins():
             return Screen(ScreenId.CLOSING_COINS, step=4)
         case s.Committing():
@@ -174,6 +173,8 @@ def stranded_screen(stranded: s.State | None) -> Screen:
 
 def _attend(state: s.Attending, facts: Facts, seconds: float | None) -> Screen:
     reason = "defect" if state.sold else "print_unknown"
+    if not state.sold and not state.admitted and facts.printer.may_hold_job:
+        reason = "print_waits"
     if state.admitted:
         reason += "_refused" if state.refused else "_admitted"
     choices = (Choice(1, "choice.reprint"),) if may_reprint(state, facts) else ()
@@ -251,6 +252,7 @@ def _locked_out(facts: Facts) -> Screen:
 
 def _choosing(
     state: s.ChoosingKind | s.ChoosingSubjects | s.ChoosingItems | s.ChoosingCopies,
+    facts: Facts,
     rules: Rules,
     seconds: float | None,
 ) -> Screen:
@@ -278,7 +280,7 @@ def _choosing(
         case s.ChoosingCopies(offer=offer):
             shown = tuple(
                 Choice(copies, "choice.copies", offer.fee_yen * copies)
-                for copies in range(1, min(rules.most_copies, offer.max_copies) + 1)
+                for copies in range(1, c.most_copies(offer, facts, rules) + 1)
             )
             return Screen(
                 ScreenId.CHOOSE_COPIES,
@@ -293,7 +295,9 @@ def _choosing(
             assert_never(state)
 
 
-def _confirming(state: s.Confirming, seconds: float | None) -> Screen:
+def _confirming(state: s.Confirming, facts: Facts, seconds: float | None) -> Screen:
+    """Before any money: without a receipt only whoever says so goes on."""
+    receipt = facts.receipt.ready
     rows = [Row("row.kind", (f"kind.{state.offer.kind.value}",))]
     if state.offer.kind is CertificateKind.JUMINHYO:
         shown = [item for item in c.ITEM_DIGITS.values() if item in state.items]
@@ -307,19 +311,21 @@ def _confirming(state: s.Confirming, seconds: float | None) -> Screen:
     rows.append(Row("row.fee", (), number=state.offer.fee_yen * state.copies))
     return Screen(
         ScreenId.CONFIRM,
+        reason="" if receipt else "no_receipt",
         step=3,
-        legend=Legend(cancel="stop", correct="change", confirm="pay"),
+        legend=Legend(cancel="stop", correct="change", confirm="pay" if receipt else "pay_no_receipt"),
         kind=state.offer.kind,
         rows=tuple(rows),
         seconds=seconds,
     )
 
 
-def _coins(state: s.CollectingCoins, seconds: float | None) -> Screen:
+def _coins(state: s.CollectingCoins, facts: Facts, seconds: float | None) -> Screen:
     paid = state.paid_yen >= state.purchase.fee_yen
+    words = (("paid", paid), ("no_receipt", not facts.receipt.ready))
     return Screen(
         ScreenId.COINS,
-        reason="paid" if paid else "",
+        reason="_".join(word for word, holds in words if holds),
         step=4,
         place=Place.KEYPAD if paid else Place.COIN,
         legend=Legend(cancel="refund" if state.paid_yen else "stop", confirm="print" if paid else None),

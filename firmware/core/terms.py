@@ -93,7 +93,8 @@ class CardRefusal(enum.Enum):
     NO_CERTIFICATE = "no_certificate"  # user-authentication certificate absent
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
-    UNREADABLE = "unreadable"  # mute, garbled, or two cards at once
+    SEVERAL_CARDS = "several_cards"  # the reader shows now one card, now another
+    UNREADABLE = "unreadable"  # mute or garbled; also two cards of which neither can be powered up
     MOVED = "moved"  # it answered and then was gone
     READER_FAULT = "reader_fault"  # the reader or its service is gone, or another program holds it
 
@@ -144,6 +145,16 @@ class PrinterReason(enum.Enum):
     INPUT_TRAY_MISSING = "input-tray-missing"
     SPOOL_AREA_FULL = "spool-area-full"
     JOBS_WAITING = "jobs-waiting"
+
+
+class PrinterSupply(enum.Enum):
+    """What an A4 printer will soon need. Keywords of RFC 8011 section 5.4.12, suffix removed."""
+
+    MEDIA_LOW = "media-low"
+    TONER_LOW = "toner-low"
+    MARKER_SUPPLY_LOW = "marker-supply-low"
+    MARKER_WASTE_ALMOST_FULL = "marker-waste-almost-full"
+    OUTPUT_AREA_ALMOST_FULL = "output-area-almost-full"
 
 
 class ServiceHours(enum.Enum):

@@ -28,8 +28,25 @@ class IssuingMunicipality(_Strict, frozen=True):
     mayor: Text
 
 
+class Protection(_Strict, frozen=True):
+    """What the municipality signed for the backs. scramble/FORMAT.md, section 5.
+
+    backs: a signed message for each sheet, base64url; secret: that of the front's small code, 16 bytes, with
+    which the backs can be checked, base64url; front_code: whether the fronts shall bear it.
+    copy_pattern: from which the copy-detection patterns are drawn, 32 bytes, base64url.
+    """
+
+    backs: tuple[str, ...]
+    secret: str
+    front_code: bool
+    copy_pattern: str
+
+
 class Contents(_Strict, frozen=True):
-    """Plaintext of the sealed contents; document is decoded by kind."""
+    """Plaintext of the sealed contents; document is decoded by kind.
+
+    protection: None on a page drawn again from its back, which has no back of its own.
+    """
 
     v: Literal[1]
     order_id: str
@@ -41,6 +58,7 @@ class Contents(_Strict, frozen=True):
     number: Text
     issued_on: date
     municipality: IssuingMunicipality
+    protection: Protection | None
     document: msgspec.Raw
 
 

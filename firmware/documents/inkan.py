@@ -11,7 +11,7 @@ from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import from_base64url
 from firmware.documents.sheet import OMITTED, REST_BLANK, Place, closing, heading
 
-_IMPRINT = Box(20.0, 46.0, 66.0, 58.0)
+IMPRINT = Box(20.0, 46.0, 66.0, 58.0)
 _FIELDS_LEFT = 86.0
 _RIGHT = 190.0
 _LABEL = 22.0
@@ -29,14 +29,14 @@ def draw(paper: Paper, contents: Contents, document: Inkan, seal: Bitmap | None,
         ("旧氏・通称", document.alias or OMITTED),
         ("生年月日", era_date(document.birth_date)),
     )
-    top = _IMPRINT.top
+    top = IMPRINT.top
     for height, (label, value) in zip(_ROWS, fields, strict=True):
         paper.field(Box(_FIELDS_LEFT, top, _RIGHT - _FIELDS_LEFT, height), _LABEL, label, value)
         top += height
-    paper.field(Box(_IMPRINT.left, top, _RIGHT - _IMPRINT.left, 18), 16, "住所", document.address)
-    paper.field(Box(_IMPRINT.left, top + 18, _RIGHT - _IMPRINT.left, 14), 16, "備考", OMITTED)
-    paper.frame(Box(_IMPRINT.left, _IMPRINT.top, _RIGHT - _IMPRINT.left, top + 32 - _IMPRINT.top), heavy=True)
-    paper.value(Box(_IMPRINT.left, top + 36, _RIGHT - _IMPRINT.left, 6), REST_BLANK, Align.CENTRE)
+    paper.field(Box(IMPRINT.left, top, _RIGHT - IMPRINT.left, 18), 16, "住所", document.address)
+    paper.field(Box(IMPRINT.left, top + 18, _RIGHT - IMPRINT.left, 14), 16, "備考", OMITTED)
+    paper.frame(Box(IMPRINT.left, IMPRINT.top, _RIGHT - IMPRINT.left, top + 32 - IMPRINT.top), heavy=True)
+    paper.value(Box(IMPRINT.left, top + 36, _RIGHT - IMPRINT.left, 6), REST_BLANK, Align.CENTRE)
     closing(paper, contents, paper.settings.wording.inkan_attested, seal, place)
 
 
@@ -46,11 +46,11 @@ def _imprint(paper: Paper, document: Inkan) -> None:
     width, height = imprint.width * PIXEL_MM, imprint.height * PIXEL_MM
     if max(width, height) > _LARGEST_IMPRINT_MM:
         raise DocumentRefused(Reason.IMAGE_INVALID, "larger than a registered seal")
-    paper.frame(Box(_IMPRINT.left, _IMPRINT.top, 16, _IMPRINT.height))
-    paper.label(Box(_IMPRINT.left, _IMPRINT.top, 16, _IMPRINT.height), "印　影")
-    paper.frame(Box(_IMPRINT.left + 16, _IMPRINT.top, _IMPRINT.width - 16, _IMPRINT.height))
-    left = _IMPRINT.left + 16 + (_IMPRINT.width - 16 - width) / 2
-    top = _IMPRINT.top + (_IMPRINT.height - height) / 2
+    paper.frame(Box(IMPRINT.left, IMPRINT.top, 16, IMPRINT.height))
+    paper.label(Box(IMPRINT.left, IMPRINT.top, 16, IMPRINT.height), "印　影")
+    paper.frame(Box(IMPRINT.left + 16, IMPRINT.top, IMPRINT.width - 16, IMPRINT.height))
+    left = IMPRINT.left + 16 + (IMPRINT.width - 16 - width) / 2
+    top = IMPRINT.top + (IMPRINT.height - height) / 2
     paper.stamp(imprint, Box(_on_grid(left), _on_grid(top), width, height))
 
 

@@ -20,6 +20,8 @@ from firmware.documents.frames import (
 )
 from firmware.documents.limits import check_limits
 from firmware.documents.proof import proofread
+from firmware.documents.protection.reread import reread_backs
+from firmware.documents.protection.signed import check_city_seal
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import Asked, Opened, from_base64url, open_authority, open_contents
 from firmware.documents.settings import DocumentSettings
@@ -55,6 +57,7 @@ class Issue:
             check_limits(opened.document, self._settings.limits)
             certificate = render(opened, None, self._settings)
             proofread(certificate)
+            reread_backs(certificate)
         except DocumentRefused as refused:
             return Declined(refused.reason)
         self._prepared = _Prepared(asked, opened)
@@ -83,8 +86,11 @@ class Issue:
         if prepared is None:
             raise DocumentRefused(Reason.NOT_PREPARED)
         opened = open_authority(authority, self._private_key, prepared.asked, prepared.opened.contents)
-        certificate = render(prepared.opened, read_seal(from_base64url(opened.city_seal)), self._settings)
+        png = from_base64url(opened.city_seal)
+        certificate = render(prepared.opened, read_seal(png), self._settings)
+        check_city_seal(certificate.backs, png)
         proofread(certificate)
+        reread_backs(certificate)
         return certificate
 
 

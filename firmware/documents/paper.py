@@ -3,6 +3,7 @@
 import enum
 import io
 from dataclasses import dataclass
+from itertools import accumulate, cycle, islice, takewhile
 
 from reportlab.pdfbase.pdfdoc import PDFArray, PDFDictionary, PDFDocument, PDFName, PDFStream, PDFZCompress
 from reportlab.pdfgen.canvas import Canvas
@@ -23,6 +24,7 @@ _AIR_MM = 0.35  # above and below text at the least
 _THIN_POINTS = 0.36
 _HEAVY_POINTS = 0.96
 _LABEL_POINTS = (8.0, 5.0)
+_MICRO_POINTS = 1.9  # letters and digits of 0.5 mm: the least that 600 dpi print legibly
 _ONE_LINE_POINTS = 5.2  # labels that fit at this size stay on one line
 _OPTICAL_SHIFT = 0.01  # of the size: ink of Japanese type sits a little high in its square
 
@@ -82,6 +84,7 @@ class Paper:
         self._values = FontChain(settings.value_fonts)
         self._labels = FontChain((*settings.label_fonts, *settings.value_fonts))
         self._stamps: dict[Bitmap, str] = {}
+        self._tilings: dict[Bitmap, str] = {}
         self._fits: dict[tuple[str, float, float, _Type], Fitted] = {}
         self._bytes = io.BytesIO()
         # Without initialFontName every page would refer to a Helvetica that is not embedded.
@@ -170,6 +173,58 @@ class Paper:
         self._canvas.scale(box.width * _POINTS_PER_MM, box.height * _POINTS_PER_MM)
         self._canvas.doForm(name)
         self._canvas.restoreState()
+
+    def tiled(self, tile: Bitmap, boxes: tuple[Box, ...], within: Box) -> None:
+        """The same picture into each box, cut at an edge; a page that has it again costs next to nothing."""
+        name = self._tilings.get(tile)
+        if name is None:
+            name = self._tilings[tile] = f"tiling{len(self._tilings) + 1}"
+            self._canvas.beginForm(name, 0, 0, *PAGE_POINTS)
+            edge = self._canvas.beginPath()
+            edge.rect(
+                _x(within.left),
+                _y(within.bottom),
+                within.width * _POINTS_PER_MM,
+                within.height * _POINTS_PER_MM,
+            )
+            self._canvas.clipPath(edge, stroke=0, fill=0)
+            for box in boxes:
+                self.stamp(tile, box)
+            self._canvas.endForm()
+        self._canvas.doForm(name)
+
+    def clear(self, box: Box) -> None:
+        """Paper again, whatever was drawn there."""
+        self._canvas.saveState()
+        self._canvas.setFillGray(1)
+        self._canvas.rect(
+            _x(box.left),
+            _y(box.bottom),
+            box.width * _POINTS_PER_MM,
+            box.height * _POINTS_PER_MM,
+            stroke=0,
+            fill=1,
+        )
+        self._canvas.restoreState()
+
+    def ink(self, bitmap: Bitmap, box: Box, colour: tuple[float, float, float, float]) -> None:
+        """As `stamp`, in cyan, magenta, yellow and black from 0 to 1, over what other inks are there."""
+        self._canvas.saveState()
+        self._canvas.setFillColorCMYK(*colour)
+        self._canvas.setFillOverprint(True)
+        self._canvas.setOverprintMask(1)
+        self.stamp(bitmap, box)
+        self._canvas.restoreState()
+
+    def microtext(self, left: float, top: float, right: float, text: str) -> None:
+        """The text again and again in one line of letters that no copier holds. Raises GLYPH_MISSING."""
+        room = (right - left) * _POINTS_PER_MM
+        widths = accumulate(self._labels.advance(char) * _MICRO_POINTS / 1000 for char in cycle(text + " "))
+        fitting = sum(1 for _ in takewhile(lambda used: used <= room, widths))
+        line = "".join(islice(cycle(text + " "), fitting))
+        self.drawn[-1].append(line)
+        base_line = _y(top) - _MICRO_POINTS * ASCENT
+        self._draw(line, _x(left), base_line, Fitted((line,), _MICRO_POINTS, 100), self._labels)
 
     def _set(
         self,

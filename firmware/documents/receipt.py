@@ -89,6 +89,31 @@ def claim_slip(
     )
 
 
+def self_test_slip(
+    *, kiosk: str, version: str, issued_at: datetime, found: Sequence[tuple[str, str]], columns: int = 32
+) -> tuple[SlipLine, ...]:
+    """自己診断: does the roll show every kind of type, and what the kiosk says of its parts.
+
+    found: part and finding, in the words of log and screen.
+    """
+    return (
+        SlipLine("自己診断", scale=2, centred=True),
+        SlipLine(f"{issued_at.year}年{issued_at.month}月{issued_at.day}日", right=f"{issued_at:%H:%M}"),
+        SlipLine("端末", right=kiosk.removeprefix("urn:kiosk:")),
+        SlipLine("ファームウェア", right=version),
+        rule(columns),
+        SlipLine("".join(str(at % 10) for at in range(1, columns + 1))),
+        SlipLine("ABCXYZ abcxyz ¥#$%&@"),
+        SlipLine("ｱｲｳｶﾞﾊﾟ アイウガパ あいうがぱ"),
+        SlipLine("証明書交付手数料領収返金引換券"),
+        SlipLine("倍角 123円", scale=2),
+        rule(columns),
+        *(SlipLine(part, right=finding) for part, finding in found),
+        rule(columns),
+        SlipLine("切断とこの行まで読めれば正常です。", centred=True),
+    )
+
+
 def _head(title: str, municipality: str, issued_at: datetime) -> Iterator[SlipLine]:
     yield SlipLine(title, scale=2, centred=True)
     yield SlipLine()

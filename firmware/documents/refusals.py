@@ -16,6 +16,7 @@ class Reason(enum.Enum):
     DATE_UNWRITABLE = "date-unwritable"  # before the calendar of today
     IMAGE_INVALID = "image-invalid"  # a seal that is not the 1-bit picture agreed upon
     PROOF_FAILED = "proof-failed"  # the finished pages do not read as they should
+    PROTECTION_INVALID = "protection-invalid"  # a back that does not say what its front says
     NOT_PREPARED = "not-prepared"  # print before prepare
     FRAME_INVALID = "frame-invalid"  # the two processes do not understand each other
     WORKER_GONE = "worker-gone"  # the process could not start, died, or was silent for too long

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,12 @@ class Wording:
     previous_address: str = "前住所"
     seal_note: str = "この印は黒色です。"
     issue_note: str = "この証明書は、証明書交付端末で交付されたものです。"
+    back_notes: tuple[str, ...] = (
+        "【スクランブル画像】発行した市区町村が署名し、暗号化したおもて面の内容です。",
+        "【内容の確認】300dpi以上で読み取ると、おもて面の正しい内容を市区町村の確認ページで表示できます。",
+        "【けん制文字】複写すると、両面の地紋に「複写」の文字が現れます。",
+        "【偽造防止検出画像】桜の画像に、検出器具で見える潜像が入っています。",
+    )
     unstapled_note: str = "複数枚の証明書もとじていません。ページ番号で全ての枚数を確認してください。"
 
 
@@ -25,6 +32,8 @@ class DocumentSettings:
 
     value_fonts: what the municipality wrote, with all characters of names; label_fonts: the form itself.
     limits: most characters of a field by its name in the protocol, see `limits.FIELDS`.
+    void_screen: dots of the けん制文字 by their name on the calibration sheet.
+    detection_image: as the printer can have it.
     city_seal_mm: longer side of the 公印 on paper, as the municipality's seal rules give it.
     """
 
@@ -33,5 +42,7 @@ class DocumentSettings:
     largest_points: float = 10.5
     smallest_points: float = 6.0
     city_seal_mm: float = 24.0
+    void_screen: str = "B3"
+    detection_image: Literal["lines", "infrared"] = "lines"
     wording: Wording = Wording()
     limits: Mapping[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What every certificate has in common: heading, attestation, seal, issue number, the back."""
+"""What every certificate has in common: heading, attestation, seal, issue number."""
 
 from dataclasses import dataclass
 
@@ -26,8 +26,7 @@ OMITTED = "＊＊＊＊"
 
 REST_BLANK = "以下余白"
 
-_SEAL_PLACE = Box(163.0, 255.0, 26.0, 26.0)
-_RIGHT = LEFT + WIDTH
+SEAL_PLACE = Box(163.0, 255.0, 26.0, 26.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +54,9 @@ def closing(paper: Paper, contents: Contents, attested: str, seal: Bitmap | None
         _city_seal(paper, seal)
     paper.label(Box(LEFT, 282.5, 80, 4), f"発行番号　{contents.number}", Align.LEFT)
     paper.label(Box(95, 282.5, 20, 4), str(place))
-    paper.label(Box(_SEAL_PLACE.left - 7, 282.5, 40, 4), wording.seal_note)
+    paper.label(Box(SEAL_PLACE.left - 7, 282.5, 40, 4), wording.seal_note)
     paper.label(
         Box(LEFT, 286.5, WIDTH, 3.5), wording.issue_note + wording.unstapled_note, Align.LEFT, points=6
-    )
-
-
-def back(paper: Paper, contents: Contents, place: Place) -> None:
-    """The reverse of a front page: says which page it belongs to."""
-    wide = Box(LEFT, 10, WIDTH, 5)
-    paper.label(wide, f"発行番号　{contents.number}", Align.LEFT)
-    paper.label(wide, f"うら面　{place}", Align.RIGHT)
-    paper.rule(LEFT, wide.bottom + 1, _RIGHT, wide.bottom + 1)
-    paper.label(
-        Box(LEFT, 20, WIDTH, 6),
-        f"この面は、{contents.municipality.name}が発行した{TITLES[contents.kind]}のうら面です。",
-        points=10,
     )
 
 
@@ -81,8 +67,8 @@ def _city_seal(paper: Paper, seal: Bitmap) -> None:
     paper.stamp(
         seal,
         Box(
-            _SEAL_PLACE.left + (_SEAL_PLACE.width - width) / 2,
-            _SEAL_PLACE.top + (_SEAL_PLACE.height - height) / 2,
+            SEAL_PLACE.left + (SEAL_PLACE.width - width) / 2,
+            SEAL_PLACE.top + (SEAL_PLACE.height - height) / 2,
             width,
             height,
         ),

@@ -54,7 +54,7 @@ _REQUIRED = (
 _SECTIONS = frozenset(
     """
     alarm check choice items items_note items_state key kind kind_note language legend money page place row
-    row_number screen state step subjects subjects_note
+    row_number screen state step subjects subjects_note supply
     """.split()
 )
 

@@ -73,7 +73,7 @@ class DeviceCrew:
         self._scope = VisitScope(VisitId(""))
         self._closing: asyncio.Task[None] | None = None
 
-    async def carry_out(self, order: o.Order, answer: Answer) -> None:  # noqa: C901, PLR0912 - a line each
+    async def carry_out(self, order: o.Order, answer: Answer) -> None:  # noqa: C901, PLR0912, PLR0915 - a line each
         """See firmware.shell.runner.Crew."""
         match order:
             case o.RunTimer(seconds=seconds):
@@ -106,7 +106,9 @@ class DeviceCrew:
             case o.Print():
                 await self._print(order, answer)
             case o.FollowPrint():
-                await self._follow(order.job_name, order.pages, answer)
+                await self._follow(order, answer)
+            case o.CancelPrint():
+                await self._devices.printer.purge(order.job_name)
             case o.PayCoin():
                 answer(e.CoinPaid(await self._devices.payouts[order.hopper].pay_one(order.life_count)))
             case o.ReconcileCoin():
@@ -322,12 +324,16 @@ class DeviceCrew:
             self._log(EventId.PRINT_SUBMITTED, certainty=Certainty.UNKNOWN)
         else:
             self._log(EventId.PRINT_SUBMITTED, certainty=Certainty.DONE)
-        await self._follow(order.job_name, order.pages, answer)
+        await self._follow(order, answer)
 
-    async def _follow(self, job_name: str, pages: int, answer: Answer) -> None:
+    async def _follow(self, order: o.Print | o.FollowPrint, answer: Answer) -> None:
         """Whatever is not proven done the printer's adapter cancels, so that nothing comes out later."""
+        sheets = order.sheets if isinstance(order, o.Print) else 0
         result = await self._devices.printer.follow(
-            job_name, pages, lambda progress: answer(e.PagesOut(progress.pages_out))
+            order.job_name,
+            order.pages,
+            lambda progress: answer(e.PagesOut(progress.pages_out)),
+            sheets=sheets,
         )
         answer(e.PrintFinished(result.certainty, result.pages_out))
 

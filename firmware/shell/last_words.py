@@ -21,8 +21,10 @@ class KioskFailed(MadoguchiError, RuntimeError):
 
 
 @contextlib.contextmanager
-def last_words(log: Logbook) -> Iterator[None]:
+def last_words(log: Logbook, *foreseen: type[Exception]) -> Iterator[None]:
     """Log how the run inside ended.
+
+    foreseen: errors that whoever asked for the run puts into words; they pass as they are.
 
     Raises KioskFailed for an error that is neither ConfigError nor JournalError; these two come out of
     the groups they are in.
@@ -32,12 +34,17 @@ def last_words(log: Logbook) -> Iterator[None]:
     except asyncio.CancelledError:
         log(EventId.DAEMON_STOPPED)
         raise
+    except foreseen:
+        raise
     except Exception as error:  # noqa: BLE001 - the last place that can keep its text from standard error
         raise _told(error, log) from None
 
 
 def no_strays(log: Logbook) -> None:
-    """Log what asyncio, threads and libraries would write to standard error with all its values."""
+    """Log what asyncio, threads and libraries would write to standard error with all its values.
+
+    asyncio's: of the running loop, if one runs.
+    """
 
     def stray(error: BaseException | None) -> None:
         log(EventId.TASK_FAILED, error=type(error).__name__)
@@ -45,7 +52,8 @@ def no_strays(log: Logbook) -> None:
     def from_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         stray(context.get("exception"))
 
-    asyncio.get_running_loop().set_exception_handler(from_loop)
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop().set_exception_handler(from_loop)
     threading.excepthook = lambda raised: stray(raised.exc_value)
     sys.unraisablehook = lambda raised: stray(raised.exc_value)
     logging.basicConfig(handlers=[_Wordless(log)], level=logging.WARNING, force=True)

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from firmware.core.facts import ReaderLevel
@@ -12,6 +15,7 @@ from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinU
 from firmware.logbook import EventId, Logbook
 from firmware.ports import CardReading, CardSignature, ReportLevel
 from hw.card.monitor import ReaderMonitor, Sighting
+from hw.card.restart import RestartRequest
 from hw.card.session import Acceptance, CardSession, CardStats, shut
 from hw.one_thread import OneThread
 
@@ -32,6 +36,7 @@ class PcscCardReader:
     now: aware; judges the certificate's dates.
     acceptance: which cards are taken.
     domain: what every message that is signed here begins with, so that no card signs anything else.
+    restart_request, restart_seconds: see `hw.card.restart`.
 
     The environment variable PCSCLITE_CSOCK_NAME is read by libpcsclite itself. `stats` counts sessions,
     APDUs and bytes.
@@ -47,6 +52,8 @@ class PcscCardReader:
         now: Callable[[], datetime],
         acceptance: Acceptance,
         domain: bytes,
+        restart_request: Path | None = None,
+        restart_seconds: float = 10.0,
     ) -> None:
         self.stats = CardStats()
         self._log = log
@@ -55,6 +62,7 @@ class PcscCardReader:
         self._now = now
         self._acceptance = acceptance
         self._domain = domain
+        self._restart = RestartRequest(restart_request, restart_seconds, log)
         self._monitor = ReaderMonitor(
             reader_name=reader_name, reconnect_seconds=reconnect_seconds, tell=self._tell_from_thread
         )
@@ -62,6 +70,7 @@ class PcscCardReader:
         self._worker = OneThread("card-worker")
         self._session: CardSession | None = None
         self._sighting = Sighting()
+        self._abandoned = threading.Event()
         self._stuck = False
         self._working: bool | None = None
         self._level: ReaderLevel | None = None
@@ -132,6 +141,7 @@ class PcscCardReader:
     async def close(self) -> None:
         """End the session, both threads and the watch; returns also when a command is stuck."""
         self._report = None
+        self._restart.withdraw()
         if self._watching is not None:
             await self._stop_watching(self._watching)
             self._watching = None
@@ -153,7 +163,7 @@ class PcscCardReader:
 
     def _read_blocking(self, reader: str, now: datetime) -> CardReading:
         self._end_session()
-        self._session = CardSession(reader, self.stats)
+        self._session = CardSession(reader, self.stats, self._is_abandoned)
         with contextlib.ExitStack() as undo:
             undo.callback(self._end_session)
             reading = self._session.read(now, self._acceptance)
@@ -176,6 +186,14 @@ class PcscCardReader:
         if session is not None:
             session.end()
 
+    def _wanted(self, abandoned: threading.Event, call: Callable[[], T]) -> T:
+        """Run call; abandoned is set from the loop once nobody waits for it."""
+        self._abandoned = abandoned
+        return call()
+
+    def _is_abandoned(self) -> bool:
+        return self._abandoned.is_set()
+
     def _shut_blocking(self, reader: str) -> None:
         if self._session is None:
             shut(reader)
@@ -190,9 +208,13 @@ class PcscCardReader:
         """
         if self._stuck:
             raise DeviceGone("a command to the card has not come back")
-        work = asyncio.ensure_future(self._worker.run(call, *args, **kwargs))
+        abandoned = threading.Event()
+        work = asyncio.ensure_future(
+            self._worker.run(self._wanted, abandoned, partial(call, *args, **kwargs))
+        )
         with contextlib.ExitStack() as undo:
             undo.callback(self._abandon, work)
+            undo.callback(abandoned.set)
             while not work.done():
                 apdus = self.stats.apdus
                 done, _ = await asyncio.wait({work}, timeout=self._apdu_timeout_seconds)
@@ -204,14 +226,13 @@ class PcscCardReader:
     def _give_up(self) -> Exception:
         self._stuck = True
         self._tell()
+        if self._report is not None:
+            self._restart.begin()
         if self._session is not None and self._session.verify_in_flight:
             return PinUncertain("VERIFY, no answer in time")
         return CardGone("no answer in time")
 
     def _abandon(self, work: asyncio.Future[Any]) -> None:
-        session = self._session
-        if session is not None:
-            session.abandon()
         work.cancel()
         self._in_background(work)
         self._in_background(self._end_abandoned())
@@ -219,6 +240,7 @@ class PcscCardReader:
     async def _end_abandoned(self) -> None:
         await self._worker.run(self._end_session)
         self._stuck = False
+        self._restart.withdraw()
         self._tell()
 
     def _tell_from_thread(self, sighting: Sighting) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -21,6 +21,10 @@ from hw.card.profile import CardProfile, File
 
 EXTENDED_BYTES = 512
 """More than a short APDU gives, and less than the smallest buffer of a reader that knows extended length."""
+
+
+_ANOTHER_CARD = frozenset(jpki.REFUSALS.values())
+"""Refusals of a card that is none of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +55,28 @@ class CardSession:
 
     Every method raises CardGone, CardUnusable or DeviceGone for what PC/SC says. A command is sent to
     the card that was there at `__init__` or not at all: the handle is never opened again for another one.
+
+    is_abandoned: asked before each step; once nobody waits, none follows, and the method raises CardGone.
     """
 
-    def __init__(self, reader: str, stats: CardStats) -> None:
+    def __init__(
+        self, reader: str, stats: CardStats, is_abandoned: Callable[[], bool] = lambda: False
+    ) -> None:
         self._stats = stats
+        self._is_abandoned = is_abandoned
         self._tries_left = 0
         self._profile: CardProfile | None = None
         self._certificate: x509.Certificate | None = None
         self._algorithm: Algorithm | None = None
-        self._abandoned = False
         self.verify_in_flight = False
         with _translated():
             self._context = PcscContext()
             with contextlib.ExitStack() as undo:
                 undo.callback(self._context.release)
+                self._require_somebody_waits()
                 self._handle = self._context.connect(reader)
                 undo.callback(_power_down, self._handle)
+                self._require_somebody_waits()
                 self._handle.power_cycle()
                 undo.pop_all()
         stats.sessions += 1
@@ -74,7 +84,7 @@ class CardSession:
     def read(self, now: datetime, acceptance: Acceptance) -> CardReading:
         """Everything that needs no PIN. now: aware, for the certificate's dates."""
         with _translated():
-            profile = jpki.open_my_number_card(self._transmit, self._handle.atr, acceptance.smartphone_labels)
+            profile = self._open(acceptance.smartphone_labels)
             der = jpki.read_certificate(self._transmit, profile)
             certificate = jpki.parse_certificate(der)
             self._profile = profile
@@ -112,14 +122,37 @@ class CardSession:
         finally:
             pin[:] = bytes(len(pin))
 
-    def abandon(self) -> None:
-        """Let no further command go to the card; may be called from any thread."""
-        self._abandoned = True
-
     def end(self) -> None:
         """Power the card down and give it free, whatever state it is in."""
         _power_down(self._handle)
         self._context.release()
+
+    def _open(self, smartphone_labels: frozenset[bytes]) -> CardProfile:
+        try:
+            return self._look(smartphone_labels)
+        except CardUnusable as error:
+            if error.refusal in _ANOTHER_CARD and self._is_not_alone(error.refusal, smartphone_labels):
+                raise CardUnusable(CardRefusal.SEVERAL_CARDS) from error
+            raise
+
+    def _look(self, smartphone_labels: frozenset[bytes]) -> CardProfile:
+        return jpki.open_my_number_card(self._transmit, self._handle.atr, smartphone_labels)
+
+    def _is_not_alone(self, first: CardRefusal, smartphone_labels: frozenset[bytes]) -> bool:
+        """Whether another card than the first answers when the reader chooses again.
+
+        PC/SC has no word for two cards: a reader that sees both chooses one at each power-up, and not
+        always the same. Asked of a card that is refused all the same, it costs a good one nothing.
+        """
+        try:
+            self._require_somebody_waits()
+            self._handle.power_cycle()
+            self._look(smartphone_labels)
+        except CardUnusable as second:
+            return second.refusal in _ANOTHER_CARD and second.refusal is not first
+        except (PcscError, CardGone):  # taken away, or mute now: the first one is told
+            return False
+        return True
 
     def _sign(self, pin: bytearray, message: bytes) -> CardSignature:
         if self._profile is None or self._certificate is None or self._algorithm is None:
@@ -167,10 +200,13 @@ class CardSession:
             case _:
                 assert_never(verdict)
 
+    def _require_somebody_waits(self) -> None:
+        if self._is_abandoned():
+            raise CardGone("nobody waits for this card any more")
+
     def _transmit(self, command: list[int]) -> bytes:
         apdu.check_allowed(command)
-        if self._abandoned:
-            raise CardGone("nobody waits for this card any more")
+        self._require_somebody_waits()
         self._stats.apdus += 1
         self._stats.bytes_to_card += len(command)
         began = time.monotonic()

@@ -10,23 +10,39 @@ from firmware.errors import DeviceGone
 from firmware.logbook import EventId, Logbook
 from firmware.ports import PrintProgress, PrintResult, ReportLevel
 from hw.printer.absence import Absence
+from hw.printer.canceller import Canceller
+from hw.printer.exit_sensor import ExitSensor
 from hw.printer.ipp_partner import Condition, IppPartner
-from hw.printer.proof import Finding, JobWatch, Limits, Look, judge, pages_out
-from hw.printer.readiness import reasons_of_printer, reasons_of_queue
+from hw.printer.proof import (
+    Finding,
+    JobWatch,
+    Limits,
+    Look,
+    Witness,
+    confirmed,
+    judge,
+    pages_out,
+    uncounted,
+)
+from hw.printer.readiness import Reserves, most_sheets, reasons_of_printer, reasons_of_queue, supplies_low
 
 GONE = frozenset({PrinterReason.UNREACHABLE})
+SHIPPED_RESERVES = Reserves()
 
 
 class IppDocumentPrinter:
     """Implements `firmware.ports.DocumentPrinter`.
 
-    printer_uri: the printer itself, ipp://host:port/path; it must count job-impressions-completed.
+    printer_uri: the printer itself, ipp://host:port/path. One that does not count
+    job-impressions-completed proves nothing without an exit sensor or a meter.
     cups_socket, queue: our cupsd and the queue the document worker submits to.
     poll_seconds: between looks at an idle printer; follow_seconds: while a job is followed.
     request_seconds: for one answer of printer or cupsd.
     appear_seconds, stall_seconds, silent_seconds: see `Limits`.
     purge_seconds: for printer and cupsd to let a cancelled job go.
     history_seconds: how long the printer at least remembers an ended job.
+    reserves: when supplies are low. exit_sensor: the second witness, if one is fitted.
+    exit_seconds: from the printer's last count until that sheet has passed the sensor.
     """
 
     def __init__(
@@ -44,6 +60,9 @@ class IppDocumentPrinter:
         silent_seconds: float = 20.0,
         purge_seconds: float = 15.0,
         history_seconds: float = 60.0,
+        reserves: Reserves = SHIPPED_RESERVES,
+        exit_sensor: ExitSensor | None = None,
+        exit_seconds: float = 5.0,
     ) -> None:
         self._log = log
         self._printer = IppPartner(printer_uri, request_seconds=request_seconds)
@@ -55,6 +74,11 @@ class IppDocumentPrinter:
         self._purge_seconds = purge_seconds
         self._limits = Limits(appear_seconds, stall_seconds, silent_seconds)
         self._absence = Absence(self._printer, self._server, history_seconds=history_seconds)
+        self._canceller = Canceller(self._printer, self._server, look_seconds=follow_seconds)
+        self._reserves = reserves
+        self._exit_sensor = exit_sensor
+        self._exit_seconds = exit_seconds
+        self._before: tuple[str, Witness] = ("", Witness())
         self._report: ReportLevel | None = None
         self._level: DocumentPrinterLevel | None = None
         self._queue_reasons = GONE
@@ -65,6 +89,8 @@ class IppDocumentPrinter:
     def start(self, report: ReportLevel) -> None:
         """Watch printer and queue; reports DocumentPrinterLevel, the first one unasked."""
         self._report = report
+        if self._exit_sensor is not None:
+            self._exit_sensor.start()
         self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def refresh(self) -> DocumentPrinterLevel:
@@ -82,18 +108,22 @@ class IppDocumentPrinter:
         Only then can it later prove something that neither cupsd nor the printer knows the job.
         """
         await self._absence.expect(job_name, asyncio.get_running_loop().time())
+        condition = await _condition_of(self._printer)
+        self._before = (job_name, self._counts(condition))
 
     async def follow(
-        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None]
+        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None], *, sheets: int = 0
     ) -> PrintResult:
         """Follow the job of this name at the printer to its proven end.
 
-        pages: printed sides of all copies. Whatever is not DONE is also cancelled everywhere, and is
-        NOT_DONE only when the printer is proven empty of a job it counted no page of.
+        pages: printed sides of all copies; sheets: they are printed on. Whatever is not DONE is also
+        cancelled everywhere, and is NOT_DONE only when the printer is proven empty of a job it counted no
+        page of.
         """
         self._following += 1
         try:
-            result = await self._follow(job_name, pages, progress)
+            finding, result = await self._follow(job_name, pages, progress)
+            result = await self._witnessed(job_name, finding, result, pages, sheets)
         finally:
             self._following -= 1
         self._log(
@@ -104,17 +134,11 @@ class IppDocumentPrinter:
         return result
 
     async def purge(self, job_name: str) -> bool:
-        """Cancel the job at cupsd and at the printer; True when both are proven empty of it."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._purge_seconds
-        clean_looks = 0
-        while clean_looks < 2:
-            # The second look catches a backend that handed the job over while it was cancelled.
-            clean_looks = clean_looks + 1 if await self._cancel_active(job_name) else 0
-            if clean_looks < 2 and loop.time() > deadline:
-                return False
-            await asyncio.sleep(self._follow_seconds)
-        return True
+        """Cancel the job at cupsd and at the printer; True when both are proven empty of it.
+
+        Otherwise the printer is not ready, and the job is cancelled again, until they are.
+        """
+        return await self._canceller.purge(job_name, self._purge_seconds)
 
     async def close(self) -> None:
         """End the watch and every connection."""
@@ -122,12 +146,15 @@ class IppDocumentPrinter:
         if watching is not None:
             watching.cancel()
             await asyncio.wait([watching])
+        if self._exit_sensor is not None:
+            await self._exit_sensor.close()
         await self._printer.close()
         await self._server.close()
 
     async def _watch(self) -> None:
         """Looks soon again while nothing but a job on its way out keeps the printer from being ready."""
         while True:
+            await self._canceller.hunt()
             level = await self.refresh()
             leaving = level.reasons == {PrinterReason.JOBS_WAITING}
             with contextlib.suppress(TimeoutError):
@@ -138,26 +165,61 @@ class IppDocumentPrinter:
     def _take(self, printer: Condition | None) -> DocumentPrinterLevel:
         """The level by this look at the printer and the last one at the queue, reported if new."""
         reasons = self._queue_reasons | (GONE if printer is None else reasons_of_printer(printer))
-        if self._following:
+        if self._canceller.leftovers:
+            reasons |= {PrinterReason.JOBS_WAITING}
+        elif self._following:
             reasons -= {PrinterReason.JOBS_WAITING}
         level = DocumentPrinterLevel(reasons)
+        if printer is not None:
+            low = supplies_low(printer, self._reserves)
+            level = DocumentPrinterLevel(reasons, low, most_sheets(printer, self._reserves))
         if level != self._level:
-            self._level = level
-            self._tell(level)
+            before, self._level = self._level, level
+            self._tell(level, before)
         return level
 
-    def _tell(self, level: DocumentPrinterLevel) -> None:
-        if level.reasons:
-            first = min(level.reasons, key=lambda reason: reason.value)
-            self._log(EventId.PRINTER_NOT_READY, reason=first, count=len(level.reasons))
-        else:
-            self._log(EventId.PRINTER_READY)
+    def _tell(self, level: DocumentPrinterLevel, before: DocumentPrinterLevel | None) -> None:
+        if before is None or level.reasons != before.reasons:
+            if level.reasons:
+                first = min(level.reasons, key=lambda reason: reason.value)
+                self._log(EventId.PRINTER_NOT_READY, reason=first, count=len(level.reasons))
+            else:
+                self._log(EventId.PRINTER_READY)
+        if level.low != (frozenset() if before is None else before.low):
+            for supply in sorted(level.low, key=lambda supply: supply.value):
+                self._log(EventId.PRINTER_LOW, reason=supply)
+            if not level.low:
+                self._log(EventId.PRINTER_REFILLED)
         if self._report is not None:
             self._report(level)
 
+    def _counts(self, printer: Condition | None) -> Witness:
+        sheets = None if self._exit_sensor is None else self._exit_sensor.sheets
+        return Witness(sheets, None if printer is None else printer.meter)
+
+    async def _witnessed(
+        self, job_name: str, finding: Finding, result: PrintResult, pages: int, sheets: int
+    ) -> PrintResult:
+        """What the sensor at the exit and the printer's meter make of a result."""
+        expected_name, before = self._before
+        if expected_name != job_name:
+            before = Witness()
+        all_out = result.certainty is Certainty.DONE or finding is Finding.UNCOUNTED
+        if all_out and self._exit_sensor is not None and before.sheets is not None:
+            await self._exit_sensor.until(before.sheets + sheets, self._exit_seconds)
+        after = self._counts(await _condition_of(self._printer))
+        witness = Witness(_moved(before.sheets, after.sheets), _moved(before.sides, after.sides))
+        judged = uncounted(pages, sheets, witness) if finding is Finding.UNCOUNTED else result
+        judged = confirmed(judged, sheets, witness)
+        if witness.sheets is not None:
+            self._log(
+                EventId.PRINT_WITNESSED, job=job_name, sheets=witness.sheets, certainty=judged.certainty
+            )
+        return judged
+
     async def _follow(
         self, job_name: str, pages: int, progress: Callable[[PrintProgress], None]
-    ) -> PrintResult:
+    ) -> tuple[Finding, PrintResult]:
         loop = asyncio.get_running_loop()
         began = loop.time()
         watch = JobWatch(pages, self._limits, began)
@@ -175,7 +237,7 @@ class IppDocumentPrinter:
                     finding = Finding.NEVER_SEEN
                 server_ended = await self._absence.server_ended(job_name)
             if finding is not None:
-                return await self._settle(job_name, pages, finding, watch.pages_out, began)
+                return finding, await self._settle(job_name, pages, finding, watch.pages_out, began)
             await asyncio.sleep(self._follow_seconds)
 
     async def _look(self, job_name: str) -> Look | None:
@@ -193,6 +255,8 @@ class IppDocumentPrinter:
         """Turn a finding into a result; whatever is not all out is purged and looked at once more."""
         if finding is Finding.ALL_OUT:
             return PrintResult(Certainty.DONE, pages)
+        if finding is Finding.UNCOUNTED:
+            return PrintResult(Certainty.UNKNOWN, 0)
         empty = await self.purge(job_name)
         look = await self._look(job_name)
         if look is None or finding is Finding.LOST:
@@ -210,21 +274,10 @@ class IppDocumentPrinter:
             case _:
                 return PrintResult(Certainty.UNKNOWN, out)
 
-    async def _cancel_active(self, job_name: str) -> bool:
-        """Cancel the job where it can still print, cupsd first; True if there was nothing to cancel.
 
-        A silent printer keeps nobody from cancelling at cupsd, which would send the job later.
-        """
-        clean = True
-        for partner in (self._server, self._printer):
-            try:
-                for job in await partner.jobs(job_name):
-                    if job.state.active:
-                        clean = False
-                        await partner.cancel(job.job_id)
-            except DeviceGone:
-                clean = False
-        return clean
+def _moved(before: int | None, after: int | None) -> int | None:
+    """A counter that began anew has seen nothing."""
+    return None if before is None or after is None or after < before else after - before
 
 
 async def _condition_of(partner: IppPartner) -> Condition | None:

@@ -57,6 +57,7 @@ class Condition:
     """A printer or queue as a whole.
 
     clock_seconds: printer-up-time; seconds since power-on at a printer, Unix time at cupsd.
+    trays: printer-input-tray as PWG 5100.13 writes it. meter: printed sides in the printer's whole life.
     """
 
     clock_seconds: int
@@ -64,6 +65,8 @@ class Condition:
     accepting: bool
     reasons: frozenset[str]
     jobs_waiting: int
+    trays: tuple[str, ...] = ()
+    meter: int | None = None
 
 
 class IppPartner:
@@ -86,6 +89,8 @@ class IppPartner:
             "printer-is-accepting-jobs",
             "printer-up-time",
             "queued-job-count",
+            "printer-input-tray",
+            "printer-impressions-completed",
         )
         answer = await self._ask(IppOperation.GET_PRINTER_ATTRIBUTES, {"requested-attributes": list(wanted)})
         try:
@@ -157,21 +162,28 @@ def _condition(printer: dict[str, Any]) -> Condition:
         accepting=bool(printer["printer-is-accepting-jobs"]),
         reasons=_keywords(printer["printer-state-reasons"]),
         jobs_waiting=int(printer.get("queued-job-count", 0)),
+        trays=_texts(printer.get("printer-input-tray", ())),
+        meter=_number(printer.get("printer-impressions-completed")),
     )
 
 
 def _job(job: dict[str, Any]) -> JobReport:
-    impressions = job.get("job-impressions-completed")
-    created = job.get("time-at-creation")
     return JobReport(
         job_id=int(job["job-id"]),
         state=JobState(int(job["job-state"])),
         reasons=_keywords(job.get("job-state-reasons", "none")),
-        impressions=impressions if isinstance(impressions, int) else None,
-        created_seconds=created if isinstance(created, int) else None,
+        impressions=_number(job.get("job-impressions-completed")),
+        created_seconds=_number(job.get("time-at-creation")),
     )
 
 
 def _keywords(value: str | list[str]) -> frozenset[str]:
-    words = [value] if isinstance(value, str) else value
-    return frozenset(str(word) for word in words) - {"none"}
+    return frozenset(_texts(value)) - {"none"}
+
+
+def _texts(value: str | Iterable[object]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(str(text) for text in value)
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -8,6 +8,8 @@ shows what came out.
 import enum
 from dataclasses import dataclass
 
+from firmware.core.terms import Certainty
+from firmware.ports import PrintResult
 from hw.printer.ipp_partner import Condition, JobReport, JobState
 
 BOOT_SLACK_SECONDS = 3.0
@@ -19,7 +21,8 @@ class Finding(enum.Enum):
 
     ALL_OUT = "all_out"  # completed, every page counted
     NOTHING_OUT = "nothing_out"  # ended by the printer before a page
-    PART_OUT = "part_out"  # ended otherwise: some pages, too many, or no count
+    UNCOUNTED = "uncounted"  # completed by a printer that counts no pages
+    PART_OUT = "part_out"  # ended otherwise: some pages, or too many
     NEVER_SEEN = "never_seen"  # the printer does not know it after the time to appear
     LOST = "lost"  # the printer was switched off, is silent, or forgot the job
     STALLED = "stalled"  # no page and nobody at the printer for too long
@@ -60,6 +63,8 @@ def judge(pages: int, jobs: tuple[JobReport, ...]) -> Finding | None:
             return Finding.NOTHING_OUT
         case [job] if _completed(job) and job.impressions == pages:
             return Finding.ALL_OUT
+        case [job] if _completed(job) and job.impressions is None:
+            return Finding.UNCOUNTED
         case _:
             return Finding.PART_OUT
 
@@ -67,6 +72,34 @@ def judge(pages: int, jobs: tuple[JobReport, ...]) -> Finding | None:
 def pages_out(jobs: tuple[JobReport, ...]) -> int:
     """Printed sides the printer counts for this name."""
     return sum(job.impressions or 0 for job in jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What came out by others than the job's own count, None where nobody watched from before the job.
+
+    sheets: that passed the exit. sides: by which the printer's meter moved.
+    """
+
+    sheets: int | None = None
+    sides: int | None = None
+
+
+def uncounted(pages: int, sheets: int, witness: Witness) -> PrintResult:
+    """The result of a job that a printer completed without counting its pages: a witness must have."""
+    seen = witness.sheets if sheets else None
+    agree = [sides == pages for sides in (witness.sides,) if sides is not None]
+    agree += [seen == sheets] if seen is not None else []
+    return PrintResult(Certainty.DONE, pages) if agree and all(agree) else PrintResult(Certainty.UNKNOWN, 0)
+
+
+def confirmed(result: PrintResult, sheets: int, witness: Witness) -> PrintResult:
+    """The result if the sensor at the exit saw the same, else unknown; it never makes a result better."""
+    if witness.sheets is None or not sheets:
+        return result
+    expected = {Certainty.DONE: sheets, Certainty.NOT_DONE: 0}.get(result.certainty)
+    agrees = expected is None or witness.sheets == expected
+    return result if agrees else PrintResult(Certainty.UNKNOWN, result.pages_out)
 
 
 def _printed_nothing(job: JobReport) -> bool:

@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from firmware.core.facts import ReceiptPrinterLevel
 from firmware.core.terms import Certainty
 from firmware.errors import DeviceGone
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel, SlipLine
-from hw.printer import escpos
+from hw.printer import escpos, raster
 from hw.serial_line import SerialLine
+
+BITS_A_BYTE = 10
+"""8N1 on the line."""
 
 
 class EscPosReceiptPrinter:
@@ -18,9 +22,10 @@ class EscPosReceiptPrinter:
 
     path, baud: the serial line, best a /dev/serial/by-path name.
     columns: half-width characters on a line, see `escpos.slip`.
+    picture_font: of a printer without kanji, which gets pictures of the lines; None for one with.
     poll_seconds: between two looks at a printer that answers.
     answer_seconds: for one status byte; silence beyond is "not ready".
-    print_seconds: for a whole slip, from the first byte to the proof after the cut.
+    print_seconds: from the first byte of a slip to the proof after the cut, beside its time on the line.
     retry_first_seconds, retry_most_seconds: wait before looking for a missing printer again.
     """
 
@@ -31,6 +36,7 @@ class EscPosReceiptPrinter:
         baud: int,
         columns: int,
         log: Logbook,
+        picture_font: Path | None = None,
         poll_seconds: float = 5.0,
         answer_seconds: float = 0.3,
         print_seconds: float = 15.0,
@@ -38,7 +44,9 @@ class EscPosReceiptPrinter:
         retry_most_seconds: float = 5.0,
     ) -> None:
         self._line = SerialLine(path, baud)
+        self._baud = baud
         self._columns = columns
+        self._picture_font = picture_font
         self._log = log
         self._poll_seconds = poll_seconds
         self._answer_seconds = answer_seconds
@@ -48,7 +56,7 @@ class EscPosReceiptPrinter:
         self._one_user = asyncio.Lock()
         self._report: ReportLevel | None = None
         self._trouble: str | None = None
-        self._known = False
+        self._level: ReceiptPrinterLevel | None = None
         self._watching: asyncio.Task[None] | None = None
 
     def start(self, report: ReportLevel) -> None:
@@ -63,8 +71,9 @@ class EscPosReceiptPrinter:
         and has paper and no fault; UNKNOWN otherwise, and what it has not printed yet is dropped, so
         that it cannot come out in front of the next person.
         """
+        slip = await self._drawn(lines)
         async with self._one_user:
-            certainty = await self._print(escpos.slip(lines, columns=self._columns))
+            certainty = await self._print(slip)
         self._log(EventId.RECEIPT_ENDED, certainty=certainty)
         return certainty
 
@@ -88,6 +97,13 @@ class EscPosReceiptPrinter:
                 wait_seconds = self._retry_first_seconds
                 await asyncio.sleep(self._poll_seconds)
 
+    async def _drawn(self, lines: Sequence[SlipLine]) -> bytes:
+        if self._picture_font is None:
+            return escpos.slip(lines, columns=self._columns)
+        return await asyncio.to_thread(
+            raster.slip, tuple(lines), columns=self._columns, font=self._picture_font
+        )
+
     async def _print(self, slip: bytes) -> Certainty:
         if await self._look() is not None:
             return Certainty.NOT_DONE
@@ -105,24 +121,28 @@ class EscPosReceiptPrinter:
 
     async def _send_and_prove(self, slip: bytes) -> bool:
         """Whether the answer in order came and says that there is still paper."""
-        async with asyncio.timeout(self._print_seconds):
+        seconds = self._print_seconds + len(slip) * BITS_A_BYTE / self._baud
+        async with asyncio.timeout(seconds):
             self._line.discard_input()
-            await self._line.write(slip, self._print_seconds)
+            await self._line.write(slip, seconds)
             while True:
-                [answer] = await self._line.read(1, self._print_seconds)
+                [answer] = await self._line.read(1, seconds)
                 if escpos.is_paper_answer(answer):
                     return escpos.paper_left(answer)
 
     async def _look(self) -> str | None:
         """Ask for the status now and report it; the trouble in a word, None if it can print."""
+        trouble: str | None
         try:
             self._line.open()
-            trouble = (await self._status()).trouble
+            status = await self._status()
         except DeviceGone:
-            trouble = "unplugged"
+            trouble, low = "unplugged", False
         except (TimeoutError, ValueError):
-            trouble = "silent"
-        self._take(trouble)
+            trouble, low = "silent", False
+        else:
+            trouble, low = status.trouble, status.trouble is None and status.paper_low
+        self._take(trouble, low)
         return trouble
 
     async def _status(self) -> escpos.ReceiptPrinterStatus:
@@ -134,14 +154,16 @@ class EscPosReceiptPrinter:
             answers += await self._line.read(1, self._answer_seconds)
         return escpos.status(answers)
 
-    def _take(self, trouble: str | None) -> None:
-        if self._known and trouble == self._trouble:
-            return
-        first, was_ready = not self._known, self._trouble is None
-        self._known, self._trouble = True, trouble
-        if trouble is not None:
-            self._log(EventId.RECEIPT_PRINTER_GONE, reason=trouble)
-        elif not first:
-            self._log(EventId.RECEIPT_PRINTER_BACK)
-        if self._report is not None and (first or was_ready != (trouble is None)):
-            self._report(ReceiptPrinterLevel(ready=trouble is None))
+    def _take(self, trouble: str | None, paper_low: bool) -> None:
+        level = ReceiptPrinterLevel(ready=trouble is None, paper_low=paper_low)
+        before, self._level = self._level, level
+        if trouble != self._trouble or before is None:
+            self._trouble = trouble
+            if trouble is not None:
+                self._log(EventId.RECEIPT_PRINTER_GONE, reason=trouble)
+            elif before is not None:
+                self._log(EventId.RECEIPT_PRINTER_BACK)
+        if paper_low and not (before is not None and before.paper_low):
+            self._log(EventId.RECEIPT_PAPER_LOW)
+        if self._report is not None and level != before:
+            self._report(level)

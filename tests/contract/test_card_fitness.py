@@ -97,6 +97,7 @@ async def test_a_good_reader_is_fit_and_the_holder_stays_unknown(stand: tuple[Ca
         (1, "very_slow", {"verdict": "not fit: reading takes more than 2 s"}),
         (1, "felica", {"card": "cannot be used: felica"}),
         (1, "mute", {"card": "cannot be used: unreadable"}),
+        (1, "taro~with_bank_card", {"card": "cannot be used: several cards"}),
         (
             1,
             "taro~no_certificate",

@@ -84,6 +84,7 @@ class Bench:
     stand: CardStand
     reader_name: str = "Virtual PCD"
     levels: list[ReaderLevel] = field(default_factory=list)
+    restart_request: Path | None = None
     log: list[str] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -96,17 +97,26 @@ class Bench:
             now=lambda: NOW,
             acceptance=ACCEPTANCE,
             domain=DOMAIN,
+            restart_request=self.restart_request,
+            restart_seconds=0.2,
         )
         self.reader.start(self.report)
 
     def write(self, event: EventId, /, **fields: FieldValue) -> None:
         line(event, NOW, fields)  # refuses what must not be logged
         self.log.append(event.value)
+        self.changed.set()
 
     def report(self, level: Level) -> None:
         assert isinstance(level, ReaderLevel)
         self.levels.append(level)
         self.changed.set()
+
+    async def logs(self, event: str) -> None:
+        async with asyncio.timeout(5):
+            while event not in self.log:
+                self.changed.clear()
+                await self.changed.wait()
 
     async def becomes(self, level: ReaderLevel) -> None:
         async with asyncio.timeout(5):
@@ -238,6 +248,7 @@ async def test_tries_used_up_elsewhere_are_told_before_any_pin_is_asked_for(benc
         (CardRefusal.NOT_A_MY_NUMBER_CARD, "other"),
         (CardRefusal.NOT_A_MY_NUMBER_CARD, "foreign"),
         (CardRefusal.JUKI_CARD, "juki"),
+        (CardRefusal.SEVERAL_CARDS, "taro~with_bank_card"),
         (CardRefusal.SMARTPHONE, "taro~phone"),
         (CardRefusal.SMARTPHONE, "taro~android"),
         (CardRefusal.UNREADABLE, "mute"),
@@ -792,3 +803,30 @@ async def test_pcscd_killed_during_verify_leaves_the_pin_in_doubt_and_it_is_not_
     await bench.stand.set("taro", **HARMLESS)
     assert 2 == (await bench.reader.read()).tries_left
     assert before + 1 == (await bench.stand.state())["verify_count"]
+
+
+@pytest.mark.parametrize("hangs", ["card", "pcscd"])
+async def test_a_reader_that_swallows_a_command_works_again_after_the_restart_it_asks_for(
+    card_stand: CardStand, tmp_path: Path, hangs: str
+) -> None:
+    """The test does what systemd does when it sees the request: it ends pcscd and starts it anew."""
+    bench = Bench(card_stand, restart_request=tmp_path / "restart-pcscd")
+    await bench.lay_down("taro", silent_at_apdu=VERIFY if hangs == "card" else None)
+    before = (await bench.stand.state())["verify_count"]
+    await bench.reader.read()
+    if hangs == "pcscd":
+        await bench.stand.freeze_pcscd()
+    with pytest.raises(PinUncertain if hangs == "card" else CardGone):
+        await bench.reader.sign(pin(b"0000"), MESSAGE)
+    assert ABSENT == bench.levels[-1]
+    await bench.logs("pcscd-restart-asked")
+    assert b"" == (tmp_path / "restart-pcscd").read_bytes()
+    await bench.stand.restart_pcscd()
+    await bench.becomes(PRESENT)
+    await bench.stand.set("taro", **HARMLESS)
+    left = (await bench.reader.read()).tries_left
+    verified = (await bench.stand.state())["verify_count"] - before
+    assert ((2, 1) if hangs == "card" else (3, 0)) == (left, verified)
+    await bench.reader.sign(pin(), MESSAGE)
+    assert "card-reader-back" in bench.log
+    await bench.reader.close()

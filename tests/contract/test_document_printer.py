@@ -17,7 +17,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from firmware.core.facts import DocumentPrinterLevel, Level
-from firmware.core.terms import Certainty, PrinterReason
+from firmware.core.terms import Certainty, PrinterReason, PrinterSupply
 from firmware.errors import PrintNotSubmitted
 from firmware.logbook import EventId, FieldValue, line
 from firmware.ports import PrintProgress, PrintResult
@@ -133,9 +133,9 @@ def adapter(
         follow_seconds=0.03,
         request_seconds=0.7,
         appear_seconds=appear_seconds,
-        stall_seconds=0.6,
-        silent_seconds=0.8,
-        purge_seconds=0.6,
+        stall_seconds=2.5,
+        silent_seconds=1.5,
+        purge_seconds=1.5,
     )
 
 
@@ -274,7 +274,8 @@ async def test_a_printer_unplugged_in_the_middle_is_unknown(
     await paper.set_fault("offline")
 
     assert PrintResult(Certainty.UNKNOWN, 2) == await following
-    await watcher.until_level(not_ready(PrinterReason.UNREACHABLE))
+    # It may still hold the job.
+    await watcher.until_level(not_ready(PrinterReason.UNREACHABLE, PrinterReason.JOBS_WAITING))
 
 
 @pytest.mark.parametrize(
@@ -299,13 +300,46 @@ async def test_trouble_of_an_idle_printer_is_seen_before_anybody_pays(
     assert reason in [fields["reason"] for fields in watcher.logged(EventId.PRINTER_NOT_READY)]
 
 
-async def test_low_toner_still_prints(
+async def test_low_toner_still_prints_a_few_sheets_and_staff_are_told_once(
     printer: IppDocumentPrinter, paper: A4Printer, watcher: Watcher
 ) -> None:
     await watcher.until_level(READY)
     await paper.set_fault("toner-low")
 
-    assert READY == await printer.refresh()
+    low = DocumentPrinterLevel(frozenset(), frozenset({PrinterSupply.TONER_LOW}), most_sheets=5)
+    assert low == await printer.refresh()
+    await paper.set_fault(None)
+    await watcher.until_level(READY)
+    assert [{"reason": PrinterSupply.TONER_LOW}] == watcher.logged(EventId.PRINTER_LOW)
+    assert 1 == len(watcher.logged(EventId.PRINTER_REFILLED))
+
+
+async def test_few_sheets_in_the_tray_are_counted_before_they_run_out(
+    printer: IppDocumentPrinter, paper: A4Printer, watcher: Watcher
+) -> None:
+    await watcher.until_level(READY)
+    await paper.load(12)
+
+    low = DocumentPrinterLevel(frozenset(), frozenset({PrinterSupply.MEDIA_LOW}), most_sheets=12)
+    assert low == await printer.refresh()
+    await paper.load(200)
+    await watcher.until_level(READY)
+
+
+async def test_a_job_that_could_not_be_cancelled_keeps_the_kiosk_closed_and_is_cancelled_until_it_is_gone(
+    printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    await send(server, certificate(4), job_name)
+    await watcher.until_level(not_ready(PrinterReason.MEDIA_JAM, PrinterReason.JOBS_WAITING))
+    server.hang()
+
+    assert not await printer.purge(job_name)
+    assert PrinterReason.JOBS_WAITING in (await printer.refresh()).reasons
+    server.resume()
+    await paper.set_fault(None)
+    await watcher.until_level(READY)
+    assert [job_name] == [job.name for job in paper.jobs()]
 
 
 async def test_a_jam_that_is_cleared_ends_done_and_is_shown_meanwhile(

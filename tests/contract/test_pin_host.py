@@ -5,7 +5,7 @@ import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,18 @@ async def test_fingers_door_and_lamps_reach_the_kiosk_in_another_process(
     assert {"door_open": True, "paper": False, "change": False} == await machine.tells()
     machine.process.terminate()
     assert 3 == await machine.process.wait()
+
+
+async def test_a_keypad_sleeps_once_it_believes_its_keys_and_one_that_nobody_reads_does_not(
+    machine: Machine, bench: PinBench
+) -> None:
+    await machine.starts()
+    await bench.hold("1")
+    assert {"key": "1"} == await machine.tells()
+    await bench.until_keypad_sleeps(seconds=10)
+    nobody_reads = PinBench(machine.socket, replace(WIRING, keys={"x": (2, 3)}))
+    with pytest.raises(TimeoutError, match="does not come to rest"):
+        await nobody_reads.until_keypad_sleeps(seconds=0.05)
 
 
 async def test_after_a_power_cut_the_kiosk_finds_the_world_as_it_was(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.simulators.printers import ReceiptSink, roll
 
 SLIP = [SlipLine("領収書", scale=2, centred=True), SlipLine("住民票の写し 2通", right="600円")]
 READY = ReceiptPrinterLevel(ready=True)
+FONT = Path("/usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf")
 NOT_READY = ReceiptPrinterLevel(ready=False)
 
 
@@ -121,13 +123,32 @@ async def test_a_printer_in_trouble_is_not_ready_and_gets_no_byte_of_a_slip(
     assert Certainty.DONE == await printer.print_slip(SLIP)
 
 
-async def test_paper_near_its_end_still_prints(
-    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels
+async def test_paper_near_its_end_still_prints_and_staff_are_told_once(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels, log: Log
 ) -> None:
     sink.set_fault("near_end")
 
-    await levels.until(READY)
+    await levels.until(ReceiptPrinterLevel(ready=True, paper_low=True))
     assert Certainty.DONE == await printer.print_slip(SLIP)
+    sink.set_fault(None)
+    await levels.until(READY)
+    assert [{}] == log.of(EventId.RECEIPT_PAPER_LOW)
+
+
+async def test_a_printer_without_kanji_gets_pictures_of_the_lines(sink: ReceiptSink, log: Log) -> None:
+    printer = EscPosReceiptPrinter(
+        path=sink.path, baud=115200, columns=42, log=log, picture_font=FONT, print_seconds=5.0
+    )
+    try:
+        assert Certainty.DONE == await printer.print_slip(SLIP)
+    finally:
+        await printer.close()
+    [slip] = sink.slips
+    assert [] == sink.complaints
+    [picture] = roll.pictures(slip)
+    assert (504, 60 + 30) == picture.size
+    assert picture.getbbox() is not None
+    assert b"\x1cC" not in slip
 
 
 @pytest.mark.parametrize("fault", ["paper_out", "cover_open", "cutter"])

@@ -17,6 +17,8 @@ from tests.municipality.orders import Order
 from tests.simulators.world import World
 
 AGREE_SECONDS = 20.0
+SLIP = "slip-"
+"""A job that is a receipt or a claim slip on the A4 printer."""
 
 
 @dataclass(slots=True)
@@ -203,7 +205,8 @@ def _paper(world: World, books: Books) -> Iterator[str]:
     yield from (f"job {name} was printed {times} times" for name, times in jobs.items() if times > 1)
     known = {visit.job_name: visit for visit in books.visits.values() if visit.job_name}
     again = {name: (visit, end) for visit in books.visits.values() for name, end in visit.reprints.items()}
-    yield from (f"nobody intended job {name}" for name in jobs.keys() - known.keys() - again.keys())
+    strange = jobs.keys() - known.keys() - again.keys()
+    yield from (f"nobody intended job {name}" for name in strange if name[:5] != SLIP)
     for name, (visit, outcome) in again.items():
         if not visit.admitted or not visit.destroyed:
             yield f"job {name}: nobody let it be printed again"

@@ -1,16 +1,29 @@
-"""The receipt printer falls silent: the sale stands, the books say that the receipt did not come."""
+"""The receipt printer cannot print: whoever pays knows it, the sale stands, the books say that none came."""
 
 from tests.e2e.books import read_books
 from tests.e2e.visitor import kiosk
 
 
-async def test_a_silent_receipt_printer_at_rest_closes_the_kiosk() -> None:
+async def test_without_receipt_paper_only_who_knows_it_pays_and_the_certificate_comes() -> None:
     async with kiosk() as visitor:
         await visitor.rests()
-        await visitor.world.set_receipt_fault("silent")
-        assert "receipt_printer" == (await visitor.sees("out_of_service"))["reason"]
+        await visitor.world.set_receipt_fault("paper_out")
+        await visitor.world.logged("receipt-printer-gone")
+        picture = await visitor.walk_to("confirm", kind="2")
+        assert "no_receipt" == picture["reason"]
+        await visitor.touch("cancel")
+        await visitor.ends_with("cancelled")
+        await visitor.leave()
+
+        assert "no_receipt" == (await visitor.walk_to("coins", kind="2"))["reason"]
+        await visitor.pays(100, 100, 100)
+        assert "paper_no_receipt" == (await visitor.sees("take_all", seconds=60.0))["reason"]
+        assert 0 == await visitor.leave()
+        books = await read_books(visitor.world)
+        assert [("receipt", "not_done")] == books.last.slips
+        assert not visitor.world.receipts.slips
         await visitor.world.set_receipt_fault(None)
-        await visitor.rests()
+        await visitor.world.logged("receipt-printer-back")
 
 
 async def test_a_receipt_that_is_not_proven_does_not_undo_the_sale() -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
         ("other", "not_a_my_number_card"),
         ("mute", "unreadable"),
         ("two_cards", "unreadable"),
+        ("shiken_taro~with_bank_card", "several_cards"),
         ("shiken_taro~phone", "smartphone"),
         ("shiken_taro~no_certificate", "no_certificate"),
         ("shiken_taro~garbled", "unreadable"),

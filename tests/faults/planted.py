@@ -24,6 +24,7 @@ EVENTS, FRAMES, HOPPER = "hw/coin/event_buffer.py", "hw/coin/cctalk.py", "hw/coi
 ACCOUNTS, CLOSING = "firmware/core/accounts.py", "firmware/core/closing.py"
 BOOKKEEPING, OFFICE = "firmware/core/bookkeeping.py", "firmware/shell/office.py"
 PULSES = "hw/coin/pulses.py"
+PROOF, READINESS, CANCELLER = (f"hw/printer/{name}.py" for name in ("proof", "readiness", "canceller"))
 CREW, TELLING = "firmware/shell/crew.py", "firmware/core/telling.py"
 
 _MONEY, _CELLS = "tests/unit/test_core_money.py", "tests/unit/test_core_cells.py"
@@ -34,6 +35,7 @@ _VERDICT, _PAYOUT = "tests/unit/test_cctalk_hopper_verdict.py", "tests/contract/
 _ACCOUNTS, _BOOKKEEPING = "tests/unit/test_core_accounts.py", "tests/unit/test_core_bookkeeping.py"
 _OFFICE = "tests/unit/test_shell_office.py"
 _PULSES = "tests/unit/test_pulse_groups.py"
+_PROOF, _CANCELLER = "tests/unit/test_ipp_proof.py", "tests/unit/test_print_canceller.py"
 _PATHS = "tests/unit/test_money_paths.py"
 
 FAULTS: tuple[Fault, ...] = (
@@ -619,5 +621,69 @@ FAULTS: tuple[Fault, ...] = (
         "self._note(PulseFault.GOES_ON)",
         "pass",
         _PULSES,
+    ),
+    # paper
+    Fault(
+        "a print is refunded that a silent printer may still hold",
+        "firmware/core/facts.py",
+        "{PrinterReason.JOBS_WAITING, PrinterReason.UNREACHABLE}",
+        "{PrinterReason.JOBS_WAITING}",
+        _PATHS,
+    ),
+    Fault(
+        "coins are taken for more sheets than the printer has",
+        "firmware/core/facts.py",
+        "return not self.reasons and (self.most_sheets is None or sheets <= self.most_sheets)",
+        "return not self.reasons",
+        _PATHS,
+    ),
+    Fault(
+        "after a cut nobody cancels the job that staff decide about",
+        RECOVERY,
+        "orders=(o.CancelPrint(visit.visit, visit.print_job),) if visit.print_job is not None else (),",
+        "orders=(),",
+        _RECOVERY,
+    ),
+    Fault(
+        "the exit sensor is not believed",
+        PROOF,
+        "agrees = expected is None or witness.sheets == expected",
+        "agrees = expected is None or witness.sheets >= expected",
+        _PROOF,
+    ),
+    Fault(
+        "one witness who disagrees is outvoted",
+        PROOF,
+        "if agree and all(agree) else",
+        "if any(agree) else",
+        _PROOF,
+    ),
+    Fault(
+        "a printer that counts no pages is believed",
+        PROOF,
+        "            return Finding.UNCOUNTED\n",
+        "            return Finding.ALL_OUT\n",
+        _PROOF,
+    ),
+    Fault(
+        "a tray that does not count is taken for empty",
+        READINESS,
+        "return sum(levels) if levels and min(levels) >= 0 else None",
+        "return sum(level for level in levels if level >= 0) if levels else None",
+        _PROOF,
+    ),
+    Fault(
+        "one look that finds nothing proves a printer empty",
+        CANCELLER,
+        "CLEAN_LOOKS = 2\n",
+        "CLEAN_LOOKS = 1\n",
+        _CANCELLER,
+    ),
+    Fault(
+        "a job that a silent printer may hold is forgotten",
+        CANCELLER,
+        "            except DeviceGone:\n                clean = False\n",
+        "            except DeviceGone:\n                pass\n",
+        _CANCELLER,
     ),
 )

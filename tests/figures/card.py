@@ -135,10 +135,10 @@ async def screen_rows(world: World, name: str, effort: Effort) -> tuple[Row, ...
         for _ in range(effort.repetitions):
             await eyes.until_screen("idle")
             down.append(await _told_to_picture(eyes, world, name, present=True))
-            await eyes.touch("cancel")
+            await eyes.touched("cancel", "card.told-to-picture")
             await eyes.until_screen("ended")
             gone.append(await _told_to_picture(eyes, world, name, present=False))
-            await eyes.touch("confirm")
+            await eyes.touched("confirm", "card.told-to-picture")
     except TimeoutError as error:
         raise MeasureError(f"card.told-to-picture: {error}") from error
     finally:

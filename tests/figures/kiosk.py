@@ -41,7 +41,6 @@ READY_SECONDS = 30.0
 REQUESTS_OF_A_VISIT = ("open session", "authenticate", "reserve", "release", "report result", "end session")
 KEYS = ("1", "correct")
 LOOK_SECONDS = 0.005
-SETTLE_SECONDS = 0.06
 SETTLE_DOWN_SECONDS = 1.0
 
 HURRY: Mapping[str, Mapping[str, Any]] = {
@@ -181,14 +180,14 @@ async def _keys(world: World, effort: Effort, keypad: Mapping[str, Any]) -> tupl
     eyes = await TimedEyes(world.screen_url).open()
     try:
         await eyes.until_screen("idle")
-        await eyes.touch("confirm")
+        await eyes.touched("confirm", "key")
         await eyes.until_screen("notice")
-        await eyes.touch("confirm")
+        await eyes.touched("confirm", "key")
         await eyes.until_screen("present_card")
         await world.insert_card(CARD)
         await eyes.until_screen("pin")
         presses = [await _press(world, eyes, KEYS[number % len(KEYS)]) for number in range(effort.presses)]
-        await eyes.touch("cancel")
+        await eyes.touched("cancel", "key")
         await eyes.until_screen("ended")
         await world.remove_card()
     except TimeoutError as error:
@@ -206,7 +205,7 @@ async def _keys(world: World, effort: Effort, keypad: Mapping[str, Any]) -> tupl
 
 
 async def _press(world: World, eyes: TimedEyes, key: str) -> float:
-    """Press, see, release, and let the contact come to rest."""
+    """Press, see, release, and wait until the keypad believes it: a key pressed before does not count."""
     if world.pins is None or eyes.now is None:
         raise MeasureError("key: the kiosk does not run")
     pins, digits = world.pins, eyes.now["pin_digits"]
@@ -214,7 +213,8 @@ async def _press(world: World, eyes: TimedEyes, key: str) -> float:
         "key", lambda: pins.hold(key), lambda picture: picture["pin_digits"] != digits
     )
     await pins.release(key)
-    await asyncio.sleep(SETTLE_SECONDS)
+    await eyes.answered()
+    await pins.until_keypad_sleeps(seconds=READY_SECONDS)
     return took_ms
 
 

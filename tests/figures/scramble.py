@@ -1,9 +1,11 @@
 """How well the scramble image is read: printed, used and scanned by simulation, every scan by its seed.
 
     python -m tests.figures.scramble [--scans 1000] [--damage ordinary heavy] [--dpi 300] [--bytes 1000]
+        [--page]
 
 The whole run of the goal: 1,000 scans of ordinary and as many of heavy damage at 300 dpi. A row counts the
 scans read, those not read, and those read wrongly, of which there must be none; times are of the reader.
+--page: whole backs from the worker's own PDF, けん制文字 and all, instead of rasters on white paper.
 """
 
 import argparse
@@ -15,10 +17,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pypdfium2
+from numpy.typing import NDArray
 
+from firmware.documents.certificate import render
 from firmware.documents.scramble import raster, reader
 from firmware.documents.scramble.errors import Unreadable
-from tests.figures.rows import Effort, Row, median, percentile
+from firmware.documents.settings import DocumentSettings
+from firmware.documents.verification.scans import rasterised
+from tests.figures.rows import Effort, MeasureError, Row, median, percentile
+from tests.pages import samples
 from tests.simulators import print_scan
 
 DAMAGES = {
@@ -45,13 +53,37 @@ class Reading:
     median_cpu_ms: float
 
 
-def reading(damage: str, dpi: int, payload_bytes: int, seeds: Sequence[int]) -> Reading:
-    """Print, damage, scan and read one raster for every seed."""
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A whole back as the worker made it, 600 dpi, and the message on it."""
+
+    page: NDArray[np.uint8]
+    message: bytes
+
+
+def whole_back() -> Back:
+    """Of a 住民票の写し of four persons."""
+    opened = samples.opened("juminhyo", samples.juminhyo([samples.person()] * 4))
+    made = render(opened, samples.city_seal(), DocumentSettings())
+    if made.backs is None:
+        raise MeasureError("scramble: a certificate without backs")
+    with pypdfium2.PdfDocument(made.pdf) as document:
+        return Back(rasterised(document[1], 600), made.backs.messages[0])
+
+
+def reading(
+    damage: str, dpi: int, payload_bytes: int, seeds: Sequence[int], back: Back | None = None
+) -> Reading:
+    """Print, damage, scan and read one raster for every seed, or the same back again and again."""
     wrong, unread, wall_ms, cpu_ms = 0, [], [], []
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        body = rng.bytes(payload_bytes)
-        picture = print_scan.scan(raster.draw(body), DAMAGES[damage](rng, dpi), rng)
+        body = rng.bytes(payload_bytes) if back is None else back.message
+        wear = DAMAGES[damage](rng, dpi)
+        if back is None:
+            picture = print_scan.scan(raster.draw(body), wear, rng)
+        else:
+            picture = print_scan.scan_page(back.page, wear, rng)
         began, began_cpu = time.perf_counter(), time.process_time()
         try:
             wrong += reader.read(picture) != body
@@ -95,14 +127,16 @@ def main() -> None:
     parser.add_argument("--damage", nargs="+", choices=sorted(DAMAGES), default=["ordinary", "heavy"])
     parser.add_argument("--dpi", nargs="+", type=int, default=[300])
     parser.add_argument("--bytes", nargs="+", type=int, default=[1000])
+    parser.add_argument("--page", action="store_true", help="whole backs instead of rasters")
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
     seeds = range(wanted.first, wanted.first + wanted.scans)
     told = []
-    for payload_bytes in wanted.bytes:
+    back = whole_back() if wanted.page else None
+    for payload_bytes in [len(back.message)] if back is not None else wanted.bytes:
         for dpi in wanted.dpi:
             for damage in wanted.damage:
-                told.append(reading(damage, dpi, payload_bytes, seeds))
+                told.append(reading(damage, dpi, payload_bytes, seeds, back))
                 print(json.dumps(asdict(told[-1])), flush=True)
     if wanted.json is not None:
         wanted.json.write_text(json.dumps([asdict(each) for each in told], indent=2) + "\n", encoding="utf-8")

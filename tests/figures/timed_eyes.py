@@ -1,5 +1,6 @@
 """Eyes that remember when each picture came."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -10,6 +11,7 @@ Stimulus = Callable[[], Awaitable[object]]
 Wanted = Callable[[Picture], bool]
 
 WAIT_SECONDS = 30.0
+AGAIN_SECONDS = 0.005
 
 
 class TimedEyes(Eyes):
@@ -21,6 +23,25 @@ class TimedEyes(Eyes):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.seen: list[tuple[float, Picture]] = []
+
+    async def touched(self, action: str, what: str) -> None:
+        """Touch until it counts: a picture can change under the finger.
+
+        Raises MeasureError naming what was touched for.
+        """
+        status = await self.touch(action)
+        while status == 409:
+            await asyncio.sleep(AGAIN_SECONDS)
+            status = await self.touch(action)
+        if status != 204:
+            raise MeasureError(f"{what}: the touch was answered {status}")
+
+    async def answered(self) -> None:
+        """Ask the kiosk for something and wait: its loop has dealt with what came before."""
+        if self._session is None:
+            raise RuntimeError("the eyes are closed")
+        async with self._session.get(self._url) as answer:
+            await answer.read()
 
     async def milliseconds_to(self, what: str, stimulus: Stimulus, wanted: Wanted) -> float:
         """From the beginning of stimulus to the arrival of the first wanted picture after it.

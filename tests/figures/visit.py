@@ -95,15 +95,7 @@ class TimedVisit:
         await self.world.insert_card(self.card)
 
     async def _touch(self, step: str, action: str, *screens: str) -> None:
-        async def touch() -> None:
-            status = await self.eyes.touch(action)
-            while status == 409:  # the picture changed under the finger
-                await asyncio.sleep(0.005)
-                status = await self.eyes.touch(action)
-            if status != 204:
-                raise MeasureError(f"visit.{step}: the touch was answered {status}")
-
-        await self._step(step, touch, _is(*screens))
+        await self._step(step, lambda: self.eyes.touched(action, f"visit.{step}"), _is(*screens))
 
     async def _step(self, step: str, stimulus: Stimulus, wanted: Wanted) -> None:
         self.steps[step] = await self.eyes.milliseconds_to(f"visit.{step}", stimulus, wanted)

@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--pki", type=Path, required=True, help="folder made by scripts/make_test_pki")
     parser.add_argument("--db", type=Path, required=True, help="SQLite file, made if absent")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--checking-port", type=int, help="serve the page that checks certificates there")
     parser.add_argument(
         "--now", type=datetime.fromisoformat, help="begin at this moment (ISO 8601 with zone)"
     )
@@ -33,6 +34,7 @@ def main() -> None:
         now=real_time if arguments.now is None else running_from(arguments.now),
         city=arguments.city,
         people=arguments.people,
+        checking_port=arguments.checking_port,
         kiosks=None if arguments.kiosk is None else tuple(arguments.kiosk),
     )
     asyncio.run(serve(server))

@@ -14,6 +14,7 @@ from tests.municipality.desk import JST, Desk, Kiosk, utc
 from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
 from tests.municipality.jpki import CardRefused, CardVerifier
 from tests.municipality.register import City
+from tests.municipality.scramble import Office
 from tests.municipality.sessions import Answer, Challenge
 from tests.municipality.store import Store
 from tests.municipality.wire import (
@@ -56,6 +57,7 @@ class Service:
     cards: CardVerifier
     city: City
     city_seal_png: bytes
+    office: Office
     server_thumbprint: str
     now: Clock
     maintenance: bool = False
@@ -196,7 +198,10 @@ class _Window:
         message = await _body(request, ReserveRequest)
         if self._service.maintenance:
             raise Problem(503, "maintenance")
-        return _ok(await self._at_desk(request, lambda desk: orders.reserve(desk, message)), status=201)
+        office, seal = self._service.office, self._service.city_seal_png
+        return _ok(
+            await self._at_desk(request, lambda desk: orders.reserve(desk, message, office, seal)), status=201
+        )
 
     async def view(self, request: web.Request) -> web.Response:
         order_id = request.match_info["order_id"]

@@ -16,6 +16,7 @@ import msgspec
 from tests.municipality import contents, records
 from tests.municipality.desk import Desk
 from tests.municipality.eligibility import Assessment, Offer
+from tests.municipality.scramble import Office, protect
 from tests.municipality.sealing import AUTHORITY, CONTENTS, Addressee, seal
 from tests.municipality.sessions import current_assessment
 from tests.municipality.states import TERMINAL, State, after_refund, after_result
@@ -52,8 +53,16 @@ class Order:
     owed_yen: int | None
 
 
-def reserve(desk: Desk, request: ReserveRequest) -> dict[str, Any]:
-    """Reserve an issuance and seal its contents to the session's key.
+@dataclass(frozen=True, slots=True)
+class Backs:
+    """What the municipality signs the backs with."""
+
+    office: Office
+    city_seal_png: bytes
+
+
+def reserve(desk: Desk, request: ReserveRequest, office: Office, city_seal_png: bytes) -> dict[str, Any]:
+    """Reserve an issuance, sign its backs, and seal its contents to the session's key.
 
     Raises Problem 404 session_unknown, 409 order_conflict for the id of another order, 403 with the
     refusal or not_offered.
@@ -70,7 +79,7 @@ def reserve(desk: Desk, request: ReserveRequest) -> dict[str, Any]:
         raise Problem(404, "session_unknown")
     assessment = current_assessment(desk, session["resident"])
     total_yen = _permitted(assessment, request).fee_yen * request.copies
-    return _insert(desk, session, request, asked, total_yen)
+    return _insert(desk, session, request, asked, total_yen, backs=Backs(office, city_seal_png))
 
 
 def release(desk: Desk, order_id: str, request: ReleaseRequest, city_seal_png: bytes) -> dict[str, Any]:
@@ -289,7 +298,7 @@ def _permitted(assessment: Assessment, request: ReserveRequest) -> Offer:
 
 
 def _insert(
-    desk: Desk, session: sqlite3.Row, request: ReserveRequest, asked: bytes, total_yen: int
+    desk: Desk, session: sqlite3.Row, request: ReserveRequest, asked: bytes, total_yen: int, *, backs: Backs
 ) -> dict[str, Any]:
     today, city = desk.today, desk.city
     entry = records.entry(desk, session["resident"])
@@ -304,7 +313,9 @@ def _insert(
         "kiosk": desk.kiosk.urn,
         "person_ref": session["person_ref"],
     }
-    plain = owner | contents.certificate(entry, wanted, city, number, today)
+    certificate = contents.certificate(entry, wanted, city, number, today)
+    protected = protect(backs.office, certificate, backs.city_seal_png)
+    plain = owner | certificate | {"protection": protected.as_contents(front_code=city.front_code)}
     sealed = seal(
         plain,
         CONTENTS,

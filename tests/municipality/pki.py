@@ -9,6 +9,7 @@ made once. One process works in a folder at a time (OUT/.lock). Layout:
     jpki/root.pem crl.der                          O=JPKI-DEVSIM, never to be trusted in production
     cards/NAME/certificate.der ca.der key.pem card.json
     seals/city.png seals/NAME.png
+    scramble/public.json opening.json KEY-ID.key   of the スクランブル画像; the kiosk gets none of them
     private/                                       keys of the three CAs
 """
 
@@ -18,8 +19,8 @@ import ipaddress
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -29,7 +30,8 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.municipality import seals
-from tests.municipality.register import PEOPLE, Card, People, load_people
+from tests.municipality.register import CITY, PEOPLE, Card, People, load_city, load_people
+from tests.municipality.scramble import Office
 
 KIOSK = "urn:kiosk:demo-0001"
 POLICY = "1.2.392.200149.8.5.1.0.30"
@@ -67,6 +69,7 @@ def make_test_pki(out: Path, people_file: Path = PEOPLE) -> People:
         for name, card in people.cards().items():
             _make_card(out / "cards" / name, root, name, card, now)
         _make_seals(out / "seals", people)
+        _make_scramble_keys(out, now.date())
     return people
 
 
@@ -253,6 +256,15 @@ def _make_seals(folder: Path, people: People) -> None:
         if resident.seal and not path.exists():
             family_name = (resident.alias or resident.name).partition("　")[0]
             _write(path, seals.personal_seal(family_name))
+
+
+def _make_scramble_keys(out: Path, today: date) -> None:
+    """Keys of the year, good for certificates from the year before to the year after."""
+    folder = out / "scramble"
+    if not (folder / "public.json").exists():
+        in_use = (date(today.year - 1, 4, 1), date(today.year + 2, 3, 31))
+        office = replace(Office.new(today.year), issuer=load_city(CITY).name, in_use=in_use)
+        office.store(folder, (out / "seals" / "city.png").read_bytes())
 
 
 def _ca_certificate(subject: x509.Name, key: Key, ends: datetime) -> x509.Certificate:

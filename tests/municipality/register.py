@@ -133,6 +133,7 @@ class City(_File, frozen=True):
     replica_lag_seconds: int
     catalogue: str
     policies: tuple[str, ...]
+    front_code: bool
     limits: dict[str, int]
     reprint_seconds: int = 900
     most_reprints: int = 2

@@ -62,6 +62,31 @@ class Office:
         )
         return path
 
+    @classmethod
+    def load(cls, folder: Path, issuer: str) -> "Office":
+        """Of a folder that `store` made. Raises OSError, ValueError, KeyError."""
+        public = json.loads((folder / "public.json").read_text(encoding="utf-8"))["keys"]
+        opening = json.loads((folder / "opening.json").read_text(encoding="utf-8"))["keys"]
+        signing = {
+            key["kid"]: Ed25519PrivateKey.from_private_bytes((folder / f"{key['kid']}.key").read_bytes())
+            for key in public
+        }
+        return cls(
+            issuer,
+            signing,
+            {key["kid"]: base64.urlsafe_b64decode(key["k"] + "=") for key in opening},
+            (date.fromisoformat(public[-1]["first"]), date.fromisoformat(public[-1]["last"])),
+        )
+
+    def store(self, folder: Path, *city_seals: bytes) -> None:
+        """public.json for everybody; opening.json and KEY-ID.key for the municipality alone."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for key_id, key in self.signing.items():
+            (folder / f"{key_id}.key").touch(mode=0o600)
+            (folder / f"{key_id}.key").write_bytes(key.private_bytes_raw())
+        self.opening_file(folder / "opening.json")
+        self.public_file(folder / "public.json", *city_seals)
+
     def opening_file(self, path: Path) -> Path:
         """The JWK Set that stays in the municipality."""
         keys = [
@@ -75,10 +100,28 @@ class Office:
 
 @dataclass(frozen=True)
 class Protected:
-    """One certificate's backs, a message for each sheet, and the text of the code on its fronts."""
+    """One certificate's backs, a message for each sheet, and the secret of the code on its fronts.
+
+    copy_pattern: from which the copy-detection patterns of its backs are drawn.
+    """
 
     messages: list[bytes]
-    front_text: str
+    secret: bytes
+    copy_pattern: bytes
+
+    @property
+    def front_text(self) -> str:
+        """The text of the code on the fronts."""
+        return "MSF1-" + base64.b32encode(self.secret).decode("ascii").rstrip("=")
+
+    def as_contents(self, *, front_code: bool = True) -> dict[str, Any]:
+        """As it stands in the sealed contents."""
+        return {
+            "backs": [_base64url(message) for message in self.messages],
+            "secret": _base64url(self.secret),
+            "front_code": front_code,
+            "copy_pattern": _base64url(self.copy_pattern),
+        }
 
 
 def protect(office: Office, contents: dict[str, Any], city_seal: bytes) -> Protected:
@@ -113,8 +156,12 @@ def protect(office: Office, contents: dict[str, Any], city_seal: bytes) -> Prote
             8: each,
         }
         messages.append(sign(office, _cbor(claims)))
-    text = "MSF1-" + base64.b32encode(secret).decode("ascii").rstrip("=")
-    return Protected(messages, text)
+    return Protected(messages, secret, copy_pattern(list(office.opening.values())[-1], certificate_id))
+
+
+def copy_pattern(opening_key: bytes, certificate_id: bytes) -> bytes:
+    """What the copy-detection patterns of a certificate are drawn from; only the municipality can tell it."""
+    return HKDF(hashes.SHA256(), 32, certificate_id, b"madoguchi-copy-pattern-1").derive(opening_key)
 
 
 def sign(office: Office, payload: bytes) -> bytes:

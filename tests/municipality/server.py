@@ -13,11 +13,13 @@ from cryptography import x509
 
 from tests.municipality import claims, clerk, heartbeats, orders, records
 from tests.municipality.application import Clock, Service, application, thumbprint
+from tests.municipality.checking import Checking
 from tests.municipality.desk import JST
 from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
 from tests.municipality.jpki import CardVerifier
 from tests.municipality.orders import Order
 from tests.municipality.register import CITY, PEOPLE, load_city, load_people
+from tests.municipality.scramble import Office
 from tests.municipality.store import Store
 
 
@@ -30,7 +32,8 @@ class MunicipalityServer:
     """Serves the kiosk protocol on localhost until stopped.
 
     pki: a folder made by scripts/make_test_pki. database: a file, kept between runs, or a new one.
-    port: 0 takes a free one, see the attribute after start. kiosks: certificates of the kiosks that
+    port: 0 takes a free one, see the attribute after start. checking_port: of the page that checks
+    certificates; None leaves it out. kiosks: certificates of the kiosks that
     are let in, by default the one in pki/kiosk. now: the clock of the service (hours, dates, expiry),
     not of TLS. upkeep_seconds: how often the register is confirmed and old things end.
     """
@@ -46,8 +49,10 @@ class MunicipalityServer:
         people: Path = PEOPLE,
         kiosks: tuple[Path, ...] | None = None,
         upkeep_seconds: float = 60.0,
+        checking_port: int | None = None,
     ) -> None:
         self.port = port
+        self.checking_port = checking_port
         self._pki = pki
         self._people = people
         self._kiosks = (pki / "kiosk" / "certificate.pem",) if kiosks is None else kiosks
@@ -59,10 +64,12 @@ class MunicipalityServer:
             cards=CardVerifier(roots, (crl,), rules.policies),
             city=rules,
             city_seal_png=(pki / "seals" / "city.png").read_bytes(),
+            office=Office.load(pki / "scramble", rules.name),
             server_thumbprint=thumbprint(_certificate_der(pki / "server" / "certificate.pem")),
             now=now,
         )
         self._runner: web.AppRunner | None = None
+        self._checking: web.AppRunner | None = None
         self._upkeep: asyncio.Task[None] | None = None
 
     @property
@@ -88,6 +95,8 @@ class MunicipalityServer:
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls())
         await site.start()
         self.port = self._runner.addresses[0][1]
+        if self.checking_port is not None:
+            self.checking_port = await self._start_checking(self.checking_port)
         self._upkeep = asyncio.create_task(self._keep_up(), name="municipality-upkeep")
 
     async def stop(self) -> None:
@@ -96,9 +105,10 @@ class MunicipalityServer:
             self._upkeep.cancel()
             await asyncio.gather(self._upkeep, return_exceptions=True)
             self._upkeep = None
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        for runner in (self._runner, self._checking):
+            if runner is not None:
+                await runner.cleanup()
+        self._runner = self._checking = None
         await self._service.store.close()
 
     async def orders(self) -> list[Order]:
@@ -181,6 +191,15 @@ class MunicipalityServer:
     def faults_left(self) -> int:
         """Ordered faults that met no request yet."""
         return self._service.faults.left()
+
+    async def _start_checking(self, port: int) -> int:
+        """The public page, without TLS: in earnest behind the municipality's own web server."""
+        page = Checking(self._pki / "scramble", self._service.city.name)
+        self._checking = web.AppRunner(page.application(), access_log=None, shutdown_timeout=1.0)
+        await self._checking.setup()
+        await web.TCPSite(self._checking, "127.0.0.1", port).start()
+        listening: int = self._checking.addresses[0][1]
+        return listening
 
     def _tls(self) -> ssl.SSLContext:
         """TLS 1.3 with a client certificate; no tickets: a resumed session would not be checked again."""

@@ -10,9 +10,13 @@ from PIL import Image, ImageDraw
 from firmware.documents.bitmap import Bitmap, read_seal
 from firmware.documents.contents import Contents, Inkan, Juminhyo, Shotoku
 from firmware.documents.sealed import Opened
+from tests.municipality.scramble import Office, protect
 
 ADDRESS = "群馬県渋川市石原８０番地"
 NUMBER = "10208-20261122-00000001"
+OFFICE = Office.new()
+"""The municipality whose keys sign the backs."""
+
 R14_LIMITS = {
     "address": 94,
     "head": 82,
@@ -148,8 +152,17 @@ def contents(kind: str, document: dict[str, Any], **changes: Any) -> dict[str, A
     } | changes
 
 
+def protected(plaintext: dict[str, Any]) -> dict[str, Any]:
+    """The same with backs that the municipality signed for it."""
+    if "protection" in plaintext:
+        return plaintext
+    return plaintext | {"protection": protect(OFFICE, plaintext, png(567)).as_contents()}
+
+
 def opened(kind: str, document: dict[str, Any], **changes: Any) -> Opened:
     """The same after opening."""
-    decoded = msgspec.json.decode(msgspec.json.encode(contents(kind, document, **changes)), type=Contents)
+    decoded = msgspec.json.decode(
+        msgspec.json.encode(protected(contents(kind, document, **changes))), type=Contents
+    )
     document_type = {"juminhyo": Juminhyo, "inkan": Inkan, "shotoku": Shotoku}[kind]
     return Opened(decoded, msgspec.json.decode(bytes(decoded.document), type=document_type))

@@ -41,7 +41,7 @@ def envelope(
 
 def sealed_contents(public_key: bytes, kind: str, document: dict[str, Any], **changes: Any) -> bytes:
     """Contents sealed for order-1, whatever the plaintext says after changes."""
-    plaintext = msgspec.json.encode(samples.contents(kind, document, **changes))
+    plaintext = msgspec.json.encode(samples.protected(samples.contents(kind, document, **changes)))
     return msgspec.json.encode(envelope("madoguchi-contents-v1", public_key, plaintext))
 
 

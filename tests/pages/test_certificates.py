@@ -10,10 +10,11 @@ import pytest
 from PIL import Image, ImageChops, ImageFont
 from pypdf import PdfReader
 
-from firmware.documents.certificate import Certificate, render
+from firmware.documents.certificate import Certificate, render, render_front
 from firmware.documents.proof import proofread
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.settings import DocumentSettings
+from firmware.documents.sheet import Place
 from tests.pages import samples
 
 SETTINGS = DocumentSettings()
@@ -181,7 +182,7 @@ def test_the_registered_seal_is_printed_pixel_for_pixel_at_600_dpi() -> None:
 
 def test_letters_composed_of_parts_are_drawn_with_all_of_them() -> None:
     settings = DocumentSettings(value_fonts=(COMPOSITES, *SETTINGS.value_fonts))
-    made = render(samples.opened("inkan", samples.inkan(name="ÉÜÇ")), None, settings)
+    made = render_front(samples.opened("inkan", samples.inkan(name="ÉÜÇ")), None, settings, Place(1, 1))
     ink = ImageChops.invert(pixels(made).crop(NAME_PLACE)).getbbox()
     assert ink is not None
     reference = ImageFont.truetype(COMPOSITES, 10.5 * 600 / 72).getmask("ÉÜÇ").getbbox()
@@ -193,7 +194,7 @@ def test_letters_composed_of_parts_are_drawn_with_all_of_them() -> None:
 def test_without_authority_the_place_of_the_city_seal_is_empty() -> None:
     prepared = render(samples.opened("shotoku", samples.shotoku()), None, SETTINGS)
     complete = certificate("shotoku", samples.shotoku())
-    assert [len(PdfReader(io.BytesIO(made.pdf)).pages[0].images) for made in (prepared, complete)] == [0, 1]
+    assert [len(PdfReader(io.BytesIO(made.pdf)).pages[0].images) for made in (prepared, complete)] == [2, 3]
     assert prepared.lines == complete.lines
 
 
@@ -209,5 +210,5 @@ def test_pages_that_do_not_read_as_drawn_are_never_printed(hazard: str) -> None:
         case "truncated":
             pdf = pdf[: len(pdf) // 2]
     with pytest.raises(DocumentRefused) as refused:
-        proofread(Certificate(pdf, lines, made.sheets, made.pages_a_copy))
+        proofread(Certificate(pdf, lines, made.sheets, made.pages_a_copy, made.backs))
     assert refused.value.reason == Reason.PROOF_FAILED

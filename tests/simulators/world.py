@@ -65,7 +65,7 @@ OTHER_CARDS: tuple[CardChoice, ...] = (
     {"name": "juki", "title": "住民基本台帳カード", "note": "the card before the My Number Card"},
     {"name": "other", "title": "Membership card", "note": "a card with unknown applications"},
     {"name": "mute", "title": "Broken card", "note": "never answers"},
-    {"name": "two_cards", "title": "Two cards at once", "note": "the reader sees a collision"},
+    {"name": "two_cards", "title": "Two cards at once", "note": "they collide: the reader wakes neither"},
     *(
         CardChoice(name=f"{_HOLDER}~{variant}", title=title, note=note)
         for variant, title, note in (
@@ -85,6 +85,7 @@ OTHER_CARDS: tuple[CardChoice, ...] = (
             ("dies_signing", "Card that dies", "leaves before it signs"),
             ("garbled", "Garbled card", "answers nonsense"),
             ("wrong_signature", "Lying card", "signs with one wrong bit"),
+            ("with_bank_card", "Two cards in a wallet", "the reader takes the bank card first, then it"),
         )
     ),
 )
@@ -106,6 +107,7 @@ STAFF_CODE = "80412657"
 _KIOSK_STOP_SECONDS = 10.0
 _SAME_KEY_SECONDS = 0.35
 _LOG_SECONDS = 0.05
+_SHEET_SECONDS = 0.12
 
 
 class World:
@@ -183,6 +185,9 @@ class World:
         self._returned_taken_yen = 0
         self._last_press: tuple[str, float] = ("", 0.0)
         self._slips: list[bytes] = []
+        self.sheets_unseen = 0
+        """So many sheets to come do not cover the sensor at the exit: they are still in the printer."""
+        self._sheets_to_pass: asyncio.Queue[None] = asyncio.Queue()
 
     @property
     def config(self) -> Path:
@@ -247,6 +252,8 @@ class World:
         self._write_config()
         self.eyes = await Eyes(self.screen_url).open()
         self._undo.push_async_callback(self.eyes.close)
+        passing = asyncio.create_task(self._pass_exit(), name="exit")
+        self._undo.callback(passing.cancel)
         await self.start_kiosk()
 
     def _write_config(self) -> None:
@@ -527,7 +534,21 @@ class World:
             raise WorldRefusal("the kiosk has not started")
         return self.pins
 
+    async def _pass_exit(self) -> None:
+        """Sheet by sheet through the light barrier behind the printer."""
+        while True:
+            await self._sheets_to_pass.get()
+            for active in (True, False):
+                with contextlib.suppress(ConnectionError):
+                    await self._pins().set_sensor("exit", active)
+                await asyncio.sleep(_SHEET_SECONDS)
+
     def _paper_fell(self, sheets: int) -> None:
+        for _ in range(sheets if "exit" in self._wiring.sensors else 0):
+            if self.sheets_unseen:
+                self.sheets_unseen -= 1
+            else:
+                self._sheets_to_pass.put_nowait(None)
         self._state["tray_sheets"] += sheets
         self._sense("paper", active=True)
 
@@ -572,6 +593,10 @@ def _free_port() -> int:
 
 def _wiring(table: Mapping[str, Any]) -> Wiring:
     keypad, panel, pulse = table["keypad"], table["panel"], table["coins"].get("pulse")
+    exit_sensor = table["document_printer"].get("exit_sensor")
+    sensors = {name: panel[name] for name in ("door", "paper", "change")}
+    if exit_sensor is not None:
+        sensors["exit"] = exit_sensor
     return Wiring(
         keys={
             name: (row_pin, column_pin)
@@ -579,9 +604,7 @@ def _wiring(table: Mapping[str, Any]) -> Wiring:
             for column_pin, name in zip(keypad["column_pins"], names, strict=True)
             if name
         },
-        sensors={
-            name: (panel[name]["pin"], panel[name]["active_level"]) for name in ("door", "paper", "change")
-        },
+        sensors={name: (said["pin"], said["active_level"]) for name, said in sensors.items()},
         outputs={**panel["lamp_pins"], "buzzer": panel["buzzer_pin"]},
         idle={} if pulse is None else {pulse["pulse_pin"]: not pulse["pulse_level"]},
         pulls={} if pulse is None else {pulse["inhibit_pin"]: bool(pulse["inhibit_level"])},

@@ -17,7 +17,8 @@ from typing import Any
 from unittest.mock import patch
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinUncertain, PinWrong
@@ -136,46 +137,90 @@ def _signed(session: CardSession, pin: bytearray) -> object:
 
 
 @cache
-def good_answers() -> tuple[bytes, ...]:
-    """The answers of a good card to a whole visit; the last four follow the PIN."""
+def good_answers(*, next_card: bool = False) -> tuple[bytes, ...]:
+    """The answers of a good card to a whole visit; the last four follow the PIN.
+
+    next_card: it signs with ECDSA P-384, today's with RSA-2048.
+    """
     with TemporaryDirectory() as directory:
         folder = Path(directory) / "card"
-        CardIssuer().personalise(folder, valid_from=NOW - timedelta(days=1))
+        CardIssuer().personalise(folder, valid_from=NOW - timedelta(days=1), next_card=next_card)
         der = (folder / "certificate.der").read_bytes()
         key = load_pem_private_key((folder / "key.pem").read_bytes(), None)
-    assert isinstance(key, rsa.RSAPrivateKey)
-    signature = key.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA256())
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        halves = decode_dss_signature(key.sign(MESSAGE, ec.ECDSA(hashes.SHA384())))
+        signature = b"".join(half.to_bytes(48, "big") for half in halves)
+    else:
+        assert isinstance(key, rsa.RSAPrivateKey)
+        signature = key.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA256())
     reads = [der[at : at + 256] + OK for at in range(0, len(der), 256)]
     return (OK, OK, label("JPKIAPICCTOKEN2") + OK, OK, *reads, OK, b"\x63\xc3", OK, OK, OK, signature + OK)
 
 
-def fuzzed(octets: bytes) -> None:
-    """One run. The first octet: so many answers of a good card come first.
+NEXT_CARD = 0x80
+"""In the first octet of the fuzzer's input: the answers are those of the next card."""
+FAILS, DAMAGED, GOOD = 255, 254, 253
+"""What the fuzzer's input can say instead of a length."""
 
-    Then each answer follows its length; a length of 255 stands for a PC/SC error.
+
+def answers_told_by(octets: bytes) -> list[Answer]:
+    """What a card answers by an input of the fuzzer.
+
+    The first octet: whose good answers (`NEXT_CARD`), and how many of them come first. Then one after the
+    other: a length up to 252 and an answer of that length; `GOOD` and how many good answers follow;
+    `DAMAGED`, two octets and one: the next good answer, whose byte at this place (from its beginning again
+    when it is shorter) is XORed with the last; `FAILS`: a PC/SC error. Good answers are counted by place:
+    the next one is that which a good card would give here. An input that breaks off says less.
     """
-    good = good_answers()
-    answers: list[Answer] = [(0, answer) for answer in good[: octets[0] % (len(good) + 1) if octets else 0]]
-    at = 1
-    while at < len(octets):
-        length = octets[at]
-        if length == 255:
-            answers.append((0x80100016 - (1 << 32), b""))
-            at += 1
-            continue
-        answers.append((0, octets[at + 1 : at + 1 + length]))
-        at += 1 + length
-    card, pins = PlayedCard(answers), (b"1234", b"5678", b"9012")
-    check(card, pins, visit(card, pins))
+    first, rest = (octets[0], list(octets[:0:-1])) if octets else (0, [])
+    good = good_answers(next_card=bool(first & NEXT_CARD))
+    answers: list[Answer] = [(0, one) for one in good[: first % NEXT_CARD]]
+
+    def take(count: int) -> bytes:
+        return bytes(rest.pop() for _ in range(min(count, len(rest))))
+
+    while rest:
+        here = good[len(answers) :]
+        match rest.pop():
+            case code if code == FAILS:
+                answers.append((0x80100016 - (1 << 32), b""))
+            case code if code == GOOD:
+                answers += [(0, one) for one in here[: sum(take(1))]]
+            case code if code == DAMAGED:
+                place, turned = take(2), sum(take(1))
+                answers += [(0, damaged(one, int.from_bytes(place, "big"), turned)) for one in here[:1]]
+            case length:
+                answers.append((0, take(length)))
+    return answers
+
+
+def damaged(answer: bytes, place: int, turned: int) -> bytes:
+    """answer with one byte XORed with turned; place is taken modulo its length."""
+    octets = bytearray(answer)
+    octets[place % len(octets)] ^= turned
+    return bytes(octets)
+
+
+def fuzzed(octets: bytes) -> list[object]:
+    """One run of `answers_told_by`; its outcomes."""
+    card, pins = PlayedCard(answers_told_by(octets)), (b"1234", b"5678", b"9012")
+    outcomes = visit(card, pins)
+    check(card, pins, outcomes)
+    return outcomes
+
+
+def _one_input(octets: bytes) -> None:
+    fuzzed(octets)  # libFuzzer keeps -1 and 0 of what a target returns for itself
 
 
 def main() -> None:
     """Fuzz until told otherwise; the arguments are libFuzzer's."""
     import atheris  # type: ignore[import-untyped]
 
-    good_answers()
+    for next_card in (False, True):
+        good_answers(next_card=next_card)
     atheris.instrument_all()
-    atheris.Setup(sys.argv, fuzzed)
+    atheris.Setup(sys.argv, _one_input)
     atheris.Fuzz()
 
 

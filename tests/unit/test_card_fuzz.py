@@ -7,7 +7,20 @@ from hypothesis import strategies as st
 from firmware.errors import CardGone, CardUnusable, PinBlocked, PinUncertain, PinWrong
 from firmware.ports import CardReading, CardSignature
 from hw.card.profile import label
-from tests.unit.card_fuzz import OK, Answer, PlayedCard, check, fuzzed, good_answers, visit
+from tests.unit.card_fuzz import (
+    DAMAGED,
+    FAILS,
+    GOOD,
+    NEXT_CARD,
+    OK,
+    Answer,
+    PlayedCard,
+    answers_told_by,
+    check,
+    fuzzed,
+    good_answers,
+    visit,
+)
 
 GONE = (0x80100069 - (1 << 32), b"")
 PINS = (b"1234", b"5678", b"9012")
@@ -128,10 +141,61 @@ def test_wrong_pins_count_down_and_the_right_one_signs(good: list[bytes]) -> Non
     assert [CardReading, PinWrong, PinWrong, CardSignature] == [type(outcome) for outcome in outcomes]
 
 
+octet = st.integers(0, 255)
+said = st.one_of(
+    st.tuples(st.just(DAMAGED), octet, octet, octet),
+    st.tuples(st.just(GOOD), st.integers(0, 16)),
+    st.tuples(st.just(FAILS)),
+    st.binary(max_size=40).map(lambda raw: (len(raw), *raw)),
+)
+to_the_end = st.sampled_from(((), (GOOD, 255)))
+
+
+@pytest.mark.parametrize("first", [0, NEXT_CARD], ids=["rsa", "p384"])
+@given(count=st.integers(0, 16), told=st.lists(said, max_size=12), rest=to_the_end)
+@settings(max_examples=500, deadline=None)
+def test_the_target_of_the_long_fuzzing_runs_here_too(
+    first: int, count: int, told: list[tuple[int, ...]], rest: tuple[int, ...]
+) -> None:
+    octets = bytes((first | count, *(one for words in told for one in words), *rest))
+    outcomes = fuzzed(octets)
+    if isinstance(outcomes[-1], CardSignature):
+        signature = good_answers(next_card=bool(first))[-1]
+        assert (0, signature) in answers_told_by(octets), "only the card's own signature is handed on"
+
+
 @given(st.binary(max_size=2000))
 @settings(max_examples=200, deadline=None)
-def test_the_target_of_the_long_fuzzing_runs_here_too(octets: bytes) -> None:
+def test_any_octets_are_an_input_of_the_long_fuzzing(octets: bytes) -> None:
     fuzzed(octets)
+
+
+@pytest.mark.parametrize(("first", "name"), [(0, "RS256"), (NEXT_CARD, "ES384")])
+def test_the_fuzzed_card_signs_when_it_is_told_to_be_good(first: int, name: str) -> None:
+    """Were it not so, no fuzzing would come as far as the signature."""
+    for octets in ((first | 100,), (first, GOOD, 255), (first, *(DAMAGED, 0, 0, 0) * 20)):
+        signature = fuzzed(bytes(octets))[-1]
+        assert isinstance(signature, CardSignature)
+        assert name == signature.algorithm
+
+
+@pytest.mark.parametrize("first", [0, NEXT_CARD], ids=["rsa", "p384"])
+def test_the_fuzzer_can_turn_every_byte_of_every_good_answer(first: int) -> None:
+    good = good_answers(next_card=bool(first))
+    for at, answer in enumerate(good):
+        for place in range(len(answer)):
+            told = answers_told_by(bytes((first | at, DAMAGED, *place.to_bytes(2, "big"), 0x5A, GOOD, 255)))
+            differ = [i for i, (_, one) in enumerate(told) if one != good[i]]
+            assert ([at], len(good)) == (differ, len(told))
+            assert answer[place] ^ 0x5A == told[at][1][place]
+
+
+@pytest.mark.parametrize("first", [0, NEXT_CARD], ids=["rsa", "p384"])
+def test_a_signature_with_any_byte_turned_is_never_handed_on(first: int) -> None:
+    good = good_answers(next_card=bool(first))
+    for place in range(len(good[-1])):
+        octets = bytes((first | len(good) - 1, DAMAGED, *place.to_bytes(2, "big"), 1))
+        assert type(fuzzed(octets)[-1]) is CardGone
 
 
 def test_every_reading_without_a_pin_has_its_outcome(good: list[bytes]) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from firmware.core.facts import Level, ReaderLevel
+from firmware.errors import CardGone, PinUncertain
 from firmware.logbook import EventId, FieldValue, line
 from hw.card import PcscCardReader, pcsc
 from tests.unit.card_fuzz import ACCEPTANCE, MESSAGE, NOW, PlayedCard, good_answers
@@ -15,6 +17,7 @@ NAME = "played"
 PRESENT_STATE = 0x10020
 APDU_TIMEOUT_SECONDS = 0.1
 RECONNECT_SECONDS = 0.01
+RESTART_SECONDS = 0.02
 LIMIT_SECONDS = 20.0
 TIMEOUT, CANCELLED = 0x8010000A, 0x80100002
 
@@ -22,18 +25,31 @@ TIMEOUT, CANCELLED = 0x8010000A, 0x80100002
 class Service(PlayedCard):
     """smartcard.scard with one reader and the card of `PlayedCard` on it.
 
-    verify_hangs: VERIFY does not come back until `let_go`. odd_looks: so many looks at the reader, from
-    the second on, give what the library never gives.
+    hangs: this call does not come back until `let_go`; "VERIFY" is one too. odd_looks: so many looks at
+    the reader, from the second on, give what the library never gives. called: in order.
     """
 
     def __init__(self) -> None:
         super().__init__([(0, answer) for answer in good_answers()])
-        self.verify_hangs = False
+        self.hangs = ""
         self.odd_looks = 0
         self.looked_oddly = 0
-        self.in_verify = threading.Event()
+        self.hanging = threading.Event()
+        self.called: list[str] = []
         self.let_go = threading.Event()
         self._cancelled = threading.Event()
+
+    def SCardConnect(self, *given: object) -> tuple[int, int, int]:  # noqa: N802
+        self._call("SCardConnect")
+        return super().SCardConnect(*given)
+
+    def SCardReconnect(self, *given: object) -> tuple[int, int]:  # noqa: N802
+        self._call("SCardReconnect")
+        return super().SCardReconnect(*given)
+
+    def SCardDisconnect(self, *given: object) -> int:  # noqa: N802
+        self._call("SCardDisconnect")
+        return super().SCardDisconnect(*given)
 
     def SCardListReaders(self, *_: object) -> tuple[int, list[str]]:  # noqa: N802
         return 0, [NAME]
@@ -53,16 +69,21 @@ class Service(PlayedCard):
         return 0
 
     def SCardTransmit(self, card: int, protocol: int, command: list[int]) -> tuple[int, list[int]]:  # noqa: N802
-        if self.verify_hangs and command[1] == 0x20 and len(command) > 4:
-            self.in_verify.set()
-            self.let_go.wait(LIMIT_SECONDS)
+        if command[1] == 0x20 and len(command) > 4:
+            self._call("VERIFY")
         return super().SCardTransmit(card, protocol, command)
+
+    def _call(self, name: str) -> None:
+        self.called.append(name)
+        if name == self.hangs:
+            self.hanging.set()
+            self.let_go.wait(LIMIT_SECONDS)
 
 
 class Bench:
     """A reader on the played service, and what it said."""
 
-    def __init__(self) -> None:
+    def __init__(self, restart_request: Path | None = None) -> None:
         self.log: list[EventId] = []
         self.levels: list[ReaderLevel] = []
         self._changed = asyncio.Event()
@@ -75,8 +96,16 @@ class Bench:
             now=lambda: NOW,
             acceptance=ACCEPTANCE,
             domain=MESSAGE[:22],
+            restart_request=restart_request,
+            restart_seconds=RESTART_SECONDS,
         )
         self.reader.start(self._report)
+
+    async def logs(self, *events: EventId) -> None:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while self.log[-len(events) :] != list(events):
+                self._changed.clear()
+                await self._changed.wait()
 
     async def becomes(self, *levels: ReaderLevel) -> None:
         async with asyncio.timeout(LIMIT_SECONDS):
@@ -91,6 +120,7 @@ class Bench:
     def _write(self, event: EventId, /, **fields: FieldValue) -> None:
         line(event, NOW, fields)
         self.log.append(event)
+        self._changed.set()
 
     def _report(self, level: Level) -> None:
         assert isinstance(level, ReaderLevel)
@@ -128,11 +158,11 @@ async def threads_left(bench: Bench, *expected: str) -> None:
 async def test_a_kiosk_told_to_stop_while_a_card_is_stuck_in_verify_stops_and_ends_both_threads(
     bench: Bench, service: Service
 ) -> None:
-    service.verify_hangs = True
+    service.hangs = "VERIFY"
     await bench.reader.read()
     entry = bytearray(b"1234")
     signing = asyncio.create_task(bench.reader.sign(entry, MESSAGE))
-    assert await asyncio.to_thread(service.in_verify.wait, LIMIT_SECONDS)
+    assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)
     signing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await signing
@@ -177,3 +207,97 @@ async def test_a_watch_that_failed_does_not_begin_again_once_the_reader_is_close
     asyncio.get_running_loop().call_later(2 * RECONNECT_SECONDS, later.set)
     await later.wait()
     assert [ValueError] == [type(error) for error in told]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "given up"])
+@pytest.mark.parametrize(
+    ("hangs", "follows"), [("SCardConnect", ["SCardDisconnect"]), ("SCardReconnect", ["SCardDisconnect"])]
+)
+async def test_a_read_that_nobody_waits_for_any_more_ends_before_its_first_command(
+    bench: Bench, service: Service, hangs: str, follows: list[str], how: str
+) -> None:
+    await bench.reader.release()  # behind the shutting of the card that lay there at the start
+    service.hangs = hangs
+    reading = asyncio.create_task(bench.reader.read())
+    assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)
+    if how == "cancelled":
+        reading.cancel()
+    with pytest.raises(asyncio.CancelledError if how == "cancelled" else CardGone):
+        await reading
+    at = len(service.called)
+    service.let_go.set()
+    await bench.reader.close()
+    await threads_left(bench)
+    assert (follows, 0, False) == (service.called[at:], service.apdus, service.powered)
+
+
+async def test_a_read_given_up_while_an_older_session_ends_does_not_begin(
+    bench: Bench, service: Service
+) -> None:
+    await bench.reader.read()
+    apdus = service.apdus
+    service.hangs = "SCardDisconnect"
+    reading = asyncio.create_task(bench.reader.read())
+    assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    service.let_go.set()
+    await bench.reader.close()
+    await threads_left(bench)
+    assert (["SCardDisconnect"], apdus) == (service.called[-1:], service.apdus)
+
+
+async def is_stuck(bench: Bench, service: Service) -> None:
+    service.hangs = "VERIFY"
+    await bench.becomes(PRESENT)
+    await bench.reader.read()
+    with pytest.raises(PinUncertain):
+        await bench.reader.sign(bytearray(b"1234"), MESSAGE)
+
+
+async def test_pcscd_is_asked_for_again_and_again_until_the_command_comes_back_and_then_no_more(
+    service: Service, tmp_path: Path
+) -> None:
+    request = tmp_path / "restart-pcscd"
+    bench = Bench(request)
+    await is_stuck(bench, service)
+    assert not request.exists()
+    for _ in range(3):
+        await bench.logs(EventId.PCSCD_RESTART_ASKED)
+        assert b"" == request.read_bytes()
+        request.unlink()
+        bench.log.clear()
+    service.let_go.set()
+    await bench.becomes(PRESENT)
+    asked = bench.log.count(EventId.PCSCD_RESTART_ASKED)
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(20 * RESTART_SECONDS, later.set)
+    await later.wait()
+    assert asked == bench.log.count(EventId.PCSCD_RESTART_ASKED)
+    assert 1 == len(service.pins)
+    await bench.reader.close()
+
+
+async def test_a_request_that_cannot_be_written_is_told_and_ends_nothing(
+    service: Service, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path / "no folder" / "restart-pcscd")
+    await is_stuck(bench, service)
+    await bench.logs(EventId.CARD_READER_FAILED)
+    service.let_go.set()
+    await bench.becomes(PRESENT)
+    await bench.reader.close()
+
+
+async def test_a_kiosk_that_stops_asks_for_no_restart(service: Service, tmp_path: Path) -> None:
+    request = tmp_path / "restart-pcscd"
+    bench = Bench(request)
+    await is_stuck(bench, service)
+    await bench.reader.close()
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(10 * RESTART_SECONDS, later.set)
+    await later.wait()
+    assert EventId.PCSCD_RESTART_ASKED not in bench.log
+    service.let_go.set()
+    await threads_left(bench)

@@ -16,10 +16,11 @@ from firmware.core.facts import (
     HopperLevel,
     PanelLevel,
     ReaderLevel,
+    ReceiptPrinterLevel,
 )
 from firmware.core.paying import next_coin
 from firmware.core.rules import WITHDRAWN_CODES, Rules
-from firmware.core.screens import Legend, Place
+from firmware.core.screens import Legend, Place, Row
 from firmware.core.session import step
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of
@@ -31,6 +32,7 @@ from firmware.core.terms import (
     Offer,
     OrderId,
     PrinterReason,
+    PrinterSupply,
     ServiceHours,
     Subjects,
     VisitId,
@@ -255,11 +257,12 @@ def test_pages_out_never_count_down() -> None:
     ("reasons", "refundable"),
     [
         ({PrinterReason.JOBS_WAITING, PrinterReason.MEDIA_JAM}, False),
-        ({PrinterReason.UNREACHABLE}, True),
+        ({PrinterReason.UNREACHABLE}, False),
+        ({PrinterReason.MEDIA_JAM}, True),
         (set(), True),
     ],
 )
-def test_staff_refund_nothing_while_the_printer_can_still_print_it(
+def test_staff_refund_nothing_while_the_printer_can_still_print_it_or_nobody_sees_whether(
     reasons: set[PrinterReason], refundable: bool
 ) -> None:
     attending = s.Attending(VISIT, PURCHASE, 300, "R-1", pages_out=1)
@@ -270,6 +273,48 @@ def test_staff_refund_nothing_while_the_printer_can_still_print_it(
     assert refundable is (done != Step(attending))
     assert refundable is (r.StaffDecided(VISIT, PURCHASE.order_id, printed=False) in done.records)
     assert Legend("staff_not_printed" if refundable else None, None, "staff_printed") == legend
+
+
+@pytest.mark.parametrize(
+    ("most_sheets", "digit", "chosen"),
+    [(None, 9, 9), (3, 3, 3), (3, 4, None), (1, 2, None), (1, 1, 1), (0, 1, 1)],
+)
+def test_no_more_copies_are_offered_than_the_printer_has_sheets(
+    most_sheets: int | None, digit: int, chosen: int | None
+) -> None:
+    choosing = s.ChoosingCopies(VISIT, MENU, MENU.offers[0], Subjects.SELF, frozenset())
+    facts = FACTS.with_level(OPEN).with_level(DocumentPrinterLevel(frozenset(), most_sheets=most_sheets))
+    done = step(choosing, e.KeyPressed(KeypadKey(str(digit))), facts, RULES)
+    offered = [choice.digit for choice in screen_of(choosing, facts, RULES).choices]
+    assert chosen == getattr(done.state, "copies", None)
+    assert (digit in offered) == (chosen is not None)
+
+
+@pytest.mark.parametrize(
+    ("paid", "reason", "confirm"), [(0, "no_receipt", None), (300, "paid_no_receipt", "print")]
+)
+def test_whoever_pays_is_told_before_that_no_receipt_will_come(
+    paid: int, reason: str, confirm: str | None
+) -> None:
+    confirming = s.Confirming(VISIT, MENU, MENU.offers[0], Subjects.SELF, frozenset(), 1)
+    asked = screen_of(confirming, FACTS, RULES)
+    assert ("no_receipt", "pay_no_receipt") == (asked.reason, asked.legend.confirm)
+    collecting = screen_of(s.CollectingCoins(VISIT, PURCHASE, exact=False, paid_yen=paid), FACTS, RULES)
+    assert (reason, confirm) == (collecting.reason, collecting.legend.confirm)
+    ready = FACTS.with_level(ReceiptPrinterLevel(ready=True))
+    assert ("", "pay") == (
+        screen_of(confirming, ready, RULES).reason,
+        screen_of(confirming, ready, RULES).legend.confirm,
+    )
+
+
+def test_staff_who_open_the_door_read_what_runs_low() -> None:
+    low = DocumentPrinterLevel(frozenset(), frozenset({PrinterSupply.TONER_LOW}), 5)
+    facts = FACTS.with_level(PanelLevel(door_open=True)).with_level(low)
+    facts = facts.with_level(ReceiptPrinterLevel(ready=True, paper_low=True))
+    shown = screen_of(s.NotServing(), facts, RULES)
+    assert (Row("row.supplies", ("supply.toner-low", "supply.receipt-paper-low")),) == shown.rows
+    assert () == screen_of(s.NotServing(), facts.with_level(PanelLevel()), RULES).rows
 
 
 def test_the_next_person_finds_the_first_language_after_paper_was_forgotten() -> None:

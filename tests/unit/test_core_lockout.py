@@ -130,6 +130,7 @@ JUDGED: list[tuple[Strike | None, s.State, e.Event]] = [
     (None, READING, e.CardRefused(CardRefusal.NO_CERTIFICATE)),
     (None, READING, e.CardRefused(CardRefusal.CERTIFICATE_EXPIRED)),
     (None, READING, e.CardRefused(CardRefusal.CERTIFICATE_NOT_YET_VALID)),
+    (None, READING, e.CardRefused(CardRefusal.SEVERAL_CARDS)),
     (None, READING, e.CardRefused(CardRefusal.UNREADABLE)),
     (None, READING, e.CardRefused(CardRefusal.MOVED)),
     (None, READING, e.CardRefused(CardRefusal.READER_FAULT)),

@@ -85,8 +85,8 @@ def test_an_intended_print_is_followed_and_never_printed_again() -> None:
     assert expected == recover(RELEASED)
 
 
-def test_an_unknown_print_waits_for_the_staff() -> None:
-    expected = Step(s.Attending(A, PURCHASE, 500, "R-1", pages_out=1))
+def test_an_unknown_print_waits_for_the_staff_and_its_job_is_cancelled_wherever_it_still_is() -> None:
+    expected = Step(s.Attending(A, PURCHASE, 500, "R-1", pages_out=1), orders=(o.CancelPrint(A, "cert-a"),))
     assert expected == recover((*RELEASED, r.PrintEnded(A, ORDER, UNKNOWN, 1)))
 
 

@@ -70,7 +70,6 @@ def test_a_closed_kiosk_tells_when_it_opens_again(clock: ClockLevel, reason: str
         (replace(GOOD, acceptor=AcceptorLevel()), "coin_acceptor"),
         (replace(GOOD, hoppers=(HopperLevel(working=True, coins=2),)), "hopper"),
         (replace(GOOD, printer=DocumentPrinterLevel(frozenset({PrinterReason.MEDIA_JAM}))), "printer"),
-        (replace(GOOD, receipt=ReceiptPrinterLevel()), "receipt_printer"),
         (replace(GOOD, municipality=MunicipalityLevel()), "municipality"),
         (replace(GOOD, panel=PanelLevel(door_open=True)), "door"),
         (replace(GOOD, panel=PanelLevel(paper_in_tray=True)), "left_behind"),

@@ -114,7 +114,7 @@ def test_an_envelope_bound_to_something_else_does_not_open(issue: Issue, foreign
 
 @pytest.mark.parametrize("field", ["key", "nonce", "ciphertext"])
 def test_an_envelope_with_one_altered_bit_does_not_open(issue: Issue, field: str) -> None:
-    plaintext = msgspec.json.encode(samples.contents("inkan", samples.inkan()))
+    plaintext = msgspec.json.encode(samples.protected(samples.contents("inkan", samples.inkan())))
     spoiled = envelope("madoguchi-contents-v1", PUBLIC_KEY, plaintext)
     first = spoiled[field][0]
     spoiled[field] = ("B" if first != "B" else "C") + spoiled[field][1:]

@@ -1,15 +1,24 @@
 """What looks at a printer prove, and what they do not."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from pyipp.tags import ATTRIBUTE_TAG_MAP
 
-from firmware.core.terms import PrinterReason
+from firmware.core.terms import Certainty, PrinterReason, PrinterSupply
+from firmware.ports import PrintResult
 from hw.printer.absence import Expectation, surely_given_up
 from hw.printer.ipp_partner import REQUEST_ATTRIBUTES, Condition, JobReport, JobState
-from hw.printer.proof import Finding, JobWatch, Limits, Look, judge
-from hw.printer.readiness import reasons_of_printer, reasons_of_queue
+from hw.printer.proof import Finding, JobWatch, Limits, Look, Witness, confirmed, judge, uncounted
+from hw.printer.readiness import (
+    Reserves,
+    most_sheets,
+    reasons_of_printer,
+    reasons_of_queue,
+    sheets_in_trays,
+    supplies_low,
+)
 
 OK = frozenset({"job-completed-successfully"})
 LIMITS = Limits(appear_seconds=10, stall_seconds=30, silent_seconds=5)
@@ -40,7 +49,8 @@ def condition(
         ([job(JobState.COMPLETED, 4)], Finding.ALL_OUT),
         ([job(JobState.COMPLETED, 3)], Finding.PART_OUT),
         ([job(JobState.COMPLETED, 0)], Finding.PART_OUT),  # completed, and nothing came out
-        ([job(JobState.COMPLETED, None)], Finding.PART_OUT),  # a printer that does not count
+        ([job(JobState.COMPLETED, None)], Finding.UNCOUNTED),  # a printer that does not count
+        ([job(JobState.COMPLETED, None, {"job-completed-with-errors"})], Finding.PART_OUT),
         ([job(JobState.COMPLETED, 5)], Finding.PART_OUT),  # more than was asked for
         ([job(JobState.COMPLETED, 4, {"job-completed-with-errors"})], Finding.PART_OUT),
         ([job(JobState.ABORTED, 4)], Finding.PART_OUT),
@@ -189,3 +199,101 @@ def test_what_a_queue_remembers_of_an_old_jam_does_not_count() -> None:
 
 def test_pyipp_drops_none_of_the_attributes_we_ask_with() -> None:
     assert set() == REQUEST_ATTRIBUTES - ATTRIBUTE_TAG_MAP.keys()
+
+
+DONE, NOT_DONE, UNKNOWN = (
+    PrintResult(certainty, 4 * (certainty is Certainty.DONE)) for certainty in Certainty
+)
+
+
+@pytest.mark.parametrize(
+    ("result", "sheets", "seen", "expected"),
+    [
+        (DONE, 2, 2, DONE),
+        (DONE, 2, 1, Certainty.UNKNOWN),  # the printer counted a sheet that is still in it
+        (DONE, 2, 3, Certainty.UNKNOWN),
+        (DONE, 2, None, DONE),  # no sensor, or it did not watch from the start
+        (DONE, 0, 5, DONE),  # nobody knows how many sheets it should be
+        (NOT_DONE, 2, 0, NOT_DONE),
+        (NOT_DONE, 2, 1, Certainty.UNKNOWN),  # a sheet came out of a job that counted none
+        (UNKNOWN, 2, 2, UNKNOWN),
+    ],
+)
+def test_a_second_witness_that_disagrees_makes_a_print_unknown_and_none_makes_it_better(
+    result: PrintResult, sheets: int, seen: int | None, expected: PrintResult | Certainty
+) -> None:
+    judged = confirmed(result, sheets, Witness(sheets=seen))
+    assert expected == (judged if isinstance(expected, PrintResult) else judged.certainty)
+
+
+@pytest.mark.parametrize(
+    ("sheets", "witness", "expected"),
+    [
+        (2, Witness(), UNKNOWN),
+        (2, Witness(sheets=2), DONE),
+        (2, Witness(sheets=1), UNKNOWN),
+        (0, Witness(sheets=2), UNKNOWN),
+        (2, Witness(sides=4), DONE),
+        (2, Witness(sides=3), UNKNOWN),
+        (2, Witness(sheets=2, sides=4), DONE),
+        (2, Witness(sheets=1, sides=4), UNKNOWN),
+        (2, Witness(sheets=2, sides=0), UNKNOWN),
+    ],
+)
+def test_a_printer_that_does_not_count_its_pages_is_believed_only_with_a_witness(
+    sheets: int, witness: Witness, expected: PrintResult
+) -> None:
+    assert expected == uncounted(4, sheets, witness)
+
+
+def tray(level: int | str, kind: str = "sheetFeedAutoRemovableTray") -> str:
+    return f"type={kind};mediafeed=0;mediaxfeed=0;maxcapacity=250;level={level};status=0;name=main"
+
+
+@pytest.mark.parametrize(
+    ("trays", "expected"),
+    [
+        ((tray(125),), 125),
+        ((tray(125), tray(30)), 155),
+        ((tray(125), tray(-2, "sheetFeedManual")), 125),
+        ((tray(-3),), None),  # some
+        ((tray(0), tray(-2)), None),  # one is empty, of the other nobody knows
+        ((tray("many"),), None),
+        (("type=sheetFeedAutoRemovableTray",), None),
+        ((), None),
+    ],
+)
+def test_sheets_are_counted_only_where_every_tray_counts(
+    trays: tuple[str, ...], expected: int | None
+) -> None:
+    assert expected == sheets_in_trays(trays)
+
+
+RESERVES = Reserves(tell_sheets=50, low_sheets=4)
+MEDIA, TONER = PrinterSupply.MEDIA_LOW, PrinterSupply.TONER_LOW
+
+
+@pytest.mark.parametrize(
+    ("reasons", "trays", "low", "most"),
+    [
+        ((), (), (), None),
+        ((), (tray(50),), (), None),
+        ((), (tray(49),), {MEDIA}, 49),
+        (("media-low-report",), (), {MEDIA}, 4),
+        (("media-low-warning",), (tray(100),), {MEDIA}, 100),
+        (("toner-low-warning",), (tray(100),), {TONER}, 4),
+        (("toner-low",), (tray(3),), {MEDIA, TONER}, 3),
+        (("marker-waste-almost-full-warning",), (), {PrinterSupply.MARKER_WASTE_ALMOST_FULL}, 4),
+        (("media-empty-error",), (), (), None),
+    ],
+)
+def test_what_runs_low_is_told_and_limits_what_is_promised(
+    reasons: tuple[str, ...], trays: tuple[str, ...], low: set[PrinterSupply], most: int | None
+) -> None:
+    seen = replace(condition(reasons=reasons), trays=trays)
+    assert set(low) == supplies_low(seen, RESERVES)
+    assert most == most_sheets(seen, RESERVES)
+
+
+def test_an_empty_tray_is_no_paper_even_if_the_printer_gives_no_reason() -> None:
+    assert {PrinterReason.MEDIA_EMPTY} == reasons_of_printer(replace(condition(), trays=(tray(0),)))

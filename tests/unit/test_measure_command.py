@@ -84,6 +84,7 @@ async def place() -> AsyncIterator[Place]:
     assert [] == left
 
 
+@pytest.mark.timeout(600)
 async def test_a_quick_run_measures_every_figure_and_leaves_nothing(place: Place, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     bench = await place.start("--quick", "--json", str(out))

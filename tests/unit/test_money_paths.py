@@ -56,6 +56,7 @@ FACTS = Facts(
     printer=DocumentPrinterLevel(frozenset()),
     clock=ClockLevel(trusted=True, hours=ServiceHours.OPEN),
 )
+TOO_FEW = DocumentPrinterLevel(frozenset(), most_sheets=0)
 JAMMED = DocumentPrinterLevel(frozenset({PrinterReason.MEDIA_JAM}))
 CONFIRM, CANCEL = e.KeyPressed(KeypadKey.CONFIRM), e.KeyPressed(KeypadKey.CANCEL)
 DIGIT = e.KeyPressed(KeypadKey.DIGIT_5)
@@ -144,6 +145,7 @@ def test_a_receipt_that_did_not_come_out_is_not_promised() -> None:
         (e.FactsChanged(), replace(FACTS, panel=PanelLevel(door_open=True)), s.EndReason.DOOR_OPENED),
         (e.FactsChanged(), replace(FACTS, acceptor=AcceptorLevel()), s.EndReason.COIN_FAULT),
         (e.FactsChanged(), replace(FACTS, printer=JAMMED), s.EndReason.PRINTER_NOT_READY),
+        (e.FactsChanged(), replace(FACTS, printer=TOO_FEW), s.EndReason.TOO_FEW_SHEETS),
         (
             e.FactsChanged(),
             replace(FACTS, clock=ClockLevel(True, ServiceHours.CLOSED)),
@@ -204,6 +206,7 @@ def test_a_slot_that_does_not_say_it_is_shut_ends_by_time() -> None:
     [
         (replace(FACTS, panel=PanelLevel(door_open=True)), s.EndReason.DOOR_OPENED),
         (replace(FACTS, printer=JAMMED), s.EndReason.PRINTER_NOT_READY),
+        (replace(FACTS, printer=TOO_FEW), s.EndReason.TOO_FEW_SHEETS),
     ],
 )
 def test_the_last_look_before_the_commit_still_gives_back(facts: Facts, reason: s.EndReason) -> None:
@@ -236,6 +239,7 @@ def test_a_print_that_failed_for_sure_gives_everything_back() -> None:
 
 ATTENDING = s.Attending(VISIT, PURCHASE, 500, "R-1", pages_out=1)
 OPEN_DOOR = replace(FACTS, panel=PanelLevel(door_open=True))
+SILENT = replace(OPEN_DOOR, printer=DocumentPrinterLevel())
 HOLDS_JOB = replace(OPEN_DOOR, printer=DocumentPrinterLevel(frozenset({PrinterReason.JOBS_WAITING})))
 
 
@@ -246,7 +250,8 @@ def test_a_print_nobody_can_prove_waits_for_staff() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "key"), [(FACTS, CONFIRM), (FACTS, CANCEL), (OPEN_DOOR, DIGIT), (HOLDS_JOB, CANCEL)]
+    ("facts", "key"),
+    [(FACTS, CONFIRM), (FACTS, CANCEL), (OPEN_DOOR, DIGIT), (HOLDS_JOB, CANCEL), (SILENT, CANCEL)],
 )
 def test_nobody_else_settles_a_doubtful_print(facts: Facts, key: e.KeyPressed) -> None:
     assert [] == Visit(ATTENDING, facts).goes(key).records
@@ -336,6 +341,7 @@ PREPARED = e.DocumentPrepared(300, 1, 2)
     [
         (e.DocumentPrepared(310, 1, 2), FACTS, s.Ended(VISIT, s.EndReason.DOCUMENT_REFUSED)),
         (PREPARED, replace(FACTS, printer=JAMMED), s.Ended(VISIT, s.EndReason.PRINTER_NOT_READY)),
+        (PREPARED, replace(FACTS, printer=TOO_FEW), s.Ended(VISIT, s.EndReason.TOO_FEW_SHEETS)),
         (PREPARED, replace(FACTS, hoppers=()), s.Ended(VISIT, s.EndReason.NO_CHANGE)),
         (
             PREPARED,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
-from firmware.core.terms import CardRefusal, CertificateKind, Language, Refusal
+from firmware.core.terms import CardRefusal, CertificateKind, Language, PrinterSupply, Refusal
 from firmware.screen.catalogue import Catalogue
 from firmware.screen.texts import Texts
 
@@ -84,7 +84,7 @@ ENDINGS = (
     " certificate_expired certificate_not_yet_valid certificate_not_accepted unreadable pin_locked"
     " pin_uncertain under_15 not_this_municipality outside_hours municipality_down printer_not_ready"
     " no_change document_refused coin_fault door_opened print_failed power_cut no_card driving_licence"
-    " residence_card felica bank_card moved reader_fault"
+    " residence_card felica bank_card several_cards moved reader_fault too_few_sheets"
 ).split()
 
 STORYBOARD = (
@@ -97,6 +97,18 @@ STORYBOARD = (
     replace(CLOSED, reason="paused", numbers=(("until_hour", 14), ("until_minute", 5))),
     Screen(ScreenId.OUT_OF_SERVICE, error=True),
     *(Screen(ScreenId.OUT_OF_SERVICE, reason=device, error=True) for device in DEVICES),
+    Screen(
+        ScreenId.OUT_OF_SERVICE,
+        reason="door",
+        rows=(Row("row.supplies", tuple(f"supply.{supply.value}" for supply in PrinterSupply)),),
+        error=True,
+    ),
+    Screen(
+        ScreenId.OUT_OF_SERVICE,
+        reason="door",
+        rows=(Row("row.supplies", ("supply.receipt-paper-low", "supply.receipt-printer")),),
+        error=True,
+    ),
     Screen(
         ScreenId.OUT_OF_SERVICE,
         reason="journal_money",
@@ -151,8 +163,24 @@ STORYBOARD = (
         rows=ROWS,
         seconds=120,
     ),
+    Screen(
+        ScreenId.CONFIRM,
+        reason="no_receipt",
+        step=3,
+        legend=Legend(cancel="stop", correct="change", confirm="pay_no_receipt"),
+        rows=ROWS,
+        seconds=120,
+    ),
     Screen(ScreenId.PREPARING, step=3, legend=STOP),
     COINS,
+    replace(COINS, reason="no_receipt"),
+    replace(
+        COINS,
+        reason="paid_no_receipt",
+        place=Place.KEYPAD,
+        legend=Legend(cancel="refund", confirm="print"),
+        paid_yen=1500,
+    ),
     replace(COINS, exact_money_only=True),
     replace(
         COINS,
@@ -279,6 +307,7 @@ STORYBOARD = (
         place=Place.PAPER,
         legend=Legend(cancel="staff_not_printed", confirm="staff_printed"),
     ),
+    replace(ATTEND, reason="print_waits", place=Place.PAPER, legend=Legend(confirm="staff_printed")),
 )
 
 

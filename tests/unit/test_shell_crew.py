@@ -147,10 +147,16 @@ class World:
     async def expect(self, _job_name: str) -> None:
         await self.ask("expect")
 
-    async def follow(self, _job_name: str, pages: int, progress: Any) -> ports.PrintResult:
-        await self.ask("follow")
+    async def follow(
+        self, _job_name: str, pages: int, progress: Any, *, sheets: int = 0
+    ) -> ports.PrintResult:
+        await self.ask(f"follow {sheets}" if sheets else "follow")
         progress(ports.PrintProgress(1, pages))
         return ports.PrintResult(Certainty.DONE, pages)
+
+    async def purge(self, job_name: str) -> bool:
+        await self.ask(f"purge {job_name}")
+        return False
 
     async def pay_one(self, _life_count: int) -> Certainty:
         await self.ask("pay one")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import cbor2
-import cv2
 import numpy as np
 import pypdfium2
 import pytest
@@ -21,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from firmware.__main__ import EXIT_CONFIG, main
-from firmware.documents.certificate import render_front
+from firmware.documents.certificate import render, render_front
 from firmware.documents.scramble import raster
 from firmware.documents.scramble.errors import NotGenuine
 from firmware.documents.scramble.keys import Keys, SigningKey
@@ -75,17 +74,16 @@ def back(message: bytes) -> print_scan.Grey:
     return print_scan.scan(raster.draw(message), print_scan.Damage(dpi=150), np.random.default_rng(0))
 
 
-def front(*, code: str | None = None, **changes: Any) -> print_scan.Grey:
-    """A printed and scanned front of `contents`, or of what somebody made of it."""
-    opened = samples.opened("juminhyo", contents(**changes)["document"])
-    made = render_front(opened, samples.city_seal(), DocumentSettings(), Place(1, 1))
+def front(**changes: Any) -> print_scan.Grey:
+    """A printed and scanned front, ground and code and all, of `contents` or of what somebody made of it."""
+    document = contents(**changes)["document"]
+    protection = (
+        municipality.protect(OFFICE, contents(**changes), SEAL) if changes else issued()
+    ).as_contents(front_code=not changes)
+    opened = samples.opened("juminhyo", document, protection=protection)
+    made = render(opened, samples.city_seal(), DocumentSettings())
     with pypdfium2.PdfDocument(made.pdf) as pdf:
         page = rasterised(pdf[0], 600).copy()
-    if code is not None:
-        modules = cv2.copyMakeBorder(
-            cv2.QRCodeEncoder.create().encode(code), 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=255
-        )
-        page[165:465, 354:654] = cv2.resize(modules, (300, 300), interpolation=cv2.INTER_NEAREST)
     return print_scan.scan_page(page, FRONT_DAMAGE, np.random.default_rng(1))
 
 
@@ -212,7 +210,7 @@ def test_the_code_of_the_front_opens_the_back_without_the_municipality(desk: Des
 
 
 def test_both_sides_are_enough_and_a_genuine_front_shows_no_difference(desk: Desk) -> None:
-    sides = [*desk.backs(*issued().messages), desk.file("front.png", front(code=issued().front_text))]
+    sides = [*desk.backs(*issued().messages), desk.file("front.png", front())]
     status, told = desk.verify(*sides, "--out", str(desk.folder / "out"), opening=False)
     assert (GENUINE, []) == (status, told["findings"])
     assert [] == told["sheets"][0]["differences"]

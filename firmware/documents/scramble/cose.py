@@ -47,6 +47,17 @@ def signed_by(message: bytes, public_key: Callable[[str], Ed25519PublicKey]) -> 
 
     public_key: the key of this id, or raises NotGenuine. Raises NotGenuine.
     """
+    key_id, payload = claimed_by(message)
+    protected, _, _, signature = _tagged(message, _SIGN1, 4, "signed message")
+    try:
+        public_key(key_id).verify(signature, encode(["Signature1", protected, SIGNED_FOR, payload]))
+    except InvalidSignature as cause:
+        raise NotGenuine(f"the signature is not that of key {key_id}") from cause
+    return key_id, payload
+
+
+def claimed_by(message: bytes) -> tuple[str, bytes]:
+    """Key id and payload of a COSE_Sign1 as it says itself, whoever signed it. Raises NotGenuine."""
     protected, unprotected, payload, signature = _tagged(message, _SIGN1, 4, "signed message")
     headers = _map(protected, "signed message")
     key_id = _text(headers.get(_KEY_ID), "signed message: key id")
@@ -54,10 +65,6 @@ def signed_by(message: bytes, public_key: Callable[[str], Ed25519PublicKey]) -> 
         raise NotGenuine("signed message: unknown headers")
     if not isinstance(payload, bytes) or not isinstance(signature, bytes):
         raise NotGenuine("signed message: payload and signature must be bytes")
-    try:
-        public_key(key_id).verify(signature, encode(["Signature1", protected, SIGNED_FOR, payload]))
-    except InvalidSignature as cause:
-        raise NotGenuine(f"the signature is not that of key {key_id}") from cause
     return key_id, payload
 
 

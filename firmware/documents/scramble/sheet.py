@@ -31,7 +31,9 @@ FRONT_PREFIX = "MSF1"
 LAYOUT = 1
 """Version of the printed forms; another one is told in words only."""
 
-_ID_BYTES, _SECRET_BYTES, _DIGEST_BYTES = 16, 16, 32
+SECRET_BYTES = 16
+
+_ID_BYTES, _DIGEST_BYTES = 16, 32
 _MOST_SHEETS = 255
 _MOST_PLAINTEXT = 65536
 
@@ -51,7 +53,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One back whose signature is good. sealed: its COSE_Encrypt."""
+    """One back, from `check` one whose signature is good. sealed: its COSE_Encrypt."""
 
     claims: Claims
     key_id: str
@@ -89,6 +91,13 @@ def check(message: bytes, keys: Keys) -> Sheet:
         raise NotGenuine(f"key {key_id} is not of the issuer that the sheet names")
     if not key.first <= claims.issued_on <= key.last:
         raise NotGenuine(f"key {key_id} was not in use on {claims.issued_on}")
+    return Sheet(claims, key_id, sealed)
+
+
+def claimed(message: bytes) -> Sheet:
+    """The sheet of a body as it says itself, whoever signed it. Raises NotGenuine."""
+    key_id, payload = cose.claimed_by(message)
+    claims, sealed = _claims(cose.decode(payload, "claims"))
     return Sheet(claims, key_id, sealed)
 
 
@@ -143,7 +152,12 @@ def front_secret(text: str) -> bytes | None:
         secret = base64.b32decode(encoded.replace("-", "") + "======")
     except (binascii.Error, ValueError):
         return None
-    return secret if prefix == FRONT_PREFIX and len(secret) == _SECRET_BYTES else None
+    return secret if prefix == FRONT_PREFIX and len(secret) == SECRET_BYTES else None
+
+
+def front_text(secret: bytes) -> str:
+    """The text of a front's small code."""
+    return f"{FRONT_PREFIX}-{base64.b32encode(secret).decode('ascii').rstrip('=')}"
 
 
 def _front_key(secret: bytes, certificate_id: bytes) -> bytes:
@@ -219,6 +233,7 @@ def _contents(front: Front) -> Contents:
         number=front.number,
         issued_on=front.issued_on,
         municipality=front.municipality,
+        protection=None,
         document=msgspec.Raw(b"null"),
     )
 

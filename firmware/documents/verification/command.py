@@ -1,6 +1,8 @@
 """The command `madoguchi verify`: what it says, what it writes and how it ends."""
 
+import base64
 import enum
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -54,10 +56,12 @@ def verify(
     code: str | None,
     out: Path | None,
     as_json: bool,
+    with_pictures: bool = False,
 ) -> Told:
     """Judge the certificate in these scans, offline.
 
     out: folder for the pictures of the fronts, which show a person's data and are for their owner only.
+    with_pictures: the same pictures within the JSON, as base64 of PNG.
     Raises ConfigError for a key file, code or folder; ScanInvalid for a scan.
     """
     secret = None
@@ -68,6 +72,9 @@ def verify(
     report = judge(found, keys, DocumentSettings(), secret)
     written = _write(report, out) if out is not None else {}
     facts = _facts(report, written)
+    if with_pictures:
+        for sheet, each in zip(facts["sheets"], report.sheets, strict=True):
+            sheet.update(_inline(each))
     text = json.dumps(facts, ensure_ascii=False, indent=2) if as_json else _words(facts)
     return Told(text, Status[report.verdict.name])
 
@@ -130,6 +137,19 @@ def _write(report: Report, out: Path) -> dict[int, dict[str, str]]:
     except OSError as cause:
         raise ConfigError(f"{out}: pictures cannot be written there") from cause
     return written
+
+
+def _inline(report: SheetReport) -> dict[str, str]:
+    shown = {"drawn_png": report.drawn}
+    if report.compared is not None:
+        shown["compared_png"] = report.compared.side_by_side
+    inline = {}
+    for name, picture in shown.items():
+        if picture is not None:
+            file = io.BytesIO()
+            Image.fromarray(picture).save(file, "PNG")
+            inline[name] = base64.b64encode(file.getvalue()).decode("ascii")
+    return inline
 
 
 def _png(path: Path, picture: NDArray[np.uint8]) -> str:

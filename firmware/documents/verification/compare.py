@@ -25,6 +25,8 @@ _CLUSTER_MM = 2.0
 _CHARACTER, _NUDGE = 41, 5
 _ALIKE = 0.9
 _INKED = 0.12
+_STROKE = 7
+_GROUND = 61
 _MOST_DOUBTS = 400
 _WHOLLY_OTHER = 150
 
@@ -55,8 +57,9 @@ def compare(scanned: Grey, drawn: Grey, ignored: tuple[Difference, ...] = ()) ->
     placed = _laid_over(scanned, drawn)
     if placed is None:
         return None
-    aligned = _aligned(_ink(placed), _ink(drawn))
-    differing = _differing(aligned, _ink(drawn)) | _unlike(aligned, _ink(drawn))
+    wanted = _strokes(_ink(drawn))
+    aligned = _aligned(_strokes(_ink(placed)), wanted)
+    differing = _differing(aligned, wanted) | _unlike(aligned, wanted)
     for place in ignored:
         x, y, width, height = (
             round(length * _MM) for length in (place.left, place.top, place.width, place.height)
@@ -103,6 +106,31 @@ def _ink(page: Grey) -> NDArray[np.float32]:
     paper = cv2.dilate(cv2.medianBlur(page, 5), np.ones((35, 35), np.uint8))
     paper = cv2.GaussianBlur(paper, (0, 0), 15).astype(np.float32)
     return np.clip(1 - page.astype(np.float32) / np.maximum(paper, 32), 0, 1).astype(np.float32)
+
+
+def _strokes(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Ink that goes on for a while in some direction: the dots of the けん制文字 and dust do not."""
+    fine = (ink * 255).astype(np.uint8)
+    longest = np.zeros_like(fine)
+    for stroke in _lines(_STROKE):
+        np.maximum(longest, cv2.morphologyEx(fine, cv2.MORPH_OPEN, stroke), out=longest)
+    level = cv2.blur(np.minimum(longest, 64), (_GROUND, _GROUND)).astype(np.float32)
+    level = np.minimum(level, 48)
+    strokes: NDArray[np.float32] = np.clip((longest - level) / (255 - level), 0, 1).astype(np.float32)
+    return strokes
+
+
+def _lines(length: int) -> list[Grey]:
+    """Lines of this many pixels in eight directions."""
+    middle = length // 2
+    lines = []
+    for turn in np.arange(8) * np.pi / 8:
+        line: Grey = np.zeros((length, length), np.uint8)
+        end = np.round(middle * np.array([np.cos(turn), np.sin(turn)])).astype(int)
+        start, stop = (middle - end[0], middle - end[1]), (middle + end[0], middle + end[1])
+        cv2.line(line, [int(x) for x in start], [int(x) for x in stop], 1)
+        lines.append(line)
+    return lines
 
 
 def _aligned(scanned: NDArray[np.float32], drawn: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -33,6 +33,7 @@ from firmware.documents.verification.scans import Picture, rasterised
 
 _SEAL_PLACE = Difference(160.0, 253.0, 32.0, 30.0)
 _CODE_PLACE = Difference(14.0, 6.0, 15.0, 15.0)
+_MICROTEXT_PLACE = Difference(13.0, 290.6, 184.0, 3.0)
 _CORNER, _CORNER_PIXELS = 0.35, (1200, 620)
 
 
@@ -205,5 +206,5 @@ def _with_fronts(
 def _beside(front: Picture, report: SheetReport) -> Comparison | None:
     if report.drawn is None:
         return None
-    ignored = (_CODE_PLACE,) if report.with_seal else (_CODE_PLACE, _SEAL_PLACE)
+    ignored = (_CODE_PLACE, _MICROTEXT_PLACE, *(() if report.with_seal else (_SEAL_PLACE,)))
     return compare(front.grey, report.drawn, ignored)

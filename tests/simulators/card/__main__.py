@@ -23,7 +23,8 @@ from typing import Any
 
 from tests.simulators.card.card import Faults, VirtualCard
 from tests.simulators.card.characters import BUILT_IN, load
-from tests.simulators.card.reader_slot import OTHER_SLOT_ADDRESS, ReaderSlot
+from tests.simulators.card.reader_slot import OTHER_SLOT_ADDRESS, Lying, ReaderSlot
+from tests.simulators.card.two_cards import TwoCards
 
 VPCD_CONFIGURATION = Path("/etc/reader.conf.d/vpcd")
 PR_SET_PDEATHSIG = 1
@@ -74,7 +75,8 @@ class Inside:
     async def insert(self, name: str) -> dict[str, Any]:
         """Lay the card of this name down; its tries are those it had when it was taken away."""
         card = self._card(name)
-        await self._slot.insert(card)
+        beside = card.faults.beside
+        await self._slot.insert(card if beside is None else TwoCards(self._card(beside), card))
         self._last = name
         return {}
 
@@ -156,7 +158,7 @@ class Inside:
             await connectable(self._folder / "pcscd.comm")
         return {}
 
-    def _torn(self, card: VirtualCard) -> VirtualCard | None:
+    def _torn(self, card: Lying) -> Lying | None:
         """A card left the field by itself; the one that lies there now."""
         name = card.faults.swap_for
         if name is None:

@@ -42,6 +42,7 @@ class Faults:
     answers: raw answers instead of its own, by instruction byte as two hex digits, e.g. {"20": "6F00"}.
     most_read: bytes that one READ BINARY gives; exact_reads: it refuses to be asked for more (6CXX).
     part: answers longer than this come in parts (61XX), the rest by GET RESPONSE.
+    beside: the card that lies on the reader with it, see `two_cards`.
     """
 
     first_apdu_6f00: bool = False
@@ -56,6 +57,7 @@ class Faults:
     most_read: int = 65_536
     exact_reads: bool = False
     part: int = 65_536
+    beside: str | None = None
 
 
 @dataclass(slots=True)

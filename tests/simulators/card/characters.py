@@ -82,7 +82,11 @@ BUILT_IN = {
     "mute": Character("other", MUTE_ATR),
     "two_cards": Character("other", MUTE_ATR),
 }
-"""Cards that need no folder. Of two cards at once the reader sees a collision: neither answers."""
+"""Cards that need no folder.
+
+Of two cards at once that collide a reader powers up neither, and says so as of a card that is mute (CCID
+ICC_MUTE): `two_cards` and `mute` differ for people alone. Two of which it chooses one: `with_bank_card`.
+"""
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "last_try": {"tries_left": 1},
@@ -101,6 +105,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "dies_signing": {"die_at_command": "802a"},
     "garbled": {"answers": {"b0": "31415926539000"}},
     "wrong_signature": {"flip_signature": True},
+    "with_bank_card": {"beside": "bank"},
 }
 """What can be said of a card in card.json, by the name of what comes of it."""
 

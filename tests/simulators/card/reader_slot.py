@@ -9,6 +9,9 @@ import socket
 from collections.abc import Callable
 
 from tests.simulators.card.card import Torn, VirtualCard
+from tests.simulators.card.two_cards import TwoCards
+
+Lying = VirtualCard | TwoCards
 
 VPCD_ADDRESS = ("127.0.0.1", 35963)
 OTHER_SLOT_ADDRESS = ("127.0.0.1", 35964)
@@ -25,16 +28,16 @@ class ReaderSlot:
 
     def __init__(
         self,
-        torn: Callable[[VirtualCard], VirtualCard | None],
+        torn: Callable[[Lying], Lying | None],
         address: tuple[str, int] = VPCD_ADDRESS,
     ) -> None:
         self._torn = torn
         self._address = address
-        self.card: VirtualCard | None = None
+        self.card: Lying | None = None
         self._serving: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
 
-    async def insert(self, card: VirtualCard) -> None:
+    async def insert(self, card: Lying) -> None:
         """Lay card down, in place of one that may lie there."""
         await self.remove()
         self.card = card
@@ -49,7 +52,7 @@ class ReaderSlot:
             await asyncio.gather(self._serving, return_exceptions=True)
             self._serving = None
 
-    async def _serve(self, card: VirtualCard) -> None:
+    async def _serve(self, card: Lying) -> None:
         while True:
             try:
                 reader, self._writer = await asyncio.open_connection(*self._address)
@@ -72,7 +75,7 @@ class ReaderSlot:
                 card.lay_down()
 
     async def _converse(
-        self, card: VirtualCard, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, card: Lying, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         tcp = writer.get_extra_info("socket")
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -87,7 +90,7 @@ class ReaderSlot:
             if answer is not None:
                 writer.write(len(answer).to_bytes(2, "big") + answer)
 
-    def _answer(self, card: VirtualCard, message: bytes) -> bytes | None:
+    def _answer(self, card: Lying, message: bytes) -> bytes | None:
         match list(message):
             case [code] if code == POWER_OFF:
                 card.power_off()

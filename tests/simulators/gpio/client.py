@@ -87,6 +87,17 @@ class PinBench:
         """Let a held key go."""
         await self._ask({"release": self._wiring.keys[key]})
 
+    async def until_keypad_sleeps(self, *, seconds: float) -> None:
+        """Wait until the kiosk drives every row: it believes the keys as they are, and waits for an edge.
+
+        An edge that it has not yet heard of is not waited for. Raises TimeoutError.
+        """
+        rows = sorted({row for row, _ in self._wiring.keys.values()})
+        try:
+            await self._ask({"until_driven": rows, "level": 0, "seconds": seconds})
+        except ValueError as cause:
+            raise TimeoutError(f"the keypad does not come to rest in {seconds} s") from cause
+
     async def set_sensor(self, name: str, active: bool) -> None:
         """Open the door, put paper into the tray, …; or the opposite."""
         await self.drive(self._wiring.sensors[name][0], self._wiring.sensor_level(name, active))

@@ -5,6 +5,7 @@
 {"drive": pin, "level": 0 | 1 | null}
 {"play": pin, "edges": [[seconds, level], …]}          stamped as by a kernel, told at their end
 {"read": [pins]}                                       {"levels": {pin: level}}
+{"until_driven": [pins], "level": 0 | 1, "seconds": s}  answered once the kiosk drives them all so
 {"watch": [pins]}                                      {"levels": {pin: level}} at once and after each change
 """
 
@@ -94,6 +95,12 @@ class _Connection(socketserver.StreamRequestHandler):
                 self._send({})
             case {"read": pins}:
                 self._send_levels(pins)
+            case {"until_driven": pins, "level": level, "seconds": seconds}:
+                board = self.server.board
+                driven = board.wait_until(
+                    lambda: all(board.driven_by_kiosk(pin) is bool(level) for pin in pins), seconds
+                )
+                self._send({} if driven else {"error": "not driven in time"})
             case {"watch": pins}:
                 self._watch(frozenset(pins))
             case _:

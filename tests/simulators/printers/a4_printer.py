@@ -187,6 +187,10 @@ class A4Printer:
             self._fault = None
         await (self._show() if self.powered else self.power_on())
 
+    async def load(self, sheets: int) -> None:
+        """Put so many sheets into the tray instead of what lies there."""
+        await submit_form(self._port, TRAY_FORM.format(sheets=sheets))
+
     async def _boot(self) -> None:
         name = f"A4 {self._port}"
         printer = await KeptProgram.start(

@@ -12,7 +12,9 @@ from typing import Self
 
 from tests.simulators.printers.kept import KeptProgram
 
-CONFIG = Path(__file__).parents[3] / "config" / "cups"
+REPOSITORY = Path(__file__).parents[3]
+CONFIG = REPOSITORY / "config" / "cups"
+UNIT = REPOSITORY / "systemd" / "madoguchi-cups.service"
 START_SECONDS = 15.0
 
 
@@ -64,9 +66,12 @@ class PrintServer:
         self._root.chmod(0o711)
         self._guard = await KeptProgram.start((), remove=self._root)
         (self._root / "lib").mkdir()
-        for name in ("cupsd.conf", "cups-files.conf"):
-            (self._root / name).write_text(self._private(CONFIG / name))
-        shutil.copy(CONFIG / "kiosk.convs", self._root / "lib")
+        (self._root / "etc").mkdir()
+        for name in ("cupsd.conf", "cups-files.conf", "kiosk.convs"):
+            (self._root / "etc" / name).write_text(self._private((CONFIG / name).read_text()))
+        self.memory.mkdir(mode=0o710)
+        if os.geteuid() == 0:
+            shutil.chown(self.memory, group="lp")
         await self._boot()
         await self._make_queue()
         return self
@@ -93,11 +98,9 @@ class PrintServer:
             self._cupsd = None
 
     async def restart(self, *, wipe: bool = True) -> None:
-        """Kill it and start it again. wipe: remove the runtime directory between, as systemd does."""
+        """Kill it and start it again. wipe: with what the unit does before, as systemd does."""
         await self.kill()
-        if wipe:
-            shutil.rmtree(self.memory)
-        await self._boot()
+        await self._boot(wipe=wipe)
 
     def hang(self) -> None:
         """Stop the process where it stands; it takes connections and answers nothing."""
@@ -111,25 +114,27 @@ class PrintServer:
         assert self._cupsd is not None
         os.kill(self._cupsd.pid, number)
 
-    def _private(self, file: Path) -> str:
-        """The production file with every path below our own directory, and ourselves as its user."""
-        text = file.read_text().replace("/run/madoguchi-cups", str(self.memory))
-        text = text.replace("/var/lib/madoguchi/cups", str(self._root / "lib"))
+    def _private(self, text: str) -> str:
+        """What stands in production with every path below our own directory, and ourselves as its user."""
+        text = text.replace("/run/madoguchi-cups", str(self.memory))
+        text = text.replace("/var/lib/madoguchi-cups", str(self._root / "lib"))
+        text = text.replace("/etc/madoguchi/cups", str(self._root / "etc"))
         if os.geteuid() == 0:
             return text
         user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
         text = text.replace("User lp\n", f"User {user}\n").replace("Group lp\n", f"Group {group}\n")
+        text = text.replace("-o root -g lp", f"-o {user} -g {group}")
         return text.replace("SystemGroup root\n", f"SystemGroup {group}\n")
 
-    async def _boot(self) -> None:
-        temporary = self.memory / "tmp"
-        temporary.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            shutil.chown(temporary, group="lp")
-        temporary.chmod(0o1770)
+    async def _boot(self, *, wipe: bool = True) -> None:
+        for command in unit_lines("ExecStartPre") if wipe else ():
+            process = await asyncio.create_subprocess_exec(*self._private(command).split())
+            if await process.wait() != 0:
+                raise RuntimeError(f"the unit's {command} failed")
         (self.memory / "cups.sock").unlink(missing_ok=True)
+        [command] = unit_lines("ExecStart")
         self._cupsd = await KeptProgram.start(
-            ("cupsd", "-f", "-c", str(self._root / "cupsd.conf"), "-s", str(self._root / "cups-files.conf")),
+            self._private(command).split(),
             log=self.log,
             environment={"PATH": f"{os.environ['PATH']}:/usr/sbin"},
         )
@@ -158,3 +163,9 @@ class PrintServer:
         _, error = await process.communicate()
         if process.returncode != 0:
             raise RuntimeError(f"no queue: {error.decode(errors='replace')}")
+
+
+def unit_lines(key: str) -> list[str]:
+    """The values of a key of the print server's unit, in order."""
+    lines = UNIT.read_text().splitlines()
+    return [line.removeprefix(f"{key}=") for line in lines if line.startswith(f"{key}=")]

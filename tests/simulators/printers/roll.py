@@ -28,6 +28,10 @@ COMMANDS = {
 FEEDING_CUTS = (65, 66, 97, 98, 103, 104)
 """GS V with one of these takes one more byte, the distance to feed."""
 
+RASTER = b"\x1dv0"
+RASTER_HEAD = 8
+"""GS v 0, mode, bytes across and dots down, both low byte first; then the dots."""
+
 FONT = "/usr/share/fonts/truetype/bizud-gothic/BIZUDGothic-Regular.ttf"
 DOTS_PER_COLUMN = 12
 DOTS_PER_LINE = 30
@@ -60,6 +64,11 @@ def first_command(stream: bytes) -> bytes:
 def _command(stream: bytes) -> bytes:
     if len(stream) < 2:
         return b""
+    if stream[:3] == RASTER:
+        if len(stream) < RASTER_HEAD:
+            return b""
+        length = RASTER_HEAD + _across(stream) * _down(stream)
+        return stream[:length] if len(stream) >= length else b""
     if stream[:2] not in COMMANDS:
         raise ValueError(f"unknown command {stream[:2].hex()}")
     length = 2 + COMMANDS[stream[:2]]
@@ -99,6 +108,32 @@ def lines(slip: bytes) -> Iterator[RollLine]:
                 printed += character.decode("cp932").replace("\\", "¥")
             case _:
                 pass
+
+
+def pictures(slip: bytes) -> list[Image.Image]:
+    """The raster bands of the slip, those that touch as one picture; ink is white."""
+    bands = []
+    while slip and (taken := first_command(slip)):
+        slip = slip[len(taken) :]
+        if taken[:3] == RASTER:
+            size = (8 * _across(taken), _down(taken))
+            bands.append(Image.frombytes("1", size, taken[RASTER_HEAD:]))
+    if not bands:
+        return []
+    whole = Image.new("1", (bands[0].width, sum(band.height for band in bands)), 0)
+    top = 0
+    for band in bands:
+        whole.paste(band, (0, top))
+        top += band.height
+    return [whole]
+
+
+def _across(command: bytes) -> int:
+    return int.from_bytes(command[4:6], "little")
+
+
+def _down(command: bytes) -> int:
+    return int.from_bytes(command[6:8], "little")
 
 
 def text(slip: bytes) -> str:

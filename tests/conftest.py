@@ -1,0 +1,12 @@
+"""Two files of tests run side by side, each whole in one process: what takes longest must begin first."""
+
+import pytest
+
+LONGEST = ("test_crash_images", "test_soak", "test_timeouts", "test_business_day", "test_journal_fails")
+"""Modules that alone take minutes; the others follow as they are collected."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long ones in front; everything else keeps its order."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))

@@ -1,0 +1,232 @@
+"""The protection on paper: whole pixels in two renderers, 複写 on every copy, and what each image is worth.
+
+Printer and copier are models (tests/simulators/copier.py): the figures need one run on the real machine.
+"""
+
+import io
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from firmware.__main__ import main
+from firmware.documents.certificate import Certificate, render
+from firmware.documents.protection import void
+from firmware.documents.protection.copy_pattern import copy_pattern
+from firmware.documents.protection.detection import LINE_PITCH, blossom, figure, lines
+from firmware.documents.protection.places import (
+    COPY_PATTERN_LEFT,
+    COPY_PATTERN_PIXELS,
+    COPY_PATTERN_TOP,
+    IMAGE_LEFT,
+    IMAGE_PIXELS,
+    IMAGE_TOP,
+    RASTER_LEFT,
+    RASTER_TOP,
+    Ink,
+    glyph,
+)
+from firmware.documents.scramble import raster
+from firmware.documents.settings import DocumentSettings
+from tests.pages import samples
+from tests.simulators.copier import (
+    COPIERS,
+    PRINTERS,
+    Copier,
+    Plane,
+    Printer,
+    contrast,
+    copied,
+    legibility,
+    printed,
+)
+
+SETTINGS = DocumentSettings()
+FONT = SETTINGS.label_fonts[0]
+UNSEEN = 0.005
+"""Difference of reflectance below which the eye sees no edge."""
+
+SEEN = 0.05
+LAYING = (3, 240)
+"""Tiles of the ground begin at the safe edge."""
+
+
+@cache
+def certificate() -> Certificate:
+    return render(samples.opened("inkan", samples.inkan()), samples.city_seal(), SETTINGS)
+
+
+@cache
+def drawn(renderer: str, page: int) -> Ink:
+    """A page as the pixels of a printer of 600 dpi; every pixel must be black or white."""
+    made = certificate()
+    if renderer == "poppler":
+        command = f"pdftoppm -r 600 -gray -aa no -aaVector no -f {page} -l {page} - -".split()[:-1]
+    else:
+        command = (
+            f"gs -q -dNOPAUSE -dBATCH -dSAFER -sDEVICE=pgmraw -r600 -dTextAlphaBits=1 -dGraphicsAlphaBits=1 "
+            f"-dFirstPage={page} -dLastPage={page} -sOutputFile=%stdout -"
+        ).split()
+    told = subprocess.run(command, input=made.pdf, capture_output=True, check=True).stdout
+    with Image.open(io.BytesIO(told)) as picture:
+        grey = np.asarray(picture.convert("L"))
+    assert (7016, 4960) == grey.shape
+    assert {0, 255} == set(np.unique(grey))
+    black: Ink = grey == 0
+    return black
+
+
+def part(page: Ink, left: int, top: int, width: int, height: int) -> Ink:
+    return page[top : top + height, left : left + width]
+
+
+@pytest.mark.parametrize("renderer", ["poppler", "ghostscript"])
+def test_every_cell_and_dot_of_a_back_is_whole_pixels_of_600_dpi(renderer: str) -> None:
+    page = drawn(renderer, 2)
+    backs = certificate().backs
+    assert backs is not None
+    cells = raster.draw(backs.messages[0]).astype(bool)
+    seen = part(page, RASTER_LEFT, RASTER_TOP, 12 * cells.shape[1], 12 * cells.shape[0])
+    assert np.array_equal(np.kron(cells, np.ones((12, 12), bool)), seen)
+    pattern = part(page, COPY_PATTERN_LEFT, COPY_PATTERN_TOP, COPY_PATTERN_PIXELS, COPY_PATTERN_PIXELS)
+    assert np.array_equal(copy_pattern(backs.copy_pattern, 1), pattern)
+    image = part(page, IMAGE_LEFT, IMAGE_TOP, IMAGE_PIXELS, IMAGE_PIXELS)[blossom()]
+    assert np.array_equal(lines(FONT)[blossom()], image)
+
+
+@pytest.mark.parametrize("renderer", ["poppler", "ghostscript"])
+def test_the_ground_joins_without_a_seam_up_to_the_safe_edge(renderer: str) -> None:
+    page = drawn(renderer, 2)
+    tile = void.ground(void.SCREENS[SETTINGS.void_screen], FONT).tile
+    rows = np.frombuffer(tile.rows, np.uint8).reshape(tile.height, -1)
+    one = ~np.unpackbits(rows, axis=1)[:, : tile.width].astype(bool)
+    edge = void.SAFE_EDGE
+    wanted = np.tile(one, (6, 4))[: 7016 - 2 * edge, : 4960 - 2 * edge]
+    bare = slice(6500 - edge, 7016 - 2 * edge)
+    assert np.array_equal(wanted[bare], page[edge:-edge, edge:-edge][bare])
+    assert not page[:edge].any()
+    assert not page[:, -edge:].any()
+
+
+def halves(screen: void.Screen) -> tuple[Ink, Ink]:
+    """Ground at the left, as in a letter at the right: the dots, and where the letter is."""
+    letters = np.zeros((2 * screen.coarse_rows * 12, 18 * 40), bool)
+    letters[:, 360:] = True
+    return void.dots(screen, letters), letters
+
+
+def unseen(printer: Printer) -> dict[str, float]:
+    """How far every screen of the calibration sheet can be seen on an original of this printer."""
+    return {
+        screen.name: abs(contrast(printed(dots, printer), letters))
+        for screen in void.SCREENS.values()
+        for dots, letters in [halves(screen)]
+    }
+
+
+@pytest.mark.parametrize("printer", PRINTERS, ids=lambda printer: printer.name)
+def test_the_calibration_sheet_has_a_screen_that_hides_the_word_on_this_printer(printer: Printer) -> None:
+    assert min(unseen(printer).values()) < UNSEEN
+
+
+@pytest.mark.parametrize("printer", PRINTERS, ids=lambda printer: printer.name)
+@pytest.mark.parametrize("copier", COPIERS, ids=lambda copier: copier.name)
+def test_the_word_that_no_eye_sees_on_the_original_is_read_on_every_copy(
+    printer: Printer, copier: Copier
+) -> None:
+    seen = unseen(printer)
+    screen = void.SCREENS[min(seen, key=lambda name: seen[name])]
+    letters = word(void.WORD, (900, 1500))
+    original = printed(void.dots(screen, letters), printer)
+    copy = copied(original, copier, PRINTERS[1])
+    dots, half = halves(screen)
+    assert contrast(copied(printed(dots, printer), copier, PRINTERS[1]), half) > SEEN
+    assert legibility(copy, letters) > 0.7
+
+
+def word(text: str, shape: tuple[int, int]) -> Ink:
+    letters = np.zeros(shape, bool)
+    ink = glyph(text, 690, FONT, 11)
+    letters[100 : 100 + ink.shape[0], 60 : 60 + ink.shape[1]] = ink
+    return letters
+
+
+def through_film(paper: Plane, hidden: Ink) -> float:
+    """Contrast of the hidden figure under a film with the same lines."""
+    film = (np.arange(IMAGE_PIXELS) % LINE_PITCH < LINE_PITCH // 2)[:, None]
+    passed = paper * ~film
+    inside = blossom()
+    return float(abs(passed[inside & hidden].mean() - passed[inside & ~hidden].mean()) * 2)
+
+
+def test_the_lines_hide_the_figure_show_it_through_a_film_and_tell_nothing_of_copies() -> None:
+    hidden = figure(FONT)
+    inner = blossom() & ~figure_edges(hidden)
+    original = printed(lines(FONT), PRINTERS[1])
+    assert abs(original[inner & hidden].mean() - original[inner & ~hidden].mean()) < 0.02
+    assert through_film(original, hidden) > 0.4
+    sharp = copied(original, COPIERS[0], PRINTERS[1])
+    assert through_film(sharp, hidden) > 0.3  # a copier keeps it: README.md says so
+
+
+def figure_edges(hidden: Ink) -> Ink:
+    near = np.zeros_like(hidden)
+    for axis in (0, 1):
+        for shift in range(-LINE_PITCH, LINE_PITCH + 1):
+            near |= np.roll(hidden, shift, axis) != hidden
+    return near
+
+
+def test_the_copy_pattern_is_sharper_on_an_original_than_on_any_copy() -> None:
+    pattern = copy_pattern(bytes(32), 1)
+
+    def score(paper: Plane) -> float:
+        return float(-np.corrcoef(paper[20:-20, 20:-20].ravel(), pattern[20:-20, 20:-20].ravel())[0, 1])
+
+    for printer in PRINTERS:
+        original = printed(pattern, printer)
+        copies = [score(copied(original, copier, printer)) for copier in COPIERS]
+        assert score(original) > max(copies) + 0.1
+
+
+@pytest.fixture(scope="module")
+def separations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """Coverage of every ink on a back for a colour engine, from Ghostscript's separations."""
+    folder = tmp_path_factory.mktemp("separations")
+    settings = DocumentSettings(detection_image="infrared")
+    made = render(samples.opened("inkan", samples.inkan()), samples.city_seal(), settings)
+    (folder / "page.pdf").write_bytes(made.pdf)
+    command = (
+        "gs -q -dNOPAUSE -dBATCH -dSAFER -sDEVICE=tiffsep -r600 -dTextAlphaBits=1 -dGraphicsAlphaBits=1 "
+        "-dFirstPage=2 -dLastPage=2 -dOverprint=/enable -sOutputFile=out.tif page.pdf"
+    )
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    inks = {}
+    for ink in ("Cyan", "Magenta", "Yellow", "Black"):
+        with Image.open(folder / f"out({ink}).tif") as plate:
+            inks[ink] = part(255 - np.asarray(plate), IMAGE_LEFT, IMAGE_TOP, IMAGE_PIXELS, IMAGE_PIXELS) / 255
+    return inks
+
+
+def test_under_infrared_only_the_figure_is_left_and_to_the_eye_there_is_none(
+    separations: dict[str, np.ndarray],
+) -> None:
+    hidden = figure(FONT)
+    around = blossom() & ~hidden
+    assert 0.0 == separations["Black"][around].mean()
+    assert 0.4 < separations["Black"][hidden].mean() < 0.5
+    for ink in ("Cyan", "Magenta", "Yellow"):
+        assert 0.0 == separations[ink][hidden].mean()
+        assert separations["Black"][hidden].mean() == pytest.approx(separations[ink][around].mean(), abs=0.02)
+
+
+def test_the_calibration_sheet_is_written_for_this_kiosk(tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.pdf"
+    config = Path(__file__).parents[2] / "config" / "kiosk.toml"
+    assert 0 == main(["calibration-sheet", "--config", str(config), "--out", str(sheet)])
+    text = subprocess.run(["pdftotext", sheet, "-"], capture_output=True, check=True, text=True).stdout
+    assert set(void.SCREENS) <= set(text.split())
+    assert 78 == main(["calibration-sheet", "--config", str(config), "--out", str(tmp_path / "no" / "x.pdf")])

@@ -1,0 +1,89 @@
+"""A job that could not be cancelled is cancelled until neither printer nor print server has it."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from firmware.errors import DeviceGone
+from hw.printer.canceller import Canceller
+from hw.printer.ipp_partner import IppPartner, JobReport, JobState
+
+NAME = "cert-a"
+
+
+@dataclass
+class Partner:
+    """A printer or a print server. obeys: a cancelled job is gone at the next look."""
+
+    active: set[str] = field(default_factory=set)
+    silent: bool = False
+    obeys: bool = True
+    cancels: int = 0
+
+    async def jobs(self, job_name: str) -> tuple[JobReport, ...]:
+        self._answer()
+        state = JobState.PROCESSING if job_name in self.active else JobState.CANCELED
+        return (JobReport(1, state, frozenset(), 0, 1),)
+
+    async def cancel(self, _job_id: int) -> None:
+        self._answer()
+        self.cancels += 1
+        if self.obeys:
+            self.active.clear()
+
+    def _answer(self) -> None:
+        if self.silent:
+            raise DeviceGone("silent")
+
+
+def canceller(printer: Partner, server: Partner) -> Canceller:
+    return Canceller(cast("IppPartner", printer), cast("IppPartner", server), look_seconds=0.001)
+
+
+async def test_a_job_is_cancelled_at_both_and_looked_for_once_more() -> None:
+    printer, server = Partner({NAME}), Partner({NAME})
+    cancelling = canceller(printer, server)
+
+    assert await cancelling.purge(NAME, seconds=5)
+    assert (1, 1) == (printer.cancels, server.cancels)
+    assert not cancelling.leftovers
+
+
+async def test_a_silent_printer_keeps_the_job_in_mind_and_cupsd_from_sending_it() -> None:
+    printer, server = Partner({NAME}, silent=True), Partner({NAME})
+    cancelling = canceller(printer, server)
+
+    assert not await cancelling.purge(NAME, seconds=0.01)
+    assert 1 == server.cancels
+    assert cancelling.leftovers
+    await cancelling.hunt()
+    assert cancelling.leftovers
+
+
+async def test_a_printer_that_answers_again_is_cancelled_again_until_it_is_empty() -> None:
+    printer = Partner({NAME}, silent=True, obeys=False)
+    cancelling = canceller(printer, Partner())
+    await cancelling.purge(NAME, seconds=0.01)
+    printer.silent = False
+    for _ in range(3):
+        await cancelling.hunt()
+    assert (3, True) == (printer.cancels, cancelling.leftovers)
+
+    printer.active.clear()
+    await cancelling.hunt()
+    assert cancelling.leftovers, "one clean look is not enough: a backend may hand it over"
+    await cancelling.hunt()
+    assert not cancelling.leftovers
+
+
+async def test_a_job_seen_again_between_two_looks_begins_the_proof_anew() -> None:
+    printer = Partner(silent=True)
+    cancelling = canceller(printer, Partner())
+    await cancelling.purge(NAME, seconds=0.01)
+    printer.silent = False
+    await cancelling.hunt()
+    printer.active.add(NAME)
+    await cancelling.hunt()
+    await cancelling.hunt()
+    assert cancelling.leftovers
+    await cancelling.hunt()
+    assert not cancelling.leftovers
