@@ -122,6 +122,14 @@ def test_anything_but_the_very_same_issuance_is_never_printed(event: e.Event) ->
     assert done.state == step(done.state, ONE, FACTS, RULES).state, "asking again changes nothing"
 
 
+def test_a_wrong_code_is_written_down_and_the_right_one_begins_the_visit() -> None:
+    checking = s.CheckingStaffCode(CALLED)
+    wrong = step(checking, e.StaffUnknown(), FACTS, RULES)
+    assert (s.EnteringStaffCode(CALLED, wrong=True), (r.StaffRefused(""),)) == (wrong.state, wrong.records)
+    right = step(checking, e.StaffKnown(), FACTS, RULES)
+    assert (ADMITTED, COMPLAINED) == (right.state, right.records)
+
+
 def test_staff_who_go_away_leave_the_door_shut() -> None:
     assert isinstance(step(ADMITTED, e.TimedOut(), FACTS, RULES).state, s.TakingAll | s.Thanks)
     owing = replace(ADMITTED, destroyed=True)

@@ -170,6 +170,19 @@ def test_nothing_is_printed_that_was_not_prepared(issue: Issue, printed: list[st
     assert printed == []
 
 
+def test_the_same_contents_have_one_fingerprint_under_any_seal_and_others_another(issue: Issue) -> None:
+    mine, other = (
+        msgspec.json.encode(samples.protected(samples.contents("inkan", samples.inkan(name=name))))
+        for name in ("渋川　花子", "渋川　次郎")
+    )
+    laid = [
+        issue.prepare(order(msgspec.json.encode(envelope("madoguchi-contents-v1", PUBLIC_KEY, plain))))
+        for plain in (mine, mine, other)
+    ]
+    one, same, another = (answer.fingerprint for answer in laid if isinstance(answer, Laid))
+    assert (True, False) == (one == same, one == another)
+
+
 @pytest.mark.parametrize("city_seal", ["", samples.base64url(samples.png(567, "L")), "A+A="])
 def test_without_a_proper_city_seal_nothing_is_printed(
     issue: Issue, printed: list[str], city_seal: str
