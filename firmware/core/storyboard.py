@@ -240,7 +240,18 @@ def _not_serving(facts: Facts, rules: Rules) -> Screen:
     part = next((_PARTS[name] for name in found if name in _PARTS), "")
     if not part and facts.lockout.waits:
         return _locked_out(facts)
-    return Screen(ScreenId.OUT_OF_SERVICE, reason=part, legend=legend, error=True)
+    rows = _supplies(facts) if facts.panel.door_open else ()
+    return Screen(ScreenId.OUT_OF_SERVICE, reason=part, legend=legend, rows=rows, error=True)
+
+
+def _supplies(facts: Facts) -> tuple[Row, ...]:
+    """For staff, who have opened the door: what to refill while there is still some."""
+    low = sorted(f"supply.{supply.value}" for supply in facts.printer.low)
+    if not facts.receipt.ready:
+        low.append("supply.receipt-printer")
+    elif facts.receipt.paper_low:
+        low.append("supply.receipt-paper-low")
+    return (Row("row.supplies", tuple(low)),) if low else ()
 
 
 def _locked_out(facts: Facts) -> Screen:
