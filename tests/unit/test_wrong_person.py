@@ -66,7 +66,7 @@ from firmware.shell.workers import SpareWorker
 from tests import virtual_time
 
 SEED = int(os.environ.get("HANDS_SEED", "6"))
-VISITS = int(os.environ.get("HANDS_VISITS", "500"))
+VISITS = int(os.environ.get("HANDS_VISITS", "2000"))
 FEE_YEN, PAGES = 300, 2
 NOON = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 _TIMED = (
@@ -260,6 +260,7 @@ class Machine:
         self.city, self.paper = City(self.luck), Paper(self.luck)
         self.person = ""
         self.journal: list[r.Record] = []
+        self.began = 0
         self.changed = asyncio.Event()
         self.paper.panel = self.report
         self.served: set[str] = set()
@@ -370,7 +371,7 @@ class Machine:
             StaffLevel(CODE_DIGITS, sale=self._sale.sale(NOON, 300.0)),
         ):
             self.runner.report(level)
-        self.running = asyncio.create_task(self.runner.run(lambda: recover(self.journal)))
+        self.running = asyncio.create_task(self.runner.run(lambda: recover(self.journal[self.began :])))
 
     async def cut_the_power(self) -> None:
         """No order ends in peace; what the worker knew is gone with it."""
@@ -383,7 +384,7 @@ class Machine:
     async def visit(self, number: int) -> None:
         """One person comes, does what is drawn, and leaves with what lies in the tray."""
         self.person, self.hands[f"person-{number}"] = f"person-{number}", []
-        began = len(self.journal)
+        self.began = len(self.journal)
         plan = self.luck.random()
         quits = self.luck.choice(_BEFORE_MONEY) if plan < 0.2 else None
         cut = self.luck.choice(s.State.__args__) if 0.2 <= plan < 0.4 else None
@@ -414,7 +415,7 @@ class Machine:
                     async with asyncio.timeout(0.3):
                         await self.changed.wait()
         self._take()
-        self.check(self.journal[began:])
+        self.check(self.journal[self.began :])
 
     def _act(self, state: s.State) -> None:  # noqa: C901, PLR0912 - one line a screen
         press = self.runner.touch
