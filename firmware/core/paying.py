@@ -357,7 +357,7 @@ def fetched_again(state: s.Refetching, event: e.DocumentPrepared, facts: Facts, 
             sold=at.sold,
         ),
         (r.PrintIntended(at.visit, purchase.order_id, name, purchase.pages),),
-        (o.Print(at.visit, name, purchase.pages),),
+        (o.Print(at.visit, name, purchase.pages, purchase.sheets),),
     )
 
 

@@ -39,7 +39,7 @@ class PinBuffer:
         Raises ValueError unless all digits are typed.
         """
         if not self.full:
-            raise ValueError("not all digits are typed")
+            raise ValueError("the PIN is not complete")
         taken = bytearray(self._digits)
         self.clear()
         return taken

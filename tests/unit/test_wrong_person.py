@@ -67,7 +67,7 @@ from tests import virtual_time
 
 SEED = int(os.environ.get("HANDS_SEED", "6"))
 VISITS = int(os.environ.get("HANDS_VISITS", "2000"))
-FEE_YEN, PAGES = 300, 2
+FEE_YEN, PAGES, SHEETS = 300, 2, 1
 NOON = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 _TIMED = (
     "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard "
@@ -192,8 +192,13 @@ class Paper:
     async def expect(self, job: str) -> None:
         assert not self.out[job], "two jobs of one name"
 
-    async def follow(self, job: str, pages: int, progress: Any) -> ports.PrintResult:
+    async def purge(self, job: str) -> bool:
+        self.queue.pop(job, None)
+        return True
+
+    async def follow(self, job: str, pages: int, progress: Any, *, sheets: int) -> ports.PrintResult:
         """Whatever is not proven is cancelled; a job that never came is surely not done."""
+        assert sheets in {0, SHEETS}
         person = self.queue.pop(job, None)
         if person is None:
             return ports.PrintResult(Certainty.UNKNOWN if self.out[job] else Certainty.NOT_DONE, 0)
@@ -236,7 +241,7 @@ class Worker:
         if asked != (opened.key, opened.order_id, opened.session_id, person_ref):
             raise DocumentError("not for us")
         self._opened = opened
-        return ports.Prepared(1, PAGES, opened.person)
+        return ports.Prepared(SHEETS, PAGES, opened.person)
 
     async def print(self, authority: bytes, job: str) -> None:
         if self._over or self._opened is None or self._handed or Sealed.of(authority) != self._opened:
