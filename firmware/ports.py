@@ -12,6 +12,7 @@ thread, task and handle and may be called twice.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from firmware.core.facts import DocumentPrinterLevel, Level
@@ -238,6 +239,18 @@ class ReceiptPrinter(Protocol):
     async def close(self) -> None: ...
 
 
+class Voice(Protocol):
+    """Loudspeaker and earphone."""
+
+    def play(self, clips: Sequence[Path], *, private: bool = False) -> None:
+        """Say these sound files one after another instead of what is being said; none: silence.
+
+        private: by earphone; nothing is said where there is none.
+        """
+
+    async def close(self) -> None: ...
+
+
 class Panel(Protocol):
     """Lamps, buzzer, door contact, paper and change sensors."""
 
@@ -352,6 +365,16 @@ class ClaimState:
     order_id: OrderId
     yen: Yen
     settled_by: str | None
+
+
+class RemoteControl(Protocol):
+    """What the municipality asks of the kiosk with its heartbeat: a fixed list, each command once."""
+
+    def asked(self, commands: Sequence[tuple[str, str]]) -> None:
+        """(id, act) of every command that the municipality has no outcome of yet."""
+
+    def outcomes(self) -> tuple[tuple[str, str], ...]:
+        """(id, done or refused) of what has been asked."""
 
 
 class Municipality(Protocol):

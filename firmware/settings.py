@@ -20,9 +20,11 @@ from firmware.core import complaints
 from firmware.core.fees import Fee, overlaps
 from firmware.core.hours import Closure, HoursRule
 from firmware.core.lockout import SHIPPED_FORGET_SECONDS, SHIPPED_STEPS, LockoutRule
+from firmware.core.maintenance import SHIPPED_ORDER_FORGET_SECONDS, SHIPPED_ORDER_STEPS
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
+from firmware.documents.form import Form
 from firmware.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -43,8 +45,8 @@ class Kiosk(_Section, frozen=True, kw_only=True):
     urn: Annotated[str, Meta(pattern=r"^urn:kiosk:[a-z0-9][a-z0-9-]{0,62}$")]
     profiles: Annotated[list[str], Meta(min_length=1)]
     messages: str = "messages"
-    languages: Annotated[list[Language], Meta(min_length=1)] = msgspec.field(
-        default_factory=lambda: [Language.JA, Language.EN]
+    languages: Annotated[list[Language], Meta(min_length=1, max_length=7)] = msgspec.field(
+        default_factory=lambda: list(Language)
     )
 
 
@@ -70,6 +72,17 @@ class Screen(_Section, frozen=True, kw_only=True):
     keepalive_seconds: Seconds = 0.5
     silence_seconds: Seconds = 1.5
     framed_by: list[Annotated[str, Meta(pattern=r"^http://(127\.0\.0\.1|localhost):[0-9]{1,5}$")]] = []
+
+
+class Voice(_Section, frozen=True, kw_only=True):
+    """clips: what scripts/voice wrote; empty: the kiosk does not speak.
+
+    speaker, earphone: ALSA devices; an empty earphone is none, and nothing private is said.
+    """
+
+    clips: str = ""
+    speaker: Word = "default"
+    earphone: str = ""
 
 
 class CardReader(_Section, frozen=True, kw_only=True):
@@ -283,15 +296,40 @@ class Console(_Section, frozen=True, kw_only=True):
     """socket: where staff and technicians reach the running kiosk.
 
     group: who may, beside its own user and root; that user must be in it to give it the socket.
+    order_keys: public keys (JWK Set) of whoever gives maintenance orders; empty: none are taken.
+    order_issuer: their `iss`. longest_order_seconds: an order for a longer time is none.
+    order_always: root and the kiosk's own user need an order, too. order_lockout: refused orders in a row
+    and the seconds no login is taken then. door_grace_seconds: until a door opened without an order sounds
+    the alarm. test_seconds: how long a test waits for a card, a coin or the door.
+    support_folder: for bundles and exports. metrics_socket: empty for no figures.
+    reboot_command: starts the machine anew.
     """
 
     socket: Word = "/run/madoguchi/console.sock"
     group: str = ""
+    order_keys: str = ""
+    order_issuer: Word = "urn:madoguchi:maintenance"
+    longest_order_seconds: Seconds = 86_400.0
+    order_always: bool = False
+    order_lockout: Lockout = msgspec.field(
+        default_factory=lambda: Lockout(
+            forget_seconds=SHIPPED_ORDER_FORGET_SECONDS,
+            steps=[LockoutStep(strikes=strikes, seconds=seconds) for strikes, seconds in SHIPPED_ORDER_STEPS],
+        )
+    )
+    door_grace_seconds: Seconds = 120.0
+    test_seconds: Annotated[float, Meta(gt=0, le=25)] = 20.0
+    support_folder: Word = "/var/lib/madoguchi/support"
+    metrics_socket: str = ""
+    reboot_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["systemctl", "reboot"]
+    )
 
 
 class Documents(_Section, frozen=True, kw_only=True):
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
+    gaiji_fonts: list[str] = []
     void_screen: Annotated[str, Meta(pattern=r"\A[A-C][1-5]\Z")] = "B3"
     detection_image: Literal["lines", "infrared"] = "lines"
     start_seconds: Seconds = 10.0
@@ -358,6 +396,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     kiosk: Kiosk
     journal: JournalFile
     screen: Screen = Screen()
+    voice: Voice = Voice()
     card_reader: CardReader = CardReader()
     lockout: Lockout = Lockout()
     staff: Staff = Staff()
@@ -373,11 +412,21 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
 
 
+class Names(_Section, frozen=True, kw_only=True):
+    """The city and its counters in one more language."""
+
+    name: Word
+    counters: Word
+
+
 class City(_Section, frozen=True, kw_only=True):
+    """other: by language; a language that is missing has the English names, やさしい日本語 the Japanese."""
+
     name: Word
     name_en: Word
     counters: Word
     counters_en: Word
+    other: dict[Language, Names] = {}
 
 
 class ClosureEntry(_Section, frozen=True, kw_only=True):
@@ -440,6 +489,7 @@ class ProfileFile(_Section, frozen=True, kw_only=True):
     limits: Limits
     settlement: Settlement = Settlement()
     fees: Annotated[list[FeeEntry], Meta(min_length=1)]
+    certificates: Form = Form()
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +497,7 @@ class Settings:
     """Everything the kiosk is told. directory: what relative paths in kiosk.toml start from.
 
     character_limits: by the field's name in the protocol (R14). day_ends: of the business day, Japan time.
+    form: how the certificates look.
     """
 
     directory: Path
@@ -455,6 +506,7 @@ class Settings:
     hours: HoursRule
     fees: tuple[Fee, ...]
     character_limits: Mapping[str, int]
+    form: Form
     rules: Rules
     day_ends: time
 
@@ -473,6 +525,7 @@ def load(path: Path) -> Settings:
     _check_machine(path, file)
     _check_lockout(path.name, "lockout", file.lockout)
     _check_lockout(path.name, "staff", file.staff)
+    _check_lockout(path.name, "console.order_lockout", file.console.order_lockout)
     profiles = [path.parent / name for name in file.kiosk.profiles]
     name = " + ".join(file.kiosk.profiles)
     profile = _typed(name, merge([(p.name, _table(p)) for p in profiles]), ProfileFile)
@@ -485,6 +538,7 @@ def load(path: Path) -> Settings:
         hours=_hours(name, profile.hours),
         fees=fees,
         character_limits=msgspec.structs.asdict(profile.limits.characters),
+        form=profile.certificates,
         rules=_rules(file, profile.limits),
         day_ends=_day_ends(name, profile),
     )
@@ -597,17 +651,17 @@ def _check_machine(path: Path, file: KioskFile) -> None:
         )
 
 
-def _check_lockout(name: str, section: str, lockout: Lockout | Staff) -> None:
+def _check_lockout(name: str, table: str, lockout: Lockout | Staff) -> None:
     for before, step in pairwise(lockout.steps):
         if step.strikes <= before.strikes or step.seconds <= before.seconds:
             raise ConfigError(
-                f"{name}: {section}.steps: {step.strikes} strikes, {step.seconds:g} seconds after"
+                f"{name}: {table}.steps: {step.strikes} strikes, {step.seconds:g} seconds after"
                 f" {before.strikes} strikes, {before.seconds:g} seconds; expected both to rise"
             )
     longest_seconds = max((step.seconds for step in lockout.steps), default=0.0)
     if lockout.forget_seconds < longest_seconds:
         raise ConfigError(
-            f"{name}: {section}.forget_seconds: {lockout.forget_seconds:g} is less than the longest wait;"
+            f"{name}: {table}.forget_seconds: {lockout.forget_seconds:g} is less than the longest wait;"
             f" expected at least {longest_seconds:g}"
         )
 

@@ -10,6 +10,7 @@ from firmware.core.facts import Facts
 from firmware.core.rules import Rules, obstacles
 from firmware.core.steps import Step, begin, end, reason_for
 from firmware.core.terms import (
+    Aid,
     CardRefusal,
     CertificateKind,
     KeypadKey,
@@ -25,6 +26,9 @@ from firmware.core.terms import (
 
 KIND_DIGITS = {1: CertificateKind.JUMINHYO, 2: CertificateKind.INKAN, 3: CertificateKind.SHOTOKU}
 SUBJECT_DIGITS = {1: Subjects.SELF, 2: Subjects.HOUSEHOLD}
+AID_KEYS = {KeypadKey.DIGIT_8: Aid.LARGE, KeypadKey.DIGIT_9: Aid.CONTRAST, KeypadKey.DIGIT_0: Aid.VOICE}
+"""On the start screen; the digits before them choose a language."""
+
 ITEM_DIGITS = {1: RecordItem.HEAD_AND_RELATION, 2: RecordItem.REGISTERED_DOMICILE}
 
 _WRONG_CARDS = frozenset(
@@ -60,6 +64,8 @@ BeforeOrder = (
 def idle_key(state: s.Idle, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
     if event.key is KeypadKey.CONFIRM:
         return begin(facts)
+    if event.key in AID_KEYS:
+        return Step(state, orders=(o.Adapt(AID_KEYS[event.key]),))
     language = languages(rules).get(event.key.digit or 0)
     return Step(state) if language is None else Step(state, orders=(o.Speak(language),))
 

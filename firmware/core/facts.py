@@ -141,6 +141,13 @@ class StaffLevel:
     sale: Sale | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MaintenanceLevel:
+    """A technician has taken the kiosk out of service (保守中)."""
+
+    on: bool = False
+
+
 Level = (
     ReaderLevel
     | KeypadLevel
@@ -154,6 +161,7 @@ Level = (
     | LockoutLevel
     | JournalLevel
     | StaffLevel
+    | MaintenanceLevel
 )
 
 
@@ -178,8 +186,9 @@ class Facts:
     lockout: LockoutLevel = field(default_factory=LockoutLevel)
     journal: JournalLevel = field(default_factory=JournalLevel)
     staff: StaffLevel = field(default_factory=StaffLevel)
+    maintenance: MaintenanceLevel = field(default_factory=MaintenanceLevel)
 
-    def with_level(self, level: Level) -> "Facts":  # noqa: C901, PLR0912 - one line per level
+    def with_level(self, level: Level) -> "Facts":  # noqa: C901, PLR0912 - a line each
         """The same facts with one device's level replaced."""
         match level:
             case ReaderLevel():
@@ -206,6 +215,8 @@ class Facts:
                 return replace(self, journal=level)
             case StaffLevel():
                 return replace(self, staff=level)
+            case MaintenanceLevel():
+                return replace(self, maintenance=level)
             case _:
                 assert_never(level)
 

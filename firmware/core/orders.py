@@ -8,7 +8,7 @@ import enum
 from dataclasses import dataclass
 
 from firmware.core.states import Purchase, Slip
-from firmware.core.terms import CertificateKind, Language, OrderId, VisitId, Yen
+from firmware.core.terms import Aid, CertificateKind, Language, OrderId, VisitId, Yen
 
 
 class Alarm(enum.Enum):
@@ -211,6 +211,13 @@ class Speak:
 
 
 @dataclass(frozen=True, slots=True)
+class Adapt:
+    """Turn this aid on, or off if it is on. No answer."""
+
+    aid: Aid
+
+
+@dataclass(frozen=True, slots=True)
 class Sound:
     """Sound the buzzer. No answer."""
 
@@ -228,6 +235,7 @@ CommittedOrder = (
     | PrintSlip
     | EndVisit
     | Speak
+    | Adapt
     | Sound
     | CheckStaffCode
     | FetchAgain

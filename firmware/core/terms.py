@@ -167,10 +167,23 @@ class ServiceHours(enum.Enum):
 
 
 class Language(enum.Enum):
-    """Languages of the screen."""
+    """Languages of the screen; each value names a file in `config/messages`."""
 
     JA = "ja"
     EN = "en"
+    ZH = "zh"  # simplified
+    KO = "ko"
+    PT = "pt"  # of Brazil
+    VI = "vi"
+    EASY = "easy"  # やさしい日本語, plain Japanese with readings
+
+
+class Aid(enum.Enum):
+    """What makes the screen easier for one person; off again for the next."""
+
+    LARGE = "large"  # 大きい字
+    CONTRAST = "contrast"  # 白黒反転
+    VOICE = "voice"  # 音声
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +194,13 @@ class Offer:
     fee_yen: Yen
     max_copies: int
     household: bool
+
+
+class Role(enum.Enum):
+    """What a maintenance order (保守指示) lets its bearer do."""
+
+    LOOK = "look"  # 状態を見る
+    CASH = "cash"  # 釣銭・回収
+    SERVICE = "service"  # 点検・保守
+    SETTLE = "settle"  # 締め・返金
+    SYSTEM = "system"  # 設定・再起動

@@ -5,6 +5,7 @@ GET  /events   `screen` events, each a whole snapshot, and a `beat` event whenev
                was sent for keepalive_seconds (a named event, as a page cannot see SSE comments)
 POST /intent   {"seq", "boot", "action"}: a touch; action is the value of a KeypadKey
 POST /alive    {"seq"}: the page has drawn this picture
+GET  /drawn    204 if a page has said so lately, 503 if not: for the watchdog of the browser
 
 Answers to a POST: 204 taken, 400 not understood, 403 foreign origin or a PIN digit, 409 meant for
 another picture or another run of this program, 415 not JSON.
@@ -21,7 +22,7 @@ import msgspec
 from aiohttp import web
 
 from firmware.core.screens import Screen, ScreenId
-from firmware.core.terms import KeypadKey, Language
+from firmware.core.terms import Aid, KeypadKey, Language
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, Logbook
 from firmware.screen.texts import Snapshot, Texts
@@ -48,6 +49,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 LARGEST_POST_BYTES = 1024
+LATELY_SECONDS = 15.0
+"""A page that draws says so every 5 seconds."""
 
 
 def headers(framed_by: Sequence[str]) -> dict[str, str]:
@@ -151,6 +154,7 @@ class ScreenServer:
         app.router.add_get("/events", self._events)
         app.router.add_post("/intent", self._intent)
         app.router.add_post("/alive", self._alive)
+        app.router.add_get("/drawn", self._drawn)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await self._runner.setup()
         try:
@@ -163,15 +167,23 @@ class ScreenServer:
         self._port = self._runner.addresses[0][1]
         self._origins = frozenset(f"http://{self._authority(host)}" for host in LOOPBACK)
 
-    def show(self, screen: Screen, language: Language, remaining_seconds: float | None = None) -> None:
+    def show(
+        self,
+        screen: Screen,
+        language: Language,
+        aids: frozenset[Aid] = frozenset(),
+        *,
+        remaining_seconds: float | None = None,
+    ) -> None:
         """Show this screen on every page, now and on those that come later.
 
+        aids: the person's.
         remaining_seconds: what is left of the screen's time-out, screen.seconds if not given.
         A picture that looks the same keeps its number, so that a touch on it still counts.
         Raises ConfigError naming file and key for an id or a number without text; then the
         picture stays as it was.
         """
-        picture = self._texts.snapshot(screen, language)
+        picture = self._texts.snapshot(screen, language, aids)
         if picture != self._picture:
             self._seq += 1
         seconds = screen.seconds if remaining_seconds is None else remaining_seconds
@@ -259,6 +271,10 @@ class ScreenServer:
         await self._body(request, Alive)
         self._alive_at = asyncio.get_running_loop().time()
         return web.Response(status=204)
+
+    async def _drawn(self, _request: web.Request) -> web.Response:
+        silent = self.page_silent_seconds()
+        return web.Response(status=503 if silent is None or silent > LATELY_SECONDS else 204)
 
     async def _body(self, request: web.Request, shape: type[Body]) -> Body:
         if request.content_type != "application/json":

@@ -10,12 +10,13 @@ Ids in a Screen, and where their texts stand in `config/messages/<language>.toml
     CheckItem.text      likewise, with {count}
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from firmware.core.choosing import AID_KEYS
 from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
-from firmware.core.terms import CertificateKind, KeypadKey, Language
+from firmware.core.terms import Aid, CertificateKind, KeypadKey, Language, Yen
 from firmware.errors import ConfigError
 from firmware.screen.catalogue import Catalogue, Value, differences
 
@@ -31,8 +32,8 @@ NUMBERS = frozenset(
 """Placeholders filled from the screen; all others must be names of the municipality profile."""
 
 STEPS = range(1, 6)
-LANGUAGE_DIGITS = {language: str(digit) for digit, language in enumerate(Language, start=1)}
-"""On the idle screen these digit keys choose the language."""
+TAGS = {Language.EASY: "ja", Language.ZH: "zh-Hans", Language.PT: "pt-BR"}
+"""BCP 47 tags, where they are not the value itself."""
 
 _FIELDS = ("title", "headline", "lines", "note")
 _AMOUNT = ("before", "amount", "after")
@@ -47,7 +48,8 @@ _REQUIRED = (
     *(f"step.{step}" for step in STEPS),
     *(f"key.{key.value}" for key in (KeypadKey.CANCEL, KeypadKey.CORRECT, KeypadKey.CONFIRM)),
     *(f"money.{part}" for part in (*_AMOUNT, *_CHANGE, "paid", "fee", "exact")),
-    *(f"page.{part}" for part in ("yen", "join", "none", "pages")),
+    *(f"page.{part}" for part in ("yen", "fees", "coins", "join", "none", "pages")),
+    *(f"legend.{aid.value}" for aid in Aid),
     *_WORDS,
     "language.name",
 )
@@ -63,48 +65,108 @@ class Texts:
     """The texts of every language, checked when loaded."""
 
     def __init__(
-        self, catalogues: Mapping[Language, Catalogue], names: Mapping[Language, Mapping[str, str]]
+        self,
+        catalogues: Mapping[Language, Catalogue],
+        names: Mapping[Language, Mapping[str, str]],
+        offered: Sequence[Language],
     ) -> None:
         self._catalogues = catalogues
         self._names = names
+        self._offered = tuple(offered)
 
     @classmethod
-    def load(cls, directory: Path, names: Mapping[str, str]) -> "Texts":
+    def load(
+        cls,
+        directory: Path,
+        names: Mapping[str, str],
+        amounts: Mapping[str, Sequence[Yen]] | None = None,
+        offered: Sequence[Language] = tuple(Language),
+    ) -> "Texts":
         """Read one file per language and check all of them.
 
         names: placeholder to text from the municipality profile, such as opens = "6:30"; a name
         with a language, such as "city.en", is for that language alone.
+        amounts: fees and coins in yen, worded by each language itself.
+        offered: on the start screen, in the order of the digit keys.
         Raises ConfigError naming file and key for a missing or unknown id, a placeholder nobody
         fills, and ids or placeholders that the languages do not share.
         """
         catalogues = {language: Catalogue.read(directory / f"{language.value}.toml") for language in Language}
-        by_language = {language: _names_of(language, names) for language in Language}
+        by_language = {
+            language: _names_of(language, names) | _worded(catalogue, amounts or {})
+            for language, catalogue in catalogues.items()
+        }
         for language, catalogue in catalogues.items():
             _check(catalogue, NUMBERS | by_language[language].keys())
         for one, other in pairwise(catalogues.values()):
             if found := differences(one, other):
                 raise ConfigError("; ".join(found))
-        return cls(catalogues, by_language)
+        return cls(catalogues, by_language, offered)
 
-    def snapshot(self, screen: Screen, language: Language) -> Snapshot:
+    def snapshot(self, screen: Screen, language: Language, aids: frozenset[Aid] = frozenset()) -> Snapshot:
         """Everything the page shows, complete; "reason" is given only if it has texts of its own.
 
         Raises ConfigError naming file and key for an id or a number that is missing.
         """
         return _Page(self._catalogues[language], self._names[language], screen).snapshot() | {
-            "lang": language.value,
+            "lang": _tag(language),
+            "language": language.value,
+            "aids": [aid.value for aid in Aid if aid in aids],
             "languages": self._languages(language) if screen.id is ScreenId.IDLE else [],
+            "switches": self._switches(language, aids) if screen.id is ScreenId.IDLE else [],
         }
+
+    def every(self, language: Language, values: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, str]]:
+        """Each message with its id, once for each value its one number can have.
+
+        values: what a number can be, by `<id>.<name>`, `<section>.<name>` or name; a message with a number
+        that none of them gives, or with two, is left out.
+        """
+        catalogue, names = self._catalogues[language], self._names[language]
+        for key, message in catalogue.messages.items():
+            numbers = sorted(catalogue.placeholders(key) - names.keys())
+            given: list[Mapping[str, Value]] = [names]
+            if numbers:
+                name = numbers[0]
+                found = next(
+                    (
+                        values[at]
+                        for at in (f"{key}.{name}", f"{key.split('.')[0]}.{name}", name)
+                        if at in values
+                    ),
+                    (),
+                )
+                given = [{**names, name: value} for value in found] if len(numbers) == 1 else []
+            for filled in given:
+                if isinstance(message, str):
+                    yield key, catalogue.text(key, filled)
+                else:
+                    yield from ((key, line) for line in catalogue.lines(key, filled))
+
+    def join(self, language: Language, parts: Sequence[str]) -> str:
+        """As the values of a row are joined."""
+        return self._catalogues[language].text("page.join", {}).join(parts)
 
     def _languages(self, current: Language) -> list[Snapshot]:
         return [
             {
-                "key": LANGUAGE_DIGITS[language],
-                "label": catalogue.text("language.name", {}),
-                "lang": language.value,
+                "key": str(digit),
+                "label": self._catalogues[language].text("language.name", {}),
+                "lang": _tag(language),
                 "selected": language is current,
             }
-            for language, catalogue in self._catalogues.items()
+            for digit, language in enumerate(self._offered, start=1)
+        ]
+
+    def _switches(self, language: Language, aids: frozenset[Aid]) -> list[Snapshot]:
+        return [
+            {
+                "key": key.value,
+                "id": aid.value,
+                "label": self._catalogues[language].text(f"legend.{aid.value}", {}),
+                "selected": aid in aids,
+            }
+            for key, aid in AID_KEYS.items()
         ]
 
 
@@ -248,6 +310,18 @@ def _numbers_of(screen: Screen) -> dict[str, int]:
     if screen.fee_yen is not None and screen.paid_yen is not None:
         numbers["due_yen"] = max(0, screen.fee_yen - screen.paid_yen)
     return numbers | dict(screen.numbers)
+
+
+def _tag(language: Language) -> str:
+    return TAGS.get(language, language.value)
+
+
+def _worded(catalogue: Catalogue, amounts: Mapping[str, Sequence[Yen]]) -> dict[str, str]:
+    join = catalogue.text("page.join", {})
+    return {
+        name: join.join(catalogue.text(f"page.{name}", {"yen": yen}) for yen in sorted(set(several)))
+        for name, several in amounts.items()
+    }
 
 
 def _names_of(language: Language, names: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from firmware.core import events as e
 from firmware.core import orders as o
 from firmware.core.states import Purchase
 from firmware.core.terms import (
+    Aid,
     CardRefusal,
     Certainty,
     CertificateKind,
@@ -59,6 +60,8 @@ class DeviceCrew:
         now: Callable[[], datetime],
         speak: Callable[[Language], None],
         admits: Callable[[], Awaitable[bool]],
+        adapt: Callable[[Aid], None],
+        sound: Callable[[o.Alarm], None],
         log: Logbook,
     ) -> None:
         self._devices = devices
@@ -68,6 +71,8 @@ class DeviceCrew:
         self._fee_now = fee_now
         self._now = now
         self._speak_to = speak
+        self._adapt = adapt
+        self._sound = sound
         self._log = log
         self._language = Language.JA
         self._scope = VisitScope(VisitId(""))
@@ -121,8 +126,11 @@ class DeviceCrew:
             case o.Speak():
                 self._language = order.language
                 self._speak_to(order.language)
+            case o.Adapt():
+                self._adapt(order.aid)
             case o.Sound():
                 self._devices.panel.buzz(order.alarm.value)
+                self._sound(order.alarm)
             case _:
                 assert_never(order)
 

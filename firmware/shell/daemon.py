@@ -13,21 +13,25 @@ from typing import Protocol
 from firmware import __version__, ports
 from firmware.core import events as e
 from firmware.core import records as r
-from firmware.core.accounts import misplaced_hoppers
+from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.facts import Level
+from firmware.core.orders import Alarm
 from firmware.core.recovery import open_visit, recover
 from firmware.core.rules import Rules
-from firmware.core.screens import Screen
+from firmware.core.screens import Screen, ScreenId
 from firmware.core.states import Idle, NotServing
 from firmware.core.steps import Step
-from firmware.core.terms import Language, Yen
+from firmware.core.terms import Aid, Language, Yen
 from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
+from firmware.shell.door_alarm import DoorAlarm
+from firmware.shell.health import Health
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.lockout import LockoutWatch
+from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
@@ -37,6 +41,9 @@ from firmware.shell.runner import Runner
 from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import by_journal, wait_stranded
 from firmware.shell.workers import SpareWorker
+
+_AT_REST = frozenset({ScreenId.IDLE, ScreenId.CLOSED, ScreenId.OUT_OF_SERVICE})
+"""Whoever stands there next finds no aid of the person before."""
 
 
 class Console(Protocol):
@@ -49,11 +56,12 @@ class Console(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What compose has built. show draws a screen in a language.
+    """What compose has built. accounts: of the whole journal. show draws a screen in a language,
+    and speaks it, with the person's aids.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
-    day_ends: when the business day ends, Japan time.
+    day_ends: when the business day ends, Japan time. door_grace_seconds: until an open door sounds the alarm.
     """
 
     rules: Rules
@@ -61,18 +69,24 @@ class Parts:
     clock: Clock
     lockout: LockoutWatch
     staff: StaffDoor
+    maintenance: MaintenanceWatch
+    health: Health
+    accounts: Accounts
     journal: Journal
     medium: Medium
-    show: Callable[[Screen, Language], None]
+    show: Callable[[Screen, Language, frozenset[Aid]], None]
     start_screen: Callable[[], Awaitable[None]]
     close_screen: Callable[[], Awaitable[None]]
-    make_crew: Callable[[PinBuffer, SpareWorker, Callable[[Language], None]], DeviceCrew]
+    make_crew: Callable[
+        [PinBuffer, SpareWorker, Callable[[Language], None], Callable[[Aid], None]], DeviceCrew
+    ]
     settle_seconds: float
     late_refund_seconds: float
     coin_yen: Mapping[int, Yen]
     coins_loaded: Mapping[int, int]
     day_ends: time
-    make_console: Callable[[Office], Console]
+    door_grace_seconds: float
+    make_console: Callable[[Office, Runner], Console]
     now: Callable[[], datetime]
 
 
@@ -136,10 +150,11 @@ class Daemon:
         self._entries = entries
         self._log = log
         self._language = parts.rules.languages[0]
+        self._aids: frozenset[Aid] = frozenset()
         self._screen: Screen | None = None
         self._pin = PinBuffer()
         self._spare = SpareWorker(parts.devices.new_worker)
-        self._crew = parts.make_crew(self._pin, self._spare, self._speak)
+        self._crew = parts.make_crew(self._pin, self._spare, self._speak, self._adapt)
         self._settled = asyncio.Event()
         self._leaving = False
         self.runner = Runner(
@@ -154,6 +169,7 @@ class Daemon:
         )
         self.office = Office(
             entries=entries,
+            accounts=parts.accounts,
             book=self.runner.book,
             resting=self._resting,
             journal=parts.journal,
@@ -164,6 +180,12 @@ class Daemon:
             trusted=lambda: parts.clock.trusted,
             now=parts.now,
             day_ends=parts.day_ends,
+            log=log,
+        )
+        self._door_alarm = DoorAlarm(
+            ordered=lambda: parts.maintenance.session is not None,
+            sound=lambda: parts.devices.panel.buzz(Alarm.ALARM.value),
+            grace_seconds=parts.door_grace_seconds,
             log=log,
         )
         self._outbox = Outbox(
@@ -214,6 +236,8 @@ class Daemon:
                 self._parts.clock,
                 self._parts.lockout,
                 self._parts.staff,
+                self._parts.maintenance,
+                self._door_alarm,
                 self._parts.medium,
             )
             for device in closing:
@@ -226,7 +250,7 @@ class Daemon:
             self._outbox.note(entry.record for entry in self._entries)
             self.office.note(started)
             await self._wait_for_coin_devices()
-            console = self._parts.make_console(self.office)
+            console = self._parts.make_console(self.office, self.runner)
             undo.push_async_callback(console.close)
             await console.start()
             undo.push(partial(self._leave, manager))
@@ -238,7 +262,8 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outbox.run(), name="outbox")
             tasks.create_task(self.office.run(), name="office")
-            tasks.create_task(manager.keep_alive(), name="watchdog")
+            tasks.create_task(self._parts.health.run(), name="health")
+            tasks.create_task(manager.keep_alive(self._parts.health.well), name="watchdog")
             tasks.create_task(self.runner.run(self._recovered), name="runner")
             manager.ready()
 
@@ -259,7 +284,7 @@ class Daemon:
         state = runner.stranded or runner.state or recover(entry.record for entry in self._entries).state
         await wait_stranded(
             state,
-            show=lambda screen: self._parts.show(screen, self._language),
+            show=lambda screen: self._parts.show(screen, self._language, self._aids),
             medium=self._parts.medium,
             manager=manager,
             log=self._log,
@@ -279,12 +304,17 @@ class Daemon:
             payout.start(self._report_coin_device)
         devices.printer.start(report)
         devices.receipt.start(report)
-        devices.panel.start(report)
+        devices.panel.start(self._report_panel)
         devices.municipality.start(report)
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
         self._parts.staff.start(report)
+        self._parts.maintenance.start(report, self.office.write)
         self._parts.medium.start(report)
+
+    def _report_panel(self, level: Level) -> None:
+        self.runner.report(level)
+        self._door_alarm.seen(level)
 
     def _report_coin_device(self, level: Level) -> None:
         self.runner.report(level)
@@ -319,14 +349,23 @@ class Daemon:
         """Draw what changed; the same screen again would turn its countdown back, and the timer runs on."""
         if screen == self._screen:
             return
+        if screen.id in _AT_REST and (self._screen is None or self._screen.id not in _AT_REST):
+            self._aids = frozenset()
         self._screen = screen
-        self._parts.show(screen, self._language)
+        self._parts.show(screen, self._language, self._aids)
         self._parts.devices.panel.light(None if screen.place is None else screen.place.value)
 
     def _speak(self, language: Language) -> None:
         self._language = language
+        self._show_again()
+
+    def _adapt(self, aid: Aid) -> None:
+        self._aids ^= {aid}
+        self._show_again()
+
+    def _show_again(self) -> None:
         if self._screen is not None:
-            self._parts.show(self._screen, language)
+            self._parts.show(self._screen, self._language, self._aids)
 
     def _first_coins(self) -> Iterator[r.CoinsRefilled]:
         """What a new hopper was loaded with, said once: from then on the journal knows what lies in it.

@@ -1,9 +1,9 @@
 // Looks at the picture with this number as a person would: does all text fit, is it large enough,
 // does it stand out, can it be touched? Returns sentences, none if all is well.
-async ({ seq, smallest }) => {
+// pictures: each is fed to the page as if the daemon had sent it; smallest: type in pixels.
+({ pictures, smallest }) => pictures.flatMap(({ name, picture }) => {
+  window.feed(picture);
   const kiosk = document.querySelector("#kiosk");
-  while (kiosk.dataset.seq !== String(seq)) await new Promise(requestAnimationFrame);
-
   const faults = [];
   const find = (selector) => document.querySelector(selector);
   const boxOf = (node) => node.getBoundingClientRect();
@@ -32,14 +32,14 @@ async ({ seq, smallest }) => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let text = walker.nextNode(); text; text = walker.nextNode()) {
     const node = text.parentElement;
-    if (!text.data.trim() || node.closest("svg") || !node.checkVisibility()) continue;
+    if (!text.data.trim() || node.closest("svg, rt") || !node.checkVisibility()) continue;
     const says = text.data.trim().slice(0, 24);
     const range = document.createRange();
     range.selectNodeContents(text);
     for (const box of range.getClientRects()) {
       if (!fits(box, screen)) faults.push(`${says}: off the screen`);
       for (let at = node; at !== kiosk && at !== document.body; at = at.parentElement) {
-        const inline = getComputedStyle(at).display === "inline";
+        const inline = /^(inline|ruby)$/.test(getComputedStyle(at).display);
         if (!inline && !fits(box, boxOf(at))) faults.push(`${says}: outside ${at.tagName} ${at.id}${at.className}`);
       }
     }
@@ -48,7 +48,11 @@ async ({ seq, smallest }) => {
     if (contrast(node) < 4.5) faults.push(`${says}: contrast ${contrast(node).toFixed(2)}`);
   }
 
-  const blocks = [...document.querySelectorAll("#words > *, header > *, footer > *")]
+  for (const reading of document.querySelectorAll("rt")) {
+    if (reading.checkVisibility() && !fits(boxOf(reading), screen)) faults.push(`${reading.textContent}: off the screen`);
+  }
+
+  const blocks = [...document.querySelectorAll("#words > *, #languages, header > *, footer > *")]
     .filter((node) => node.checkVisibility());
   for (const [index, block] of blocks.entries()) {
     if (block.closest("main") && !fits(boxOf(block), boxOf(find("main")))) faults.push(`${block.id} outside main`);
@@ -69,5 +73,5 @@ async ({ seq, smallest }) => {
     const { height } = boxOf(button);
     if (button.checkVisibility() && height < 60) faults.push(`${button.id} is ${height} px high`);
   }
-  return faults;
-}
+  return faults.map((fault) => `${name}: ${fault}`);
+})

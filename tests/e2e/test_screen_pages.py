@@ -16,11 +16,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from firmware.core.screens import Legend, Screen, ScreenId
-from firmware.core.terms import KeypadKey, Language
+from firmware.core.terms import Aid, KeypadKey, Language
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
-from tests.unit.test_screen_storyboard import MESSAGES, NAMES, PIN, STORYBOARD, name_of
+from tests.unit.test_screen_storyboard import AMOUNTS, MESSAGES, NAMES, PIN, STORYBOARD, name_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,6 +31,34 @@ FLAGS = (
 PICTURES = os.environ.get("MADOGUCHI_PICTURES")
 SIZES = {(1280, 800): 28.0, (1024, 600): 27.9, (1920, 1080): 28.0, (1080, 1920): 28.0}
 """Panel in pixels, and the smallest text allowed on it."""
+
+FED = """window.EventSource = class extends EventTarget {
+  constructor() {
+    super();
+    window.feed = (picture) =>
+      this.dispatchEvent(new MessageEvent("screen", { data: JSON.stringify(picture) }));
+  }
+  close() {}
+};"""
+"""Stands in for the event stream: the page draws what a test feeds it, at once."""
+
+AXE = Path(__file__).parents[1] / "oracles" / "node_modules" / "axe-core" / "axe.min.js"
+AXE_FAULTS = """async (pictures) => {
+  const found = [];
+  for (const { name, picture } of pictures) {
+    window.feed(picture);
+    const { violations } = await window.axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+      resultTypes: ["violations"],
+    });
+    for (const { id, nodes } of violations) found.push(`${name}: ${id} ${nodes[0].html}`);
+  }
+  return found;
+}"""
+"""WCAG 2.2 A and AA as axe-core of Deque sees them."""
+
+EVERYTHING = bool(os.environ.get("MADOGUCHI_EVERY_PICTURE"))
+"""Sweep what takes minutes too: every language with the aids on every panel, axe on every picture."""
 
 FAULTS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
@@ -96,7 +124,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def kiosk() -> AsyncIterator[Kiosk]:
-    kiosk = Kiosk(Texts.load(MESSAGES, NAMES))
+    kiosk = Kiosk(Texts.load(MESSAGES, NAMES, AMOUNTS))
     await kiosk.start()
     yield kiosk
     await kiosk.server.close()
@@ -117,12 +145,18 @@ def panel(width: int, height: int) -> ViewportSize:
 
 
 async def opened(
-    browser: Browser, kiosk: Kiosk, stack: AsyncExitStack, size: ViewportSize | None = None
+    browser: Browser,
+    kiosk: Kiosk,
+    stack: AsyncExitStack,
+    size: ViewportSize | None = None,
+    script: str = "",
 ) -> Watched:
     """The page of this kiosk on a panel of this size, closed with the stack."""
     page = await browser.new_page(viewport=size or panel(1280, 800))
     stack.push_async_callback(page.close)
     watched = Watched(page)
+    if script:
+        await page.add_init_script(script)
     page.on("console", lambda message: watched.complaints.append(message.text))
     page.on("pageerror", lambda error: watched.complaints.append(str(error)))
     page.on("request", lambda request: watched.addresses.add(request.url))
@@ -130,32 +164,60 @@ async def opened(
     return watched
 
 
-@pytest.mark.parametrize("language", Language)
-async def test_every_picture_fits_and_reads_well_on_every_panel(
-    browser: Browser, kiosk: Kiosk, language: Language
+@pytest.mark.parametrize("aids", [(), (Aid.LARGE, Aid.CONTRAST)], ids=["plain", "aids"])
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_every_picture_fits_and_reads_well_in_every_language(
+    browser: Browser, kiosk: Kiosk, size: tuple[int, int], aids: tuple[Aid, ...]
 ) -> None:
     async with AsyncExitStack() as stack:
-        pages = {size: await opened(browser, kiosk, stack, panel(*size)) for size in SIZES}
+        watched = await opened(browser, kiosk, stack, panel(*size), FED)
         faults: list[str] = []
-        for number, screen in enumerate(STORYBOARD):
-            kiosk.server.show(screen, language)
-            looked = [looked_at(watched.page, kiosk.server.seq, size) for size, watched in pages.items()]
-            name = f"{number:02}-{name_of(screen)}"
-            faults += [f"{name} {fault}" for found in await asyncio.gather(*looked) for fault in found]
+        for language in Language if EVERYTHING or not aids else (Language.JA, Language.VI):
+            pictures = fed_pictures(kiosk, language, frozenset(aids))
+            asked = {"pictures": pictures, "smallest": SIZES[size]}
+            faults += [f"{language.value} {fault}" for fault in await watched.page.evaluate(FAULTS, asked)]
             if PICTURES:
-                for (width, height), watched in pages.items():
-                    path = Path(PICTURES, f"{width}x{height}-{language.value}", f"{name}.png")
-                    await watched.page.screenshot(path=path)
+                await keep_pictures(watched.page, pictures, f"{size[0]}x{size[1]}-{language.value}")
         assert not faults, "\n".join(faults)
-        for watched in pages.values():
-            assert not watched.complaints
-            assert all(address.startswith(kiosk.server.url) for address in watched.addresses)
+        assert not watched.complaints
+        assert all(address.startswith(kiosk.server.url) for address in watched.addresses)
 
 
-async def looked_at(page: Page, seq: int, size: tuple[int, int]) -> list[str]:
-    """What a person would find wrong with this picture on a panel of this size."""
-    found = await page.evaluate(FAULTS, {"seq": seq, "smallest": SIZES[size]})
-    return [f"{size[0]}x{size[1]}: {fault}" for fault in found]
+@pytest.mark.parametrize("language", Language)
+async def test_every_screen_passes_axe(browser: Browser, kiosk: Kiosk, language: Language) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await opened(browser, kiosk, stack, script=FED)).page
+        await page.evaluate(await asyncio.to_thread(AXE.read_text, encoding="utf-8"))
+        first = {screen.id: number for number, screen in reversed(list(enumerate(STORYBOARD)))}
+        for aids in ((), (Aid.CONTRAST,)) if EVERYTHING or language is Language.JA else ((),):
+            pictures = fed_pictures(kiosk, language, frozenset(aids))
+            if not EVERYTHING:
+                pictures = [pictures[number] for number in sorted(first.values())]
+            assert [] == await page.evaluate(AXE_FAULTS, pictures)
+
+
+def fed_pictures(kiosk: Kiosk, language: Language, aids: frozenset[Aid]) -> list[dict[str, object]]:
+    """The whole storyboard as the daemon would send it."""
+    return [
+        {
+            "name": f"{number:02}-{name_of(screen)}",
+            "picture": kiosk.texts.snapshot(screen, language, aids)
+            | {
+                "seq": number,
+                "boot": "",
+                "remaining_ms": None if screen.seconds is None else int(screen.seconds * 1000),
+                "silence_ms": 600_000,
+            },
+        }
+        for number, screen in enumerate(STORYBOARD)
+    ]
+
+
+async def keep_pictures(page: Page, pictures: list[dict[str, object]], folder: str) -> None:
+    """One PNG each."""
+    for one in pictures:
+        await page.evaluate("window.feed", one["picture"])
+        await page.screenshot(path=Path(str(PICTURES), folder, f"{one['name']}.png"), animations="disabled")
 
 
 async def test_a_touch_presses_the_key_it_shows(browser: Browser, kiosk: Kiosk) -> None:

@@ -143,6 +143,7 @@ class World:
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
+        self.restart_request = self.directory / "restart-pcscd"
         self.coins = CoinMachine(
             serial=COIN_ACCEPTOR_SERIAL,
             hopper_coins=hopper_coins,
@@ -264,7 +265,12 @@ class World:
             "staff": {"code_file": "staff.code"},
             "screen": {"port": self._screen_port},
             "coins": {"device": self.coins.path},
-            "console": {"socket": str(self._sockets / "console")},
+            "card_reader": {"restart_request": str(self.restart_request)},
+            "console": {
+                "socket": str(self._sockets / "console"),
+                "support_folder": str(self.directory / "support"),
+                "reboot_command": ["touch", str(self.directory / "rebooted")],
+            },
             "hoppers": {"coins_loaded": self.coins.hopper_coins},
             "document_printer": {
                 "uri": self.printer.uri,

@@ -15,7 +15,7 @@ from firmware.errors import ConfigError
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.server import FILES, HEADERS, ScreenServer
 from firmware.screen.texts import Texts
-from tests.unit.test_screen_storyboard import COINS, MESSAGES, NAMES, PIN, PIN_WRONG, name_of
+from tests.unit.test_screen_storyboard import AMOUNTS, COINS, MESSAGES, NAMES, PIN, PIN_WRONG, name_of
 
 KEEPALIVE_SECONDS = 0.05
 IDLE = Screen(ScreenId.IDLE, legend=Legend(confirm="start"))
@@ -86,7 +86,7 @@ MakeServer = Callable[..., ScreenServer]
 
 @pytest.fixture
 def make() -> MakeServer:
-    texts = Texts.load(MESSAGES, NAMES)
+    texts = Texts.load(MESSAGES, NAMES, AMOUNTS)
 
     def server(
         pressed: list[KeypadKey], log: list[dict[str, FieldValue]], host: str = "127.0.0.1", port: int = 0
@@ -293,6 +293,16 @@ async def test_every_answer_forbids_what_the_page_does_not_need(kiosk: Kiosk, pa
     async with kiosk.client.get(f"{kiosk.origin}{path}") as answer:
         assert answer.status == (200 if path in {*FILES, "/events"} else 404)
         assert HEADERS.items() <= answer.headers.items()
+
+
+async def test_a_watchdog_learns_whether_the_page_draws(kiosk: Kiosk) -> None:
+    async with kiosk.client.get(f"{kiosk.origin}/drawn") as answer:
+        assert 503 == answer.status
+    headers = {"Origin": kiosk.origin}
+    async with kiosk.client.post(f"{kiosk.origin}/alive", json={"seq": 1}, headers=headers):
+        pass
+    async with kiosk.client.get(f"{kiosk.origin}/drawn") as answer:
+        assert 204 == answer.status
 
 
 async def test_a_page_that_draws_is_known_to_be_alive(kiosk: Kiosk) -> None:

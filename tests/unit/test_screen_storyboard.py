@@ -14,15 +14,22 @@ MESSAGES = Path(__file__).parents[2] / "config" / "messages"
 NAMES = {
     "city.ja": "渋川市",
     "city.en": "Shibukawa City",
+    "city.zh": "涩川市",
+    "city.ko": "시부카와시",
+    "city.pt": "Shibukawa",
+    "city.vi": "thành phố Shibukawa",
+    "city.easy": "渋川市《しぶかわし》",
+    "counters.zh": "市民课或行政中心",
+    "counters.ko": "시민과나 행정센터",
+    "counters.pt": "Divisão dos Cidadãos ou centro administrativo",
+    "counters.vi": "Phòng Công dân hoặc trung tâm hành chính",
+    "counters.easy": "市役所《しやくしょ》",
     "counters.ja": "市役所市民課か行政センター",
     "counters.en": "the Citizens' Division or a branch office",
     "opens": "6:30",
     "closes": "23:00",
-    "fees.ja": "1通300円",
-    "fees.en": "¥300 a copy",
-    "coins.ja": "10円・50円・100円・500円",
-    "coins.en": "¥10, ¥50, ¥100, ¥500",
 }
+AMOUNTS = {"fees": (300,), "coins": (100, 500)}
 
 STOP = Legend(cancel="stop")
 STOP_AND_BACK = Legend(cancel="stop", correct="back")
@@ -90,6 +97,7 @@ ENDINGS = (
 
 STORYBOARD = (
     Screen(ScreenId.IDLE, legend=Legend(confirm="start")),
+    Screen(ScreenId.IDLE, "supplies", legend=Legend(confirm="start")),
     CLOSED,
     replace(CLOSED, reason="hours"),
     replace(CLOSED, reason="maintenance"),
@@ -314,6 +322,11 @@ STORYBOARD = (
             Row("row.claim_number", (), text="0042-ABCD"),
         ),
     ),
+    replace(
+        ENDED,
+        reason="print_failed",
+        rows=(Row("row.owed", (), number=700), Row("row.write_down", (), text="0042-ABCD")),
+    ),
     ATTEND,
     replace(
         ATTEND,
@@ -364,7 +377,7 @@ def name_of(screen: Screen) -> str:
 
 @pytest.fixture(scope="module")
 def texts() -> Texts:
-    return Texts.load(MESSAGES, NAMES)
+    return Texts.load(MESSAGES, NAMES, AMOUNTS)
 
 
 def test_the_storyboard_has_every_screen() -> None:

@@ -13,14 +13,14 @@ from firmware.core.terms import CertificateKind, Language
 from firmware.errors import ConfigError
 from firmware.screen.catalogue import Catalogue, Count, differences
 from firmware.screen.texts import Texts
-from tests.unit.test_screen_storyboard import COINS, MESSAGES, NAMES, PIN, STORYBOARD
+from tests.unit.test_screen_storyboard import AMOUNTS, COINS, MESSAGES, NAMES, PIN, STORYBOARD
 
 Edit = Callable[[str, str, str], Path]
 
 
 @pytest.fixture(scope="module")
 def texts() -> Texts:
-    return Texts.load(MESSAGES, NAMES)
+    return Texts.load(MESSAGES, NAMES, AMOUNTS)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_all_languages_have_the_same_ids_and_placeholders() -> None:
 )
 def test_a_fault_in_a_message_file_is_named(edit: Edit, old: str, new: str, message: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        Texts.load(edit("ja.toml", old, new), NAMES)
+        Texts.load(edit("ja.toml", old, new), NAMES, AMOUNTS)
     assert message in str(refused.value)
 
 
@@ -76,13 +76,13 @@ def test_a_missing_language_is_named(edit: Edit) -> None:
     directory = edit("en.toml", "[key]", "[key]")
     (directory / "en.toml").unlink()
     with pytest.raises(ConfigError, match=r"en\.toml"):
-        Texts.load(directory, NAMES)
+        Texts.load(directory, NAMES, AMOUNTS)
 
 
 def test_a_name_missing_in_the_municipality_profile_is_told_when_loaded() -> None:
     names = {name: text for name, text in NAMES.items() if name != "city.en"}
     with pytest.raises(ConfigError, match=r"en\.toml: .*nobody fills \{city\}"):
-        Texts.load(MESSAGES, names)
+        Texts.load(MESSAGES, names, AMOUNTS)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,11 @@ def test_languages_are_offered_on_the_idle_screen_only(texts: Texts) -> None:
     assert idle == [
         {"key": "1", "label": "日本語", "lang": "ja", "selected": False},
         {"key": "2", "label": "English", "lang": "en", "selected": True},
+        {"key": "3", "label": "中文", "lang": "zh-Hans", "selected": False},
+        {"key": "4", "label": "한국어", "lang": "ko", "selected": False},
+        {"key": "5", "label": "Português", "lang": "pt-BR", "selected": False},
+        {"key": "6", "label": "Tiếng Việt", "lang": "vi", "selected": False},
+        {"key": "7", "label": "やさしい日本語", "lang": "ja", "selected": False},
     ]
     assert texts.snapshot(PIN, Language.EN)["languages"] == []
 

@@ -137,5 +137,5 @@ def test_only_compose_knows_both_rules_and_wires() -> None:
         for path in files("firmware")
         if any(within(module, ("hw",)) for module in imports(path))
     }
-    expected = {f"firmware/compose/{name}.py" for name in ("card_test", "kiosk", "worker")}
+    expected = {f"firmware/compose/{name}.py" for name in ("card_test", "kiosk", "telling", "worker")}
     assert expected == both

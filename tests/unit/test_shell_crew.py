@@ -12,6 +12,7 @@ from firmware.core import events as e
 from firmware.core import orders as o
 from firmware.core.states import Purchase
 from firmware.core.terms import (
+    Aid,
     CardRefusal,
     Certainty,
     CertificateKind,
@@ -187,6 +188,8 @@ class Bench:
         self.log: list[tuple[EventId, dict[str, FieldValue]]] = []
         self.pin = PinBuffer()
         self.spoken: list[Language] = []
+        self.adapted: list[Aid] = []
+        self.sounded: list[o.Alarm] = []
         self.answers: list[e.Event] = []
         devices = Devices(
             card=world,
@@ -208,6 +211,8 @@ class Bench:
             now=lambda: self.now,
             speak=self.spoken.append,
             admits=self.admits,
+            adapt=self.adapted.append,
+            sound=self.sounded.append,
             log=self.write,
         )
 
@@ -272,6 +277,7 @@ async def cancel(task: asyncio.Task[None]) -> None:
         ((o.CloseCoins(VISIT),), [e.CoinsClosed()]),
         ((o.EndVisit(VISIT),), []),
         ((o.Speak(Language.EN),), []),
+        ((o.Adapt(Aid.LARGE),), []),
         ((o.Sound(o.Alarm.ALARM),), []),
     ],
 )

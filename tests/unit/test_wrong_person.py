@@ -351,6 +351,8 @@ class Machine:
             now=lambda: NOON,
             speak=lambda _: None,
             admits=self.admits,
+            adapt=lambda _: None,
+            sound=lambda _: None,
             log=self.log,
         )
         self.runner = Runner(

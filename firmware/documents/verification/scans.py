@@ -48,7 +48,12 @@ def pictures(path: Path) -> Iterator[Picture]:
         content = path.read_bytes()
     except OSError as cause:
         raise ScanInvalid(f"{path}: cannot be read") from cause
-    yield from (_pdf_pages if content.startswith(b"%PDF") else _image_pages)(str(path), content)
+    yield from pictures_of(str(path), content)
+
+
+def pictures_of(name: str, content: bytes) -> Iterator[Picture]:
+    """Every page of a scan that is in memory. Raises ScanInvalid."""
+    yield from (_pdf_pages if content.startswith(b"%PDF") else _image_pages)(name, content)
 
 
 def _image_pages(name: str, content: bytes) -> Iterator[Picture]:

@@ -10,6 +10,9 @@ const PIN_DIGITS = 4;
 const STAFF_CODE_DIGITS = 8;
 const MOST_CHOICES_IN_A_LIST = 4;
 const MOST_SHEETS_DRAWN = 6;
+const LARGEST_TYPE = 2;
+const SMALLEST_TYPE = 0.875;
+const TYPE_STEPS = 16;
 
 const WAITING = new Set([
   "reading_card", "checking", "preparing", "closing_coins", "committing", "printing", "paying_out", "staff_checking",
@@ -37,7 +40,7 @@ let lastTouch = { action: null, at: -Infinity };
 function element(tag, className, ...children) {
   const node = document.createElement(tag);
   node.className = className;
-  node.append(...children);
+  node.append(...children.flatMap((child) => (typeof child === "string" ? words(child) : [child])));
   return node;
 }
 
@@ -50,8 +53,27 @@ function icon(name) {
   return svg;
 }
 
+// 漢字《かんじ》 stands for a word with its reading above.
+const READING = /(\p{Script=Han}+)《([^》]+)》/u;
+
+function words(text) {
+  return text.split(/(\p{Script=Han}+《[^》]+》)/u).filter(Boolean).map((part) => {
+    const found = READING.exec(part);
+    if (found === null) return part;
+    const ruby = document.createElement("ruby");
+    const reading = document.createElement("rt");
+    reading.textContent = found[2];
+    ruby.append(found[1], reading);
+    return ruby;
+  });
+}
+
+function plain(text) {
+  return text.replaceAll(/《[^》]+》/g, "");
+}
+
 function put(node, text) {
-  node.textContent = text;
+  node.replaceChildren(...words(text));
   node.hidden = text === "";
 }
 
@@ -69,6 +91,8 @@ function touchable(className, action, ...children) {
 
 function draw(picture) {
   document.documentElement.lang = picture.lang;
+  document.documentElement.dataset.language = picture.language;
+  document.documentElement.className = picture.aids.join(" ");
   dom.kiosk.dataset.screen = picture.screen;
   dom.kiosk.classList.toggle("error", picture.error);
   put(dom.title, picture.title);
@@ -86,16 +110,39 @@ function draw(picture) {
   drawChoices(picture.choices);
   drawRows(picture.rows);
   drawChecklist(picture.checklist);
-  drawLanguages(picture.languages);
+  drawLanguages(picture.languages, picture.switches);
   drawKeys(picture.keys);
   drawAside(picture);
+}
+
+// ---------------------------------------------------------------- type as large as it fits
+
+function fit(large) {
+  const set = (type) => document.documentElement.style.setProperty("--type", type);
+  let [good, bad] = large ? [1, LARGEST_TYPE + 1 / TYPE_STEPS] : [1, 1];
+  while (bad - good > 1 / TYPE_STEPS) {
+    const type = Math.floor(((good + bad) / 2) * TYPE_STEPS) / TYPE_STEPS;
+    set(type);
+    if (overflows()) bad = type;
+    else good = type;
+  }
+  for (set(good); good > SMALLEST_TYPE && overflows(); set(good)) good -= 1 / TYPE_STEPS;
+}
+
+function overflows() {
+  const room = dom.words.parentElement.getBoundingClientRect();
+  const tooSmall = (node) => node.clientWidth > 0 &&
+    (node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1);
+  return [...dom.kiosk.querySelectorAll("header, header p, footer button, footer span, #words, #words *, #languages *")]
+    .some((node) => !(node instanceof SVGElement) && tooSmall(node)) ||
+    [...dom.words.children, dom.languages].some((node) => node.getBoundingClientRect().bottom > room.bottom + 1);
 }
 
 function drawSteps({ step, steps }) {
   const circles = step === null ? [] : steps.map((name, index) => {
     const passed = index + 1 < step;
     const circle = element("li", passed ? "passed" : "", passed ? icon("check") : String(index + 1));
-    circle.setAttribute("aria-label", name);
+    circle.setAttribute("aria-label", plain(name));
     if (index + 1 === step) circle.setAttribute("aria-current", "step");
     return circle;
   });
@@ -164,11 +211,12 @@ function drawChecklist(items) {
     element("b", "", item.label), element("span", "", item.state_label))));
 }
 
-function drawLanguages(languages) {
-  fill(dom.languages, languages.map((language) => {
-    const button = touchable("choice", language.key, element("kbd", "", language.key), element("b", "", language.label));
-    button.lang = language.lang;
-    button.setAttribute("aria-pressed", String(language.selected));
+function drawLanguages(languages, switches) {
+  fill(dom.languages, [...languages, ...switches].map((one) => {
+    const button = touchable(one.id === undefined ? "choice" : "choice aid", one.key,
+      element("kbd", "", one.key), element("b", "", one.label));
+    if (one.lang) button.lang = one.lang;
+    button.setAttribute("aria-pressed", String(one.selected));
     return button;
   }));
 }
@@ -176,8 +224,8 @@ function drawLanguages(languages) {
 function drawKeys(keys) {
   for (const [action, key] of Object.entries(keys)) {
     dom[action].disabled = !key.enabled;
-    dom[action].querySelector("b").textContent = key.name;
-    dom[action].querySelector("i").textContent = key.label;
+    dom[action].querySelector("b").replaceChildren(...words(key.name));
+    dom[action].querySelector("i").replaceChildren(...words(key.label));
   }
 }
 
@@ -197,12 +245,14 @@ function drawMark(bed, label) {
   const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(bed.getAttribute(name)));
   const set = (node, values) => Object.entries(values).forEach(([name, value]) => node.setAttribute(name, value));
   set(dom.ring, { x: x - 9, y: y - 9, width: width + 18, height: height + 18 });
-  dom["flag-text"].textContent = label;
+  dom["flag-text"].textContent = plain(label);
   const flagWidth = dom["flag-text"].getComputedTextLength() + 48;
   const middle = x + width / 2;
   const left = Math.min(Math.max(middle - flagWidth / 2, 6), 354 - flagWidth);
-  set(dom.flag, { x: left, y: y - 84, width: flagWidth });
   set(dom["flag-text"], { x: left + flagWidth / 2, y: y - 46 });
+  const text = dom["flag-text"].getBBox();
+  const [top, bottom] = [Math.min(y - 84, text.y - 2), Math.max(y - 32, text.y + text.height + 2)];
+  set(dom.flag, { x: left, y: top, width: flagWidth, height: bottom - top });
   set(dom.arrow, { transform: `translate(${middle} ${y - 36})` });
 }
 
@@ -255,6 +305,7 @@ function show(picture) {
   dom.kiosk.hidden = false;
   draw(picture);
   tick();
+  fit(picture.aids.includes("large"));
   dom.kiosk.dataset.seq = picture.seq;
 }
 

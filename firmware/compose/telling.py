@@ -1,0 +1,67 @@
+"""What the person sees and hears of a screen: the page and the voice, from one picture."""
+
+from firmware.core.orders import Alarm
+from firmware.core.screens import Screen
+from firmware.core.terms import Aid, Language
+from firmware.logbook import Logbook
+from firmware.screen.clips import Clips
+from firmware.screen.server import ScreenServer
+from firmware.screen.speaker import Speaker
+from firmware.screen.texts import Texts
+from firmware.settings import Settings
+from hw.sound import AlsaVoice
+
+
+class Told:
+    """Shows each screen and says it. Raises ConfigError for clips that are not what their manifest says."""
+
+    def __init__(self, settings: Settings, screen: ScreenServer, log: Logbook) -> None:
+        said = settings.file.voice
+        self._screen = screen
+        self._texts = texts(settings)
+        self._voice = AlsaVoice(speaker=said.speaker, earphone=said.earphone, log=log)
+        self._speaker: Speaker | None = None
+        if said.clips:
+            self._speaker = Speaker(Clips.read(settings.path(said.clips)), self._voice, log)
+
+    def show(self, screen: Screen, language: Language, aids: frozenset[Aid]) -> None:
+        """Draw it first: what is said must not keep the eye waiting."""
+        self._screen.show(screen, language, aids)
+        if self._speaker is not None:
+            self._speaker.tell(self._texts.snapshot(screen, language, aids), language, aids)
+
+    def sound(self, alarm: Alarm) -> None:
+        """What the buzzer sounds."""
+        if self._speaker is not None:
+            self._speaker.sound(alarm)
+
+    async def close(self) -> None:
+        """Silence."""
+        await self._voice.close()
+
+
+def texts(settings: Settings) -> Texts:
+    """The messages with the city's names filled in. Raises ConfigError."""
+    city, hours = settings.city, settings.hours
+    closes = "24:00" if hours.closes.microsecond else f"{hours.closes:%-H:%M}"
+    names = {
+        "city": city.name,
+        "city.en": city.name_en,
+        "counters": city.counters,
+        "counters.en": city.counters_en,
+        "opens": f"{hours.opens:%-H:%M}",
+        "closes": closes,
+    }
+    for language in (Language.ZH, Language.KO, Language.PT, Language.VI):
+        names |= {f"city.{language.value}": city.name_en, f"counters.{language.value}": city.counters_en}
+    for language, other in city.other.items():
+        names |= {f"city.{language.value}": other.name, f"counters.{language.value}": other.counters}
+    return Texts.load(
+        settings.path(settings.file.kiosk.messages),
+        names,
+        {
+            "fees": [fee.yen for fee in settings.fees],
+            "coins": settings.file.coins.denominations_yen,
+        },
+        settings.rules.languages,
+    )

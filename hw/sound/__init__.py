@@ -1,0 +1,5 @@
+"""Prompts, chimes and alarms through ALSA."""
+
+from hw.sound.alsa import AlsaVoice
+
+__all__ = ["AlsaVoice"]

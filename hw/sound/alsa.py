@@ -1,0 +1,81 @@
+"""Plays sound files one after another through ALSA, and stops at once when told to."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from firmware.logbook import EventId, Logbook
+
+_SILENT: tuple[Path, ...] = ()
+
+
+class AlsaVoice:
+    """Implements `firmware.ports.Voice` with one `aplay` a turn.
+
+    speaker, earphone: ALSA device names; an empty earphone is none, and what is private is not played.
+    A sound device that is missing is logged once when gone and once when back; nothing waits for it.
+    """
+
+    def __init__(self, *, speaker: str, earphone: str, log: Logbook, program: str = "aplay") -> None:
+        self._speaker = speaker
+        self._earphone = earphone
+        self._log = log
+        self._program = program
+        self._gone = False
+        self._task: asyncio.Task[None] | None = None
+
+    def play(self, clips: Sequence[Path], *, private: bool = False) -> None:
+        """Say this instead of what is being said; nothing is said of an empty sequence."""
+        device = self._earphone if private else self._speaker
+        before, self._task = self._task, None
+        if before is not None:
+            before.cancel()
+        wanted = tuple(clips) if device else _SILENT
+        if before is not None or wanted:
+            turn = self._turn(before, device, wanted)
+            self._task = asyncio.get_running_loop().create_task(turn, name="voice")
+
+    async def quiet(self) -> None:
+        """Returns when everything has been said."""
+        while (task := self._task) is not None and not task.done():
+            await asyncio.wait([task])
+
+    async def close(self) -> None:
+        """Silence; may be called twice."""
+        self.play(_SILENT)
+        if self._task is not None:
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def _turn(self, before: asyncio.Task[None] | None, device: str, clips: Sequence[Path]) -> None:
+        """The device is free only when the turn before has ended."""
+        if before is not None:
+            await asyncio.wait([before])
+        if clips:
+            await self._aplay(device, clips)
+
+    async def _aplay(self, device: str, clips: Sequence[Path]) -> None:
+        quiet = asyncio.subprocess.DEVNULL
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self._program, "-q", "-D", device, *map(str, clips), stdin=quiet, stdout=quiet, stderr=quiet
+            )
+        except OSError as error:
+            self._note(error=type(error).__name__)
+            return
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            raise
+        self._note(error=f"exit-{code}" if code else None)
+
+    def _note(self, *, error: str | None) -> None:
+        if error is not None and not self._gone:
+            self._log(EventId.SOUND_GONE, error=error)
+        if error is None and self._gone:
+            self._log(EventId.SOUND_BACK)
+        self._gone = error is not None

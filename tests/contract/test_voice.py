@@ -1,0 +1,150 @@
+"""The voice on ALSA without a sound card: its `file` plugin keeps what would have been heard."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from firmware.logbook import EventId, FieldValue
+from firmware.screen.render_voice import read, render
+from hw.sound import AlsaVoice
+
+ASOUND = """
+pcm.{name} {{
+    type file
+    slave.pcm {{ type null }}
+    file "{file}"
+    format "raw"
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    directory = tmp_path_factory.mktemp("clips")
+    return {clip.text: directory / clip.file for clip in render([], directory)}
+
+
+@pytest.fixture
+def heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what loudspeaker and earphone played."""
+    config = tmp_path / "asound.conf"
+    config.write_text(
+        "".join(ASOUND.format(name=name, file=tmp_path / name) for name in ("speaker", "earphone"))
+    )
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(config))
+    return tmp_path
+
+
+@pytest.fixture
+def log() -> list[EventId]:
+    return []
+
+
+@pytest.fixture
+async def voice(log: list[EventId]) -> AsyncIterator[AlsaVoice]:
+    def write(event: EventId, /, **_fields: FieldValue) -> None:
+        log.append(event)
+
+    voice = AlsaVoice(speaker="speaker", earphone="earphone", log=write)
+    yield voice
+    await voice.close()
+
+
+async def until_quiet(voice: AlsaVoice) -> None:
+    async with asyncio.timeout(60):
+        await voice.quiet()
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def samples(path: Path) -> list[int]:
+    return np.fromfile(path, dtype="<i2").tolist() if path.exists() else []
+
+
+def of(*paths: Path) -> list[int]:
+    return [round(float(sample) * 32768) for path in paths for sample in read(path)]
+
+
+async def test_clips_are_heard_one_after_another_sample_for_sample(
+    voice: AlsaVoice, heard: Path, clips: dict[str, Path], log: list[EventId]
+) -> None:
+    voice.play([clips["chime"], clips["tone"]])
+    await until_quiet(voice)
+    expected = of(clips["chime"], clips["tone"])
+    told = [sample for sample in samples(heard / "speaker") if sample]
+    assert [sample for sample in expected if sample] == told
+    assert [] == samples(heard / "earphone")
+    assert [] == log
+
+
+async def test_what_is_private_is_heard_by_earphone_alone(
+    voice: AlsaVoice, heard: Path, clips: dict[str, Path]
+) -> None:
+    voice.play([clips["tone"]], private=True)
+    await until_quiet(voice)
+    assert samples(heard / "earphone")
+    assert [] == samples(heard / "speaker")
+
+
+async def test_the_next_prompt_cuts_the_one_before_short(tmp_path: Path, log: list[EventId]) -> None:
+    """With a player that would never end by itself; it tells its process by a pipe."""
+    told, player = tmp_path / "told", tmp_path / "player"
+    os.mkfifo(told)
+    player.write_text(f"#!/bin/sh\necho $$ >{told}\nexec sleep 600\n")
+    player.chmod(0o755)
+
+    def write(event: EventId, /, **_fields: FieldValue) -> None:
+        log.append(event)
+
+    voice = AlsaVoice(speaker="speaker", earphone="earphone", log=write, program=str(player))
+    voice.play([told])
+    first = int(await asyncio.to_thread(told.read_text))
+    voice.play([told], private=True)
+    second = int(await asyncio.to_thread(told.read_text))
+    assert not alive(first)
+    assert alive(second)
+    await voice.close()
+    assert not alive(second)
+    assert [] == log
+
+
+async def test_a_sound_device_that_is_gone_is_told_once_and_once_when_it_is_back(
+    voice: AlsaVoice, heard: Path, clips: dict[str, Path], log: list[EventId]
+) -> None:
+    config = heard / "asound.conf"
+    good = config.read_text()
+    config.write_text("")
+    for text in ("", "", good):
+        config.write_text(text)
+        voice.play([clips["tone"]])
+        await until_quiet(voice)
+    assert [EventId.SOUND_GONE, EventId.SOUND_BACK] == log
+
+
+async def test_without_an_earphone_nothing_private_is_said(heard: Path, clips: dict[str, Path]) -> None:
+    def write(_event: EventId, /, **_fields: FieldValue) -> None:
+        raise AssertionError("nothing is gone")
+
+    voice = AlsaVoice(speaker="speaker", earphone="", log=write)
+    voice.play([clips["tone"]], private=True)
+    await until_quiet(voice)
+    assert [] == samples(heard / "speaker")
+    await voice.close()
+
+
+async def test_a_missing_player_silences_the_kiosk_and_nothing_else(clips: dict[str, Path]) -> None:
+    told: list[EventId] = []
+
+    def write(event: EventId, /, **_fields: FieldValue) -> None:
+        told.append(event)
+
+    voice = AlsaVoice(speaker="speaker", earphone="", log=write, program="/nowhere/aplay")
+    voice.play([clips["tone"]])
+    await until_quiet(voice)
+    assert [EventId.SOUND_GONE] == told

@@ -1,0 +1,77 @@
+"""A visit in a real Chromium: everything by touch but the PIN; the next person finds no aid."""
+
+import contextlib
+
+from playwright.async_api import Page, async_playwright
+from playwright.async_api import TimeoutError as PageTimeout
+
+from tests.e2e.test_screen_pages import CHROMIUM, FLAGS
+from tests.e2e.visitor import kiosk
+
+PICTURE = "() => document.querySelector('#kiosk').dataset.seq"
+
+
+async def tap_until(page: Page, button: str, screen: str) -> None:
+    """Tap until this screen comes: right after a change a tap counts for nothing."""
+    wanted = page.locator(f"#kiosk[data-screen='{screen}']")
+    for _ in range(40):
+        with contextlib.suppress(PageTimeout):
+            await page.locator(button).tap(timeout=500)
+            await wanted.wait_for(state="attached", timeout=500)
+            return
+    raise AssertionError(f"{button} does not lead to {screen}")
+
+
+async def shows(page: Page, selector: str) -> None:
+    await page.locator(selector).wait_for(state="attached", timeout=30_000)
+
+
+async def test_a_whole_visit_by_touch_with_large_type_and_the_next_one_begins_as_ever() -> None:
+    async with async_playwright() as playwright, kiosk() as visitor:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, chromium_sandbox=False, args=FLAGS.split()
+        )
+        context = await browser.new_context(has_touch=True, viewport={"width": 1280, "height": 800})
+        page = await context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(visitor.world.screen_url)
+        await shows(page, "#kiosk[data-screen='idle']")
+        for button, wanted in (
+            ("[data-action='2']", "html[lang='en']"),
+            ("[data-action='8']", "html.large"),
+            ("[data-action='9']", "html.large.contrast"),
+        ):
+            while not await page.locator(wanted).count():
+                await page.locator(f"#languages {button}").tap()
+                with contextlib.suppress(PageTimeout):
+                    await page.locator(wanted).wait_for(state="attached", timeout=2000)
+        await tap_until(page, "#confirm", "notice")
+        await tap_until(page, "#confirm", "present_card")
+        await visitor.world.insert_card(visitor.card)
+        await shows(page, "#kiosk[data-screen='pin']")
+        await visitor.type_pin(visitor.pin)
+        await shows(page, "#kiosk[data-screen='take_card']")
+        await visitor.world.remove_card()
+        await shows(page, "#kiosk[data-screen='choose_kind']")
+        await tap_until(page, "#choices [data-action='2']", "choose_copies")
+        await tap_until(page, "#choices [data-action='1']", "confirm")
+        await tap_until(page, "#confirm", "coins")
+        await shows(page, "html.large.contrast")
+        await visitor.drop((100, 100, 100))
+        await shows(page, "#confirm:enabled")
+        await page.wait_for_function(PICTURE)
+        for _ in range(40):
+            if await page.locator("#kiosk[data-screen='coins']").count() == 0:
+                break
+            with contextlib.suppress(PageTimeout):
+                await page.locator("#confirm:enabled").tap(timeout=500)
+        await shows(page, "#kiosk[data-screen='take_all']")
+        await visitor.world.take_paper()
+        await visitor.world.take_receipt()
+        await shows(page, "#kiosk[data-screen='thanks']")
+        await tap_until(page, "#confirm", "idle")
+        await shows(page, "html[lang='ja']:not(.large):not(.contrast)")
+        assert complaints == []
+        await browser.close()
