@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import getpass
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", "run the kiosk"),
         ("check-config", "read the configuration and say what is wrong with it"),
         ("lockout", "say whether mistakes in a row hold the kiosk, and until when"),
+        ("staff-code", "set the code by which the store's staff are let in"),
         ("card-test", "read a My Number Card without its PIN and say whether the reader is fit"),
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
     ):
@@ -183,6 +185,22 @@ def _lockout(wanted: argparse.Namespace) -> int:
         print(f"no visit begins until {until.astimezone(JST):%Y-%m-%d %H:%M:%S} (Japan)")
     else:
         print("visits can begin")
+    return 0
+
+
+def _staff_code(wanted: argparse.Namespace) -> int:
+    """Typed twice, never echoed; only its hash is written, for the kiosk's user alone."""
+    from firmware.settings import load
+    from firmware.shell.staff import write_code
+
+    settings = load(wanted.config)
+    if not settings.file.staff.code_file:
+        raise ConfigError("staff.code_file is empty; expected where the code's hash is kept")
+    code = getpass.getpass("staff code, 8 digits: ")
+    if code != getpass.getpass("once more: "):
+        raise ConfigError("the two codes differ; nothing is changed")
+    write_code(settings.path(settings.file.staff.code_file), code)
+    print("the staff code is set")
     return 0
 
 
@@ -317,6 +335,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "lockout": _lockout,
     "card-test": _card_test,
     "certificate": _certificate,
+    "staff-code": _staff_code,
     "document-worker": _document_worker,
     "console": _console,
     "events": _events,

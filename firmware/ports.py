@@ -316,6 +316,18 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Refetched:
+    """An issuance fetched once more for a reprint: what was asked for then, sealed to the new worker."""
+
+    request: OrderRequest
+    session_id: str
+    person_ref: str
+    total_yen: Yen
+    sealed: bytes
+    authority: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class JournalHead:
     """The journal's last entry: its number and its chain value, 32 bytes."""
 
@@ -389,8 +401,24 @@ class Municipality(Protocol):
     async def report_result(self, order_id: OrderId, outcome: Certainty, pages_out: int) -> None:
         """Tell how the print ended; safe to repeat."""
 
-    async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
-        """Tell what was paid back and what is owed by a claim slip; safe to repeat."""
+    async def report_refund(
+        self, order_id: OrderId, yen: Yen, owed_yen: Yen, *, defect: bool = False
+    ) -> None:
+        """Tell what was paid back and what is owed by a claim slip; safe to repeat.
+
+        defect: the certificate was printed badly, and its fee is no fee any more.
+        """
+
+    async def reprint(self, order_id: OrderId, attempt: int, kem_public_key: bytes) -> Refetched:
+        """The same issuance again, sealed to this key; counted once for each attempt, from 1.
+
+        Safe to repeat with the same key. Raises Refused(REPRINT_REFUSED) when it is too late or too often.
+        """
+
+    async def report_reprint(
+        self, order_id: OrderId, attempt: int, outcome: Certainty, pages_out: int
+    ) -> None:
+        """Tell how a reprint ended; safe to repeat."""
 
     async def report_claim(self, order_id: OrderId, claim_no: str, yen: Yen) -> None:
         """Tell what is owed to the person by a claim slip (返金引換券); safe to repeat."""
@@ -415,10 +443,14 @@ class Municipality(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The document is made and checked; sheets of A4 and pages (printed sides) for all copies."""
+    """The document is made and checked; sheets of A4 and pages (printed sides) for all copies.
+
+    fingerprint: hex SHA-256 of what was sealed; random words in there keep anybody from guessing the rest.
+    """
 
     sheets: int
     pages: int
+    fingerprint: str = ""
 
 
 class DocumentWorker(Protocol):

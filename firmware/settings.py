@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from firmware.core import complaints
 from firmware.core.fees import Fee, overlaps
 from firmware.core.hours import Closure, HoursRule
 from firmware.core.lockout import SHIPPED_FORGET_SECONDS, SHIPPED_STEPS, LockoutRule
@@ -118,6 +119,28 @@ class Lockout(_Section, frozen=True, kw_only=True):
     steps: list[LockoutStep] = msgspec.field(
         default_factory=lambda: [
             LockoutStep(strikes=strikes, seconds=seconds) for strikes, seconds in SHIPPED_STEPS
+        ]
+    )
+
+    @property
+    def rule(self) -> LockoutRule:
+        """As the core knows it."""
+        return LockoutRule(tuple((step.strikes, step.seconds) for step in self.steps), self.forget_seconds)
+
+
+class Staff(_Section, frozen=True, kw_only=True):
+    """The store's staff (係員), see `firmware.shell.staff` and `firmware.core.complaints`.
+
+    code_file: holds the hash of their code; empty, or an absent file, sets none. complaint_seconds: after
+    a visit, for a print defect. steps, forget_seconds: as of the lockout, for wrong staff codes.
+    """
+
+    code_file: str = ""
+    complaint_seconds: Seconds = 300
+    forget_seconds: Seconds = complaints.SHIPPED_FORGET_SECONDS
+    steps: Annotated[list[LockoutStep], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: [
+            LockoutStep(strikes=strikes, seconds=seconds) for strikes, seconds in complaints.SHIPPED_STEPS
         ]
     )
 
@@ -336,6 +359,8 @@ class Timeouts(_Section, frozen=True, kw_only=True):
     take_all_seconds: Seconds = 20
     thanks_seconds: Seconds = 10
     ended_seconds: Seconds = 20
+    staff_code_seconds: Seconds = 60
+    staff_decision_seconds: Seconds = 180
     refund_after_power_cut_seconds: Seconds = 600
     most_alarms: Annotated[int, Meta(ge=1, le=100)] = 17
 
@@ -360,6 +385,8 @@ _STATE_OF_TIMEOUT = {
     "take_all_seconds": "TakingAll",
     "thanks_seconds": "Thanks",
     "ended_seconds": "Ended",
+    "staff_code_seconds": "EnteringStaffCode",
+    "staff_decision_seconds": "Attending",
 }
 
 
@@ -372,6 +399,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     voice: Voice = Voice()
     card_reader: CardReader = CardReader()
     lockout: Lockout = Lockout()
+    staff: Staff = Staff()
     keypad: Keypad
     panel: Panel
     coins: Coins
@@ -496,6 +524,7 @@ def load(path: Path) -> Settings:
     file = _typed(path.name, _table(path), KioskFile)
     _check_machine(path, file)
     _check_lockout(path.name, "lockout", file.lockout)
+    _check_lockout(path.name, "staff", file.staff)
     _check_lockout(path.name, "console.order_lockout", file.console.order_lockout)
     profiles = [path.parent / name for name in file.kiosk.profiles]
     name = " + ".join(file.kiosk.profiles)
@@ -622,7 +651,7 @@ def _check_machine(path: Path, file: KioskFile) -> None:
         )
 
 
-def _check_lockout(name: str, table: str, lockout: Lockout) -> None:
+def _check_lockout(name: str, table: str, lockout: Lockout | Staff) -> None:
     for before, step in pairwise(lockout.steps):
         if step.strikes <= before.strikes or step.seconds <= before.seconds:
             raise ConfigError(

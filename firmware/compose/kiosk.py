@@ -16,6 +16,7 @@ from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.fees import fee_on
 from firmware.core.hours import JST
 from firmware.core.orders import PrintSlip
+from firmware.core.records import Record
 from firmware.core.states import Slip
 from firmware.core.terms import Aid, CertificateKind, KeypadKey, Language, Yen
 from firmware.documents.receipt import Sold, claim_slip, receipt
@@ -44,6 +45,7 @@ from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.pin import PinBuffer
 from firmware.shell.remote import RemoteDesk
+from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import wait_stranded
 from firmware.shell.workers import SpareWorker
 from hw.card import PROFILES, Acceptance, PcscCardReader, label
@@ -252,16 +254,19 @@ class Kiosk:
             new_worker=partial(_worker, settings, config, log),
             slip_lines=partial(_slip_lines, settings),
         )
+        said = [(datetime.fromisoformat(entry.at), entry.record) for entry in entries]
+        door = staff_door(settings, said, log)
         return Parts(
             rules=settings.rules,
             devices=devices,
             clock=clock,
             lockout=LockoutWatch(
                 rule=file.lockout.rule,
-                entries=[(datetime.fromisoformat(entry.at), entry.record) for entry in entries],
+                entries=said,
                 log=log,
                 now=now_utc,
             ),
+            staff=door,
             maintenance=maintenance,
             health=health,
             accounts=accounts,
@@ -270,7 +275,7 @@ class Kiosk:
             show=self._told.show,
             start_screen=screen.start,
             close_screen=screen.close,
-            make_crew=partial(self._crew, devices),
+            make_crew=partial(self._crew, devices, door),
             settle_seconds=_SETTLE_SECONDS,
             late_refund_seconds=file.timeouts.refund_after_power_cut_seconds,
             coin_yen=coin_yen,
@@ -290,9 +295,10 @@ class Kiosk:
             now=now_utc,
         )
 
-    def _crew(
+    def _crew(  # noqa: PLR0917 - bound but for what the daemon gives
         self,
         devices: Devices,
+        door: StaffDoor,
         pin: PinBuffer,
         spare: SpareWorker,
         speak: Callable[[Language], None],
@@ -308,10 +314,24 @@ class Kiosk:
             fee_now=fee_now,
             now=lambda: datetime.now(UTC),
             speak=speak,
+            admits=door.admits,
             adapt=adapt,
             sound=self._told.sound,
             log=self._log,
         )
+
+
+def staff_door(settings: Settings, entries: Sequence[tuple[datetime, Record]], log: Logbook) -> StaffDoor:
+    """How staff are let in. entries: of the journal, with their times."""
+    said = settings.file.staff
+    return StaffDoor(
+        code_file=settings.path(said.code_file) if said.code_file else None,
+        rule=said.rule,
+        complaint_seconds=said.complaint_seconds,
+        entries=entries,
+        log=log,
+        now=now_utc,
+    )
 
 
 def card_acceptance(said: CardReaderSettings) -> Acceptance:

@@ -81,6 +81,7 @@ class _Visit:
     paid_out_yen: Yen = 0
     claim: ClaimTotal | None = None
     earned: r.FeeEarned | None = None
+    returned: r.FeeReturned | None = None
     intended: bool = False
     given_back: bool = False
     uncertain: bool = False
@@ -285,6 +286,10 @@ class Accounts:
             case r.OrderAsked(visit=visit, order_id=order_id, kind=kind, copies=copies):
                 self._visit(visit).asked[order_id] = kind, copies
                 self._visit(visit).order_id = order_id
+            case r.DefectOpened(visit=visit, order_id=order_id):
+                self._visit(visit).order_id = order_id
+            case r.FeeReturned(visit=visit):
+                self._visit(visit).returned = record
             case r.IssueIntended(visit=visit):
                 self._visit(visit).intended = True
             case (
@@ -310,10 +315,27 @@ class Accounts:
             day.uncertain.append(visit.order_id)
         if visit.given_back and visit.intended:
             day.given_back.append(visit.order_id)
+        if visit.returned is not None:
+            self._returned(visit.returned)
         if visit.earned is not None:
             day.fees_yen += visit.earned.yen
             day.issued.append(visit.earned.order_id)
             self._sold(visit.earned, visit)
+
+    def _returned(self, returned: r.FeeReturned) -> None:
+        """Only what was sold in this very day: a closing ends the time to complain."""
+        day = self._day
+        if returned.order_id not in day.issued:
+            self._faults.append(f"order {returned.order_id[:8]}: a fee returned that was not kept")
+            return
+        day.issued.remove(returned.order_id)
+        day.given_back.append(returned.order_id)
+        day.fees_yen -= returned.yen
+        counts = day.sold[returned.kind]
+        for index, fewer in enumerate((1, returned.copies, returned.yen)):
+            counts[index] -= fewer
+        if not counts[0]:
+            del day.sold[returned.kind]
 
     def _sold(self, earned: r.FeeEarned, visit: _Visit) -> None:
         if earned.order_id not in visit.asked:

@@ -110,11 +110,15 @@ class MunicipalityFailed:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPrepared:
-    """The issuance is reserved, the document made and checked. pages: printed sides of all copies."""
+    """The issuance is reserved, the document made and checked. pages: printed sides of all copies.
+
+    fingerprint: of the sealed contents, see `firmware.core.states.Purchase`.
+    """
 
     fee_yen: Yen
     sheets: int
     pages: int
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,28 @@ class Booked:
     entries: tuple[BookEntry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StaffDigits:
+    """So many digits of the staff code are typed."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaffCodeEntered:
+    """All digits of the staff code are typed and confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffKnown:
+    """The staff code is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffUnknown:
+    """The staff code is wrong, or nobody can tell."""
+
+
 Event = (
     FactsChanged
     | TimedOut
@@ -222,4 +248,8 @@ Event = (
     | CoinPaid
     | SlipFinished
     | Booked
+    | StaffDigits
+    | StaffCodeEntered
+    | StaffKnown
+    | StaffUnknown
 )

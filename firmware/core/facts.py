@@ -7,6 +7,7 @@ still true when somebody asks. Each device reports its level whole, whenever it 
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from firmware.core.states import Sale
 from firmware.core.terms import PrinterReason, PrinterSupply, ServiceHours, VisitId
 
 
@@ -132,6 +133,19 @@ class JournalLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class StaffLevel:
+    """What the store's staff can be called for.
+
+    digits: of the staff code, 0 if none is set. waits: too many wrong ones, none is taken for a while.
+    sale: whose print the person may still complain of.
+    """
+
+    digits: int = 0
+    waits: bool = False
+    sale: Sale | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenanceLevel:
     """A technician has taken the kiosk out of service (保守中)."""
 
@@ -150,6 +164,7 @@ Level = (
     | ClockLevel
     | LockoutLevel
     | JournalLevel
+    | StaffLevel
     | MaintenanceLevel
 )
 
@@ -174,6 +189,7 @@ class Facts:
     clock: ClockLevel = field(default_factory=ClockLevel)
     lockout: LockoutLevel = field(default_factory=LockoutLevel)
     journal: JournalLevel = field(default_factory=JournalLevel)
+    staff: StaffLevel = field(default_factory=StaffLevel)
     maintenance: MaintenanceLevel = field(default_factory=MaintenanceLevel)
 
     def with_level(self, level: Level) -> "Facts":  # noqa: C901, PLR0912 - a line each
@@ -201,6 +217,8 @@ class Facts:
                 return replace(self, lockout=level)
             case JournalLevel():
                 return replace(self, journal=level)
+            case StaffLevel():
+                return replace(self, staff=level)
             case MaintenanceLevel():
                 return replace(self, maintenance=level)
             case _:

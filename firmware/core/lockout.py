@@ -15,7 +15,7 @@ With the shipped steps:
 The journal keeps each strike, so that a restart changes nothing. Pure: the time comes in as an argument.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -56,8 +56,26 @@ def after(lockout: Lockout, record: r.Record, at: datetime, rule: LockoutRule) -
             return lockout
 
 
-def from_journal(entries: Iterable[tuple[datetime, r.Record]], now: datetime, rule: LockoutRule) -> Lockout:
+def after_staff(lockout: Lockout, record: r.Record, at: datetime, rule: LockoutRule) -> Lockout:
+    """The same for wrong staff codes (`firmware.core.complaints`)."""
+    match record:
+        case r.StaffRefused():
+            return Lockout(current(lockout, at, rule).strikes + 1, at)
+        case r.StaffAdmitted():
+            return Lockout()
+        case _:
+            return lockout
+
+
+After = Callable[[Lockout, r.Record, datetime, LockoutRule], Lockout]
+
+
+def from_journal(
+    entries: Iterable[tuple[datetime, r.Record]], now: datetime, rule: LockoutRule, counts: After = after
+) -> Lockout:
     """What the whole journal says now. entries: when each record was written, and the record.
+
+    counts: which mistakes count, `after` or `after_staff`.
 
     No record is later than those behind it: one of the future was dated by a clock that was ahead.
     """
@@ -67,7 +85,7 @@ def from_journal(entries: Iterable[tuple[datetime, r.Record]], now: datetime, ru
         dated.append((latest, record))
     lockout = Lockout()
     for at, record in reversed(dated):
-        lockout = after(lockout, record, at, rule)
+        lockout = counts(lockout, record, at, rule)
     return current(lockout, now, rule)
 
 

@@ -139,14 +139,21 @@ def ledger(records: Iterable[r.Record]) -> Ledger:
         match record:
             case r.CoinUnclaimed(yen=yen):
                 unclaimed_yen += yen
-            case r.CoinTaken() | r.FeeEarned() | r.CoinPayEnded() | r.ClaimOpened() | r.VisitEnded():
+            case (
+                r.CoinTaken()
+                | r.FeeEarned()
+                | r.FeeReturned()
+                | r.CoinPayEnded()
+                | r.ClaimOpened()
+                | r.VisitEnded()
+            ):
                 visits[record.visit] = _after(visits.get(record.visit, VisitBalance()), record)
             case _:
                 pass
     return Ledger(visits, unclaimed_yen)
 
 
-_Money = r.CoinTaken | r.FeeEarned | r.CoinPayEnded | r.ClaimOpened | r.VisitEnded
+_Money = r.CoinTaken | r.FeeEarned | r.FeeReturned | r.CoinPayEnded | r.ClaimOpened | r.VisitEnded
 
 
 def _after(balance: VisitBalance, record: _Money) -> VisitBalance:
@@ -155,6 +162,8 @@ def _after(balance: VisitBalance, record: _Money) -> VisitBalance:
             return replace(balance, taken_yen=balance.taken_yen + yen)
         case r.FeeEarned(yen=yen):
             return replace(balance, fee_yen=balance.fee_yen + yen)
+        case r.FeeReturned(yen=yen):
+            return replace(balance, fee_yen=balance.fee_yen - yen)
         case r.CoinPayEnded(yen=yen, certainty=certainty):
             paid = yen if certainty is Certainty.DONE else 0
             return replace(balance, paid_out_yen=balance.paid_out_yen + paid)

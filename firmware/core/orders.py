@@ -79,9 +79,44 @@ class CloseCoins:
     visit: VisitId
 
 
+@dataclass(frozen=True, slots=True)
+class CollectStaffCode:
+    """Keys go to the staff code's buffer. Answers: StaffDigits, StaffCodeEntered; 取消 stays KeyPressed."""
+
+    visit: VisitId
+
+
 BoundOrder = (
-    RunTimer | ReadCard | OpenSession | CollectPin | Authenticate | Prepare | AcceptCoins | CloseCoins
+    RunTimer
+    | ReadCard
+    | OpenSession
+    | CollectPin
+    | Authenticate
+    | Prepare
+    | AcceptCoins
+    | CloseCoins
+    | CollectStaffCode
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStaffCode:
+    """Answers: StaffKnown, StaffUnknown."""
+
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAgain:
+    """The same issuance from the municipality, sealed to a new worker, which prepares it.
+
+    attempt: which reprint this is, from 1; the municipality counts each once.
+    Answers: DocumentPrepared, DocumentRefused, MunicipalityRefused, MunicipalityFailed.
+    """
+
+    visit: VisitId
+    order_id: OrderId
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +237,8 @@ CommittedOrder = (
     | Speak
     | Adapt
     | Sound
+    | CheckStaffCode
+    | FetchAgain
 )
 
 Order = BoundOrder | CommittedOrder

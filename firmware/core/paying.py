@@ -21,9 +21,9 @@ def claim_no(visit: VisitId) -> str:
     return f"{visit[:4]}-{visit[4:8]}".upper()
 
 
-def job_name(visit: VisitId) -> str:
-    """The opaque name of the visit's print job."""
-    return f"cert-{visit[:16]}"
+def job_name(visit: VisitId, attempt: int = 0) -> str:
+    """The opaque name of the visit's print job; a reprint has one of its own."""
+    return f"cert-{visit[:16]}" + (f"-{attempt}" if attempt else "")
 
 
 def held_in(state: s.State) -> tuple[VisitId, Yen | None]:
@@ -32,6 +32,10 @@ def held_in(state: s.State) -> tuple[VisitId, Yen | None]:
     None while a coin is on its way out.
     """
     match state:
+        case (
+            s.EnteringStaffCode(attending=at) | s.CheckingStaffCode(attending=at) | s.Refetching(attending=at)
+        ):
+            return held_in(at)
         case s.PayingOut(visit=visit, coin=s.CoinOnItsWay()):
             return visit, None
         case (
@@ -54,9 +58,14 @@ def document_prepared(state: s.Preparing, event: e.DocumentPrepared, facts: Fact
     """Everything that can fail is checked here, before the first coin."""
     if event.fee_yen != state.purchase.fee_yen:
         return end(state.visit, s.EndReason.DOCUMENT_REFUSED)
-    purchase = replace(state.purchase, sheets=event.sheets, pages=event.pages)
+    purchase = replace(state.purchase, sheets=event.sheets, pages=event.pages, fingerprint=event.fingerprint)
     reserved = r.OrderReserved(
-        state.visit, purchase.order_id, purchase.fee_yen, purchase.sheets, purchase.pages
+        state.visit,
+        purchase.order_id,
+        purchase.fee_yen,
+        purchase.sheets,
+        purchase.pages,
+        purchase.fingerprint,
     )
     obstacle = _print_obstacle(purchase, facts)
     if obstacle is not None:
@@ -101,7 +110,10 @@ def coin_trouble(state: s.State, event: e.CoinTrouble, _facts: Facts, rules: Rul
     return suspected
 
 
-def coin(state: Holding, event: e.CoinInserted, _facts: Facts, _rules: Rules) -> Step:
+def coin(state: Holding, event: e.CoinInserted, facts: Facts, rules: Rules) -> Step:
+    """A coin of this visit; when the sale is over, nobody was asked for one."""
+    if isinstance(state, s.Printing | s.Attending) and state.sold:
+        return stray_coin(state, event, facts, rules)
     return Step(
         replace(state, paid_yen=state.paid_yen + event.yen),
         (r.CoinTaken(state.visit, event.yen, event.serial, event.counter),),
@@ -214,42 +226,145 @@ def print_finished(state: s.Printing, event: e.PrintFinished, facts: Facts, _rul
         (r.PrintEnded(state.visit, state.purchase.order_id, event.certainty, event.pages_out),),
     )
     match event.certainty:
+        case Certainty.DONE if state.sold:
+            return ended.before(reprinted(state))
         case Certainty.DONE:
             return ended.before(_earn(state, facts))
-        case Certainty.NOT_DONE:
+        case Certainty.NOT_DONE if state.attempt == 0:
             return ended.before(_refund(state, s.EndReason.PRINT_FAILED, facts))
-        case Certainty.UNKNOWN:
-            return ended.before(
-                Step(
-                    s.Attending(
-                        state.visit,
-                        state.purchase,
-                        state.paid_yen,
-                        state.receipt_no,
-                        event.pages_out,
-                        state.withheld,
-                    ),
-                    orders=(o.Sound(o.Alarm.ALARM),),
-                )
-            )
+        case Certainty.NOT_DONE | Certainty.UNKNOWN:
+            return ended.before(Step(_attend(state, event.pages_out), orders=(o.Sound(o.Alarm.ALARM),)))
         case _:
             assert_never(event.certainty)
 
 
+def _attend(state: s.Printing, pages_out: int) -> s.Attending:
+    return s.Attending(
+        state.visit,
+        state.purchase,
+        state.paid_yen,
+        state.receipt_no,
+        pages_out,
+        state.withheld,
+        sold=state.sold,
+        attempt=state.attempt,
+        destroyed=state.attempt > 0,
+    )
+
+
+def reprinted(state: s.Printing | s.Attending) -> Step:
+    """The person has had the receipt, and no money moves."""
+    return take_all(s.TakingAll(state.visit, state.purchase, 0, 0, receipt_out=False, reprinted=True))
+
+
 def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules: Rules) -> Step:
-    """Only whoever has opened the door with the store's key may settle an unproven print.
+    """Only whoever has opened the door with the store's key, or knows the staff code, may settle a print.
 
     Paper can still come out of a printer that holds a job, and nobody can see whether a printer that does
     not answer holds one: until it is proven empty nothing is refunded.
+    Printing again takes the staff code.
     """
-    printed = event.key is KeypadKey.CONFIRM
-    given_up = event.key is KeypadKey.CANCEL and not facts.printer.may_hold_job
-    if not facts.panel.door_open or not (printed or given_up):
+    if event.key is KeypadKey.CORRECT and may_enter_code(state, facts):
+        return Step(s.EnteringStaffCode(state))
+    if event.key is KeypadKey.DIGIT_1 and may_reprint(state, facts):
+        return _fetch_again(state)
+    if not (facts.panel.door_open or state.admitted):
         return Step(state)
-    decided = Step(state, (r.StaffDecided(state.visit, state.purchase.order_id, printed),))
-    if printed:
-        return decided.before(_earn(state, facts))
-    return decided.before(_refund(state, s.EndReason.PRINT_FAILED, facts))
+    if event.key is KeypadKey.CONFIRM:
+        return _settled(state, facts)
+    if event.key is KeypadKey.CANCEL and may_refund(facts):
+        return _given_up(state, facts)
+    return Step(state)
+
+
+def may_enter_code(state: s.Attending, facts: Facts) -> bool:
+    """A staff code is set and is taken now."""
+    return not state.admitted and bool(facts.staff.digits) and not facts.staff.waits
+
+
+def may_reprint(state: s.Attending, facts: Facts) -> bool:
+    """Staff are admitted, the printer can print, and the municipality has not refused."""
+    return state.admitted and not state.refused and may_refund(facts) and not facts.printer.reasons
+
+
+def may_refund(facts: Facts) -> bool:
+    """No paper can come out of the printer any more."""
+    return not facts.printer.may_hold_job
+
+
+def _settled(state: s.Attending, facts: Facts) -> Step:
+    """Staff say that the person has what was paid for."""
+    if state.sold:
+        return reprinted(state)
+    decided = Step(state, (r.StaffDecided(state.visit, state.purchase.order_id, True),))
+    return decided.before(_earn(state, facts))
+
+
+def attending_timed_out(state: s.Attending, _event: e.TimedOut, _facts: Facts, _rules: Rules) -> Step:
+    """Staff who were admitted have gone away: nobody else may decide in their place.
+
+    A complaint of sheets that the person still has is over; it can be made again.
+    """
+    if state.sold and not state.destroyed:
+        return reprinted(state)
+    return Step(replace(state, admitted=False), orders=(o.Sound(o.Alarm.ALARM),))
+
+
+def _given_up(state: s.Attending, facts: Facts) -> Step:
+    """The money goes back; a fee that was kept is no fee any more."""
+    purchase = state.purchase
+    if not state.sold:
+        decided = Step(state, (r.StaffDecided(state.visit, purchase.order_id, False),))
+        return decided.before(_refund(state, s.EndReason.PRINT_FAILED, facts))
+    returned = Step(
+        state,
+        (
+            r.SheetsDestroyed(state.visit, purchase.order_id),
+            r.FeeReturned(state.visit, purchase.order_id, purchase.kind, purchase.copies, purchase.fee_yen),
+        ),
+    )
+    owed = replace(state, paid_yen=purchase.fee_yen)
+    return returned.before(_refund(owed, s.EndReason.PRINT_DEFECT, facts))
+
+
+def _fetch_again(state: s.Attending) -> Step:
+    attempt = state.attempt + 1
+    return Step(
+        s.Refetching(replace(state, attempt=attempt, destroyed=True)),
+        (
+            r.SheetsDestroyed(state.visit, state.purchase.order_id),
+            r.ReprintIntended(state.visit, state.purchase.order_id, attempt),
+        ),
+        (o.FetchAgain(state.visit, state.purchase.order_id, attempt),),
+    )
+
+
+def fetched_again(state: s.Refetching, event: e.DocumentPrepared, facts: Facts, rules: Rules) -> Step:
+    """Printed only if it is the very same issuance: anything else is somebody's who is not here."""
+    at, purchase = state.attending, state.attending.purchase
+    same = (purchase.fee_yen, purchase.sheets, purchase.pages, purchase.fingerprint)
+    if (event.fee_yen, event.sheets, event.pages, event.fingerprint) != same:
+        return not_fetched(state, e.DocumentRefused(), facts, rules)
+    name = job_name(at.visit, at.attempt)
+    return Step(
+        s.Printing(
+            at.visit,
+            purchase,
+            at.paid_yen,
+            at.receipt_no,
+            withheld=at.withheld,
+            attempt=at.attempt,
+            sold=at.sold,
+        ),
+        (r.PrintIntended(at.visit, purchase.order_id, name, purchase.pages),),
+        (o.Print(at.visit, name, purchase.pages, purchase.sheets),),
+    )
+
+
+def not_fetched(state: s.Refetching, event: e.Event, _facts: Facts, _rules: Rules) -> Step:
+    """Nothing was printed; after a refusal asking again changes nothing."""
+    refused = not isinstance(event, e.MunicipalityFailed)
+    return Step(replace(state.attending, refused=refused), orders=(o.Sound(o.Alarm.ATTENTION),))
 
 
 def _earn(state: s.Printing | s.Attending, facts: Facts) -> Step:
@@ -431,7 +546,11 @@ def _left(facts: Facts) -> bool:
 def taking_all_guard(state: s.TakingAll, facts: Facts, _rules: Rules) -> Step | None:
     if _left(facts):
         return None
-    return Step(s.Thanks(state.visit, state.purchase, state.back_yen, state.owed_yen, state.receipt_out))
+    return Step(
+        s.Thanks(
+            state.visit, state.purchase, state.back_yen, state.owed_yen, state.receipt_out, state.reprinted
+        )
+    )
 
 
 def paper_forgotten(state: s.TakingAll, _event: e.TimedOut, facts: Facts, rules: Rules) -> Step:
@@ -450,7 +569,14 @@ def thanks_guard(state: s.Thanks, facts: Facts, _rules: Rules) -> Step | None:
     """Paper can still fall into the tray after the first look."""
     if _left(facts):
         return Step(
-            s.TakingAll(state.visit, state.purchase, state.back_yen, state.owed_yen, state.receipt_out)
+            s.TakingAll(
+                state.visit,
+                state.purchase,
+                state.back_yen,
+                state.owed_yen,
+                state.receipt_out,
+                reprinted=state.reprinted,
+            )
         )
     return None
 

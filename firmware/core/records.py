@@ -46,11 +46,14 @@ class OrderAsked:
 
 @dataclass(frozen=True, slots=True)
 class OrderReserved:
+    """fingerprint: by which the same issuance is known again when it is fetched for a reprint."""
+
     visit: VisitId
     order_id: OrderId
     fee_yen: Yen
     sheets: int
     pages: int
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,67 @@ class StaffDecided:
     visit: VisitId
     order_id: OrderId
     printed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StaffRefused:
+    """A wrong staff code (係員コード). visit: empty when a sold certificate is complained of."""
+
+    visit: str
+
+
+@dataclass(frozen=True, slots=True)
+class StaffAdmitted:
+    """The right staff code; clears the wrong ones before."""
+
+    visit: VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class DefectOpened:
+    """印刷不良: staff look at what was sold before; a visit of its own, whose money is the fee at most.
+
+    attempt: the last reprint of this order so far, 0 for none.
+    """
+
+    visit: VisitId
+    order_id: OrderId
+    kind: CertificateKind
+    copies: int
+    fee_yen: Yen
+    sheets: int
+    pages: int
+    receipt_no: str
+    fingerprint: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class SheetsDestroyed:
+    """Staff say that the bad sheets are destroyed, or that none came out (不良用紙の廃棄)."""
+
+    visit: VisitId
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class ReprintIntended:
+    """再印刷: written before the municipality is asked for the same issuance once more."""
+
+    visit: VisitId
+    order_id: OrderId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeeReturned:
+    """The fee that was kept for this order is the person's again; it is paid out or owed by a slip."""
+
+    visit: VisitId
+    order_id: OrderId
+    kind: CertificateKind
+    copies: int
+    yen: Yen
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +468,12 @@ Record = (
     | DayClosed
     | DaySettled
     | DayCompared
+    | StaffRefused
+    | StaffAdmitted
+    | DefectOpened
+    | SheetsDestroyed
+    | ReprintIntended
+    | FeeReturned
     | MaintenanceOpened
     | MaintenanceClosed
     | MaintenanceRefused

@@ -9,6 +9,9 @@ settled by what the journal proves:
 | coins taken, print not intended               | nothing was printed: all coins go back |
 | print intended, not ended                     | follow the job by its name; print nothing |
 | print unknown, staff have not decided         | staff decide |
+| a reprint asked for, nothing handed over      | staff decide |
+| a complaint, its bad sheets not yet destroyed | it ended and can be made again |
+| a complaint, its bad sheets destroyed         | staff decide |
 | print done, change not paid                   | pay the rest of the change |
 | one coin intended, not ended                  | ask the hopper whether it came out |
 | a counted coin may have left again            | what is owed goes on a claim slip  |
@@ -49,6 +52,11 @@ class OpenVisit:
     earned: bool = False
     back_yen: Yen = 0
     receipt_no: str = ""
+    fingerprint: str = ""
+    sold: bool = False
+    returned: bool = False
+    destroyed: bool = False
+    attempt: int = 0
     print_job: str | None = None
     print_ended: r.PrintEnded | None = None
     payout: r.PayoutBegan | None = None
@@ -68,7 +76,16 @@ class OpenVisit:
             self.fee_yen,
             self.sheets,
             self.pages,
+            self.fingerprint,
         )
+
+    @property
+    def unproven(self) -> bool:
+        """A print ended without proof, staff have not decided; a first one not done is refunded at once."""
+        ended = self.print_ended
+        if ended is None or ended.certainty is Certainty.DONE:
+            return False
+        return ended.certainty is Certainty.UNKNOWN or self.attempt > 0
 
 
 def open_visit(records: Iterable[r.Record]) -> OpenVisit | None:
@@ -78,22 +95,34 @@ def open_visit(records: Iterable[r.Record]) -> OpenVisit | None:
         if isinstance(record, r.VisitBegan):
             found = OpenVisit(record.visit)
         elif found is not None:
-            found = None if isinstance(record, r.VisitEnded) else _note(found, record)
+            found = None if isinstance(record, r.VisitEnded) else note(found, record)
     return found
 
 
-def _note(visit: OpenVisit, record: r.Record) -> OpenVisit:  # noqa: C901, PLR0912 - one line per record
+def note(visit: OpenVisit, record: r.Record) -> OpenVisit:  # noqa: C901, PLR0912 - one line per record
+    """What this record adds."""
     match record:
         case r.OrderAsked(order_id=order_id, kind=kind, copies=copies):
             visit.order_id, visit.kind, visit.copies = order_id, kind, copies
-        case r.OrderReserved(fee_yen=fee_yen, sheets=sheets, pages=pages):
-            visit.fee_yen, visit.sheets, visit.pages = fee_yen, sheets, pages
+        case r.OrderReserved():
+            _reserved(visit, record)
+        case r.DefectOpened():
+            visit.order_id, visit.kind, visit.copies = record.order_id, record.kind, record.copies
+            visit.receipt_no, visit.attempt, visit.sold = record.receipt_no, record.attempt, True
+            _reserved(visit, record)
+        case r.SheetsDestroyed():
+            visit.destroyed = True
+        case r.ReprintIntended(attempt=attempt):
+            visit.attempt = attempt
+        case r.FeeReturned(yen=yen):
+            visit.taken_yen += yen
+            visit.returned = True
         case r.CoinTaken(yen=yen):
             visit.taken_yen += yen
         case r.IssueCommitted(receipt_no=receipt_no):
             visit.receipt_no = receipt_no
         case r.PrintIntended(job_name=job_name):
-            visit.print_job = job_name
+            visit.print_job, visit.print_ended = job_name, None
         case r.PrintEnded():
             visit.print_ended = record
         case r.FeeEarned():
@@ -116,6 +145,11 @@ def _note(visit: OpenVisit, record: r.Record) -> OpenVisit:  # noqa: C901, PLR09
     return visit
 
 
+def _reserved(visit: OpenVisit, record: r.OrderReserved | r.DefectOpened) -> None:
+    visit.fee_yen, visit.sheets, visit.pages = record.fee_yen, record.sheets, record.pages
+    visit.fingerprint = record.fingerprint
+
+
 def recover(records: Iterable[r.Record], *, late: bool = False) -> Step:
     """The state to start in, with records and orders that settle what a power cut left open.
 
@@ -134,29 +168,50 @@ def recover(records: Iterable[r.Record], *, late: bool = False) -> Step:
         return _continue_payout(visit, visit.payout, visit.coin_intent)
     if visit.earned:
         return _settled_sale(visit)
-    if visit.print_ended is not None and visit.print_ended.certainty is Certainty.UNKNOWN:
+    if visit.unproven:
+        return _staff_decide(visit)
+    if visit.print_job is not None and visit.print_ended is None:
         return Step(
-            s.Attending(
+            s.Printing(
                 visit.visit,
                 visit.purchase,
                 visit.taken_yen,
                 visit.receipt_no,
-                visit.print_ended.pages_out,
-                visit.withheld,
-            ),
-            orders=(o.CancelPrint(visit.visit, visit.print_job),) if visit.print_job is not None else (),
-        )
-    if visit.print_job is not None:
-        return Step(
-            s.Printing(
-                visit.visit, visit.purchase, visit.taken_yen, visit.receipt_no, withheld=visit.withheld
+                withheld=visit.withheld,
+                attempt=visit.attempt,
+                sold=visit.sold,
             ),
             orders=(o.FollowPrint(visit.visit, visit.print_job, visit.pages),),
         )
+    if visit.sold and visit.destroyed:
+        return _staff_decide(visit)
+    if visit.sold:
+        return p.reprinted(_attending(visit))
     # Coins that fell in while the power was gone are reported when the acceptor is back,
     # which closing the slot waits for.
     return Step(
         s.ClosingCoins(visit.visit, visit.purchase, visit.taken_yen, s.EndReason.POWER_CUT, visit.withheld)
+    )
+
+
+def _staff_decide(visit: OpenVisit) -> Step:
+    """No page of the job may come out behind their backs."""
+    cancel = (o.CancelPrint(visit.visit, visit.print_job),) if visit.print_job is not None else ()
+    return Step(_attending(visit), orders=cancel)
+
+
+def _attending(visit: OpenVisit) -> s.Attending:
+    ended = visit.print_ended
+    return s.Attending(
+        visit.visit,
+        visit.purchase,
+        visit.taken_yen,
+        visit.receipt_no,
+        0 if ended is None else ended.pages_out,
+        visit.withheld,
+        sold=visit.sold,
+        attempt=visit.attempt,
+        destroyed=visit.destroyed,
     )
 
 

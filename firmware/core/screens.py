@@ -38,6 +38,8 @@ class ScreenId(enum.Enum):
     THANKS = "thanks"
     ENDED = "ended"  # the visit ends without a certificate; reason says why
     ATTEND = "attend"  # staff needed
+    STAFF_CODE = "staff_code"  # 係員コード
+    STAFF_CHECKING = "staff_checking"
 
 
 class Place(enum.Enum):

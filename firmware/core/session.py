@@ -12,6 +12,7 @@ from firmware.core import choosing as c
 from firmware.core import events as e
 from firmware.core import orders as o
 from firmware.core import paying as p
+from firmware.core import staffing as st
 from firmware.core import states as s
 from firmware.core.facts import Facts
 from firmware.core.rules import Rules
@@ -27,12 +28,13 @@ _WRITING_TIMES = 6
 
 TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
     s.NotServing: {
+        e.KeyPressed: st.resting_key,
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
         e.Booked: b.booked,
     },
     s.Idle: {
-        e.KeyPressed: c.idle_key,
+        e.KeyPressed: st.idle_key,
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
         e.Booked: b.booked_at_rest,
@@ -181,12 +183,13 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.CoinTrouble: p.coin_trouble,
     },
     s.TakingAll: {
+        e.KeyPressed: st.resting_key,
         e.TimedOut: p.paper_forgotten,
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
     s.Thanks: {
-        e.KeyPressed: p.thanks_key,
+        e.KeyPressed: st.thanks_key,
         e.TimedOut: p.leave,
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
@@ -199,8 +202,31 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
     },
     s.Attending: {
         e.KeyPressed: p.attending_key,
+        e.TimedOut: p.attending_timed_out,
         e.CoinInserted: p.coin,
         e.CoinTrouble: p.coin_trouble,
+    },
+    s.EnteringStaffCode: {
+        e.KeyPressed: st.code_key,
+        e.TimedOut: st.code_given_up,
+        e.StaffDigits: st.code_digits,
+        e.StaffCodeEntered: st.code_entered,
+        e.CoinInserted: st.coin,
+        e.CoinTrouble: st.coin_trouble,
+    },
+    s.CheckingStaffCode: {
+        e.StaffKnown: st.staff_known,
+        e.StaffUnknown: st.staff_unknown,
+        e.CoinInserted: st.coin,
+        e.CoinTrouble: st.coin_trouble,
+    },
+    s.Refetching: {
+        e.DocumentPrepared: p.fetched_again,
+        e.DocumentRefused: p.not_fetched,
+        e.MunicipalityRefused: p.not_fetched,
+        e.MunicipalityFailed: p.not_fetched,
+        e.CoinInserted: st.coin,
+        e.CoinTrouble: st.coin_trouble,
     },
 }
 
@@ -217,6 +243,8 @@ _RELEASE = {e.IssueReleased}
 _PRINT = {e.PagesOut, e.PrintFinished}
 _HOPPER = {e.CoinPaid}
 _SLIP = {e.SlipFinished}
+_CODE = {e.StaffDigits, e.StaffCodeEntered}
+_STAFF = {e.StaffKnown, e.StaffUnknown}
 # The guards do the work of a changed level.
 _LEVEL = {e.FactsChanged}
 # While a visit is under way the books rest: staff and the clock ask again.
@@ -239,10 +267,12 @@ _ANSWERS = (
     | _PRINT
     | _HOPPER
     | _SLIP
+    | _CODE
+    | _STAFF
 )
 
 IGNORED: Final[dict[type[Any], frozenset[type[Any]]]] = {
-    s.NotServing: frozenset(_LEVEL | _TIMER | _KEY | _ANSWERS),
+    s.NotServing: frozenset(_LEVEL | _TIMER | _ANSWERS),
     s.Idle: frozenset(_LEVEL | _TIMER | _ANSWERS),
     s.Notice: frozenset(_VISIT | _ANSWERS),
     s.AwaitingCard: frozenset(_VISIT | _ANSWERS),
@@ -267,10 +297,13 @@ IGNORED: Final[dict[type[Any], frozenset[type[Any]]]] = {
     s.Printing: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _PRINT),
     s.PayingOut: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _HOPPER),
     s.PrintingSlip: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _SLIP),
-    s.TakingAll: frozenset(_VISIT | _KEY | _ANSWERS),
+    s.TakingAll: frozenset(_VISIT | _ANSWERS),
     s.Thanks: frozenset(_VISIT | _ANSWERS),
     s.Ended: frozenset(_VISIT | _ANSWERS),
-    s.Attending: frozenset(_VISIT | _TIMER | _ANSWERS),
+    s.Attending: frozenset(_VISIT | _ANSWERS),
+    s.EnteringStaffCode: frozenset(_VISIT | _ANSWERS - _CODE),
+    s.CheckingStaffCode: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _STAFF),
+    s.Refetching: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _DOCUMENT - _MUNICIPALITY),
 }
 
 
@@ -307,6 +340,9 @@ GUARDS: Final[dict[type[Any], Guard]] = {
     s.Thanks: p.thanks_guard,
     s.Ended: p.ended_guard,
     s.Attending: _rests,
+    s.EnteringStaffCode: st.code_guard,
+    s.CheckingStaffCode: _rests,
+    s.Refetching: _rests,
 }
 
 
@@ -343,7 +379,9 @@ def _timer(state: s.State, rules: Rules) -> o.RunTimer | None:
     if seconds is None:
         return None
     match state:
-        case s.EnteringPin(digits=digits):
+        case s.Attending(admitted=False):
+            return None
+        case s.EnteringPin(digits=digits) | s.EnteringStaffCode(digits=digits):
             turn = digits
         case s.CollectingCoins(paid_yen=paid_yen):
             turn = paid_yen
@@ -376,6 +414,8 @@ def _work(state: s.State, rules: Rules) -> tuple[o.BoundOrder, ...]:
             return (o.AcceptCoins(visit, _coins_taken(state, rules)),)
         case s.ClosingCoins(visit=visit):
             return (o.CloseCoins(visit),)
+        case s.EnteringStaffCode(attending=s.Attending(visit=visit)):
+            return (o.CollectStaffCode(visit),)
         case _:
             return ()
 

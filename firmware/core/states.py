@@ -50,6 +50,7 @@ class EndReason(enum.Enum):
     DOOR_OPENED = "door_opened"
     PRINT_FAILED = "print_failed"
     POWER_CUT = "power_cut"
+    PRINT_DEFECT = "print_defect"  # 印刷不良: staff gave the fee back
 
 
 class PayoutPurpose(enum.Enum):
@@ -68,7 +69,10 @@ class Slip(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """One issuance as ordered. sheets, pages and fee_yen are known once it is reserved (else 0)."""
+    """One issuance as ordered. sheets, pages and fee_yen are known once it is reserved (else 0).
+
+    fingerprint: of its sealed contents, tells nothing of them; the very same issuance is known again by it.
+    """
 
     order_id: OrderId
     kind: CertificateKind
@@ -78,6 +82,16 @@ class Purchase:
     fee_yen: Yen = 0
     sheets: int = 0
     pages: int = 0
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What was sold last, while its print may be complained of. attempt: its last reprint, 0 for none."""
+
+    purchase: Purchase
+    receipt_no: str
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +255,16 @@ class Committing:
 
 @dataclass(frozen=True, slots=True)
 class Printing:
+    """attempt: 0, or which reprint (再印刷) this is. sold: its fee is kept already."""
+
     visit: VisitId
     purchase: Purchase
     paid_yen: Yen
     receipt_no: str
     pages_out: int = 0
     withheld: bool = False
+    attempt: int = 0
+    sold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +312,10 @@ class PrintingSlip:
 
 @dataclass(frozen=True, slots=True)
 class TakingAll:
-    """お取り忘れなく: certificates, change and receipt. receipt_out: it was printed."""
+    """お取り忘れなく: certificates, change and receipt. receipt_out: it was printed.
+
+    reprinted: after a defect; the receipt was taken before.
+    """
 
     visit: VisitId
     purchase: Purchase
@@ -302,6 +323,7 @@ class TakingAll:
     owed_yen: Yen
     receipt_out: bool = True
     alarms: int = 0
+    reprinted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +333,7 @@ class Thanks:
     back_yen: Yen
     owed_yen: Yen
     receipt_out: bool = True
+    reprinted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +354,12 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Attending:
-    """Nobody can prove the print; the store's staff look and decide with the door open."""
+    """Nobody can prove the print, or the person complains of it (印刷不良): the store's staff decide.
+
+    They have opened the door, or typed the staff code (admitted). sold: the fee is kept already.
+    attempt: the last reprint asked for, 0 for none. refused: the municipality permits no other.
+    destroyed: the sheets that came out before are, so that the person may have none.
+    """
 
     visit: VisitId
     purchase: Purchase
@@ -339,6 +367,39 @@ class Attending:
     receipt_no: str
     pages_out: int
     withheld: bool = False
+    sold: bool = False
+    admitted: bool = False
+    attempt: int = 0
+    refused: bool = False
+    destroyed: bool = False
+
+    @property
+    def begun(self) -> bool:
+        """The journal knows this visit: that of a complaint begins when staff are first let in."""
+        return not self.sold or self.admitted or self.destroyed
+
+
+@dataclass(frozen=True, slots=True)
+class EnteringStaffCode:
+    """係員コード: attending says what staff will decide. digits counts what is typed."""
+
+    attending: Attending
+    digits: int = 0
+    wrong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckingStaffCode:
+    """The slow hash of what was typed is being made."""
+
+    attending: Attending
+
+
+@dataclass(frozen=True, slots=True)
+class Refetching:
+    """The same issuance is fetched again, sealed to a new worker."""
+
+    attending: Attending
 
 
 State = (
@@ -369,4 +430,7 @@ State = (
     | Thanks
     | Ended
     | Attending
+    | EnteringStaffCode
+    | CheckingStaffCode
+    | Refetching
 )

@@ -5,9 +5,10 @@ from typing import assert_never
 from firmware.core import choosing as c
 from firmware.core import states as s
 from firmware.core.facts import Facts
-from firmware.core.paying import claim_no, held_in
+from firmware.core.paying import claim_no, held_in, may_enter_code, may_refund, may_reprint
 from firmware.core.rules import Rules, obstacles
 from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
+from firmware.core.staffing import may_complain
 from firmware.core.terms import CertificateKind, ServiceHours, Subjects, VisitId, Yen
 
 _STOP = Legend(cancel="stop")
@@ -35,8 +36,9 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
         case s.NotServing():
             return _not_serving(facts, rules)
         case s.Idle():
+            legend = Legend(correct=_complaint(facts), confirm="start")
             low = "supplies" if _supplies(facts) else ""
-            return Screen(ScreenId.IDLE, low, place=Place.CARD, legend=Legend(confirm="start"))
+            return Screen(ScreenId.IDLE, low, place=Place.CARD, legend=legend)
         case s.Notice():
             return Screen(
                 ScreenId.NOTICE,
@@ -121,29 +123,38 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
             )
         case s.TakingAll():
             return _take_all(state, facts)
-        case s.Thanks(back_yen=back_yen, purchase=purchase, receipt_out=receipt_out):
+        case s.Thanks(back_yen=back_yen, purchase=purchase):
             return Screen(
                 ScreenId.THANKS,
-                reason="" if receipt_out else "no_receipt",
+                reason=_without_receipt(state),
                 step=5,
-                legend=_END,
+                legend=Legend(correct=_complaint(facts), confirm="end"),
                 numbers=(("sheets", purchase.sheets), ("change_yen", back_yen)),
                 seconds=seconds,
             )
         case s.Ended():
             return _ended(state, facts)
-        case s.Attending(visit=visit, pages_out=pages_out, purchase=purchase):
+        case s.Attending():
+            return _attend(state, facts, seconds)
+        case s.EnteringStaffCode(attending=attending, digits=digits, wrong=wrong):
             return Screen(
-                ScreenId.ATTEND,
-                reason="print_waits" if facts.printer.may_hold_job else "print_unknown",
-                place=Place.PAPER,
-                legend=_staff(facts),
-                rows=(Row("row.number", (), text=claim_no(visit)),),
-                pages_out=pages_out,
-                pages=purchase.pages,
-                error=True,
-                alarm=True,
+                ScreenId.STAFF_CODE,
+                reason="wrong" if wrong else "",
+                place=Place.KEYPAD,
+                legend=Legend(
+                    cancel="staff_leave",
+                    correct="delete_digit" if digits else None,
+                    confirm="next" if digits == facts.staff.digits else None,
+                ),
+                rows=(Row("row.number", (), text=_case_no(attending)),),
+                pin_digits=digits,
+                error=wrong,
+                seconds=seconds,
             )
+        case s.CheckingStaffCode():
+            return Screen(ScreenId.STAFF_CHECKING, reason="code")
+        case s.Refetching():
+            return Screen(ScreenId.STAFF_CHECKING, reason="reprint")
         case _:
             assert_never(state)
 
@@ -161,34 +172,79 @@ def stranded_screen(stranded: s.State | None) -> Screen:
     return Screen(ScreenId.OUT_OF_SERVICE, reason="journal_money", rows=rows, error=True, alarm=True)
 
 
-def _staff(facts: Facts) -> Legend:
-    """What staff may say of an unproven print; see `firmware.core.paying.attending_key`."""
-    if not facts.panel.door_open:
-        return Legend()
-    refund = None if facts.printer.may_hold_job else "staff_not_printed"
-    return Legend(cancel=refund, confirm="staff_printed")
+def _attend(state: s.Attending, facts: Facts, seconds: float | None) -> Screen:
+    reason = "defect" if state.sold else "print_unknown"
+    if not state.sold and not state.admitted and facts.printer.may_hold_job:
+        reason = "print_waits"
+    if state.admitted:
+        reason += "_refused" if state.refused else "_admitted"
+    choices = (Choice(1, "choice.reprint"),) if may_reprint(state, facts) else ()
+    return Screen(
+        ScreenId.ATTEND,
+        reason=reason,
+        place=Place.PAPER,
+        legend=_staff(state, facts),
+        choices=choices,
+        rows=(Row("row.number", (), text=_case_no(state)),),
+        pages_out=state.pages_out,
+        pages=state.purchase.pages,
+        error=True,
+        alarm=not state.admitted,
+        seconds=seconds if state.admitted else None,
+    )
+
+
+def _case_no(state: s.Attending) -> str:
+    """By which staff find it in journal and books: of a sale its receipt's, which the person holds."""
+    return state.receipt_no if state.sold else claim_no(state.visit)
+
+
+def _staff(state: s.Attending, facts: Facts) -> Legend:
+    """What staff may say of a print; see `firmware.core.paying.attending_key`."""
+    code = "staff_code" if may_enter_code(state, facts) else None
+    if not (facts.panel.door_open or state.admitted):
+        return Legend(correct=code)
+    back, kept = ("staff_refund", "staff_fine") if state.sold else ("staff_not_printed", "staff_printed")
+    return Legend(cancel=back if may_refund(facts) else None, correct=code, confirm=kept)
+
+
+def _complaint(facts: Facts) -> str | None:
+    return "call_staff" if may_complain(facts) else None
+
+
+def _without_receipt(state: s.TakingAll | s.Thanks) -> str:
+    if state.reprinted:
+        return "reprinted"
+    return "" if state.receipt_out else "no_receipt"
 
 
 def _not_serving(facts: Facts, rules: Rules) -> Screen:
+    legend = Legend(correct=_complaint(facts))
     if facts.maintenance.on:
-        return Screen(ScreenId.CLOSED, reason="maintenance")
+        return Screen(ScreenId.CLOSED, reason="maintenance", legend=legend)
     if facts.clock.trusted and facts.clock.hours is ServiceHours.MAINTENANCE:
         if facts.clock.reopens is None:
-            return Screen(ScreenId.CLOSED, reason="maintenance")
+            return Screen(ScreenId.CLOSED, reason="maintenance", legend=legend)
         names = ("until_month", "until_day", "until_hour", "until_minute")
         numbers = tuple(zip(names, facts.clock.reopens, strict=True))
-        return Screen(ScreenId.CLOSED, reason="maintenance_until", numbers=numbers)
+        return Screen(ScreenId.CLOSED, reason="maintenance_until", legend=legend, numbers=numbers)
     if facts.clock.trusted and facts.clock.hours is not ServiceHours.OPEN:
-        return Screen(ScreenId.CLOSED, reason="hours")
+        return Screen(ScreenId.CLOSED, reason="hours", legend=legend)
     found = obstacles(facts, rules)
     if "paper-left" in found or "change-left" in found:
         place = Place.PAPER if "paper-left" in found else Place.CHANGE
-        return Screen(ScreenId.OUT_OF_SERVICE, reason="left_behind", place=place, alarm=True)
+        return Screen(
+            ScreenId.OUT_OF_SERVICE,
+            reason="left_behind",
+            place=place,
+            legend=legend,
+            alarm=True,
+        )
     part = next((_PARTS[name] for name in found if name in _PARTS), "")
     if not part and facts.lockout.waits:
         return _locked_out(facts)
     rows = _supplies(facts) if facts.panel.door_open else ()
-    return Screen(ScreenId.OUT_OF_SERVICE, reason=part, rows=rows, error=True)
+    return Screen(ScreenId.OUT_OF_SERVICE, reason=part, legend=legend, rows=rows, error=True)
 
 
 def _supplies(facts: Facts) -> tuple[Row, ...]:
@@ -306,10 +362,11 @@ def _take_all(state: s.TakingAll, facts: Facts) -> Screen:
     if state.back_yen:
         waiting = ItemState.NEXT if paper else ItemState.NOW
         items.append(CheckItem("check.change", state.back_yen, waiting if change else ItemState.DONE))
-    if state.receipt_out:
+    if state.receipt_out and not state.reprinted:
         items.append(CheckItem("check.receipt", 1, ItemState.NEXT if paper or change else ItemState.NOW))
     reason, place = ("change", Place.CHANGE) if change and not paper else ("paper", Place.PAPER)
-    reason += "" if state.receipt_out else "_no_receipt"
+    without = _without_receipt(state)
+    reason += f"_{without}" if without else ""
     if card:
         reason, place = "card", Place.CARD
     return Screen(
@@ -318,6 +375,7 @@ def _take_all(state: s.TakingAll, facts: Facts) -> Screen:
         step=5,
         place=place,
         numbers=(("sheets", state.purchase.sheets), ("change_yen", state.back_yen)),
+        legend=Legend(correct=_complaint(facts)),
         rows=_owed(state.visit, state.owed_yen),
         checklist=tuple(items),
         alarm=state.alarms > 0,

@@ -128,6 +128,7 @@ class Refusal(enum.Enum):
     CERT_EXPIRED = "cert_expired"
     CERT_NOT_TRUSTED = "cert_not_trusted"
     SIGNATURE_INVALID = "signature_invalid"
+    REPRINT_REFUSED = "reprint_refused"  # too late, too often, or given back
 
 
 class PrinterReason(enum.Enum):

@@ -57,10 +57,11 @@ class Ready(_Frame, frozen=True, tag="ready"):
 
 
 class Laid(_Frame, frozen=True, tag="laid"):
-    """Prepared: sheets and pages (sides) of all copies."""
+    """Prepared: sheets and pages (sides) of all copies. fingerprint: hex SHA-256 of the opened contents."""
 
     sheets: int
     pages: int
+    fingerprint: str
 
 
 class Declined(_Frame, frozen=True, tag="declined"):

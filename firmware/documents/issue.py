@@ -63,7 +63,7 @@ class Issue:
         except DocumentRefused as refused:
             return Declined(refused.reason, refused.code_points)
         self._prepared = _Prepared(asked, opened)
-        return Laid(certificate.sheets, certificate.pages)
+        return Laid(certificate.sheets, certificate.pages, opened.fingerprint)
 
     def print(self, order: Print) -> Answer:
         """The certificate with the city's seal, to the print queue."""

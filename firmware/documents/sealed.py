@@ -7,6 +7,7 @@ bytes and bind order, session and kiosk. Source: RFC 9180 (DHKEM(X25519, HKDF-SH
 
 import base64
 import binascii
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Literal, TypeVar, assert_never
@@ -57,10 +58,14 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Contents of the right order, with their document decoded by its kind."""
+    """Contents of the right order, with their document decoded by its kind.
+
+    fingerprint: hex SHA-256 of the plaintext. It holds session and person_ref, random words of one session.
+    """
 
     contents: Contents
     document: Document
+    fingerprint: str = ""
 
 
 def open_contents(sealed: bytes, private_key: X25519PrivateKey, asked: Asked) -> Opened:
@@ -83,7 +88,7 @@ def open_contents(sealed: bytes, private_key: X25519PrivateKey, asked: Asked) ->
             raise DocumentRefused(Reason.MISMATCH, field)
     if isinstance(document, Juminhyo):
         _compare_record(document, asked.request)
-    return Opened(contents, document)
+    return Opened(contents, document, hashlib.sha256(plaintext).hexdigest())
 
 
 def open_authority(

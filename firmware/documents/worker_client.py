@@ -87,7 +87,7 @@ class WorkerProcess:
         )
         match answer:
             case Laid():
-                return Prepared(sheets=answer.sheets, pages=answer.pages)
+                return Prepared(answer.sheets, answer.pages, answer.fingerprint)
             case Declined():
                 raise self._refused(answer.reason, answer.code_points)
             case _:

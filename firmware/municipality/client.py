@@ -33,6 +33,7 @@ from firmware.ports import (
     DayAnswer,
     JournalWitness,
     OrderRequest,
+    Refetched,
     Released,
     RemoteControl,
     ReportLevel,
@@ -196,9 +197,39 @@ class HttpsMunicipality:
         _, answer = await self._ask(call, messages.OrderAnswer)
         self._require(answer.order_id == order_id, "result", "order_id")
 
-    async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
+    async def reprint(self, order_id: OrderId, attempt: int, kem_public_key: bytes) -> Refetched:
+        """The same issuance again, sealed to this key; safe to repeat with the same key."""
+        body = encode(messages.ReprintRequest(attempt, b64u(kem_public_key)))
+        call = Call("reprint", "POST", ("v1", "orders", order_id, "reprints"), body)
+        _, answer = await self._ask(call, messages.ReprintAnswer)
+        self._require(answer.order_id == order_id, "reprint", "order_id")
+        self._require(answer.attempt == attempt, "reprint", "attempt")
+        request = OrderRequest(order_id, answer.kind, answer.subjects, frozenset(answer.items), answer.copies)
+        return Refetched(
+            request,
+            answer.session_id,
+            answer.person_ref,
+            answer.total_yen,
+            self._octets("reprint", "sealed", answer.sealed),
+            self._octets("reprint", "authority", answer.authority),
+        )
+
+    async def report_reprint(
+        self, order_id: OrderId, attempt: int, outcome: Certainty, pages_out: int
+    ) -> None:
+        """Tell how a reprint ended; safe to repeat."""
+        body = encode(messages.ResultRequest(outcome, pages_out))
+        path = ("v1", "orders", order_id, "reprints", str(attempt), "result")
+        _, answer = await self._ask(
+            Call("reprint_result", "POST", path, body, report=True), messages.OrderAnswer
+        )
+        self._require(answer.order_id == order_id, "reprint_result", "order_id")
+
+    async def report_refund(
+        self, order_id: OrderId, yen: Yen, owed_yen: Yen, *, defect: bool = False
+    ) -> None:
         """Tell what was paid back and what is owed by a claim slip; safe to repeat."""
-        body = encode(messages.RefundRequest(yen, owed_yen))
+        body = encode(messages.RefundRequest(yen, owed_yen, defect))
         call = _order_call(order_id, "refund", body, report=True)
         _, answer = await self._ask(call, messages.OrderAnswer)
         self._require(answer.order_id == order_id, "refund", "order_id")

@@ -192,9 +192,35 @@ class ResultRequest(Message, frozen=True):
     pages_out: int
 
 
-class RefundRequest(Message, frozen=True):
+class RefundRequest(Message, frozen=True, omit_defaults=True):
+    """defect: of a certificate that was issued and printed badly."""
+
     yen: int
     owed_yen: int
+    defect: bool = False
+
+
+class ReprintRequest(Message, frozen=True):
+    """The same issuance once more, sealed to this key. attempt: from 1."""
+
+    attempt: int
+    kem: str
+
+
+class ReprintAnswer(Message, frozen=True):
+    """What was ordered then, and both sealed parts anew."""
+
+    order_id: str
+    attempt: int
+    session_id: Identifier
+    person_ref: Identifier
+    kind: CertificateKind
+    subjects: Subjects
+    items: tuple[RecordItem, ...]
+    copies: Copies
+    total_yen: Count
+    sealed: Binary
+    authority: Binary
 
 
 class ClaimRequest(Message, frozen=True):

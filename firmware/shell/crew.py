@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import TypeVar, assert_never
@@ -47,6 +47,7 @@ class DeviceCrew:
     """firmware.shell.runner.Crew over the real ports.
 
     fee_now: the profile's fee of a kind at a moment; what the municipality offers must agree.
+    admits: says whether the typed staff code is right.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class DeviceCrew:
         fee_now: Callable[[CertificateKind, datetime], Yen | None],
         now: Callable[[], datetime],
         speak: Callable[[Language], None],
+        admits: Callable[[], Awaitable[bool]],
         adapt: Callable[[Aid], None],
         sound: Callable[[o.Alarm], None],
         log: Logbook,
     ) -> None:
         self._devices = devices
+        self._admits = admits
         self._pin = pin
         self._spare = spare
         self._fee_now = fee_now
@@ -75,7 +78,7 @@ class DeviceCrew:
         self._scope = VisitScope(VisitId(""))
         self._closing: asyncio.Task[None] | None = None
 
-    async def carry_out(self, order: o.Order, answer: Answer) -> None:  # noqa: C901, PLR0912 - a line each
+    async def carry_out(self, order: o.Order, answer: Answer) -> None:  # noqa: C901, PLR0912, PLR0915 - a line each
         """See firmware.shell.runner.Crew."""
         match order:
             case o.RunTimer(seconds=seconds):
@@ -85,8 +88,12 @@ class DeviceCrew:
                 await self._read_card(order, answer)
             case o.OpenSession():
                 await self._open_session(answer)
-            case o.CollectPin():
+            case o.CollectPin() | o.CollectStaffCode():
                 await asyncio.Event().wait()
+            case o.CheckStaffCode():
+                answer(e.StaffKnown() if await self._admits() else e.StaffUnknown())
+            case o.FetchAgain():
+                await self._fetch_again(order, answer)
             case o.SignWithPin():
                 await self._sign(answer)
             case o.Authenticate():
@@ -141,6 +148,8 @@ class DeviceCrew:
             o.PayCoin: e.CoinPaid(Certainty.UNKNOWN),
             o.ReconcileCoin: e.CoinPaid(Certainty.UNKNOWN),
             o.PrintSlip: e.SlipFinished(Certainty.UNKNOWN),
+            o.CheckStaffCode: e.StaffUnknown(),
+            o.FetchAgain: e.MunicipalityFailed(Certainty.UNKNOWN),
         }
         return careful.get(type(order))
 
@@ -246,7 +255,30 @@ class DeviceCrew:
             self._log(EventId.DOCUMENT_REFUSED, error=type(error).__name__)
             answer(e.DocumentRefused())
         else:
-            answer(e.DocumentPrepared(reserved.total_yen, prepared.sheets, prepared.pages))
+            answer(
+                e.DocumentPrepared(reserved.total_yen, prepared.sheets, prepared.pages, prepared.fingerprint)
+            )
+
+    async def _fetch_again(self, order: o.FetchAgain, answer: Answer) -> None:
+        """A new worker for the visit that has none any more; its session is long over."""
+        old, self._scope = self._scope, VisitScope(order.visit)
+        if old.worker is not None:
+            await old.worker.end()
+        try:
+            worker, public_key = await self._spare.take()
+            self._scope.worker = worker
+            again = await self._devices.municipality.reprint(order.order_id, order.attempt, public_key)
+            prepared = await worker.prepare(again.sealed, again.request, again.session_id, again.person_ref)
+        except MunicipalityError as error:
+            self._answer_municipality(error, answer)
+        except DocumentError as error:
+            self._log(EventId.DOCUMENT_REFUSED, error=type(error).__name__)
+            answer(e.DocumentRefused())
+        else:
+            self._scope.authority = again.authority
+            answer(e.DocumentPrepared(again.total_yen, prepared.sheets, prepared.pages, prepared.fingerprint))
+        finally:
+            self._spare.prepare()
 
     async def _accept(self, order: o.AcceptCoins) -> None:
         """Open the slot until cancelled; shutting it drains coins in flight in the background."""

@@ -38,6 +38,7 @@ from firmware.shell.office import Office
 from firmware.shell.outbox import Outbox
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
+from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import by_journal, wait_stranded
 from firmware.shell.workers import SpareWorker
 
@@ -67,6 +68,7 @@ class Parts:
     devices: Devices
     clock: Clock
     lockout: LockoutWatch
+    staff: StaffDoor
     maintenance: MaintenanceWatch
     health: Health
     accounts: Accounts
@@ -160,6 +162,7 @@ class Daemon:
             journal=parts.journal,
             crew=self._crew,
             pin=self._pin,
+            code=parts.staff.buffer,
             show=self._show,
             noted=self._noted,
             log=log,
@@ -232,6 +235,7 @@ class Daemon:
                 devices.municipality,
                 self._parts.clock,
                 self._parts.lockout,
+                self._parts.staff,
                 self._parts.maintenance,
                 self._door_alarm,
                 self._parts.medium,
@@ -304,6 +308,7 @@ class Daemon:
         devices.municipality.start(report, lambda: self.runner.facts)
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
+        self._parts.staff.start(report)
         self._parts.maintenance.start(report, self.office.write)
         self._parts.medium.start(report)
 
@@ -387,5 +392,6 @@ class Daemon:
         self.office.note(records)
         self._outbox.note(records)
         self._parts.lockout.note(records)
+        self._parts.staff.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):
             self._spare.prepare()

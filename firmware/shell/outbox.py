@@ -13,7 +13,16 @@ from firmware.logbook import EventId, Logbook
 from firmware.ports import Municipality
 from firmware.shell.journal import Appender
 
-_Order = r.IssueIntended | r.IssueFailed | r.PrintEnded | r.StaffDecided | r.PayoutEnded | r.MunicipalityTold
+_Order = (
+    r.IssueIntended
+    | r.IssueFailed
+    | r.PrintEnded
+    | r.StaffDecided
+    | r.PayoutEnded
+    | r.MunicipalityTold
+    | r.ReprintIntended
+    | r.FeeReturned
+)
 _Day = r.DaySettled | r.DayCompared
 _About = _Order | _Day
 _Answer = r.MunicipalityTold | r.DayCompared
@@ -115,14 +124,20 @@ class Outbox:
             answer = await self._municipality.report_day(tell.day)
             return r.DayCompared(tell.day.business_date, answer.matched, answer.differences)
         await self._send(tell)
-        return r.MunicipalityTold(tell.order_id, tell.subject.value, accepted=True)
+        return r.MunicipalityTold(tell.order_id, tell.about, accepted=True)
 
     async def _send(self, tell: Tell) -> None:
         match tell.subject:
             case Subject.RESULT | Subject.DECISION:
                 await self._municipality.report_result(tell.order_id, tell.certainty, tell.pages_out)
             case Subject.REFUND:
-                await self._municipality.report_refund(tell.order_id, tell.back_yen, tell.owed_yen)
+                await self._municipality.report_refund(
+                    tell.order_id, tell.back_yen, tell.owed_yen, defect=tell.defect
+                )
+            case Subject.REPRINT:
+                await self._municipality.report_reprint(
+                    tell.order_id, tell.attempt, tell.certainty, tell.pages_out
+                )
             case Subject.CLAIM:
                 await self._municipality.report_claim(tell.order_id, tell.claim_no, tell.owed_yen)
             case _:
@@ -146,4 +161,4 @@ def _in_turn(tells: tuple[Tell | TellDay, ...], failures: int) -> Tell | TellDay
 def _refused(tell: Tell | TellDay, code: str) -> _Answer:
     if isinstance(tell, TellDay):
         return r.DayCompared(tell.day.business_date, matched=False, differences=(f"refused:{code}",))
-    return r.MunicipalityTold(tell.order_id, tell.subject.value, accepted=False)
+    return r.MunicipalityTold(tell.order_id, tell.about, accepted=False)

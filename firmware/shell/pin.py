@@ -1,13 +1,12 @@
-"""The PIN buffer: digits go in from the keypad and leave once, to the card."""
+"""The PIN buffer: digits go in from the keypad and leave once, to the card; likewise of a staff code."""
 
 
 class PinBuffer:
-    """Four ASCII digits at most; wiped when taken, cleared or corrected away. 暗証番号"""
+    """So many ASCII digits at most; wiped when taken, cleared or corrected away. 暗証番号"""
 
-    LENGTH = 4
-
-    def __init__(self) -> None:
-        self._digits = bytearray(self.LENGTH)
+    def __init__(self, length: int = 4) -> None:
+        self._length = length
+        self._digits = bytearray(length)
         self._count = 0
 
     def __repr__(self) -> str:
@@ -20,7 +19,7 @@ class PinBuffer:
 
     @property
     def full(self) -> bool:
-        return self._count == self.LENGTH
+        return self._count == self._length
 
     def add(self, digit: int) -> None:
         """Append one digit, 0–9; one too many is ignored."""
@@ -47,5 +46,5 @@ class PinBuffer:
 
     def clear(self) -> None:
         """Wipe."""
-        self._digits[:] = bytes(self.LENGTH)
+        self._digits[:] = bytes(self._length)
         self._count = 0

@@ -13,7 +13,15 @@ from firmware.core.facts import Facts, Level
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen
 from firmware.core.session import bound, settle, step
-from firmware.core.states import EnteringPin, NotServing, PayingOut, Signing, State
+from firmware.core.states import (
+    CheckingStaffCode,
+    EnteringPin,
+    EnteringStaffCode,
+    NotServing,
+    PayingOut,
+    Signing,
+    State,
+)
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of, stranded_screen
 from firmware.core.terms import KeypadKey, VisitId
@@ -81,6 +89,7 @@ def new_visit() -> VisitId:
 class Runner:
     """Feeds the engine and obeys it.
 
+    pin, code: where the digits of a PIN and of a staff code go.
     show is called after every step with the screen; noted after every commit with its records.
     overheard: told of keys and coins while the kiosk serves nobody, for a technician's tests.
     stranded: where the engine would be, had the journal taken the records of the last step; else None.
@@ -93,6 +102,7 @@ class Runner:
         journal: Appender,
         crew: Crew,
         pin: PinBuffer,
+        code: PinBuffer,
         show: Callable[[Screen], None],
         noted: Callable[[Sequence[r.Record]], None],
         log: Logbook,
@@ -101,6 +111,7 @@ class Runner:
         self._journal = journal
         self._crew = crew
         self._pin = pin
+        self._code = code
         self._show = show
         self._noted = noted
         self._log = log
@@ -221,20 +232,27 @@ class Runner:
                 assert_never(item)
 
     def _key_event(self, pressed: _Key) -> e.Event | None:
-        if not any(isinstance(order, o.CollectPin) for order in self._bound):
-            return e.KeyPressed(pressed.key)
+        if any(isinstance(order, o.CollectPin) for order in self._bound):
+            return self._typed(pressed, self._pin, e.PinDigits, e.PinEntered())
+        if any(isinstance(order, o.CollectStaffCode) for order in self._bound):
+            return self._typed(pressed, self._code, e.StaffDigits, e.StaffCodeEntered())
+        return e.KeyPressed(pressed.key)
+
+    def _typed(
+        self, pressed: _Key, secret: PinBuffer, digits: Callable[[int], e.Event], entered: e.Event
+    ) -> e.Event | None:
         digit = pressed.key.digit
         if digit is not None:
             if pressed.touched:
                 return None
-            self._pin.add(digit)
-            return e.PinDigits(self._pin.count)
+            secret.add(digit)
+            return digits(secret.count)
         match pressed.key:
             case KeypadKey.CORRECT:
-                self._pin.correct()
-                return e.PinDigits(self._pin.count)
+                secret.correct()
+                return digits(secret.count)
             case KeypadKey.CONFIRM:
-                return e.PinEntered() if self._pin.full else None
+                return entered if secret.full else None
             case _:
                 return e.KeyPressed(pressed.key)
 
@@ -269,9 +287,13 @@ class Runner:
         for order in wanted - self._bound.keys():
             if isinstance(order, o.CollectPin):
                 self._pin.clear()
+            if isinstance(order, o.CollectStaffCode):
+                self._code.clear()
             self._bound[order] = self._task(order)
         if not isinstance(self.state, EnteringPin | Signing):
             self._pin.clear()
+        if not isinstance(self.state, EnteringStaffCode | CheckingStaffCode):
+            self._code.clear()
 
     def _task(self, order: o.Order) -> asyncio.Task[None]:
         def answer(event: e.Event) -> None:
@@ -292,6 +314,7 @@ class Runner:
 
     async def _stop(self) -> None:
         self._pin.clear()
+        self._code.clear()
         tasks = [*self._bound.values(), *self._committed]
         self._bound.clear()
         for task in tasks:

@@ -87,7 +87,8 @@ async def test_what_was_sealed_for_the_worker_is_printed_whole_with_the_citys_se
     prepared = await worker.prepare(
         sealed_contents(key, "inkan", samples.inkan(), copies=2), request, SESSION, PERSON
     )
-    assert Prepared(sheets=2, pages=4) == prepared
+    assert Prepared(sheets=2, pages=4, fingerprint=prepared.fingerprint) == prepared
+    assert 64 == len(prepared.fingerprint)
     assert list(bench.tmp_path.iterdir()) == []
 
     await worker.print(sealed_authority(key), "job-1")

@@ -605,6 +605,64 @@ async def test_everything_repeatable_repeated_has_one_effect(place: Place) -> No
     assert 1 == card.signatures
 
 
+async def test_the_same_issuance_comes_again_to_its_kiosk_alone_counted_and_not_for_ever(
+    place: Place, tmp_path: Path
+) -> None:
+    device = tmp_path / "other"
+    make_kiosk(device, device_authority(place.pki), OTHER_KIOSK, NOON)
+    await place.server.admit_kiosk(device / "certificate.pem")
+    kiosk, thief, first, again = place.kiosk(), place.kiosk(device=device, urn=OTHER_KIOSK), *new_keys(2)
+    session_id, person_ref = await admitted(kiosk, place.card("mihon_hitori"), first)
+    reservation = await kiosk.reserve(session_id, wanted())
+    sent = unseal(reservation.sealed, b"madoguchi-contents-v1", first, ORDER, session_id)
+    public = again.public_key().public_bytes_raw()
+    assert Refusal.REPRINT_REFUSED is await refusal_of(kiosk.reprint(ORDER, 1, public)), "not paid for"
+    await kiosk.release(ORDER, 300)
+    await kiosk.report_result(ORDER, Certainty.DONE, 2)
+    await kiosk.end_session(session_id)
+
+    with pytest.raises(MunicipalityDown, match="order_unknown"):
+        await thief.reprint(ORDER, 1, public)
+    answers = [await kiosk.reprint(ORDER, 1, public) for _ in range(3)]
+    assert 1 == len(set(answers))
+    assert (wanted(), session_id, person_ref) == (
+        answers[0].request,
+        answers[0].session_id,
+        answers[0].person_ref,
+    )
+    assert sent == unseal(answers[0].sealed, b"madoguchi-contents-v1", again, ORDER, session_id)
+    authority = unseal(answers[0].authority, b"madoguchi-authority-v1", again, ORDER, session_id)
+    assert sent["number"] == authority["number"]
+    with pytest.raises(MunicipalityUncertain, match="order_conflict"):
+        await kiosk.reprint(ORDER, 1, first.public_key().public_bytes_raw())
+    for _ in range(2):
+        await kiosk.report_reprint(ORDER, 1, Certainty.UNKNOWN, 1)
+    with pytest.raises(ReportRefused, match="order_conflict"):
+        await kiosk.report_reprint(ORDER, 1, Certainty.DONE, 2)
+    await kiosk.reprint(ORDER, 2, public)
+    assert Refusal.REPRINT_REFUSED is await refusal_of(kiosk.reprint(ORDER, 3, public)), "too often"
+    assert [(1, "unknown"), (2, None)] == await place.server.reprints(ORDER)
+
+    with pytest.raises(ReportRefused, match="order_conflict"):
+        await kiosk.report_refund(ORDER, 300, 0)
+    for _ in range(2):
+        await kiosk.report_refund(ORDER, 300, 0, defect=True)
+    assert ["REFUNDED"] == await states(place)
+
+
+async def test_an_issuance_comes_again_for_a_quarter_of_an_hour(place: Place) -> None:
+    kiosk, (key,) = place.kiosk(), new_keys(1)
+    await reserved(kiosk, place.card("mihon_hitori"))
+    await kiosk.release(ORDER, 300)
+    place.clock.moment += timedelta(minutes=15)
+    public = key.public_key().public_bytes_raw()
+    assert Refusal.REPRINT_REFUSED is await refusal_of(kiosk.reprint(ORDER, 1, public))
+
+
+def new_keys(count: int) -> list[X25519PrivateKey]:
+    return [X25519PrivateKey.generate() for _ in range(count)]
+
+
 async def test_the_same_question_asked_twice_at_once_has_one_answer(place: Place) -> None:
     kiosk, card = place.kiosk(), place.card("mihon_hitori")
     session = await opened(kiosk)

@@ -23,7 +23,11 @@ SLIP = "slip-"
 
 @dataclass(slots=True)
 class Visit:
-    """What the journal says of one visit, in yen."""
+    """What the journal says of one visit, in yen.
+
+    complains_of: the order sold before whose print staff looked at; a fee given back counts below zero here.
+    reprints: outcome by job name.
+    """
 
     order_id: str = ""
     job_name: str = ""
@@ -34,6 +38,10 @@ class Visit:
     owed: int = 0
     issue_intended: bool = False
     refund: tuple[int, int] | None = None
+    complains_of: str = ""
+    admitted: int = 0
+    destroyed: int = 0
+    reprints: dict[str, str] = field(default_factory=dict)
     print_outcomes: list[str] = field(default_factory=list)
     staff: list[bool] = field(default_factory=list)
     slips: list[tuple[str, str]] = field(default_factory=list)
@@ -50,7 +58,8 @@ class Visit:
 class Books:
     """The journal, folded. told: the municipality's answers by order and subject.
 
-    compared: what differs, by day.
+    compared: what differs, by day. returned: by order, the visit in which its fee was given back.
+    staff_refused: wrong staff codes.
     """
 
     visits: dict[str, Visit] = field(default_factory=lambda: defaultdict(Visit))
@@ -58,6 +67,8 @@ class Books:
     suspected: int = 0
     unsure_payouts: int = 0
     compared: list[str] = field(default_factory=list)
+    returned: dict[str, Visit] = field(default_factory=dict)
+    staff_refused: int = 0
     told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
@@ -78,7 +89,7 @@ def fold(lines: list[str]) -> Books:
     return books
 
 
-def _enter(books: Books, entry: dict[str, Any]) -> None:  # noqa: C901, PLR0912 - a line for each record
+def _enter(books: Books, entry: dict[str, Any]) -> None:  # noqa: C901, PLR0912, PLR0915 - a line each
     visit = books.visits[entry["visit"]] if entry.get("visit") else Visit()
     match entry["record"]:
         case "OrderAsked":
@@ -93,10 +104,25 @@ def _enter(books: Books, entry: dict[str, Any]) -> None:  # noqa: C901, PLR0912 
             books.suspected += 1
         case "IssueIntended":
             visit.issue_intended = True
+        case "PrintIntended" if visit.destroyed:
+            visit.reprints[entry["job_name"]] = ""
+        case "PrintEnded" if visit.reprints:
+            visit.reprints[list(visit.reprints)[-1]] = entry["certainty"]
         case "PrintIntended":
             visit.job_name = entry["job_name"]
         case "PrintEnded":
             visit.print_outcomes.append(entry["certainty"])
+        case "StaffRefused":
+            books.staff_refused += 1
+        case "StaffAdmitted":
+            visit.admitted += 1
+        case "DefectOpened":
+            visit.complains_of, visit.pages = entry["order_id"], entry["pages"]
+        case "SheetsDestroyed":
+            visit.destroyed += 1
+        case "FeeReturned":
+            visit.earned -= entry["yen"]
+            books.returned[entry["order_id"]] = visit
         case "StaffDecided":
             visit.staff.append(entry["printed"])
         case "FeeEarned":
@@ -178,10 +204,18 @@ def _paper(world: World, books: Books) -> Iterator[str]:
     pages_out = {job.name: job.pages_out for job in world.printer.jobs()}
     yield from (f"job {name} was printed {times} times" for name, times in jobs.items() if times > 1)
     known = {visit.job_name: visit for visit in books.visits.values() if visit.job_name}
-    yield from (f"nobody intended job {name}" for name in jobs.keys() - known.keys() if name[:5] != SLIP)
+    again = {name: (visit, end) for visit in books.visits.values() for name, end in visit.reprints.items()}
+    strange = jobs.keys() - known.keys() - again.keys()
+    yield from (f"nobody intended job {name}" for name in strange if name[:5] != SLIP)
+    for name, (visit, outcome) in again.items():
+        if not visit.admitted or not visit.destroyed:
+            yield f"job {name}: nobody let it be printed again"
+        surely = {"done": visit.pages, "not_done": 0}.get(outcome)
+        if surely is not None and pages_out.get(name, 0) != surely:
+            yield f"job {name}: {pages_out.get(name, 0)} of {visit.pages} pages, the journal says {outcome}"
     for name, visit in known.items():
         came_out = pages_out.get(name, 0) == visit.pages
-        if not visit.staff and came_out is not bool(visit.earned):
+        if not visit.staff and not visit.reprints and came_out is not bool(visit.earned):
             yield f"job {name}: {pages_out.get(name, 0)} of {visit.pages} pages for {visit.earned} yen"
 
 
@@ -189,8 +223,8 @@ def _orders(books: Books, orders: list[Order]) -> Iterator[str]:
     kept = {order.order_id: order for order in orders}
     for visit in books.visits.values():
         if visit.order_id in kept:
-            yield from _order(visit, kept.pop(visit.order_id))
-        elif visit.earned or visit.issue_intended:
+            yield from _order(visit, kept.pop(visit.order_id), books.returned.get(visit.order_id))
+        elif visit.earned > 0 or visit.issue_intended:
             yield f"order {visit.order_id} is not known to the municipality"
     yield from (f"order {order_id} is not in the journal" for order_id in kept)
     issued = sum(order.total_yen for order in orders if order.state == "ISSUED")
@@ -198,7 +232,11 @@ def _orders(books: Books, orders: list[Order]) -> Iterator[str]:
         yield f"the municipality issued for {issued} yen, the kiosk earned {books.total('earned')}"
 
 
-def _order(visit: Visit, order: Order) -> Iterator[str]:
+def _order(visit: Visit, order: Order, returned: Visit | None) -> Iterator[str]:
+    if returned is not None:
+        if (order.state, (order.refunded_yen, order.owed_yen)) != ("REFUNDED", returned.refund):
+            yield f"order {order.order_id} is {order.state}, its fee was given back"
+        return
     if visit.earned:
         wanted = {"ISSUED"}
     elif visit.refund is not None and visit.issue_intended:

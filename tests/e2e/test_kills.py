@@ -44,7 +44,11 @@ RECORDS = (
     *("SlotShut", "IssueIntended", "IssueCommitted", "PrintIntended", "PrintEnded", "FeeEarned"),
     *("PayoutBegan", "CoinPayIntended", "CoinPayEnded", "ClaimOpened", "PayoutEnded", "SlipEnded"),
     *("VisitEnded", "MunicipalityTold", "CoinUnclaimed", "StaffDecided", "IssueFailed"),
+    *("StaffRefused", "StaffAdmitted", "DefectOpened", "SheetsDestroyed", "ReprintIntended", "FeeReturned"),
 )
+STAFFED = frozenset(RECORDS[-6:])
+"""Records of a complaint after the sale: staff type their code, print again or give the fee back."""
+
 RARE = {"CoinsSuspected", "HopperFoundEmpty", "CardStrike"}
 """Records that need a fault of the coin machine, which the soak has, or of a card, where no money is yet."""
 
@@ -171,13 +175,13 @@ class Killer:
         await visitor.touch("2")
         await visitor.sees("choose_copies")
         plan = self.story[-1]
-        staff = plan.endswith("StaffDecided")
+        staff, complains = plan.endswith("StaffDecided"), plan.split()[-1:] and plan.split()[-1] in STAFFED
         await visitor.touch("2" if staff else "1")
         await visitor.sees("confirm")
         await visitor.touch("confirm")
         await visitor.sees("coins")
         coins = self.luck.choice([[100, 100, 100], [500], [500], [100, 100], [100]])
-        if any(word in plan for word in ("Issue", "Print", "Fee", "Staff")):
+        if any(word in plan for word in ("Issue", "Print", "Fee", "Staff", "Defect", "Sheets")):
             coins = [500]
         if plan.endswith(("CoinUnclaimed", "ClaimOpened")):
             coins = [100]
@@ -202,7 +206,25 @@ class Killer:
         if plan.endswith("CoinUnclaimed"):
             await world.kiosk_ended()
         await visitor.sees("take_all", "thanks", "ended", "attend", seconds=60.0)
+        if complains:
+            await self._complain(plan)
         await asyncio.sleep(0.1)
+
+    async def _complain(self, plan: str) -> None:
+        """The person finds the sheets bad, and staff come."""
+        visitor = self.visitor
+        await visitor.sees("take_all", "thanks")
+        await visitor.world.take_paper()
+        await visitor.world.eyes.until(lambda now: bool(now["keys"]["correct"]["enabled"]), 5.0)
+        await visitor.touch("correct")
+        await visitor.sees("staff_code")
+        if plan.endswith("StaffRefused"):
+            await visitor.type_staff_code("00000000")
+            await visitor.world.eyes.until(lambda now: now["reason"] == "wrong", 10.0)
+        await visitor.type_staff_code()
+        await visitor.sees("attend", seconds=10.0)
+        await visitor.touch("cancel" if plan.endswith("FeeReturned") else "1")
+        await visitor.sees("take_all", "thanks", "ended", "attend", seconds=30.0)
 
     async def _type_pin(self) -> None:
         visitor = self.visitor
@@ -223,6 +245,8 @@ class Killer:
                     await self._try_to_touch("cancel")
                 elif screen == "attend":
                     await self._staff_decide()
+                elif screen == "staff_code":
+                    await self._try_to_touch("cancel")
                 elif screen in {"take_all", "thanks", "ended", "out_of_service"}:
                     await self._take_all(screen)
                     await world.printer.set_fault(None)

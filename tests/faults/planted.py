@@ -45,6 +45,9 @@ REREAD, VERDICT = "firmware/documents/protection/reread.py", "firmware/documents
 _BACKS, _VERIFY = "tests/unit/test_protected_backs.py", "tests/unit/test_verify.py"
 _MAINTENANCE = "tests/unit/test_shell_maintenance.py"
 
+_HANDS, _COMPLAINTS = "tests/unit/test_wrong_person.py", "tests/unit/test_core_complaints.py"
+_ISSUE = "tests/unit/test_documents_issue.py"
+
 FAULTS: tuple[Fault, ...] = (
     # money
     Fault("change is forgotten", MONEY, "return paid_yen - fee_yen", "return 0", _MONEY),
@@ -235,8 +238,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "after a cut a doubtful print decides itself",
         RECOVERY,
-        "visit.print_ended.certainty is Certainty.UNKNOWN:",
-        "visit.print_ended.certainty is Certainty.NOT_DONE:",
+        "return ended.certainty is Certainty.UNKNOWN or self.attempt > 0",
+        "return ended.certainty is Certainty.NOT_DONE or self.attempt > 0",
         _RECOVERY,
     ),
     Fault(
@@ -719,8 +722,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "after a cut nobody cancels the job that staff decide about",
         RECOVERY,
-        "orders=(o.CancelPrint(visit.visit, visit.print_job),) if visit.print_job is not None else (),",
-        "orders=(),",
+        "cancel = (o.CancelPrint(visit.visit, visit.print_job),) if visit.print_job is not None else ()",
+        "cancel = ()",
         _RECOVERY,
     ),
     Fault(
@@ -764,6 +767,70 @@ FAULTS: tuple[Fault, ...] = (
         "            except DeviceGone:\n                clean = False\n",
         "            except DeviceGone:\n                pass\n",
         _CANCELLER,
+    ),
+    # whose page it is: the four published mechanisms, and reprints
+    Fault(
+        "a time-out frees the worker of one person for the next",
+        "firmware/shell/workers.py",
+        "        self._next = None\n        return started\n",
+        "        return started\n",
+        _HANDS,
+    ),
+    Fault(
+        "jobs are named by the clock",
+        PAYING,
+        'return f"cert-{visit[:16]}" + (',
+        'return f"cert-{len(visit):016}" + (',
+        _HANDS,
+    ),
+    Fault(
+        "the next file is taken, whose ever it is",
+        "firmware/documents/sealed.py",
+        "        if expected != actual:\n",
+        "        if not actual:\n",
+        _ISSUE,
+    ),
+    Fault(
+        "the previous output stays when the next cannot be made",
+        "firmware/documents/issue.py",
+        "        self._prepared = None\n        try:\n",
+        "        try:\n",
+        _ISSUE,
+    ),
+    Fault(
+        "another issuance is printed as a reprint",
+        PAYING,
+        "if (event.fee_yen, event.sheets, event.pages, event.fingerprint) != same:",
+        "if event.fee_yen != purchase.fee_yen:",
+        _COMPLAINTS,
+    ),
+    Fault(
+        "a wrong staff code is forgotten",
+        "firmware/core/staffing.py",
+        "return Step(wrong, (r.StaffRefused(visit),), ",
+        "return Step(wrong, (), ",
+        _COMPLAINTS,
+    ),
+    Fault(
+        "a power cut ends a complaint whose sheets are destroyed",
+        RECOVERY,
+        "    if visit.sold and visit.destroyed:\n",
+        "    if False:\n",
+        _COMPLAINTS,
+    ),
+    Fault(
+        "a fee given back is kept as well",
+        MONEY,
+        "return replace(balance, fee_yen=balance.fee_yen - yen)",
+        "return balance",
+        _HANDS,
+    ),
+    Fault(
+        "staff who went away can be stood in for",
+        PAYING,
+        "return Step(replace(state, admitted=False), orders=(o.Sound(o.Alarm.ALARM),))",
+        "return Step(state)",
+        _COMPLAINTS,
     ),
     # the card
     Fault(

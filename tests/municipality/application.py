@@ -31,6 +31,7 @@ from tests.municipality.wire import (
     R,
     RefundRequest,
     ReleaseRequest,
+    ReprintRequest,
     ReserveRequest,
     ResultRequest,
     SettleClaimRequest,
@@ -96,6 +97,8 @@ def application(service: Service) -> web.Application:
             web.post("/v1/orders/{order_id}/release", window.release),
             web.post("/v1/orders/{order_id}/result", window.result),
             web.post("/v1/orders/{order_id}/refund", window.refund),
+            web.post("/v1/orders/{order_id}/reprints", window.reprint),
+            web.post(r"/v1/orders/{order_id}/reprints/{attempt:\d{1,2}}/result", window.reprint_result),
             web.post("/v1/claims", window.open_claim),
             web.get("/v1/claims/{claim_no}", window.view_claim),
             web.post("/v1/claims/{claim_no}/settle", window.settle_claim),
@@ -253,6 +256,18 @@ class _Window:
         message = await _body(request, RefundRequest)
         order_id = request.match_info["order_id"]
         return _ok(await self._at_desk(request, lambda desk: orders.refund(desk, order_id, message)))
+
+    async def reprint(self, request: web.Request) -> web.Response:
+        message = await _body(request, ReprintRequest)
+        order_id, seal = request.match_info["order_id"], self._service.city_seal_png
+        return _ok(await self._at_desk(request, lambda desk: orders.reprint(desk, order_id, message, seal)))
+
+    async def reprint_result(self, request: web.Request) -> web.Response:
+        message = await _body(request, ResultRequest)
+        order_id, attempt = request.match_info["order_id"], int(request.match_info["attempt"])
+        return _ok(
+            await self._at_desk(request, lambda desk: orders.reprint_result(desk, order_id, attempt, message))
+        )
 
     async def open_claim(self, request: web.Request) -> web.Response:
         message = await _body(request, ClaimRequest)

@@ -5,6 +5,7 @@ exactly one row. Answers given once are given again.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,11 +24,13 @@ from tests.municipality.wire import (
     Problem,
     RefundRequest,
     ReleaseRequest,
+    ReprintRequest,
     Request,
     ReserveRequest,
     ResultRequest,
     b64u,
     encode,
+    unb64u,
 )
 
 
@@ -97,17 +100,8 @@ def release(desk: Desk, order_id: str, request: ReleaseRequest, city_seal_png: b
     if order["total_yen"] != request.paid_yen:
         raise Problem(409, "amount_wrong")
     receipt_no = f"{desk.today:%Y%m%d}-{count(desk.connection, 'receipt'):08d}"
-    authority = seal(
-        {
-            "v": 1,
-            "order_id": order_id,
-            "number": order["number"],
-            "receipt_no": receipt_no,
-            "city_seal": b64u(city_seal_png),
-        },
-        AUTHORITY,
-        Addressee(order["kem"], order_id, order["session"], desk.kiosk.urn),
-    )
+    addressee = Addressee(order["kem"], order_id, order["session"], desk.kiosk.urn)
+    authority = _authority(order, receipt_no, city_seal_png, addressee)
     _change(
         desk,
         order,
@@ -120,6 +114,67 @@ def release(desk: Desk, order_id: str, request: ReleaseRequest, city_seal_png: b
         },
     )
     return _released(order_id, receipt_no, authority)
+
+
+def reprint(desk: Desk, order_id: str, request: ReprintRequest, city_seal_png: bytes) -> dict[str, Any]:
+    """The same issuance once more, sealed to a new worker of the kiosk that issued it; counted and kept.
+
+    The same question again gets its first answer. Raises Problem 404 order_unknown, 400 request_invalid for
+    a key that is none, 403 reprint_refused (too late, too often, paid back), 409 order_conflict for an
+    attempt that was made with another key.
+    """
+    order = _owned(desk, order_id)
+    kem = unb64u(request.kem)
+    if len(kem) != 32:
+        raise Problem(400, "request_invalid")
+    before = desk.connection.execute("SELECT * FROM reprint WHERE order_id = ?", (order_id,)).fetchall()
+    same = next((row for row in before if row["attempt"] == request.attempt), None)
+    if same is None:
+        if breaker.is_tripped(desk.connection) or not _may_reprint(desk, order, before, request.attempt):
+            raise Problem(403, "reprint_refused")
+        addressee = Addressee(kem, order_id, order["session"], desk.kiosk.urn)
+        sealed = seal(json.loads(order["contents"]), CONTENTS, addressee)
+        authority = _authority(order, order["receipt_no"], city_seal_png, addressee)
+        desk.connection.execute(
+            "INSERT INTO reprint (order_id, attempt, kem, at, sealed, authority) VALUES (?, ?, ?, ?, ?, ?)",
+            (order_id, request.attempt, kem, desk.moment, sealed, authority),
+        )
+    elif same["kem"] == kem and same["sealed"] is not None:
+        sealed, authority = same["sealed"], same["authority"]
+    else:
+        raise Problem(409, "order_conflict")
+    wanted = json.loads(order["wanted"])
+    return {
+        "order_id": order_id,
+        "attempt": request.attempt,
+        "session_id": order["session"],
+        "person_ref": json.loads(order["contents"])["person_ref"],
+        **{name: wanted[name] for name in ("kind", "subjects", "items", "copies")},
+        "total_yen": order["total_yen"],
+        "sealed": sealed,
+        "authority": authority,
+    }
+
+
+def reprint_result(desk: Desk, order_id: str, attempt: int, request: ResultRequest) -> dict[str, Any]:
+    """Take the kiosk's word for how a reprint ended. Raises Problem 404 order_unknown, 409 order_conflict."""
+    _owned(desk, order_id)
+    ended = desk.connection.execute(
+        "UPDATE reprint SET outcome = ?, pages_out = ?, sealed = NULL, authority = NULL"
+        " WHERE order_id = ? AND attempt = ? AND (outcome IS NULL OR (outcome = ? AND pages_out = ?))",
+        (request.outcome, request.pages_out, order_id, attempt, request.outcome, request.pages_out),
+    ).rowcount
+    if ended != 1:
+        raise Problem(409, "order_conflict")
+    return view(desk, order_id)
+
+
+def reprints(connection: Connection, order_id: str) -> list[tuple[int, str | None]]:
+    """Every reprint of an order: attempt and outcome."""
+    rows = connection.execute(
+        "SELECT attempt, outcome FROM reprint WHERE order_id = ? ORDER BY attempt", (order_id,)
+    )
+    return [(row["attempt"], row["outcome"]) for row in rows]
 
 
 def result(desk: Desk, order_id: str, request: ResultRequest) -> dict[str, Any]:
@@ -137,8 +192,9 @@ def refund(desk: Desk, order_id: str, request: RefundRequest) -> dict[str, Any]:
     """Take the kiosk's word for what was paid back. Raises Problem 404 order_unknown, 409 order_conflict."""
     order = _owned(desk, order_id)
     if _is_new(desk, order_id, request):
-        state = after_refund(State(order["state"]))
-        if state is None or order["refunded_yen"] is not None:
+        state = after_refund(State(order["state"]), defect=request.defect)
+        settled = request.defect and order["settled_on"] is not None
+        if state is None or settled or order["refunded_yen"] is not None:
             raise Problem(409, "order_conflict")
         _change(desk, order, state, {"refunded_yen": request.yen, "owed_yen": request.owed_yen})
     return view(desk, order_id)
@@ -151,12 +207,21 @@ def view(desk: Desk, order_id: str) -> dict[str, Any]:
     return {name: order[name] for name in names}
 
 
-def expire(connection: Connection, now: datetime) -> None:
+def expire(connection: Connection, now: datetime, reprint_seconds: int) -> None:
     """End what waited too long, and forget what sessions knew."""
     moment = now.timestamp()
     connection.execute(
         "UPDATE orders SET state = 'EXPIRED', sealed = NULL WHERE state = 'RESERVED' AND expires_at <= ?",
         (moment,),
+    )
+    connection.execute(
+        "UPDATE orders SET contents = NULL, wanted = NULL WHERE contents IS NOT NULL"
+        " AND (state IN ('REFUNDED', 'CANCELLED', 'EXPIRED') OR released_at <= ?)",
+        (moment - reprint_seconds,),
+    )
+    connection.execute(
+        "UPDATE reprint SET sealed = NULL, authority = NULL WHERE sealed IS NOT NULL AND at <= ?",
+        (moment - reprint_seconds,),
     )
     connection.execute(
         "UPDATE session SET state = 'ENDED', answer = NULL, resident = NULL"
@@ -172,6 +237,28 @@ def snapshot(connection: Connection) -> list[Order]:
         " refunded_yen, owed_yen FROM orders ORDER BY substr(number, length(number) - 7)"
     )
     return [Order(**{**dict(row), "state": State(row["state"])}) for row in rows]
+
+
+def _may_reprint(desk: Desk, order: Row, before: list[Row], attempt: int) -> bool:
+    """Of what was released, not paid back, a short time ago, and only so often."""
+    released = State(order["state"]) in {State.RELEASED, State.ISSUED, State.UNCERTAIN}
+    in_time = released and desk.moment < order["released_at"] + desk.city.reprint_seconds
+    newer = all(row["attempt"] < attempt for row in before)
+    return in_time and newer and len(before) < desk.city.most_reprints and order["contents"] is not None
+
+
+def _authority(order: Row, receipt_no: str, city_seal_png: bytes, addressee: Addressee) -> str:
+    return seal(
+        {
+            "v": 1,
+            "order_id": order["order_id"],
+            "number": order["number"],
+            "receipt_no": receipt_no,
+            "city_seal": b64u(city_seal_png),
+        },
+        AUTHORITY,
+        addressee,
+    )
 
 
 def _find(desk: Desk, order_id: str) -> Row | None:
@@ -235,17 +322,17 @@ def _insert(
     }
     certificate = contents.certificate(entry, wanted, city, number, today)
     protected = protect(backs.office, certificate, backs.city_seal_png)
-    message = owner | certificate | {"protection": protected.as_contents(front_code=city.front_code)}
-    breaker.read_back(desk, encode(message), request.order_id, request.session_id)
+    plain = owner | certificate | {"protection": protected.as_contents(front_code=city.front_code)}
+    breaker.read_back(desk, encode(plain), request.order_id, request.session_id)
     sealed = seal(
-        message,
+        plain,
         CONTENTS,
         Addressee(session["kem"], request.order_id, request.session_id, desk.kiosk.urn),
     )
     desk.connection.execute(
         "INSERT INTO orders (order_id, kiosk, session, asked, kind, copies, total_yen, number,"
-        " register_version, register_as_of, state, expires_at, sealed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'RESERVED', ?, ?)",
+        " register_version, register_as_of, state, expires_at, sealed, wanted, contents)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'RESERVED', ?, ?, ?, ?)",
         (
             *(
                 request.order_id,
@@ -258,6 +345,7 @@ def _insert(
             ),
             *(number, entry.version, entry.as_of.timestamp()),
             *(desk.moment + city.reservation_seconds, sealed),
+            *(msgspec.json.encode(request).decode(), encode(plain).decode()),
         ),
     )
     return _reserved(request.order_id, total_yen, sealed)
@@ -267,6 +355,8 @@ def _change(desk: Desk, order: Row, state: State, values: dict[str, int | float 
     """From the state that was read to the next one, or not at all; what ended keeps nothing sealed."""
     settings = "".join(f", {name} = ?" for name in values)
     erased = ", sealed = NULL, authority = NULL" if state in TERMINAL else ""
+    if state in TERMINAL and state is not State.ISSUED:
+        erased += ", contents = NULL, wanted = NULL"
     changed = desk.connection.execute(
         f"UPDATE orders SET state = ?{settings}{erased}"  # noqa: S608 - names of columns from this module
         " WHERE order_id = ? AND kiosk = ? AND session = ? AND state = ?",

@@ -141,6 +141,8 @@ class City(_File, frozen=True):
     operator: "Operator"
     closures: tuple["Closure", ...] = ()
     fee_changes: tuple["FeeChange", ...] = ()
+    reprint_seconds: int = 900
+    most_reprints: int = 2
 
 
 class Closure(_File, frozen=True):

@@ -158,6 +158,10 @@ class MunicipalityServer:
         """All orders so far, for checks: id, state, yen, number."""
         return await self._service.store.transact(orders.snapshot)
 
+    async def reprints(self, order_id: str) -> list[tuple[int, str | None]]:
+        """Every reprint of an order: attempt and outcome, None while it is not told."""
+        return await self._service.store.transact(lambda c: orders.reprints(c, order_id))
+
     async def claims(self) -> list[dict[str, Any]]:
         """All claims so far, oldest first, as the clerk sees them."""
         return await self._service.store.transact(clerk.claims)
@@ -308,7 +312,7 @@ class MunicipalityServer:
     def _keep_up_once(self, connection: Connection) -> None:
         now = self._service.now()
         records.confirm(connection, now)
-        orders.expire(connection, now)
+        orders.expire(connection, now, self._service.city.reprint_seconds)
 
 
 def _responder(url: str) -> Callable[[bytes], bytes]:

@@ -1,7 +1,8 @@
 """States of an order, and what a kiosk's report makes of them.
 
 RESERVED -> RELEASED -> ISSUED, or PRINT_FAILED or UNCERTAIN, and from those REFUNDED;
-RESERVED -> CANCELLED or EXPIRED. A terminal state never changes.
+RESERVED -> CANCELLED or EXPIRED. A terminal state never changes, but that a certificate printed badly may
+be paid back while its day is not settled: ISSUED -> REFUNDED.
 """
 
 from enum import StrEnum
@@ -55,6 +56,11 @@ def after_result(state: State, outcome: Outcome) -> State | None:
     return _AFTER_RESULT[state].get(outcome)
 
 
-def after_refund(state: State) -> State | None:
-    """The state after money went back, or None if it contradicts the state."""
+def after_refund(state: State, *, defect: bool = False) -> State | None:
+    """The state after money went back, or None if it contradicts the state.
+
+    defect: it was printed badly (印刷不良).
+    """
+    if defect:
+        return State.REFUNDED if state in {State.ISSUED, State.REFUNDED} else None
     return _AFTER_REFUND.get(state)

@@ -115,8 +115,16 @@ class ResultRequest(Request, frozen=True):
 
 
 class RefundRequest(Request, frozen=True):
+    """defect: of a certificate that was issued and printed badly."""
+
     yen: Count
     owed_yen: Count
+    defect: bool = False
+
+
+class ReprintRequest(Request, frozen=True):
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=99)]
+    kem: Binary
 
 
 class ClaimRequest(Request, frozen=True):

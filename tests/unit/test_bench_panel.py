@@ -108,6 +108,9 @@ class RecordingWorld:
     async def refill_hopper(self, coins: int) -> None:
         self._do("refill_hopper", coins)
 
+    async def type_staff_code(self) -> None:
+        self._do("type_staff_code")
+
     async def kill_pcscd(self) -> None:
         self._do("kill_pcscd")
 
@@ -175,6 +178,7 @@ async def act(browser: aiohttp.ClientSession, action: str, words: object) -> tup
         ({"jammed": False}, ("jam_hopper", False), {}),
         ({"coins": 50}, ("refill_hopper", 50), {}),
         ({}, ("kill_pcscd",), {}),
+        ({}, ("type_staff_code",), {}),
         ({}, ("power_cut",), {}),
     ],
 )

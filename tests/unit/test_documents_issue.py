@@ -55,7 +55,9 @@ def order(sealed: bytes, kind: str = "inkan", **changes: Any) -> Prepare:
 @pytest.mark.parametrize("kind", list(DOCUMENTS))
 def test_each_certificate_is_laid_out_for_the_order(issue: Issue, kind: str) -> None:
     sealed = sealed_contents(PUBLIC_KEY, kind, DOCUMENTS[kind], copies=3)
-    assert Laid(sheets=3, pages=6) == issue.prepare(order(sealed, kind, copies=3))
+    laid = issue.prepare(order(sealed, kind, copies=3))
+    assert isinstance(laid, Laid)
+    assert (3, 6) == (laid.sheets, laid.pages)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,19 @@ def test_nothing_is_printed_that_was_not_prepared(issue: Issue, printed: list[st
     issue.prepare(order(b"{}"))
     assert NotSubmitted(Reason.NOT_PREPARED) == issue.print(Print(sealed_authority(PUBLIC_KEY), "job-1"))
     assert printed == []
+
+
+def test_the_same_contents_have_one_fingerprint_under_any_seal_and_others_another(issue: Issue) -> None:
+    mine, other = (
+        msgspec.json.encode(samples.protected(samples.contents("inkan", samples.inkan(name=name))))
+        for name in ("渋川　花子", "渋川　次郎")
+    )
+    laid = [
+        issue.prepare(order(msgspec.json.encode(envelope("madoguchi-contents-v1", PUBLIC_KEY, plain))))
+        for plain in (mine, mine, other)
+    ]
+    one, same, another = (answer.fingerprint for answer in laid if isinstance(answer, Laid))
+    assert (True, False) == (one == same, one == another)
 
 
 @pytest.mark.parametrize("city_seal", ["", samples.base64url(samples.png(567, "L")), "A+A="])

@@ -79,6 +79,12 @@ EVERY: tuple[Record, ...] = (
     r.DaySettled("2026-11-25", "2026-11-25T23:00:00.000+09:00", TOTALS),
     r.DayCompared("2026-11-25", matched=False, differences=("fees:600:300",)),
     r.CardStrike(A, Strike.WRONG_PIN),
+    r.StaffRefused(""),
+    r.StaffAdmitted(A),
+    r.DefectOpened(A, ORDER, CertificateKind.INKAN, 1, 300, 1, 2, "R-2026-000001", "0" * 64, 1),
+    r.SheetsDestroyed(A, ORDER),
+    r.ReprintIntended(A, ORDER, 2),
+    r.FeeReturned(A, ORDER, CertificateKind.INKAN, 1, 300),
     r.MaintenanceOpened(
         "order-0001", "tech-17", (Role.LOOK, Role.CASH), "2026-11-01T20:00:00+00:00", "ab" * 32
     ),

@@ -87,7 +87,9 @@ def with_backs(**changes: Any) -> dict[str, Any]:
 
 
 def test_every_back_of_every_copy_bears_the_message_of_its_own_sheet(kiosk: Kiosk) -> None:
-    assert Laid(sheets=4, pages=8) == kiosk.prepare(with_backs())
+    laid = kiosk.prepare(with_backs())
+    assert isinstance(laid, Laid)
+    assert (4, 8) == (laid.sheets, laid.pages)
     assert Submitted() == kiosk.issue.print(Print(sealed_authority(PUBLIC_KEY), "job"))
     backs = kiosk.pictures()[1::2]
     assert SIGNED.messages * 2 == [reader.read(back) for back in backs]

@@ -90,7 +90,8 @@ ENDINGS = (
     "go_to_counter cancelled timed_out not_a_my_number_card juki_card smartphone no_certificate"
     " certificate_expired certificate_not_yet_valid certificate_not_accepted unreadable pin_locked"
     " pin_uncertain under_15 not_this_municipality outside_hours municipality_down printer_not_ready"
-    " no_change document_refused coin_fault door_opened print_failed power_cut no_card driving_licence"
+    " no_change document_refused coin_fault door_opened print_failed print_defect"
+    " power_cut no_card driving_licence"
     " residence_card felica bank_card several_cards moved reader_fault too_few_sheets"
 ).split()
 
@@ -283,6 +284,19 @@ STORYBOARD = (
     ),
     Screen(ScreenId.THANKS, legend=END, seconds=10),
     Screen(ScreenId.THANKS, "no_receipt", legend=END, seconds=10),
+    Screen(ScreenId.THANKS, "reprinted", legend=Legend(correct="call_staff", confirm="end"), seconds=10),
+    *(
+        Screen(
+            ScreenId.TAKE_ALL,
+            reason=reason,
+            step=5,
+            place=place,
+            legend=Legend(correct="call_staff"),
+            numbers=(("sheets", 2),),
+            checklist=(CARD_DONE, CheckItem("check.certificate", 2, ItemState.NOW)),
+        )
+        for reason, place in (("paper_reprinted", Place.PAPER), ("change_reprinted", Place.CHANGE))
+    ),
     ENDED,
     *(replace(ENDED, reason=ending) for ending in ENDINGS),
     replace(ENDED, reason="unreadable", place=Place.CARD, alarm=True),
@@ -316,6 +330,37 @@ STORYBOARD = (
         legend=Legend(cancel="staff_not_printed", confirm="staff_printed"),
     ),
     replace(ATTEND, reason="print_waits", place=Place.PAPER, legend=Legend(confirm="staff_printed")),
+    *(
+        replace(
+            ATTEND,
+            reason=f"{about}_{how}",
+            place=Place.PAPER,
+            legend=Legend(cancel=back, confirm=kept),
+            choices=(Choice(1, "choice.reprint"),) if how == "admitted" else (),
+        )
+        for about, back, kept in (
+            ("print_unknown", "staff_not_printed", "staff_printed"),
+            ("defect", "staff_refund", "staff_fine"),
+        )
+        for how in ("admitted", "refused")
+    ),
+    replace(ATTEND, reason="defect", place=Place.PAPER, legend=Legend(correct="staff_code"), alarm=True),
+    *(
+        Screen(
+            ScreenId.STAFF_CODE,
+            reason=reason,
+            place=Place.KEYPAD,
+            legend=Legend(cancel="staff_leave", correct="delete_digit" if digits else None),
+            rows=(Row("row.number", (), text="20261122-00000001"),),
+            pin_digits=digits,
+            error=bool(reason),
+            seconds=60,
+        )
+        for reason, digits in (("", 3), ("wrong", 0))
+    ),
+    *(Screen(ScreenId.STAFF_CHECKING, reason=reason) for reason in ("code", "reprint")),
+    Screen(ScreenId.STAFF_CHECKING),
+    Screen(ScreenId.STAFF_CODE, pin_digits=0),
 )
 
 

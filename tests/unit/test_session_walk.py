@@ -30,6 +30,7 @@ from firmware.core.facts import (
     PanelLevel,
     ReaderLevel,
     ReceiptPrinterLevel,
+    StaffLevel,
 )
 from firmware.core.money import Ledger, ledger
 from firmware.core.recovery import OpenVisit, open_visit, recover
@@ -62,7 +63,7 @@ COIN_ON_STRING, SWALLOWED_COIN = 20, 36
 TIMED = (
     "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard "
     "ChoosingKind ChoosingSubjects ChoosingItems ChoosingCopies Confirming Preparing CollectingCoins "
-    "ClosingCoins TakingAll Thanks Ended"
+    "ClosingCoins TakingAll Thanks Ended Attending EnteringStaffCode"
 )
 RULES = Rules(
     timeouts_seconds=dict.fromkeys(TIMED.split(), 1.0),
@@ -84,6 +85,7 @@ GOOD = Facts(
     municipality=MunicipalityLevel(reachable=True),
     clock=ClockLevel(trusted=True, hours=ServiceHours.OPEN),
 )
+MOST_REPRINTS = 2
 OFFERS = (
     Offer(CertificateKind.JUMINHYO, FEE_YEN, 2, household=True),
     Offer(CertificateKind.INKAN, FEE_YEN, 1, household=False),
@@ -143,6 +145,16 @@ def answers(order: o.CommittedOrder) -> Iterator[e.Event]:
         case o.PrintSlip():
             yield e.SlipFinished(Certainty.DONE)
             yield e.SlipFinished(Certainty.NOT_DONE)
+        case o.CheckStaffCode():
+            yield e.StaffKnown()
+            yield e.StaffUnknown()
+        case o.FetchAgain(attempt=attempt):
+            if attempt <= MOST_REPRINTS:
+                yield e.DocumentPrepared(FEE_YEN, 1, 2)
+                yield e.DocumentPrepared(FEE_YEN, 1, 2, "of somebody else")
+                yield e.DocumentRefused()
+                yield e.MunicipalityFailed(Certainty.UNKNOWN)
+            yield e.MunicipalityRefused(Refusal.REPRINT_REFUSED)
         case _:
             pass
 
@@ -174,6 +186,9 @@ def bound_answers(order: o.BoundOrder) -> Iterator[e.Event]:
         case o.CloseCoins():
             yield e.CoinsClosed()
             yield e.CoinsClosed(1, 9)
+        case o.CollectStaffCode():
+            yield e.StaffDigits(8)
+            yield e.StaffCodeEntered()
         case _:
             pass
 
@@ -208,6 +223,8 @@ def fact_changes(node: Node) -> Iterator[Node]:
     if isinstance(node.state, s.TakingAll | s.Thanks):
         panel = PanelLevel(paper_in_tray=not facts.panel.paper_in_tray)
         yield replace(node, facts=replace(facts, panel=panel))
+    if isinstance(node.state, s.EnteringStaffCode):
+        yield replace(node, facts=replace(facts, staff=replace(facts.staff, waits=True)))
     if isinstance(node.state, s.Attending):
         panel = replace(facts.panel, door_open=not facts.panel.door_open)
         yield replace(node, facts=replace(facts, panel=panel))
@@ -288,11 +305,15 @@ def _coin_fell(node: Node, order: o.CommittedOrder, answer: e.Event) -> Node:
 
 
 def after(node: Node, done: Step) -> Node:
-    waiting = (o.SignWithPin, o.Release, o.Print, o.FollowPrint, o.PayCoin, o.ReconcileCoin, o.PrintSlip)
+    waiting = tuple(order for orders in ANSWERED_BY.values() for order in orders)
     new = tuple(order for order in done.orders if isinstance(order, waiting))
     journal = node.journal + done.records
+    facts = node.facts
+    if any(isinstance(record, r.VisitBegan) for record in done.records):
+        facts = replace(facts, staff=replace(facts.staff, sale=None))
     return replace(
         node,
+        facts=facts,
         state=done.state,
         pending=node.pending + new,
         journal=journal,
@@ -304,6 +325,7 @@ NEEDS_INTENT: dict[type[o.CommittedOrder], type[r.Record]] = {
     o.Release: r.IssueIntended,
     o.Print: r.PrintIntended,
     o.PayCoin: r.CoinPayIntended,
+    o.FetchAgain: r.ReprintIntended,
 }
 ANSWERED_BY: dict[type[s.State], tuple[type[o.CommittedOrder], ...]] = {
     s.Signing: (o.SignWithPin,),
@@ -311,6 +333,8 @@ ANSWERED_BY: dict[type[s.State], tuple[type[o.CommittedOrder], ...]] = {
     s.Printing: (o.Print, o.FollowPrint),
     s.PayingOut: (o.PayCoin, o.ReconcileCoin),
     s.PrintingSlip: (o.PrintSlip,),
+    s.CheckingStaffCode: (o.CheckStaffCode,),
+    s.Refetching: (o.FetchAgain,),
 }
 
 
@@ -341,24 +365,68 @@ def check_journal(new: Node) -> None:
     commits = [x for x in new.journal if isinstance(x, r.IssueIntended)]
     prints = [x for x in new.journal if isinstance(x, r.PrintIntended)]
     fees = [x for x in new.journal if isinstance(x, r.FeeEarned)]
+    reprints = [x for x in new.journal if isinstance(x, r.ReprintIntended)]
+    returned = [x for x in new.journal if isinstance(x, r.FeeReturned)]
     assert len(commits) <= 1
-    assert len(prints) <= 1
+    assert len(prints) <= 1 + len(reprints)
     assert len(fees) <= 1
     refunds = [x for x in new.journal if isinstance(x, r.PayoutBegan) and x.purpose is s.PayoutPurpose.REFUND]
-    assert not (fees and refunds), "a fee is kept and the money given back"
+    assert len(refunds) <= 1
+    assert not refunds or len(fees) == len(returned), "a fee is kept and the money given back"
+    assert len(returned) <= len(refunds)
+    check_reprints(new.journal)
+
+
+def check_reprints(journal: tuple[r.Record, ...]) -> None:
+    """Each has staff admitted in its visit and bad sheets destroyed; none follows money that went back."""
+    admitted, destroyed, refunded, allowed = False, False, False, 1
+    is_open = False
+    attempts: list[int] = []
+    for record in journal:
+        match record:
+            case r.VisitBegan():
+                assert not is_open, "a visit begins in another"
+                admitted, is_open = False, True
+            case r.VisitEnded():
+                is_open = False
+            case r.StaffAdmitted():
+                admitted = True
+            case r.SheetsDestroyed():
+                destroyed = True
+            case r.ReprintIntended(attempt=attempt):
+                assert admitted, "a reprint that nobody permitted"
+                assert destroyed, "bad sheets are about"
+                assert not refunded
+                attempts.append(attempt)
+                destroyed, allowed = False, 1
+            case r.PrintIntended():
+                allowed -= 1
+                assert allowed == 0, "printed twice"
+                assert not refunded, "printed and paid back"
+            case r.PayoutBegan(purpose=s.PayoutPurpose.REFUND) | r.FeeReturned():
+                refunded = True
+            case _:
+                pass
+    assert attempts == list(range(1, 1 + len(attempts)))
 
 
 def check_state(node: Node, new: Node) -> None:
     """The state, the books and the orders under way agree."""
     books = new.books
-    if isinstance(new.state, s.CollectingCoins | s.ClosingCoins | s.Committing | s.Printing | s.Attending):
-        held = books.visits[new.state.visit].held_yen if new.state.visit in books.visits else 0
-        assert held == new.state.paid_yen
+    state = new.state
+    if isinstance(state, s.EnteringStaffCode | s.CheckingStaffCode | s.Refetching):
+        state = state.attending
+    if isinstance(state, s.CollectingCoins | s.ClosingCoins | s.Committing | s.Printing | s.Attending):
+        held = books.visits[state.visit].held_yen if state.visit in books.visits else 0
+        assert held == state.paid_yen
     if isinstance(new.state, s.Committing | s.Printing):
-        assert new.state.paid_yen >= new.state.purchase.fee_yen
+        sold = isinstance(new.state, s.Printing) and new.state.sold
+        assert sold or new.state.paid_yen >= new.state.purchase.fee_yen
+    check_staff(node, new)
     if isinstance(new.state, s.PayingOut):
         assert books.visits[new.state.visit].held_yen == new.state.remaining_yen
     if isinstance(new.state, s.Ended | s.TakingAll | s.Thanks | s.Idle | s.NotServing):
+        assert open_visit(new.journal) is None
         assert books.held_yen == 0
         assert new.pending == ()
     wanted = ANSWERED_BY.get(type(new.state), ())
@@ -376,6 +444,17 @@ def check_state(node: Node, new: Node) -> None:
     screen_of(new.state, new.facts, RULES)
 
 
+def check_staff(node: Node, new: Node) -> None:
+    """Only the right code lets in, and only who is in or has opened the door decides."""
+    if isinstance(new.state, s.Attending) and new.state.admitted:
+        before = node.state
+        assert isinstance(before, s.CheckingStaffCode | s.Refetching) or (
+            isinstance(before, s.Attending) and before.admitted
+        )
+    if isinstance(node.state, s.Attending) and not isinstance(new.state, s.Attending | s.EnteringStaffCode):
+        assert node.state.admitted or new.facts.panel.door_open
+
+
 def key_of(node: Node) -> object:
     """Nodes with the same key behave the same: what the journal sums up to replaces the journal."""
     books = node.books
@@ -384,7 +463,10 @@ def key_of(node: Node) -> object:
             {
                 type(record).__name__
                 for record in node.journal
-                if isinstance(record, r.IssueIntended | r.PrintIntended | r.FeeEarned | r.PayoutBegan)
+                if isinstance(
+                    record,
+                    r.IssueIntended | r.PrintIntended | r.FeeEarned | r.PayoutBegan | r.FeeReturned,
+                )
             }
         )
     )
@@ -422,7 +504,7 @@ def walk(start: Node, stop_at: type[s.State] | None = None) -> tuple[dict[object
             done = step(world.state, event, world.facts, RULES)
             new = after(world, done)
             check(node, done, new)
-            if isinstance(node.state, s.Ended | s.Thanks | s.TakingAll) and isinstance(
+            if isinstance(node.state, s.Ended | s.Thanks | s.TakingAll | s.EnteringStaffCode) and isinstance(
                 new.state, s.Idle | s.NotServing | s.Notice
             ):
                 continue
@@ -434,6 +516,49 @@ def walk(start: Node, stop_at: type[s.State] | None = None) -> tuple[dict[object
                 if stop_at is None or not isinstance(new.state, stop_at):
                     queue.append(new)
     return seen, list(edges.values())
+
+
+def unproven(ordered: Node) -> Node:
+    """A print that nobody can prove, where a staff code is set."""
+    assert isinstance(ordered.state, s.Preparing)
+    visit, order = ordered.state.visit, ordered.state.purchase.order_id
+    purchase = replace(ordered.state.purchase, sheets=1, pages=2)
+    journal: tuple[r.Record, ...] = (
+        *ordered.journal,
+        r.OrderReserved(visit, order, FEE_YEN, 1, 2),
+        *(r.CoinTaken(visit, 100, 1, counter) for counter in (1, 2, 3)),
+        r.IssueIntended(visit, order, FEE_YEN),
+        r.IssueCommitted(visit, order, "R-1"),
+        r.PrintIntended(visit, order, "cert-a", 2),
+        r.PrintEnded(visit, order, Certainty.UNKNOWN, 1),
+    )
+    attending = s.Attending(visit, purchase, 300, "R-1", 1)
+    facts = GOOD.with_level(StaffLevel(8))
+    return Node(attending, facts, (), 1, 0, journal, 300, books=ledger(journal))
+
+
+def complained(purchase: s.Purchase) -> Node:
+    """A sale that is over, and its person who calls staff."""
+    visit, order = VisitId("b" * 32), purchase.order_id
+    sold = replace(purchase, sheets=1, pages=2)
+    journal: tuple[r.Record, ...] = (
+        r.VisitBegan(visit),
+        r.OrderAsked(visit, order, sold.kind, 1),
+        r.OrderReserved(visit, order, FEE_YEN, 1, 2),
+        *(r.CoinTaken(visit, 100, 1, counter) for counter in (1, 2)),
+        r.IssueIntended(visit, order, FEE_YEN),
+        r.IssueCommitted(visit, order, "R-1"),
+        r.PrintIntended(visit, order, "cert-b", 2),
+        r.PrintEnded(visit, order, Certainty.DONE, 2),
+        r.FeeEarned(visit, order, FEE_YEN),
+        r.SlipEnded(visit, s.Slip.RECEIPT, Certainty.DONE),
+        r.VisitEnded(visit, None),
+    )
+    facts = GOOD.with_level(StaffLevel(8, sale=s.Sale(sold, "R-1")))
+    resting = Node(s.Idle(), facts, coins_left=1, journal=journal, box_yen=FEE_YEN, books=ledger(journal))
+    called = step(s.Idle(), e.KeyPressed(KeypadKey.CORRECT), facts, RULES)
+    assert isinstance(called.state, s.EnteringStaffCode)
+    return after(resting, called)
 
 
 @pytest.fixture(scope="module")
@@ -451,6 +576,7 @@ def walked() -> tuple[list[Node], list[Edge]]:
         HopperLevel(3, working=True, coins=4)
     )
     walks += [walk(ordered), walk(replace(ordered, facts=few))]
+    walks += [walk(complained(purchase)), walk(unproven(ordered))]
     nodes = [node for seen, _ in walks for node in seen.values()]
     return nodes, [edge for _, edges in walks for edge in edges]
 
@@ -588,7 +714,7 @@ _COUNT = re.compile(r"life_count=\d+")
 
 
 def check_recovery(node: Node, *, late: bool) -> None:
-    assert sum(isinstance(record, r.PrintIntended) for record in node.journal) <= 1
+    check_reprints(node.journal)
     if late and not isinstance(node.state, s.Attending):
         assert not any(isinstance(order, o.PayCoin) for order in node.pending)
     if isinstance(node.state, s.NotServing | s.Ended | s.TakingAll | s.Thanks):

@@ -132,6 +132,13 @@ class World:
         await self.ask("reserve")
         return ports.Reserved(PURCHASE.order_id, 300, b"sealed")
 
+    async def reprint(self, *_: object) -> ports.Refetched:
+        await self.ask("fetch again")
+        request = ports.OrderRequest(
+            PURCHASE.order_id, PURCHASE.kind, PURCHASE.subjects, PURCHASE.items, PURCHASE.copies
+        )
+        return ports.Refetched(request, "session", "ref", 300, b"sealed", b"authority")
+
     async def end_session(self, _session_id: str) -> None:
         await self.ask("end session")
 
@@ -203,6 +210,7 @@ class Bench:
             fee_now=lambda *_: 300,
             now=lambda: self.now,
             speak=self.spoken.append,
+            admits=self.admits,
             adapt=self.adapted.append,
             sound=self.sounded.append,
             log=self.write,
@@ -211,6 +219,10 @@ class Bench:
     def write(self, event: EventId, /, **fields: FieldValue) -> None:
         assert fields.keys() <= FIELDS
         self.log.append((event, fields))
+
+    async def admits(self) -> bool:
+        await self.world.ask("staff code")
+        return True
 
     def begin(self, order: o.Order) -> asyncio.Task[None]:
         return asyncio.create_task(self.crew.carry_out(order, self.answers.append))

@@ -44,8 +44,15 @@ class Desk:
     async def report_result(self, order_id: OrderId, outcome: Certainty, pages_out: int) -> None:
         self._hear(order_id, (order_id, outcome, pages_out))
 
-    async def report_refund(self, order_id: OrderId, yen: Yen, owed_yen: Yen) -> None:
-        self._hear(order_id, (order_id, yen, owed_yen))
+    async def report_refund(
+        self, order_id: OrderId, yen: Yen, owed_yen: Yen, *, defect: bool = False
+    ) -> None:
+        self._hear(order_id, (order_id, yen, owed_yen, *(("defect",) if defect else ())))
+
+    async def report_reprint(
+        self, order_id: OrderId, attempt: int, outcome: Certainty, pages_out: int
+    ) -> None:
+        self._hear(order_id, (order_id, attempt, outcome, pages_out))
 
     async def report_claim(self, order_id: OrderId, claim_no: str, yen: Yen) -> None:
         self._hear(order_id, (order_id, claim_no, yen))

@@ -139,6 +139,7 @@ class Kiosk:
     screens: list[Screen] = field(default_factory=list)
     noted: list[r.Record] = field(default_factory=list)
     pin: PinBuffer = field(default_factory=PinBuffer)
+    code: PinBuffer = field(default_factory=lambda: PinBuffer(8))
     drawn: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -148,6 +149,7 @@ class Kiosk:
             journal=self.journal,
             crew=self.crew,
             pin=self.pin,
+            code=self.code,
             show=self.show,
             noted=self.noted.extend,
             log=self.write,

@@ -7,6 +7,7 @@ const RECONNECT_MS = 1000;
 const ALIVE_MS = 5000;
 const URGENT_SECONDS = 20;
 const PIN_DIGITS = 4;
+const STAFF_CODE_DIGITS = 8;
 const MOST_CHOICES_IN_A_LIST = 4;
 const MOST_SHEETS_DRAWN = 6;
 const LARGEST_TYPE = 2;
@@ -14,12 +15,13 @@ const SMALLEST_TYPE = 0.875;
 const TYPE_STEPS = 16;
 
 const WAITING = new Set([
-  "reading_card", "checking", "preparing", "closing_coins", "committing", "printing", "paying_out",
+  "reading_card", "checking", "preparing", "closing_coins", "committing", "printing", "paying_out", "staff_checking",
 ]);
 const WITHOUT_KIND = new Set(["confirm", "coins"]);
 const PICTOGRAMS = {
   closed: "clock", out_of_service: "wrench", reading_card: "card", checking: "wait", preparing: "paper",
   closing_coins: "coin", committing: "wait", paying_out: "coin", thanks: "check", ended: "info", attend: "bell",
+  staff_code: "bell", staff_checking: "wait",
 };
 const NEEDED_AT_START = ["card", "pin", "coin"];
 const CHECK_ICONS = { card: "card", certificate: "paper", change: "coin", refund: "coin", receipt: "receipt" };
@@ -102,7 +104,7 @@ function draw(picture) {
   dom.wait.hidden = !WAITING.has(picture.screen);
   drawSteps(picture);
   drawLines(picture);
-  drawPin(picture.pin_digits);
+  drawPin(picture.pin_digits, picture.screen === "staff_code" ? STAFF_CODE_DIGITS : PIN_DIGITS);
   drawMoney(picture.money);
   drawPages(picture.pages);
   drawChoices(picture.choices);
@@ -155,8 +157,8 @@ function drawLines({ screen, lines }) {
   }));
 }
 
-function drawPin(digits) {
-  const boxes = digits === null ? [] : Array.from({ length: PIN_DIGITS }, (_, index) =>
+function drawPin(digits, length) {
+  const boxes = digits === null ? [] : Array.from({ length }, (_, index) =>
     element("li", index < digits ? "typed" : index === digits ? "next" : ""));
   fill(dom.pin, boxes);
 }

@@ -51,6 +51,11 @@ async def _press(world: OutsideWorld, words: Words) -> Words:
     return {}
 
 
+async def _type_staff_code(world: OutsideWorld, _words: Words) -> Words:
+    await world.type_staff_code()
+    return {}
+
+
 async def _drop_coin(world: OutsideWorld, words: Words) -> Words:
     return {"accepted": await world.drop_coin(_word(words, "yen", int))}
 
@@ -112,6 +117,7 @@ ACTIONS: dict[str, Callable[[OutsideWorld, Words], Awaitable[Words]]] = {
     "insert_card": _insert_card,
     "remove_card": _remove_card,
     "press": _press,
+    "type_staff_code": _type_staff_code,
     "drop_coin": _drop_coin,
     "take_paper": _take_paper,
     "take_change": _take_change,

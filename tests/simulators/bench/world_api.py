@@ -74,6 +74,9 @@ class OutsideWorld(Protocol):
     async def press(self, key: Key) -> None:
         """Press and release a key of the keypad."""
 
+    async def type_staff_code(self) -> None:
+        """The store's staff type their code and confirm it."""
+
     async def drop_coin(self, yen: int) -> bool:
         """Throw a coin into the slot; False if it falls through to the return."""
 

@@ -44,6 +44,12 @@ class PrintServer:
         return self._root / "run" / "spool"
 
     @property
+    def pid(self) -> int:
+        """Of the cupsd that runs."""
+        assert self._cupsd is not None
+        return self._cupsd.pid
+
+    @property
     def memory(self) -> Path:
         """Everything that is on a RAM disk in production: spool, temporary files, cache."""
         return self._root / "run"

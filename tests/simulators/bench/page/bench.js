@@ -62,6 +62,7 @@ $("paper").addEventListener("click", () => act("take_paper", {}, ({ sheets }) =>
 $("change").addEventListener("click", () => act("take_change", {}, ({ yen }) => `took ${yen} yen`));
 $("receipt").addEventListener("click", () => act("take_receipt", {}, () => "took the receipt"));
 $("refill").addEventListener("click", () => act("refill_hopper", { coins: 50 }, () => "put 50 coins into the hopper"));
+$("staff").addEventListener("click", () => act("type_staff_code", {}, () => "the staff typed their code"));
 $("pcscd").addEventListener("click", () => act("kill_pcscd", {}, () => "killed pcscd"));
 $("power").addEventListener("click", () => act("power_cut", {}, () => "the power was cut and is back"));
 

@@ -1,0 +1,189 @@
+"""Looks for what is left of a person: in bytes, files and the memory of processes, in every encoding in use.
+
+A word is looked for as UTF-8, UTF-16 of both byte orders, Shift_JIS, EUC-JP, JSON's \\u escapes, the hex
+digits of a PDF string, URL escapes and base64 at each of its three alignments; and so again in whatever is
+deflated there (zlib, gzip, ASCII85 with zlib). A printed page is looked for by pieces of its file, and by its
+text operators as they stand in its inflated contents: numbers of glyphs, which no encoding of a word would
+find. What is deflated without any header, or encrypted, is not found.
+"""
+
+import base64
+import contextlib
+import io
+import json
+import re
+import urllib.parse
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+
+Canaries = Mapping[str, tuple[bytes, ...]]
+"""What must not be found, by a name that may be told; each in every form that it can have."""
+
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp932", "euc_jp")
+_LEAST_BASE64_BYTES = 9
+_PIECE_BYTES, _PIECES = 32, 8
+_LEAST_INFLATED_BYTES = 4
+_MOST_SHOWN = 40
+_CHUNK_BYTES = 1 << 23
+_OVERLAP_BYTES = 1 << 16
+_MOST_INFLATED_BYTES = 1 << 22
+_DEFLATED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
+_ASCII85 = re.compile(rb"(?:stream|<~)\s+([!-uz\s]{20,})~>")
+_GZIP_HEADER_BYTES = 10
+_FEED_BYTES = 256
+_SHOWN = re.compile(rb"\(((?:[^()\\]|\\.){%d,})\)\s*Tj|<([0-9A-Fa-f]{%d,})>\s*Tj" % (12, 24), re.DOTALL)
+
+
+def words(texts: Iterable[str]) -> dict[str, tuple[bytes, ...]]:
+    """Personal words, each also without the ideographic space between family and given name."""
+    every = {text for one in texts for text in (one, one.replace("　", ""))}
+    return {text: tuple(sorted(set(_forms(text)))) for text in sorted(every)}
+
+
+def _forms(text: str) -> Iterator[bytes]:
+    for encoding in ENCODINGS:
+        with contextlib.suppress(UnicodeEncodeError):
+            plain = text.encode(encoding)
+            yield plain
+            yield plain.hex().encode("ascii")
+            yield plain.hex().upper().encode("ascii")
+            yield from _base64(plain)
+    yield json.dumps(text)[1:-1].encode("ascii")
+    yield urllib.parse.quote(text).encode("ascii")
+
+
+def _base64(plain: bytes) -> Iterator[bytes]:
+    """The characters that are the same whatever stands before and after; too few of them mean nothing."""
+    for shift in range(3):
+        skipped = -shift % 3
+        whole = plain[skipped : skipped + (len(plain) - skipped) // 3 * 3]
+        if len(whole) >= _LEAST_BASE64_BYTES:
+            yield base64.b64encode(whole)
+            yield base64.urlsafe_b64encode(whole)
+
+
+def printed(name: str, pdf: bytes) -> dict[str, tuple[bytes, ...]]:
+    """A printed page: pieces of the file, and what its text operators show."""
+    step = len(pdf) // (_PIECES + 1)
+    pieces = {pdf[at : at + _PIECE_BYTES] for at in range(step, step * _PIECES + 1, step)}
+    shown = {found for stream in inflated(pdf) for found in _shown(stream)}
+    return {name: tuple(sorted(pieces)), f"{name}, its glyphs": tuple(sorted(shown, key=len)[-_MOST_SHOWN:])}
+
+
+def _shown(stream: bytes) -> Iterator[bytes]:
+    for literal, digits in _SHOWN.findall(stream):
+        yield literal or digits
+
+
+def inflated(content: bytes) -> Iterator[bytes]:
+    """Everything in there that zlib or gzip can inflate, up to 4 MiB each, also if its end is damaged.
+
+    As a PDF has it, too: with ASCII85 around it (ISO 32000-1, 7.4.3).
+    """
+    for letters in _ASCII85.findall(content):
+        with contextlib.suppress(ValueError):
+            yield from inflated(base64.a85decode(letters))
+    for start in _DEFLATED.finditer(content):
+        header = 2 if start.group().startswith(b"\x78") else _GZIP_HEADER_BYTES
+        plain = b"".join(_inflated(memoryview(content)[start.start() + header :]))
+        if len(plain) >= _LEAST_INFLATED_BYTES:
+            yield plain
+
+
+def _inflated(deflated: memoryview) -> Iterator[bytes]:
+    """Piece by piece, without the checksum: what came before the damage counts."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    made = 0
+    with contextlib.suppress(zlib.error):
+        for at in range(0, len(deflated), _FEED_BYTES):
+            piece = inflater.decompress(deflated[at : at + _FEED_BYTES], _MOST_INFLATED_BYTES)
+            made += len(piece)
+            yield piece
+            if inflater.eof or made >= _MOST_INFLATED_BYTES or (at and not made):
+                return
+
+
+def hits(content: bytes, canaries: Canaries) -> set[str]:
+    """Names of what stands in content, plain, deflated, or drawn on a page of a whole PDF."""
+    found = _plain_hits(content, canaries)
+    for plain in inflated(content):
+        found |= _plain_hits(plain, canaries)
+    return found | _page_hits(content, canaries)
+
+
+def _plain_hits(content: bytes, canaries: Canaries) -> set[str]:
+    return {name for name, forms in canaries.items() if any(form in content for form in forms)}
+
+
+def _page_hits(content: bytes, canaries: Canaries) -> set[str]:
+    found: set[str] = set()
+    for start in re.finditer(rb"%PDF-1\.", content):
+        end = content.find(b"%%EOF", start.start())
+        if end < 0:
+            continue
+        with contextlib.suppress(PyPdfError, ValueError, KeyError, TypeError, RecursionError):
+            pages = PdfReader(io.BytesIO(content[start.start() : end + 6])).pages
+            text = "".join("".join(page.extract_text().split()) for page in pages)
+            found |= {name for name in canaries if "".join(name.split()) in text}
+    return found
+
+
+def in_files(folders: Iterable[Path], canaries: Canaries, *, spared: Iterable[Path] = ()) -> list[str]:
+    """Hits in every file below folders, as "file: name"; spared: folders and files not of the kiosk."""
+    kept = {path.resolve() for path in spared}
+    found: set[str] = set()
+    for path in {path.resolve() for folder in folders for path in folder.rglob("*")}:
+        if path in kept or not kept.isdisjoint(path.parents) or not path.is_file():
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            found |= {f"{path.name}: {name}" for name in hits(path.read_bytes(), canaries)}
+    return sorted(found)
+
+
+def in_memory(pid: int, canaries: Canaries, *, deep: bool = True) -> list[str]:
+    """Hits in every page that the process itself may have written, as "memory of pid: name".
+
+    deep: also in what is deflated there. Raises PermissionError if that memory may not be read.
+    """
+    found: set[str] = set()
+    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines()
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for start, end in _writable(maps):
+            for at in range(start, end, _CHUNK_BYTES):
+                memory.seek(at)
+                with contextlib.suppress(OSError):
+                    content = memory.read(min(_CHUNK_BYTES + _OVERLAP_BYTES, end - at))
+                    found |= hits(content, canaries) if deep else _plain_hits(content, canaries)
+    return [f"memory of {_command(pid)}: {name}" for name in sorted(found)]
+
+
+def family(pid: int) -> list[int]:
+    """The process and all that it has started and that still live."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = status.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(status.parent.name))
+    found, queue = [], [pid]
+    while queue:
+        found.append(queue.pop())
+        queue += children.get(found[-1], [])
+    return found
+
+
+def _writable(maps: Iterable[str]) -> Iterator[tuple[int, int]]:
+    for line in maps:
+        span, rights = line.split()[:2]
+        if rights.startswith("rw"):
+            start, end = (int(edge, 16) for edge in span.split("-"))
+            yield start, end
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    return "a process that is gone"

@@ -1,0 +1,166 @@
+"""Print defects (印刷不良): which sale may be complained of, who may decide, and what may come again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from firmware.core import events as e
+from firmware.core import orders as o
+from firmware.core import records as r
+from firmware.core import states as s
+from firmware.core.complaints import CODE_DIGITS, SHIPPED_RULE, LastSale
+from firmware.core.facts import DocumentPrinterLevel, Facts, PanelLevel, StaffLevel
+from firmware.core.lockout import after_staff, from_journal, wait_seconds
+from firmware.core.recovery import recover
+from firmware.core.session import step
+from firmware.core.telling import Subject, Tell, pending
+from firmware.core.terms import (
+    Certainty,
+    CertificateKind,
+    KeypadKey,
+    OrderId,
+    Refusal,
+    Subjects,
+    VisitId,
+)
+from tests.unit.test_core_cells import RULES
+
+A, B = VisitId("a" * 32), VisitId("b" * 32)
+ORDER = OrderId(f"{A}-1")
+KIND = CertificateKind.INKAN
+PURCHASE = s.Purchase(ORDER, KIND, Subjects.SELF, frozenset(), 1, 300, 1, 2, "f" * 64)
+SALE = s.Sale(PURCHASE, "R-1")
+SOLD: tuple[r.Record, ...] = (
+    r.VisitBegan(A),
+    r.OrderAsked(A, ORDER, KIND, 1),
+    r.OrderReserved(A, ORDER, 300, 1, 2, "f" * 64),
+    r.IssueIntended(A, ORDER, 300),
+    r.IssueCommitted(A, ORDER, "R-1"),
+    r.PrintEnded(A, ORDER, Certainty.DONE, 2),
+    r.FeeEarned(A, ORDER, 300),
+    r.VisitEnded(A, None),
+)
+OPENED = r.DefectOpened(B, ORDER, KIND, 1, 300, 1, 2, "R-1", "f" * 64, 0)
+COMPLAINED: tuple[r.Record, ...] = (r.VisitBegan(B), r.StaffAdmitted(B), OPENED)
+DESTROYED = r.SheetsDestroyed(B, ORDER)
+NOON = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
+FACTS = Facts(B, printer=DocumentPrinterLevel(frozenset()), staff=StaffLevel(CODE_DIGITS, sale=SALE))
+CALLED = s.Attending(B, PURCHASE, 0, "R-1", 2, sold=True)
+ADMITTED = replace(CALLED, admitted=True)
+CORRECT, ONE = e.KeyPressed(KeypadKey.CORRECT), e.KeyPressed(KeypadKey.DIGIT_1)
+CONFIRM, CANCEL = e.KeyPressed(KeypadKey.CONFIRM), e.KeyPressed(KeypadKey.CANCEL)
+
+
+@pytest.mark.parametrize(
+    ("later", "seconds", "expected"),
+    [
+        ((), 299, SALE),
+        ((), 301, None),
+        ((), -1, None),
+        ((r.VisitBegan(B),), 1, None),
+        ((r.DayClosed("2026-06-01", "2026-06-01T12:00:00+09:00"),), 1, None),
+        ((*COMPLAINED, r.VisitEnded(B, None)), 1, SALE),
+        ((*COMPLAINED, r.ReprintIntended(B, ORDER, 1), r.VisitEnded(B, None)), 1, replace(SALE, attempt=1)),
+        ((*COMPLAINED, r.FeeReturned(B, ORDER, KIND, 1, 300), r.VisitEnded(B, None)), 1, None),
+    ],
+)
+def test_only_the_last_sale_may_be_complained_of_and_only_for_a_while(
+    later: tuple[r.Record, ...], seconds: int, expected: s.Sale | None
+) -> None:
+    last = LastSale((NOON, record) for record in (*SOLD, *later))
+    assert expected == last.sale(NOON + timedelta(seconds=seconds), 300.0)
+
+
+@pytest.mark.parametrize("state", [s.Idle(), s.NotServing(), s.Thanks(A, PURCHASE, 0, 0)])
+@pytest.mark.parametrize(
+    ("staff", "called"),
+    [
+        (FACTS.staff, True),
+        (StaffLevel(0, sale=SALE), False),
+        (StaffLevel(CODE_DIGITS), False),
+        (StaffLevel(CODE_DIGITS, waits=True, sale=SALE), False),
+    ],
+)
+def test_a_press_alone_calls_staff_and_writes_nothing(
+    state: s.State, staff: StaffLevel, called: bool
+) -> None:
+    done = step(state, CORRECT, replace(FACTS, staff=staff), RULES)
+    assert called is isinstance(done.state, s.EnteringStaffCode)
+    assert () == done.records
+
+
+def test_nobody_decides_before_the_code_is_right_or_the_door_is_open() -> None:
+    for event in (ONE, CONFIRM, CANCEL):
+        assert CALLED == step(CALLED, event, FACTS, RULES).state
+    open_door = replace(FACTS, panel=PanelLevel(door_open=True))
+    assert CALLED == step(CALLED, ONE, open_door, RULES).state, "the door alone prints nothing"
+
+
+def test_the_same_issuance_is_fetched_with_its_intent_and_the_bad_sheets_are_noted() -> None:
+    done = step(ADMITTED, ONE, FACTS, RULES)
+    assert (DESTROYED, r.ReprintIntended(B, ORDER, 1)) == done.records
+    assert (o.FetchAgain(B, ORDER, 1),) == done.orders
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        e.DocumentPrepared(300, 1, 2, "0" * 64),
+        e.DocumentPrepared(300, 1, 4, "f" * 64),
+        e.DocumentPrepared(600, 1, 2, "f" * 64),
+        e.DocumentRefused(),
+        e.MunicipalityRefused(Refusal.REPRINT_REFUSED),
+    ],
+)
+def test_anything_but_the_very_same_issuance_is_never_printed(event: e.Event) -> None:
+    refetching = s.Refetching(replace(ADMITTED, attempt=1, destroyed=True))
+    done = step(refetching, event, FACTS, RULES)
+    assert replace(refetching.attending, refused=True) == done.state
+    assert () == done.records
+    assert replace(FACTS.printer, reasons=frozenset()) == FACTS.printer
+    assert done.state == step(done.state, ONE, FACTS, RULES).state, "asking again changes nothing"
+
+
+def test_a_wrong_code_is_written_down_and_the_right_one_begins_the_visit() -> None:
+    checking = s.CheckingStaffCode(CALLED)
+    wrong = step(checking, e.StaffUnknown(), FACTS, RULES)
+    assert (s.EnteringStaffCode(CALLED, wrong=True), (r.StaffRefused(""),)) == (wrong.state, wrong.records)
+    right = step(checking, e.StaffKnown(), FACTS, RULES)
+    assert (ADMITTED, COMPLAINED) == (right.state, right.records)
+
+
+def test_staff_who_go_away_leave_the_door_shut() -> None:
+    assert isinstance(step(ADMITTED, e.TimedOut(), FACTS, RULES).state, s.TakingAll | s.Thanks)
+    owing = replace(ADMITTED, destroyed=True)
+    assert replace(owing, admitted=False) == step(owing, e.TimedOut(), FACTS, RULES).state
+
+
+def test_a_power_cut_keeps_a_complaint_open_once_the_sheets_are_destroyed() -> None:
+    assert isinstance(recover((*SOLD, *COMPLAINED)).state, s.TakingAll)
+    intended = (*SOLD, *COMPLAINED, DESTROYED, r.ReprintIntended(B, ORDER, 1))
+    assert replace(CALLED, pages_out=0, attempt=1, destroyed=True) == recover(intended).state
+    printing = recover((*intended, r.PrintIntended(B, ORDER, "cert-b-1", 2)))
+    assert (o.FollowPrint(B, "cert-b-1", 2),) == printing.orders
+
+
+def test_the_municipality_hears_of_each_reprint_and_of_a_fee_that_is_none() -> None:
+    again = (*COMPLAINED, r.ReprintIntended(B, ORDER, 1), r.PrintEnded(B, ORDER, Certainty.UNKNOWN, 1))
+    back = (
+        r.FeeReturned(B, ORDER, KIND, 1, 300),
+        r.PayoutEnded(B, ORDER, s.PayoutPurpose.REFUND, 300, 0),
+    )
+    assert (
+        Tell(ORDER, Subject.RESULT, Certainty.DONE, 2),
+        Tell(ORDER, Subject.REPRINT, Certainty.UNKNOWN, 1, attempt=1),
+        Tell(ORDER, Subject.REFUND, back_yen=300, defect=True),
+    ) == pending((*SOLD, *again, *back))
+
+
+def test_guessing_gets_a_try_an_hour_and_a_restart_gives_none_back() -> None:
+    tries = [(NOON + timedelta(seconds=n), r.StaffRefused("")) for n in range(8)]
+    lockout = from_journal(tries, NOON + timedelta(minutes=1), SHIPPED_RULE, after_staff)
+    assert (8, 3600.0) == (lockout.strikes, wait_seconds(lockout.strikes, SHIPPED_RULE))
+    assert 0 == after_staff(lockout, r.StaffAdmitted(B), NOON, SHIPPED_RULE).strikes
+    a_year = 8 + 365 * 86_400 / 3600.0
+    assert a_year / 10**CODE_DIGITS < 0.0001
