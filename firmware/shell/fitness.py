@@ -202,7 +202,7 @@ class Fitness:
 
     async def _voice(self, seen: bool | None) -> Verdict:
         if self._speak is None:
-            return Verdict(False, "no voice is fitted")
+            return Verdict(False, "no voice can be reached by this test")
         if seen is not None:
             return Verdict(seen, f"the technician heard {'it' if seen else 'nothing'}")
         if not await self._speak():

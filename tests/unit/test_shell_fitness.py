@@ -158,7 +158,7 @@ async def verdict(bench: Bench, part: str, seen: bool | None = None) -> tuple[bo
         ("receipt", Bench(), True, "a test slip was printed and cut"),
         ("receipt", Bench(certainty=Certainty.UNKNOWN), False, "did not print"),
         ("door", Bench(), False, "the door's contact did not move within"),
-        ("voice", Bench(), False, "no voice is fitted"),
+        ("voice", Bench(), False, "no voice can be reached by this test"),
         ("network", Bench(), False, "the municipality does not answer"),
     ],
 )
