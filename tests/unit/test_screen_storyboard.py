@@ -95,7 +95,7 @@ ENDINGS = (
 ).split()
 
 STORYBOARD = (
-    Screen(ScreenId.IDLE, legend=Legend(confirm="start")),
+    Screen(ScreenId.IDLE, place=Place.CARD, legend=Legend(confirm="start")),
     CLOSED,
     replace(CLOSED, reason="hours"),
     replace(CLOSED, reason="maintenance"),
