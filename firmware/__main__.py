@@ -62,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     slip.add_argument("job_name", help="the opaque name of the job")
     add_books(commands, configured)
+    _console_parser(commands, configured)
+    events = commands.add_parser("events", help="what an event of the log or a code of the screen means")
+    events.add_argument("words", nargs="*", metavar="EVENT|CODE", help="all of them if none is given")
+    events.add_argument("--language", choices=("ja", "en"), default="en", help="default: en")
+    events.add_argument("--markdown", action="store_true", help="the whole catalogue as a document")
     sheet = commands.add_parser(
         "calibration-sheet",
         help="write the sheet by which a new model of printer is set up",
@@ -70,6 +75,18 @@ def _parser() -> argparse.ArgumentParser:
     sheet.add_argument("--out", type=Path, required=True, metavar="PDF")
     _verify_parser(commands.add_parser("verify", help="say whether a certificate is genuine, from scans"))
     return parser
+
+
+def _console_parser(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", configured: argparse.ArgumentParser
+) -> None:
+    text = "the technician's console of the running kiosk; see its help"
+    console = commands.add_parser("console", help=text, description=text, parents=[configured])
+    console.add_argument("--language", choices=("auto", "ja", "en"), default="auto", help="default: auto")
+    console.add_argument("--command", help="one command instead of a terminal", dest="once")
+    console.add_argument("--order-file", type=Path, help="log in with the maintenance order in this file")
+    console.add_argument("--json", action="store_true", help="answers for a program")
+    console.add_argument("--yes", action="store_true", help="ask nothing before a command")
 
 
 def _verify_parser(command: argparse.ArgumentParser) -> None:
@@ -119,10 +136,13 @@ async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
 def _check_config(wanted: argparse.Namespace) -> int:
     from firmware.compose.kiosk import card_acceptance
     from firmware.compose.telling import texts
+    from firmware.compose.worker import document_settings
+    from firmware.documents.specimen import check_forms
     from firmware.settings import load
 
     settings = load(wanted.config)
     texts(settings)
+    check_forms(document_settings(settings))
     card_acceptance(settings.file.card_reader)
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
     return 0
@@ -201,6 +221,41 @@ def _verify(wanted: argparse.Namespace) -> int:
     return told.status
 
 
+def _console(wanted: argparse.Namespace) -> int:
+    import os
+
+    from firmware.console.terminal import Terminal, language_of
+    from firmware.core.terms import Language
+    from firmware.settings import load
+
+    settings = load(wanted.config)
+    state = os.environ.get("STATE_DIRECTORY", "")
+    terminal = Terminal(
+        settings.path(settings.file.console.socket),
+        seconds=2 * settings.file.municipality.total_seconds + 15.0,
+        language=language_of(os.environ) if wanted.language == "auto" else Language(wanted.language),
+        history=Path(state.split(":")[0]) / "history" if state else None,
+        as_json=wanted.json,
+        sure=wanted.yes,
+    )
+    if wanted.order_file is not None and not terminal.login(wanted.order_file.read_text(encoding="utf-8")):
+        return EXIT_REFUSED
+    return terminal.run() if wanted.once is None else terminal.once(wanted.once)
+
+
+def _events(wanted: argparse.Namespace) -> int:
+    from firmware.console.catalogue import explain, markdown
+    from firmware.core.terms import Language
+    from firmware.logbook import EventId
+
+    if wanted.markdown:
+        print("\n".join(markdown()))
+        return 0
+    for word in wanted.words or [event.value for event in EventId]:
+        print("\n".join(explain(word, Language(wanted.language))))
+    return 0
+
+
 def _calibration_sheet(wanted: argparse.Namespace) -> int:
     from firmware.compose.worker import document_settings
     from firmware.documents.protection.calibration import calibration_sheet
@@ -228,6 +283,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "lockout": _lockout,
     "card-test": _card_test,
     "document-worker": _document_worker,
+    "console": _console,
+    "events": _events,
     "slip-worker": _slip_worker,
     **dict.fromkeys(("journal", "cash", "day", "claims", "slip"), _books),
 }

@@ -115,3 +115,11 @@ class JournalError(MadoguchiError, OSError):
     """A record is not certainly on disk: close the coin slot and stop."""
 
     certainty = Certainty.UNKNOWN
+
+
+class OrderInvalid(MadoguchiError, PermissionError):
+    """What was shown at login is no maintenance order for this kiosk now. reason: one word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no maintenance order: {reason}")
+        self.reason = reason

@@ -89,12 +89,25 @@ class EventId(enum.Enum):
     CLOCK_TRUSTED = "clock-trusted"
     SCREEN_INTENT_REFUSED = "screen-intent-refused"
     CONFIG_LOADED = "config-loaded"
+    MAINTENANCE_OPENED = "maintenance-opened"
+    MAINTENANCE_CLOSED = "maintenance-closed"
+    MAINTENANCE_REFUSED = "maintenance-refused"
+    MAINTENANCE_BEGAN = "maintenance-began"
+    MAINTENANCE_ENDED = "maintenance-ended"
+    COMMAND_GIVEN = "command-given"
+    PART_TESTED = "part-tested"
+    DOOR_OPENED_UNORDERED = "door-opened-unordered"
+    DOOR_QUIET = "door-quiet"
+    LOOP_SLOW = "loop-slow"
+    LOOP_WELL = "loop-well"
+    WATCHDOG_HELD = "watchdog-held"
 
 
 FIELDS = frozenset(
     """
     state answer order reason outcome kind yen coins tries_left status_word header code sheets pages
     copies milliseconds attempt step certainty device error visit job version records refusal count
+    code_points
     """.split()
 )
 

@@ -355,6 +355,16 @@ class ClaimState:
     settled_by: str | None
 
 
+class RemoteControl(Protocol):
+    """What the municipality asks of the kiosk with its heartbeat: a fixed list, each command once."""
+
+    def asked(self, commands: Sequence[tuple[str, str]]) -> None:
+        """(id, act) of every command that the municipality has no outcome of yet."""
+
+    def outcomes(self) -> tuple[tuple[str, str], ...]:
+        """(id, done or refused) of what has been asked."""
+
+
 class Municipality(Protocol):
     """The municipality's backend. 市区町村の証明発行サーバ
 

@@ -19,9 +19,11 @@ from msgspec import Meta
 from firmware.core.fees import Fee, overlaps
 from firmware.core.hours import Closure, HoursRule
 from firmware.core.lockout import SHIPPED_FORGET_SECONDS, SHIPPED_STEPS, LockoutRule
+from firmware.core.maintenance import SHIPPED_ORDER_FORGET_SECONDS, SHIPPED_ORDER_STEPS
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
+from firmware.documents.form import Form
 from firmware.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -271,15 +273,40 @@ class Console(_Section, frozen=True, kw_only=True):
     """socket: where staff and technicians reach the running kiosk.
 
     group: who may, beside its own user and root; that user must be in it to give it the socket.
+    order_keys: public keys (JWK Set) of whoever gives maintenance orders; empty: none are taken.
+    order_issuer: their `iss`. longest_order_seconds: an order for a longer time is none.
+    order_always: root and the kiosk's own user need an order, too. order_lockout: refused orders in a row
+    and the seconds no login is taken then. door_grace_seconds: until a door opened without an order sounds
+    the alarm. test_seconds: how long a test waits for a card, a coin or the door.
+    support_folder: for bundles and exports. metrics_socket: empty for no figures.
+    reboot_command: starts the machine anew.
     """
 
     socket: Word = "/run/madoguchi/console.sock"
     group: str = ""
+    order_keys: str = ""
+    order_issuer: Word = "urn:madoguchi:maintenance"
+    longest_order_seconds: Seconds = 86_400.0
+    order_always: bool = False
+    order_lockout: Lockout = msgspec.field(
+        default_factory=lambda: Lockout(
+            forget_seconds=SHIPPED_ORDER_FORGET_SECONDS,
+            steps=[LockoutStep(strikes=strikes, seconds=seconds) for strikes, seconds in SHIPPED_ORDER_STEPS],
+        )
+    )
+    door_grace_seconds: Seconds = 120.0
+    test_seconds: Annotated[float, Meta(gt=0, le=25)] = 20.0
+    support_folder: Word = "/var/lib/madoguchi/support"
+    metrics_socket: str = ""
+    reboot_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["systemctl", "reboot"]
+    )
 
 
 class Documents(_Section, frozen=True, kw_only=True):
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
+    gaiji_fonts: list[str] = []
     void_screen: Annotated[str, Meta(pattern=r"\A[A-C][1-5]\Z")] = "B3"
     detection_image: Literal["lines", "infrared"] = "lines"
     start_seconds: Seconds = 10.0
@@ -434,6 +461,7 @@ class ProfileFile(_Section, frozen=True, kw_only=True):
     limits: Limits
     settlement: Settlement = Settlement()
     fees: Annotated[list[FeeEntry], Meta(min_length=1)]
+    certificates: Form = Form()
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +469,7 @@ class Settings:
     """Everything the kiosk is told. directory: what relative paths in kiosk.toml start from.
 
     character_limits: by the field's name in the protocol (R14). day_ends: of the business day, Japan time.
+    form: how the certificates look.
     """
 
     directory: Path
@@ -449,6 +478,7 @@ class Settings:
     hours: HoursRule
     fees: tuple[Fee, ...]
     character_limits: Mapping[str, int]
+    form: Form
     rules: Rules
     day_ends: time
 
@@ -465,7 +495,8 @@ def load(path: Path) -> Settings:
     """Read kiosk.toml and its profiles. Raises ConfigError."""
     file = _typed(path.name, _table(path), KioskFile)
     _check_machine(path, file)
-    _check_lockout(path.name, file.lockout)
+    _check_lockout(path.name, "lockout", file.lockout)
+    _check_lockout(path.name, "console.order_lockout", file.console.order_lockout)
     profiles = [path.parent / name for name in file.kiosk.profiles]
     name = " + ".join(file.kiosk.profiles)
     profile = _typed(name, merge([(p.name, _table(p)) for p in profiles]), ProfileFile)
@@ -478,6 +509,7 @@ def load(path: Path) -> Settings:
         hours=_hours(name, profile.hours),
         fees=fees,
         character_limits=msgspec.structs.asdict(profile.limits.characters),
+        form=profile.certificates,
         rules=_rules(file, profile.limits),
         day_ends=_day_ends(name, profile),
     )
@@ -590,17 +622,17 @@ def _check_machine(path: Path, file: KioskFile) -> None:
         )
 
 
-def _check_lockout(name: str, lockout: Lockout) -> None:
+def _check_lockout(name: str, table: str, lockout: Lockout) -> None:
     for before, step in pairwise(lockout.steps):
         if step.strikes <= before.strikes or step.seconds <= before.seconds:
             raise ConfigError(
-                f"{name}: lockout.steps: {step.strikes} strikes, {step.seconds:g} seconds after"
+                f"{name}: {table}.steps: {step.strikes} strikes, {step.seconds:g} seconds after"
                 f" {before.strikes} strikes, {before.seconds:g} seconds; expected both to rise"
             )
     longest_seconds = max((step.seconds for step in lockout.steps), default=0.0)
     if lockout.forget_seconds < longest_seconds:
         raise ConfigError(
-            f"{name}: lockout.forget_seconds: {lockout.forget_seconds:g} is less than the longest wait;"
+            f"{name}: {table}.forget_seconds: {lockout.forget_seconds:g} is less than the longest wait;"
             f" expected at least {longest_seconds:g}"
         )
 

@@ -7,6 +7,7 @@ such promise: a timed-out call goes on in its thread while the next one begins i
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
@@ -26,6 +27,7 @@ class OneThread:
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._ended: Future[None] = Future()
         self._closed = False
+        self._began: float | None = None
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -51,6 +53,11 @@ class OneThread:
         self._calls.put(work)
         return await asyncio.wrap_future(answer)
 
+    def busy_seconds(self) -> float:
+        """How long the present call has taken; 0 without one."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
+
     async def close(self, timeout_seconds: float = 5.0) -> bool:
         """Take no more calls, let those already asked for end, and wait for the thread.
 
@@ -65,6 +72,8 @@ class OneThread:
 
     def _work(self) -> None:
         while (work := self._calls.get()) is not None:
+            self._began = time.monotonic()
             work()
+            self._began = None
             del work
         self._ended.set_result(None)

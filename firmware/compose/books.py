@@ -4,8 +4,9 @@ import argparse
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from firmware.compose.console import day_report
 from firmware.compose.desk import find_day
-from firmware.compose.kiosk import day_report, read_journal
+from firmware.compose.kiosk import read_journal
 from firmware.compose.worker import document_settings
 from firmware.console import pages
 from firmware.console.client import ask

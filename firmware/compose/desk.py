@@ -5,8 +5,8 @@ from datetime import date
 from typing import assert_never
 
 from firmware.console.wire import (
-    AnyRequest,
     AskClaim,
+    BookRequest,
     CloseDay,
     Collect,
     Count,
@@ -41,7 +41,7 @@ class StaffDesk:
         self._day_slip = day_slip
         self._self_test = self_test
 
-    async def act(self, request: AnyRequest, who: str) -> str:
+    async def act(self, request: BookRequest, who: str) -> str:
         """Raises OfficeRefused."""
         office = self._office
         match request:

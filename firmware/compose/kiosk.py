@@ -9,17 +9,15 @@ from pathlib import Path
 
 from firmware import __version__, ports
 from firmware.compose.a4_slips import A4SlipPrinter, slip_command
-from firmware.compose.desk import StaffDesk
+from firmware.compose.console import TechniciansConsole, order_reader
 from firmware.compose.telling import Told, texts
-from firmware.console.server import ConsoleServer
-from firmware.core.accounts import Accounts, ClosedDay, misplaced_hoppers
+from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.fees import fee_on
 from firmware.core.hours import JST
 from firmware.core.orders import PrintSlip
 from firmware.core.states import Slip
 from firmware.core.terms import Aid, CertificateKind, KeypadKey, Language, Yen
-from firmware.documents.day_report import DayReport, day_slip
-from firmware.documents.receipt import Sold, claim_slip, receipt, self_test_slip
+from firmware.documents.receipt import Sold, claim_slip, receipt
 from firmware.documents.worker_client import WorkerProcess
 from firmware.errors import ConfigError, JournalError
 from firmware.logbook import EventId, JsonLog, Logbook
@@ -34,13 +32,16 @@ from firmware.shell.clock import Clock, now_utc
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.daemon import Daemon, Parts
 from firmware.shell.devices import Devices
+from firmware.shell.event_ring import EventRing
+from firmware.shell.health import Health, HealthRule
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.last_words import last_words, no_strays
 from firmware.shell.lockout import LockoutWatch
+from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
-from firmware.shell.office import Office
 from firmware.shell.pin import PinBuffer
+from firmware.shell.remote import RemoteDesk
 from firmware.shell.stranded import wait_stranded
 from firmware.shell.workers import SpareWorker
 from hw.card import PROFILES, Acceptance, PcscCardReader, label
@@ -61,6 +62,20 @@ from hw.printer.readiness import Reserves
 from hw.printer.receipt import EscPosReceiptPrinter
 
 _SETTLE_SECONDS = 15.0
+_WATCHERS = frozenset(
+    {
+        "keypad",
+        "panel",
+        "municipality-heartbeat",
+        "clock",
+        "medium",
+        "maintenance",
+        "runner",
+        "outbox",
+        "office",
+    }
+)
+"""Tasks without which the kiosk would be deaf to something; the watchdog goes hungry without them."""
 
 
 async def run_kiosk(config: Path) -> None:
@@ -102,8 +117,8 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
             log, path=str(settings.path(settings.file.coins.device)), baud=settings.file.coins.baud
         )
         undo.callback(bus.close)
-        kiosk = Kiosk(settings, config, log, told)
-        daemon = Daemon(kiosk.parts(entries, journal, medium, bus, screen), entries, log)
+        kiosk = Kiosk(settings, config, EventRing(log), told)
+        daemon = Daemon(kiosk.parts(entries, journal, medium, bus, screen), entries, kiosk.log)
         log(EventId.DAEMON_STARTED, version=__version__)
         await daemon.run(manager)
 
@@ -150,11 +165,16 @@ def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey
 class Kiosk:
     """Builds what the settings ask for."""
 
-    def __init__(self, settings: Settings, config: Path, log: Logbook, told: Told) -> None:
+    def __init__(self, settings: Settings, config: Path, ring: EventRing, told: Told) -> None:
         self._settings = settings
         self._told = told
         self._config = config
-        self._log = log
+        self._log = self._ring = ring
+
+    @property
+    def log(self) -> Logbook:
+        """Where the kiosk's events go; the console can read the last of them."""
+        return self._ring
 
     def parts(
         self,
@@ -173,18 +193,35 @@ class Kiosk:
             rule=settings.hours, tolerance_seconds=file.municipality.clock_tolerance_seconds, log=log
         )
         printer = _document_printer(settings, log)
+        maintenance = MaintenanceWatch(
+            entries=[(datetime.fromisoformat(entry.at), entry.record) for entry in entries],
+            read_order=order_reader(settings),
+            rule=file.console.order_lockout.rule,
+            log=log,
+            now=now_utc,
+            trusted=lambda: clock.trusted,
+        )
+        card = PcscCardReader(
+            log=log,
+            reader_name=file.card_reader.name,
+            apdu_timeout_seconds=file.card_reader.apdu_timeout_seconds,
+            reconnect_seconds=file.card_reader.reconnect_seconds,
+            now=now_utc,
+            acceptance=card_acceptance(file.card_reader),
+            domain=PREFIX,
+            restart_request=settings.optional_path(file.card_reader.restart_request),
+            restart_seconds=file.card_reader.restart_seconds,
+        )
+        remote = RemoteDesk(log)
+        health = Health(
+            rule=HealthRule(),
+            journal_busy=journal.busy_seconds,
+            busy={"card-reader": card.busy_seconds},
+            watchers=_WATCHERS,
+            log=log,
+        )
         devices = Devices(
-            card=PcscCardReader(
-                log=log,
-                reader_name=file.card_reader.name,
-                apdu_timeout_seconds=file.card_reader.apdu_timeout_seconds,
-                reconnect_seconds=file.card_reader.reconnect_seconds,
-                now=now_utc,
-                acceptance=card_acceptance(file.card_reader),
-                domain=PREFIX,
-                restart_request=settings.optional_path(file.card_reader.restart_request),
-                restart_seconds=file.card_reader.restart_seconds,
-            ),
+            card=card,
             keypad=MatrixKeypad(
                 row_pins=file.keypad.row_pins,
                 column_pins=file.keypad.column_pins,
@@ -209,7 +246,7 @@ class Kiosk:
             printer=printer,
             receipt=_receipt_printer(settings, config, printer, log),
             panel=_panel(settings, log),
-            municipality=_municipality(settings, clock, journal, log),
+            municipality=_municipality(settings, clock, journal, remote, log),
             new_worker=partial(_worker, settings, config, log),
             slip_lines=partial(_slip_lines, settings),
         )
@@ -223,6 +260,9 @@ class Kiosk:
                 log=log,
                 now=now_utc,
             ),
+            maintenance=maintenance,
+            health=health,
+            accounts=accounts,
             journal=journal,
             medium=medium,
             show=self._told.show,
@@ -234,7 +274,17 @@ class Kiosk:
             coin_yen=coin_yen,
             coins_loaded={hopper.address: hopper.coins_loaded for hopper in file.hoppers},
             day_ends=settings.day_ends,
-            make_console=partial(_console, settings, devices, log),
+            door_grace_seconds=file.console.door_grace_seconds,
+            make_console=TechniciansConsole(
+                settings=settings,
+                config=config,
+                devices=devices,
+                maintenance=maintenance,
+                remote=remote,
+                health=health,
+                journal=journal,
+                ring=self._ring,
+            ).open_at,
             now=now_utc,
         )
 
@@ -291,34 +341,6 @@ async def read_journal(settings: Settings) -> tuple[Entry, ...]:
         return await journal.read()
     finally:
         await journal.close()
-
-
-def day_report(settings: Settings, day: ClosedDay) -> DayReport:
-    """A closed day with the names that stand on its report."""
-    return DayReport(settings.city.name, settings.file.kiosk.urn, day)
-
-
-def _console(settings: Settings, devices: Devices, log: Logbook, office: Office) -> ConsoleServer:
-    columns = settings.file.receipt_printer.columns
-    desk = StaffDesk(
-        office=office,
-        receipt=devices.receipt,
-        day_slip=lambda day: day_slip(day_report(settings, day), columns=columns),
-        self_test=partial(_self_test, settings),
-    )
-    said = settings.file.console
-    return ConsoleServer(settings.path(said.socket), desk.act, log, group=said.group)
-
-
-def _self_test(settings: Settings) -> Sequence[ports.SlipLine]:
-    said = settings.file.receipt_printer
-    return self_test_slip(
-        kiosk=settings.file.kiosk.urn,
-        version=__version__,
-        issued_at=datetime.now(JST),
-        found=(("印字方式", said.kind), ("桁数", f"{said.columns}"), ("通信速度", f"{said.baud}")),
-        columns=said.columns,
-    )
 
 
 def _acceptor(coins: Coins, bus: CcTalkBus, log: Logbook) -> ports.CoinAcceptor:
@@ -421,7 +443,9 @@ def _panel(settings: Settings, log: Logbook) -> GpioPanel:
     )
 
 
-def _municipality(settings: Settings, clock: Clock, journal: Journal, log: Logbook) -> HttpsMunicipality:
+def _municipality(
+    settings: Settings, clock: Clock, journal: Journal, remote: RemoteDesk, log: Logbook
+) -> HttpsMunicipality:
     said = settings.file.municipality
     return HttpsMunicipality(
         url=said.url,
@@ -435,6 +459,7 @@ def _municipality(settings: Settings, clock: Clock, journal: Journal, log: Logbo
         server_time=clock.heard,
         server_hours=clock.server_said,
         journal=journal,
+        remote=remote,
         patience=Patience(
             answer_seconds=said.request_seconds,
             total_seconds=said.total_seconds,

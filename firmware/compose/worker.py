@@ -37,6 +37,8 @@ def document_settings(settings: Settings) -> DocumentSettings:
     return DocumentSettings(
         value_fonts=tuple(settings.path(font) for font in said.value_fonts),
         label_fonts=tuple(settings.path(font) for font in said.label_fonts),
+        gaiji_fonts=tuple(settings.path(font) for font in said.gaiji_fonts),
+        form=settings.form,
         limits=settings.character_limits,
         void_screen=said.void_screen,
         detection_image=said.detection_image,

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from firmware.console.wire import MOST_BYTES, Answer, AnyRequest, to_answer, to_line
+from firmware.console.wire import MOST_ANSWER_BYTES, Answer, AnyRequest, to_answer, to_line
 from firmware.errors import ConsoleError
 
 
@@ -21,7 +21,7 @@ def ask(path: Path, request: AnyRequest, *, seconds: float = 60.0) -> Answer:
         try:
             kiosk.sendall(to_line(request))
             with kiosk.makefile("rb") as answers:
-                line = answers.readline(MOST_BYTES)
+                line = answers.readline(MOST_ANSWER_BYTES)
         except OSError as cause:
             raise ConsoleError("no answer: look into the journal whether it was done") from cause
     if not line.endswith(b"\n"):

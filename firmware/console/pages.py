@@ -1,6 +1,6 @@
 """The books as text on a console: plain lines of at most 80 columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -8,7 +8,9 @@ import msgspec
 from firmware.core.accounts import Accounts, ClosedDay, place_name, sum_yen
 from firmware.core.hours import JST
 from firmware.core.records import Record
+from firmware.core.states import Attending
 from firmware.core.totals import DayTotals
+from firmware.core.visit_log import SeenVisit
 
 
 def cash_page(accounts: Accounts) -> Iterator[str]:
@@ -94,3 +96,22 @@ def _short(name: str, value: object) -> object:
     if name in {"visit", "order_id"}:
         return str(value)[:8]
     return value if not isinstance(value, list | dict) else "…"
+
+
+def event_line(said: Mapping[str, object]) -> str:
+    """One event of the log for a reader."""
+    moment = datetime.fromisoformat(str(said["time"])).astimezone(JST)
+    fields = " ".join(f"{name}={value}" for name, value in said.items() if name not in {"time", "event"})
+    return f"{moment:%m-%d %H:%M:%S} {said['event']!s:<24} {fields}".rstrip()
+
+
+def visits_page(visits: Sequence[SeenVisit], waiting: Attending | None) -> Iterator[str]:
+    """The last visits, newest last, and the one that waits for a decision."""
+    yield f"{'visit':<9} {'began':<14} outcome"
+    for one in visits:
+        unsure = "  print not proven" if one.unsure else ""
+        yield f"{one.visit[:8]:<9} {one.at.astimezone(JST):%m-%d %H:%M:%S} {one.outcome}{unsure}"
+    if waiting is not None:
+        purchase = waiting.purchase
+        yield f"visit {waiting.visit[:8]} waits: did {purchase.sheets} sheets come out, and who has them?"
+        yield f"look, then: visit resolve {waiting.visit[:8]} printed|not-printed"

@@ -12,7 +12,7 @@ from firmware.console.wire import MOST_BYTES, Answer, AnyRequest, to_line, to_re
 from firmware.errors import ConsoleError, OfficeRefused
 from firmware.logbook import EventId, Logbook
 
-Act = Callable[[AnyRequest, str], Awaitable[str]]
+Act = Callable[[AnyRequest, str], Awaitable[str | Answer]]
 """(request, who asks) -> what was done, in words. Raises OfficeRefused."""
 
 _PEER = struct.Struct("3i")  # pid, uid, gid of SO_PEERCRED, see unix(7)
@@ -96,7 +96,8 @@ class ConsoleServer:
         try:
             async with asyncio.timeout(self._read_seconds):
                 line = await reader.readline()
-            return Answer(done=True, text=await self._act(to_request(line), who))
+            said = await self._act(to_request(line), who)
+            return said if isinstance(said, Answer) else Answer(done=True, text=said)
         except (OfficeRefused, ConsoleError, ValueError) as refused:
             self._log(EventId.CONSOLE_REFUSED, error=type(refused).__name__)
             return Answer(done=False, text=str(refused))

@@ -3,7 +3,8 @@
 Nothing of a person can be asked for or said.
 """
 
-from typing import Annotated
+import enum
+from typing import Annotated, Any
 
 import msgspec
 
@@ -11,6 +12,9 @@ from firmware.core.terms import Yen
 from firmware.errors import ConsoleError
 
 MOST_BYTES = 65_536
+"""Of a request; an answer may be MOST_ANSWER_BYTES long."""
+
+MOST_ANSWER_BYTES = 4 * 1024 * 1024
 
 Hopper = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Coin = Annotated[Yen, msgspec.Meta(ge=1, le=500)]
@@ -18,8 +22,16 @@ Coins = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 ClaimNo = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-F]{4}-[0-9A-F]{4}\Z")]
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="act"):
-    """What staff want."""
+Moment = Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d\Z")]
+"""Japan time."""
+
+
+class Request(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="act", omit_defaults=True
+):
+    """What staff want. session: the token of a login; empty for the machine's own users."""
+
+    session: str = ""
 
 
 class Refill(Request, frozen=True, tag="refill"):
@@ -71,14 +83,170 @@ class SettleClaim(Request, frozen=True, tag="settle_claim"):
     claim_no: ClaimNo
 
 
-AnyRequest = Refill | Collect | Count | CloseDay | PrintDay | PrintSelfTest | AskClaim | SettleClaim
+class Part(enum.Enum):
+    """What a technician can test."""
+
+    CARD = "card"  # カードリーダー
+    KEYPAD = "keypad"  # テンキー
+    COIN = "coin"  # 硬貨投入口
+    HOPPER = "hopper"  # 釣銭ホッパー
+    PRINTER = "printer"  # A4プリンター
+    RECEIPT = "receipt"  # レシートプリンター
+    LAMP = "lamp"  # ランプ
+    BUZZER = "buzzer"  # ブザー
+    DOOR = "door"  # 扉
+    VOICE = "voice"  # 音声
+    NETWORK = "network"  # 通信
 
 
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """done: it was carried out; text: what was done, or why nothing was."""
+class AskNonce(Request, frozen=True, tag="nonce"):
+    """What an order must carry while the clock is not trusted; empty while it is."""
+
+
+class Login(Request, frozen=True, tag="login"):
+    """Open the session of a maintenance order. 保守指示"""
+
+    order: Annotated[str, msgspec.Meta(max_length=8192)]
+
+
+class Logout(Request, frozen=True, tag="logout"):
+    """End the session; the order is spent."""
+
+
+class AskStatus(Request, frozen=True, tag="status"):
+    """Everything on one screen. 状態"""
+
+
+class AskEvents(Request, frozen=True, tag="events"):
+    """The last events of the log behind number since, of one id if event is given.
+
+    wait_seconds: for how long to wait for one.
+    """
+
+    since: Annotated[int, msgspec.Meta(ge=0)] = 0
+    event: str = ""
+    last: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 20
+    wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0.0
+
+
+class TestPart(Request, frozen=True, tag="test"):
+    """Is this part fit? seen: the technician's own word, for what only eyes and ears can tell."""
+
+    part: Part
+    seen: bool | None = None
+
+
+class ShowCash(Request, frozen=True, tag="show_cash"):
+    """Where the coins lie. 現金在高"""
+
+
+class ShowDays(Request, frozen=True, tag="show_days"):
+    """The closed days. 日計"""
+
+
+class AskJournal(Request, frozen=True, tag="journal"):
+    """show: the last entries; verify: check every one; export: into a file."""
+
+    what: Annotated[str, msgspec.Meta(pattern=r"\A(show|verify|export|balance)\Z")]
+    last: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+
+
+class ListClaims(Request, frozen=True, tag="claims"):
+    """Money owed by slips. 返金引換券"""
+
+
+class ListVisits(Request, frozen=True, tag="visits"):
+    """The last visits by their outcome, and the one that waits for a decision."""
+
+
+class ResolveVisit(Request, frozen=True, tag="resolve_visit"):
+    """Somebody has looked: the pages of this visit came out and were handed over, or not."""
+
+    visit: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{4,32}\Z")]
+    printed: bool
+
+
+class SwitchMaintenance(Request, frozen=True, tag="maintenance"):
+    """Out of service at the end of the running visit, or in service again. 保守中"""
+
+    on: bool
+
+
+class PlanMaintenance(Request, frozen=True, tag="plan"):
+    """Out of service between two moments; both empty: no plan any more."""
+
+    begins: Moment | None = None
+    ends: Moment | None = None
+
+
+class ShowHours(Request, frozen=True, tag="hours"):
+    """When the kiosk serves. 営業時間"""
+
+
+class MakeBundle(Request, frozen=True, tag="bundle"):
+    """A file for whoever helps from afar; nothing of a person is in it."""
+
+
+class ShowCertificate(Request, frozen=True, tag="certificate"):
+    """The kiosk's own certificate. 端末証明書"""
+
+
+class RenewCertificate(Request, frozen=True, tag="renew_certificate"):
+    """Take the certificate that lies in the files now; between visits only."""
+
+
+class CheckConfig(Request, frozen=True, tag="check_config"):
+    """Read the configuration's files and say what is wrong with them."""
+
+
+class ReloadConfig(Request, frozen=True, tag="reload_config"):
+    """Check the files, then start the kiosk anew with them; between visits only."""
+
+
+class Reboot(Request, frozen=True, tag="reboot"):
+    """Start the machine anew; between visits only."""
+
+
+BookRequest = Refill | Collect | Count | CloseDay | PrintDay | PrintSelfTest | AskClaim | SettleClaim
+"""What concerns coins, days and claims."""
+
+AnyRequest = (
+    BookRequest
+    | AskNonce
+    | Login
+    | Logout
+    | AskStatus
+    | AskEvents
+    | TestPart
+    | ShowCash
+    | ShowDays
+    | AskJournal
+    | ListClaims
+    | ListVisits
+    | ResolveVisit
+    | SwitchMaintenance
+    | PlanMaintenance
+    | ShowHours
+    | MakeBundle
+    | ShowCertificate
+    | RenewCertificate
+    | CheckConfig
+    | ReloadConfig
+    | Reboot
+)
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """done: it was carried out; text: what was done, or why nothing was.
+
+    facts: the same for a program. asks: a question for the technician, after which the request is sent
+    again with the answer.
+    """
 
     done: bool
     text: str
+    facts: dict[str, Any] = {}
+    asks: str = ""
 
 
 _REQUESTS = msgspec.json.Decoder(AnyRequest)

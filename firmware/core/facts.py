@@ -127,6 +127,13 @@ class JournalLevel:
     room: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class MaintenanceLevel:
+    """A technician has taken the kiosk out of service (保守中)."""
+
+    on: bool = False
+
+
 Level = (
     ReaderLevel
     | KeypadLevel
@@ -139,6 +146,7 @@ Level = (
     | ClockLevel
     | LockoutLevel
     | JournalLevel
+    | MaintenanceLevel
 )
 
 
@@ -162,8 +170,9 @@ class Facts:
     clock: ClockLevel = field(default_factory=ClockLevel)
     lockout: LockoutLevel = field(default_factory=LockoutLevel)
     journal: JournalLevel = field(default_factory=JournalLevel)
+    maintenance: MaintenanceLevel = field(default_factory=MaintenanceLevel)
 
-    def with_level(self, level: Level) -> "Facts":
+    def with_level(self, level: Level) -> "Facts":  # noqa: C901, PLR0912 - a line each
         """The same facts with one device's level replaced."""
         match level:
             case ReaderLevel():
@@ -188,6 +197,8 @@ class Facts:
                 return replace(self, lockout=level)
             case JournalLevel():
                 return replace(self, journal=level)
+            case MaintenanceLevel():
+                return replace(self, maintenance=level)
             case _:
                 assert_never(level)
 

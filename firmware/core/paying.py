@@ -398,7 +398,8 @@ def slip_finished(state: s.PrintingSlip, event: e.SlipFinished, _facts: Facts, _
     if rest := state.slips[1:]:
         return ended.before(print_slips(replace(state, slips=rest)))
     if state.reason is not None:
-        return ended.before(end(state.visit, state.reason, state.back_yen, state.owed_yen))
+        slip_out = event.certainty is Certainty.DONE
+        return ended.before(end(state.visit, state.reason, state.back_yen, state.owed_yen, slip_out=slip_out))
     came_out = slip is s.Slip.RECEIPT and event.certainty is Certainty.DONE
     return ended.before(
         take_all(

@@ -7,7 +7,7 @@ visit is empty for what happens outside a visit.
 from dataclasses import dataclass
 
 from firmware.core.states import EndReason, PayoutPurpose, Slip
-from firmware.core.terms import Certainty, CertificateKind, OrderId, Strike, VisitId, Yen
+from firmware.core.terms import Certainty, CertificateKind, OrderId, Role, Strike, VisitId, Yen
 from firmware.core.totals import DayTotals
 
 
@@ -314,6 +314,61 @@ class DayCompared:
     differences: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MaintenanceOpened:
+    """A maintenance order (保守指示) opened a session at the console, or took its own up again.
+
+    by: the technician as the order names them, no person's name. ends: aware, ISO 8601.
+    token_sha256: of what the console says with each command, hexadecimal.
+    """
+
+    order_id: str
+    by: str
+    roles: tuple[Role, ...]
+    ends: str
+    token_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceClosed:
+    """The session of this order is over, and so is the order."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceRefused:
+    """Somebody showed an order that is none; counts toward the console's lockout."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandGiven:
+    """A command at the console, before it is carried out. order_id: empty for the machine's own users."""
+
+    order_id: str
+    by: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceSwitched:
+    """Out of service for maintenance (保守中) from now, or in service again."""
+
+    on: bool
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenancePlanned:
+    """Out of service between the two moments (aware, ISO 8601); both empty: no plan any more."""
+
+    begins: str
+    ends: str
+    by: str
+
+
 Record = (
     DaemonStarted
     | VisitBegan
@@ -349,6 +404,12 @@ Record = (
     | DayClosed
     | DaySettled
     | DayCompared
+    | MaintenanceOpened
+    | MaintenanceClosed
+    | MaintenanceRefused
+    | CommandGiven
+    | MaintenanceSwitched
+    | MaintenancePlanned
 )
 
 BookEntry = CoinsRefilled | CoinsCollected | CoinsCounted | DayClosed

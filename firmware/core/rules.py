@@ -52,6 +52,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
             ("paper-left", facts.panel.paper_in_tray),
             ("change-left", facts.panel.change_in_cup),
             ("lockout", facts.lockout.waits),
+            ("maintenance", facts.maintenance.on),
         )
         if holds
     )

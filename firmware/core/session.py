@@ -22,6 +22,8 @@ STATES: Final[tuple[type[Any], ...]] = get_args(s.State)
 EVENTS: Final[tuple[type[Any], ...]] = get_args(e.Event)
 
 _MOST_GUARD_STEPS = 8
+_WRITING_TIMES = 6
+"""So many times longer a person needs who must write a number down."""
 
 TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
     s.NotServing: {
@@ -347,6 +349,8 @@ def _timer(state: s.State, rules: Rules) -> o.RunTimer | None:
             turn = paid_yen
         case s.ChoosingItems(items=items):
             turn = sum(2**digit for digit, item in c.ITEM_DIGITS.items() if item in items)
+        case s.Ended(alarms=0, slip_out=False):
+            return o.RunTimer(name, 0, seconds * _WRITING_TIMES)
         case s.TakingCard(alarms=alarms) | s.TakingAll(alarms=alarms) | s.Ended(alarms=alarms):
             turn = alarms
         case _:

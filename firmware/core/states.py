@@ -318,6 +318,7 @@ class Ended:
     """The visit ended without a certificate; waits until card and coins are taken.
 
     alarms: 0 before the first reminder, then 1 and 2 in turn, so that each restarts the timer.
+    slip_out: what is owed came on a claim slip; else its number must be written down.
     """
 
     visit: VisitId
@@ -325,6 +326,7 @@ class Ended:
     back_yen: Yen = 0
     owed_yen: Yen = 0
     alarms: int = 0
+    slip_out: bool = True
 
 
 @dataclass(frozen=True, slots=True)

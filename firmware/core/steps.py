@@ -32,10 +32,12 @@ Guard = Callable[[Any, Facts, Rules], Step | None]
 """(state, facts, rules) -> Step, or None when the facts call for nothing"""
 
 
-def end(visit: VisitId, reason: s.EndReason, back_yen: Yen = 0, owed_yen: Yen = 0) -> Step:
+def end(
+    visit: VisitId, reason: s.EndReason, back_yen: Yen = 0, owed_yen: Yen = 0, *, slip_out: bool = True
+) -> Step:
     """The visit ends without a certificate."""
     return Step(
-        s.Ended(visit, reason, back_yen, owed_yen),
+        s.Ended(visit, reason, back_yen, owed_yen, slip_out=slip_out),
         (r.VisitEnded(visit, reason),),
         (o.EndVisit(visit), o.Sound(o.Alarm.ATTENTION)),
     )

@@ -35,7 +35,8 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
         case s.NotServing():
             return _not_serving(facts, rules)
         case s.Idle():
-            return Screen(ScreenId.IDLE, place=Place.CARD, legend=Legend(confirm="start"))
+            low = "supplies" if _supplies(facts) else ""
+            return Screen(ScreenId.IDLE, low, place=Place.CARD, legend=Legend(confirm="start"))
         case s.Notice():
             return Screen(
                 ScreenId.NOTICE,
@@ -169,6 +170,8 @@ def _staff(facts: Facts) -> Legend:
 
 
 def _not_serving(facts: Facts, rules: Rules) -> Screen:
+    if facts.maintenance.on:
+        return Screen(ScreenId.CLOSED, reason="maintenance")
     if facts.clock.trusted and facts.clock.hours is ServiceHours.MAINTENANCE:
         if facts.clock.reopens is None:
             return Screen(ScreenId.CLOSED, reason="maintenance")
@@ -189,7 +192,7 @@ def _not_serving(facts: Facts, rules: Rules) -> Screen:
 
 
 def _supplies(facts: Facts) -> tuple[Row, ...]:
-    """For staff, who have opened the door: what to refill while there is still some."""
+    """For staff: what to refill while there is still some. The start screen says that, the open door what."""
     low = sorted(f"supply.{supply.value}" for supply in facts.printer.low)
     if not facts.receipt.ready:
         low.append("supply.receipt-printer")
@@ -333,7 +336,7 @@ def _ended(state: s.Ended, facts: Facts) -> Screen:
         reason=state.reason.value,
         place=place,
         legend=_END,
-        rows=back + _owed(state.visit, state.owed_yen),
+        rows=back + _owed(state.visit, state.owed_yen, slip_out=state.slip_out),
         alarm=state.alarms > 0 and place is not None,
         error=state.owed_yen > 0,
     )
@@ -343,10 +346,10 @@ def _payout(yen: Yen) -> tuple[tuple[str, int], ...]:
     return (("change_yen", yen), ("refund_yen", yen))
 
 
-def _owed(visit: VisitId, owed_yen: Yen) -> tuple[Row, ...]:
+def _owed(visit: VisitId, owed_yen: Yen, *, slip_out: bool = True) -> tuple[Row, ...]:
     if not owed_yen:
         return ()
     return (
         Row("row.owed", (), number=owed_yen),
-        Row("row.claim_number", (), text=claim_no(visit)),
+        Row("row.claim_number" if slip_out else "row.write_down", (), text=claim_no(visit)),
     )

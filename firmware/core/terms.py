@@ -193,3 +193,13 @@ class Offer:
     fee_yen: Yen
     max_copies: int
     household: bool
+
+
+class Role(enum.Enum):
+    """What a maintenance order (保守指示) lets its bearer do."""
+
+    LOOK = "look"  # 状態を見る
+    CASH = "cash"  # 釣銭・回収
+    SERVICE = "service"  # 点検・保守
+    SETTLE = "settle"  # 締め・返金
+    SYSTEM = "system"  # 設定・再起動

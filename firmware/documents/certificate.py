@@ -6,6 +6,7 @@ from typing import assert_never
 from firmware.documents import inkan, juminhyo, shotoku
 from firmware.documents.bitmap import Bitmap
 from firmware.documents.contents import Document, Inkan, Juminhyo, Shotoku
+from firmware.documents.form import Form
 from firmware.documents.paper import Box, Paper
 from firmware.documents.protection.pages import draw_back, draw_under_front
 from firmware.documents.protection.signed import SignedBacks, signed_backs
@@ -41,7 +42,7 @@ def render(opened: Opened, seal: Bitmap | None, settings: DocumentSettings) -> C
     """
     contents = opened.contents
     paper = Paper(TITLES[contents.kind], settings)
-    sheets = _sheets(opened.document)
+    sheets = _sheets(opened.document, settings.form)
     backs = signed_backs(opened, sheets)
     for _ in range(contents.copies):
         for sheet in range(1, sheets + 1):
@@ -72,14 +73,14 @@ def render_front(
     return Certificate(pdf=pdf, lines=tuple(map(tuple, paper.drawn)), sheets=1, pages_a_copy=1, backs=None)
 
 
-def _sheets(document: Document) -> int:
+def _sheets(document: Document, form: Form) -> int:
     match document:
         case Juminhyo():
             return juminhyo.sheets(document)
         case Inkan():
             return 1
         case Shotoku():
-            return shotoku.sheets(document)
+            return shotoku.sheets(document, form)
         case _:
             assert_never(document)
 

@@ -106,10 +106,10 @@ class Inkan(_Strict, frozen=True):
 
 
 class Amount(_Strict, frozen=True):
-    """One line of money."""
+    """One line of money. yen: None for a line that does not apply (非該当)."""
 
     label: Text
-    yen: int
+    yen: int | None
 
 
 class Count(_Strict, frozen=True):

@@ -3,10 +3,10 @@
 A certificate with half a name is worth less than none, so overflow is refused before any money.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from firmware.documents.characters import characters, is_latin
 from firmware.documents.refusals import DocumentRefused, Reason
 
 Advance = Callable[[str], float]
@@ -21,7 +21,6 @@ _NOT_FIRST = frozenset(
     "、。，．・：；？！ー゛゜ヽヾゝゞ々）〕］｝〉》」』】ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"
 )
 _NOT_LAST = frozenset("（〔［｛〈《「『【")
-_WORD_OR_CHARACTER = re.compile(r"[!-~\u00c0-\u024f]+|.", re.DOTALL)
 _MOST_CARRIED = 3
 
 
@@ -53,13 +52,42 @@ def fit(
     character. Raises DocumentRefused if even the smallest and narrowest does not fit.
     """
     points, smallest = sizes_points
+    parts = characters(text)
+    if sum(map(advance, parts)) * points <= width_points * 1000 and points <= height_points:
+        return Fitted((text,), points, 100)
+    tokens = list(_tokens(text, advance))
+    ink = sum(token.width for token in tokens if not token.blank)
     while points >= smallest:
         room = min(most_lines, int((height_points / points - 1) / LINE_SPACING + 1))
         for percent in _CONDENSED_PERCENT:
             limit = width_points / points * 1000 / (percent / 100)
-            lines = wrap(text, limit, advance)
-            if len(lines) <= room and all(_width(line.rstrip(), advance) <= limit for line in lines):
-                return Fitted(tuple(lines), points, percent)
+            if ink > room * limit:
+                continue
+            lines = _wrapped(tokens, limit)
+            if len(lines) <= room and all(_ink_width(line) <= limit for line in lines):
+                return Fitted(tuple(map(_joined, lines)), points, percent)
+        points -= _SIZE_STEP_POINTS
+    raise DocumentRefused(Reason.OVERFLOW)
+
+
+def fit_lines(
+    lines: Sequence[str],
+    width_points: float,
+    height_points: float,
+    advance: Advance,
+    sizes_points: tuple[float, float],
+) -> Fitted:
+    """The same for lines whose breaks are given. Raises DocumentRefused if they do not fit."""
+    points, smallest = sizes_points
+    widest = max(sum(map(advance, characters(line))) for line in lines)
+    while points >= smallest:
+        for percent in _CONDENSED_PERCENT:
+            fitted = Fitted(tuple(lines), points, percent)
+            if (
+                widest * points / 1000 * percent / 100 <= width_points
+                and fitted.height_points <= height_points
+            ):
+                return fitted
         points -= _SIZE_STEP_POINTS
     raise DocumentRefused(Reason.OVERFLOW)
 
@@ -70,40 +98,85 @@ def wrap(text: str, limit: float, advance: Advance) -> list[str]:
     Latin words stay whole where they can; no line begins with a mark of _NOT_FIRST or ends with one
     of _NOT_LAST, unless more than a few characters would have to move. 行頭・行末禁則
     """
-    lines: list[str] = []
-    line: list[str] = []
+    return list(map(_joined, _wrapped(list(_tokens(text, advance)), limit)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A Latin word or any other character, never a part of one. parts: its characters with their widths."""
+
+    text: str
+    width: float
+    parts: tuple[tuple[str, float], ...]
+
+    @property
+    def blank(self) -> bool:
+        return self.text.isspace()
+
+
+_Line = Sequence[_Token]
+
+
+def _wrapped(tokens: Sequence[_Token], limit: float) -> list[_Line]:
+    lines: list[_Line] = []
+    line: list[_Token] = []
     used = 0.0
-    for token in _tokens(text, limit, advance):
-        width = _width(token, advance)
-        if line and used + width > limit and not token.isspace():
+    for token in _no_wider(tokens, limit):
+        if line and used + token.width > limit and not token.blank:
             carried = _carried(line, token)
-            lines.append("".join(line[: len(line) - len(carried)]))
+            lines.append(line[: len(line) - len(carried)])
             line = carried
-            used = sum(_width(part, advance) for part in line)
+            used = sum(part.width for part in line)
         line.append(token)
-        used += width
-    return [*lines, "".join(line)]
+        used += token.width
+    return [*lines, line]
 
 
-def _tokens(text: str, limit: float, advance: Advance) -> Iterator[str]:
-    for match in _WORD_OR_CHARACTER.finditer(text):
-        token = match.group()
-        if _width(token, advance) > limit:
-            yield from token
+def _tokens(text: str, advance: Advance) -> Iterator[_Token]:
+    word: list[tuple[str, float]] = []
+    for character in characters(text):
+        part = (character, advance(character))
+        if "!" <= character[0] <= "~" or is_latin(character):
+            word.append(part)
+            continue
+        if word:
+            yield _token(word)
+            word = []
+        yield _token([part])
+    if word:
+        yield _token(word)
+
+
+def _token(parts: Sequence[tuple[str, float]]) -> _Token:
+    return _Token("".join(text for text, _ in parts), sum(width for _, width in parts), tuple(parts))
+
+
+def _no_wider(tokens: Sequence[_Token], limit: float) -> Iterator[_Token]:
+    for token in tokens:
+        if token.width > limit:
+            yield from (_token([part]) for part in token.parts)
         else:
             yield token
 
 
-def _carried(line: list[str], token: str) -> list[str]:
+def _carried(line: Sequence[_Token], token: _Token) -> list[_Token]:
     """The end of line that must move down together with token; empty if it would be too much."""
-    carried: list[str] = []
+    carried: list[_Token] = []
     kept = list(line)
-    while (carried[0] if carried else token)[0] in _NOT_FIRST or kept[-1] in _NOT_LAST:
+    while (carried[0] if carried else token).text[0] in _NOT_FIRST or kept[-1].text in _NOT_LAST:
         if len(kept) == 1 or len(carried) == _MOST_CARRIED:
             return []
         carried.insert(0, kept.pop())
     return carried
 
 
-def _width(text: str, advance: Advance) -> float:
-    return sum(map(advance, text))
+def _joined(line: _Line) -> str:
+    return "".join(token.text for token in line)
+
+
+def _ink_width(line: _Line) -> float:
+    """Width without the spaces that hang over the end."""
+    end = len(line)
+    while end and line[end - 1].blank:
+        end -= 1
+    return sum(token.width for token in line[:end])

@@ -5,6 +5,7 @@ The daemon asks, the worker answers once to each; `Ready` comes unasked at the s
 """
 
 import struct
+from typing import Annotated
 
 import msgspec
 
@@ -14,6 +15,10 @@ from firmware.documents.refusals import DocumentRefused, Reason
 HEADER_BYTES = 4
 _HEADER = struct.Struct(">L")
 _MOST_BYTES = 16 * 1024 * 1024
+
+
+CodePoints = Annotated[str, msgspec.Meta(pattern=r"\A(U\+[0-9A-F]{4,6}(/U\+[0-9A-F]{4,6}){0,3})?\Z")]
+"""What may leave the worker of a person's text: the name of one character."""
 
 
 class _Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="frame"):
@@ -59,9 +64,10 @@ class Laid(_Frame, frozen=True, tag="laid"):
 
 
 class Declined(_Frame, frozen=True, tag="declined"):
-    """Not prepared, and why."""
+    """Not prepared, and why. code_points: of the one character that cannot be printed; else empty."""
 
     reason: Reason
+    code_points: CodePoints = ""
 
 
 class Submitted(_Frame, frozen=True, tag="submitted"):

@@ -9,7 +9,7 @@ from firmware.documents.era import era_date
 from firmware.documents.paper import PIXEL_MM, Align, Box, Paper
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import from_base64url
-from firmware.documents.sheet import OMITTED, REST_BLANK, Place, closing, heading
+from firmware.documents.sheet import Place, closing, heading
 
 IMPRINT = Box(20.0, 46.0, 66.0, 58.0)
 _FIELDS_LEFT = 86.0
@@ -21,23 +21,25 @@ _LARGEST_IMPRINT_MM = 26.0
 
 def draw(paper: Paper, contents: Contents, document: Inkan, seal: Bitmap | None, place: Place) -> None:
     """The front page. Raises DocumentRefused."""
-    heading(paper, "印　鑑　登　録　証　明　書", top=24)
+    labels, wording = paper.settings.form.labels, paper.settings.form.wording
+    heading(paper, wording.inkan_title, top=24)
     _imprint(paper, document)
     fields = (
-        ("氏名の振り仮名", document.kana or OMITTED),
-        ("氏名", document.name),
-        ("旧氏・通称", document.alias or OMITTED),
-        ("生年月日", era_date(document.birth_date)),
+        (labels.kana, document.kana or wording.not_applicable),
+        (labels.name, document.name),
+        (labels.inkan_alias, document.alias or wording.not_applicable),
+        (labels.birth_date, era_date(document.birth_date)),
     )
     top = IMPRINT.top
     for height, (label, value) in zip(_ROWS, fields, strict=True):
         paper.field(Box(_FIELDS_LEFT, top, _RIGHT - _FIELDS_LEFT, height), _LABEL, label, value)
         top += height
-    paper.field(Box(IMPRINT.left, top, _RIGHT - IMPRINT.left, 18), 16, "住所", document.address)
-    paper.field(Box(IMPRINT.left, top + 18, _RIGHT - IMPRINT.left, 14), 16, "備考", OMITTED)
-    paper.frame(Box(IMPRINT.left, IMPRINT.top, _RIGHT - IMPRINT.left, top + 32 - IMPRINT.top), heavy=True)
-    paper.value(Box(IMPRINT.left, top + 36, _RIGHT - IMPRINT.left, 6), REST_BLANK, Align.CENTRE)
-    closing(paper, contents, paper.settings.wording.inkan_attested, seal, place)
+    width = _RIGHT - IMPRINT.left
+    paper.field(Box(IMPRINT.left, top, width, 18), 16, labels.address, document.address)
+    paper.field(Box(IMPRINT.left, top + 18, width, 14), 16, labels.remarks, wording.not_applicable)
+    paper.frame(Box(IMPRINT.left, IMPRINT.top, width, top + 32 - IMPRINT.top), heavy=True)
+    paper.value(Box(IMPRINT.left, top + 36, width, 6), wording.rest_blank, Align.CENTRE)
+    closing(paper, contents, wording.inkan_attested, seal, place)
 
 
 def _imprint(paper: Paper, document: Inkan) -> None:
@@ -47,7 +49,7 @@ def _imprint(paper: Paper, document: Inkan) -> None:
     if max(width, height) > _LARGEST_IMPRINT_MM:
         raise DocumentRefused(Reason.IMAGE_INVALID, "larger than a registered seal")
     paper.frame(Box(IMPRINT.left, IMPRINT.top, 16, IMPRINT.height))
-    paper.label(Box(IMPRINT.left, IMPRINT.top, 16, IMPRINT.height), "印　影")
+    paper.form_label(Box(IMPRINT.left, IMPRINT.top, 16, IMPRINT.height), paper.settings.form.labels.imprint)
     paper.frame(Box(IMPRINT.left + 16, IMPRINT.top, IMPRINT.width - 16, IMPRINT.height))
     left = IMPRINT.left + 16 + (IMPRINT.width - 16 - width) / 2
     top = IMPRINT.top + (IMPRINT.height - height) / 2

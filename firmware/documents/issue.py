@@ -7,7 +7,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from firmware.core.terms import OrderId
 from firmware.documents.bitmap import read_seal
 from firmware.documents.certificate import Certificate, render
-from firmware.documents.fonts import FontChain
 from firmware.documents.frames import (
     Answer,
     Declined,
@@ -19,12 +18,15 @@ from firmware.documents.frames import (
     Uncertain,
 )
 from firmware.documents.limits import check_limits
+from firmware.documents.order_check import require_order
 from firmware.documents.proof import proofread
+from firmware.documents.protection.pages import make_ready
 from firmware.documents.protection.reread import reread_backs
 from firmware.documents.protection.signed import check_city_seal
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import Asked, Opened, from_base64url, open_authority, open_contents
 from firmware.documents.settings import DocumentSettings
+from firmware.documents.specimen import check_forms
 from firmware.documents.submitting import Submit
 from firmware.errors import PrintNotSubmitted, PrintUncertain
 from firmware.ports import OrderRequest
@@ -40,11 +42,12 @@ class Issue:
     """Answers for one visit. A job once handed over, or maybe handed over, is never handed over again."""
 
     def __init__(self, *, private_key: X25519PrivateKey, submit: Submit, settings: DocumentSettings) -> None:
-        """Opens the fonts. Raises ConfigError for a file that is not a usable font."""
+        """Makes fonts and forms ready. Raises ConfigError for a font or a form that is not usable."""
         self._private_key = private_key
         self._submit = submit
         self._settings = settings
-        self._fonts = [FontChain(paths) for paths in (settings.value_fonts, settings.label_fonts)]
+        check_forms(settings)
+        make_ready(settings)
         self._prepared: _Prepared | None = None
         self._handed_over = False
 
@@ -56,10 +59,9 @@ class Issue:
             opened = open_contents(order.sealed, self._private_key, asked)
             check_limits(opened.document, self._settings.limits)
             certificate = render(opened, None, self._settings)
-            proofread(certificate)
-            reread_backs(certificate)
+            _check(certificate, opened, self._settings)
         except DocumentRefused as refused:
-            return Declined(refused.reason)
+            return Declined(refused.reason, refused.code_points)
         self._prepared = _Prepared(asked, opened)
         return Laid(certificate.sheets, certificate.pages)
 
@@ -89,9 +91,15 @@ class Issue:
         png = from_base64url(opened.city_seal)
         certificate = render(prepared.opened, read_seal(png), self._settings)
         check_city_seal(certificate.backs, png)
-        proofread(certificate)
-        reread_backs(certificate)
+        _check(certificate, prepared.opened, self._settings)
         return certificate
+
+
+def _check(certificate: Certificate, opened: Opened, settings: DocumentSettings) -> None:
+    """The finished pages against what was drawn, ordered and signed. Raises DocumentRefused."""
+    pages = proofread(certificate)
+    require_order(pages[::2], opened, settings.form)
+    reread_backs(certificate)
 
 
 def _asked(order: Prepare) -> Asked:

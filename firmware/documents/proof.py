@@ -10,10 +10,11 @@ from firmware.documents.certificate import Certificate
 from firmware.documents.refusals import DocumentRefused, Reason
 
 
-def proofread(certificate: Certificate) -> None:
+def proofread(certificate: Certificate) -> tuple[str, ...]:
     """Check that the PDF has all its pages and that each reads as it was drawn, to the character.
 
-    The first copy is read in full; the pages of the others must be the same bytes.
+    The first copy is read in full; the pages of the others must be the same bytes. Returns the text of each
+    page of the first copy, without white space.
     Raises DocumentRefused: PROOF_FAILED.
     """
     try:
@@ -21,8 +22,9 @@ def proofread(certificate: Certificate) -> None:
         if len(pages) != certificate.pages or len(certificate.lines) != certificate.pages:
             raise DocumentRefused(Reason.PROOF_FAILED, "page count")
         first = pages[: certificate.pages_a_copy]
-        for page, lines in zip(first, certificate.lines, strict=False):
-            if _bare(page.extract_text()) != _bare("".join(lines)):
+        texts = tuple(_bare(page.extract_text()) for page in first)
+        for text, lines in zip(texts, certificate.lines, strict=False):
+            if text != _bare("".join(lines)):
                 raise DocumentRefused(Reason.PROOF_FAILED, "text")
         marks = [contents.get_data() for page in pages if (contents := page.get_contents())]
         for copy, next_copy in pairwise(range(0, len(marks), len(first))):
@@ -30,6 +32,7 @@ def proofread(certificate: Certificate) -> None:
                 raise DocumentRefused(Reason.PROOF_FAILED, "copies differ")
     except (PyPdfError, KeyError, IndexError, AttributeError, TypeError) as cause:
         raise DocumentRefused(Reason.PROOF_FAILED, "unreadable") from cause
+    return texts
 
 
 def _bare(text: str) -> str:

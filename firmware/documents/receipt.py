@@ -110,7 +110,7 @@ def self_test_slip(
         rule(columns),
         *(SlipLine(part, right=finding) for part, finding in found),
         rule(columns),
-        SlipLine("切断とこの行まで読めれば正常です。", centred=True),
+        SlipLine("ここまで読めれば正常です。", centred=True),
     )
 
 

@@ -21,11 +21,6 @@ TITLES = {
     CertificateKind.SHOTOKU: "所得課税証明書",
 }
 
-OMITTED = "＊＊＊＊"
-"""An item left out or not there, so that nothing can be written in."""
-
-REST_BLANK = "以下余白"
-
 SEAL_PLACE = Box(163.0, 255.0, 26.0, 26.0)
 
 
@@ -46,7 +41,7 @@ def heading(paper: Paper, title: str, *, top: float = 10.0) -> None:
 
 def closing(paper: Paper, contents: Contents, attested: str, seal: Bitmap | None, place: Place) -> None:
     """The lower end of a front page: attestation, date, mayor, the seal or its empty place, and numbers."""
-    wording = paper.settings.wording
+    wording = paper.settings.form.wording
     paper.value(Box(LEFT + 6, 252, 140, 7), attested, largest_points=11)
     paper.value(Box(LEFT + 12, 260, 60, 6), era_date(contents.issued_on), largest_points=11)
     paper.value(Box(70, 267, 92, 9), contents.municipality.mayor, Align.RIGHT, largest_points=14)
@@ -54,15 +49,15 @@ def closing(paper: Paper, contents: Contents, attested: str, seal: Bitmap | None
         _city_seal(paper, seal)
     paper.label(Box(LEFT, 282.5, 80, 4), f"発行番号　{contents.number}", Align.LEFT)
     paper.label(Box(95, 282.5, 20, 4), str(place))
-    paper.label(Box(SEAL_PLACE.left - 7, 282.5, 40, 4), wording.seal_note)
-    paper.label(
+    paper.form_label(Box(SEAL_PLACE.left - 7, 282.5, 40, 4), wording.seal_note)
+    paper.form_label(
         Box(LEFT, 286.5, WIDTH, 3.5), wording.issue_note + wording.unstapled_note, Align.LEFT, points=6
     )
 
 
 def _city_seal(paper: Paper, seal: Bitmap) -> None:
     """The 公印 in the middle of its place, its longer side as long as the rules of the city say."""
-    millimetres = paper.settings.city_seal_mm / max(seal.width, seal.height)
+    millimetres = paper.settings.form.city_seal_mm / max(seal.width, seal.height)
     width, height = seal.width * millimetres, seal.height * millimetres
     paper.stamp(
         seal,

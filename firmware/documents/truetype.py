@@ -1,17 +1,19 @@
 """TrueType font files: which glyph a character has, how wide it is, and subsets for embedding.
 
 The file stays mapped, not loaded: of the 46 MB of a font for personal names a page needs 30 kB.
-Source: ISO/IEC 14496-22 (OpenType), tables cmap (formats 4 and 12), glyf, loca, hmtx, head, hhea, maxp.
+Source: ISO/IEC 14496-22 (OpenType), tables glyf, loca, hmtx, head, hhea, maxp; for cmap see `cmap`.
 """
 
+import functools
 import mmap
 import struct
 import sys
+import unicodedata
 from array import array
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from firmware.documents.cmap import CharacterMap, composed_glyphs
 from firmware.errors import ConfigError
 
 _COMPOSITE_WORDS = 0x0001
@@ -20,6 +22,8 @@ _COMPOSITE_MORE = 0x0020
 _COMPOSITE_XY_SCALE = 0x0040
 _COMPOSITE_2X2 = 0x0080
 _COMPOSITE_INSTRUCTIONS = 0x0100
+
+_VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 
 
 class TrueTypeFile:
@@ -37,13 +41,20 @@ class TrueTypeFile:
         except (OSError, ValueError, KeyError, struct.error) as cause:
             raise ConfigError(f"{path}: not a usable TrueType font") from cause
 
-    def glyph(self, char: str) -> int:
-        """The character's glyph, 0 if the font has none."""
-        code = ord(char)
-        at = bisect_right(self._starts, code) - 1
-        if at < 0 or code > self._ends[at]:
-            return 0
-        return self._glyphs[at] + code - self._starts[at]
+    def glyph(self, character: str) -> int:
+        """The character's glyph, 0 if the font has none; see `characters` for what a character is.
+
+        A variation that the font does not list has none, nor has a letter whose marks it cannot place.
+        """
+        nominal = self._map.glyph(ord(character[0]))
+        if len(character) == 1:
+            return nominal
+        if len(character) == 2 and character[1] in _VARIATION_SELECTORS:
+            return self._map.variation(ord(character[0]), ord(character[1]))
+        composed = unicodedata.normalize("NFC", character)
+        if len(composed) == 1:
+            return self._map.glyph(ord(composed))
+        return self._composed.get(tuple(self._map.glyph(ord(point)) for point in composed), 0)
 
     def advance(self, glyph: int) -> float:
         (units,) = struct.unpack_from(">H", self._bytes, self._hmtx + 4 * min(glyph, self._metrics - 1))
@@ -89,25 +100,11 @@ class TrueTypeFile:
         (self._long_loca,) = struct.unpack_from(">h", self._bytes, head + 50)
         (self._metrics,) = struct.unpack_from(">H", self._bytes, hhea + 34)
         self._hmtx, self._loca, self._glyf = (self._tables[tag][0] for tag in ("hmtx", "loca", "glyf"))
-        self._read_cmap()
+        self._map = CharacterMap(self._bytes, self._tables["cmap"][0])
 
-    def _read_cmap(self) -> None:
-        """Keeps the groups of the full-repertoire table (platform 3, encoding 10, format 12)."""
-        cmap = self._tables["cmap"][0]
-        (count,) = struct.unpack_from(">H", self._bytes, cmap + 2)
-        records = (struct.unpack_from(">HHL", self._bytes, cmap + 4 + 8 * at) for at in range(count))
-        offset = next(
-            (offset for platform, encoding, offset in records if (platform, encoding) == (3, 10)), None
-        )
-        if offset is None:
-            raise ValueError("no cmap of the full repertoire")
-        table_format, groups = struct.unpack_from(">HxxLLL", self._bytes, cmap + offset)[0::3]
-        if table_format != 12:
-            raise ValueError("cmap is not of format 12")
-        words = array("I", self._bytes[cmap + offset + 16 : cmap + offset + 16 + 12 * groups])
-        if sys.byteorder == "little":
-            words.byteswap()
-        self._starts, self._ends, self._glyphs = words[0::3], words[1::3], words[2::3]
+    @functools.cached_property
+    def _composed(self) -> dict[tuple[int, ...], int]:
+        return composed_glyphs(self._bytes, self._tables["GSUB"][0]) if "GSUB" in self._tables else {}
 
     def _glyph_span(self, glyph: int) -> tuple[int, int]:
         if self._long_loca:

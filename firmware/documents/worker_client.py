@@ -89,7 +89,7 @@ class WorkerProcess:
             case Laid():
                 return Prepared(sheets=answer.sheets, pages=answer.pages)
             case Declined():
-                raise self._refused(answer.reason)
+                raise self._refused(answer.reason, answer.code_points)
             case _:
                 self._kill()
                 raise self._refused(Reason.WORKER_GONE)
@@ -157,6 +157,9 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
-    def _refused(self, reason: Reason) -> DocumentRefused:
-        self._log(EventId.DOCUMENT_REFUSED, reason=reason)
-        return DocumentRefused(reason)
+    def _refused(self, reason: Reason, code_points: str = "") -> DocumentRefused:
+        if code_points:
+            self._log(EventId.DOCUMENT_REFUSED, reason=reason, code_points=code_points)
+        else:
+            self._log(EventId.DOCUMENT_REFUSED, reason=reason)
+        return DocumentRefused(reason, code_points)

@@ -33,6 +33,7 @@ from firmware.ports import (
     JournalWitness,
     OrderRequest,
     Released,
+    RemoteControl,
     ReportLevel,
     Reserved,
     Session,
@@ -63,7 +64,8 @@ class HttpsMunicipality:
 
     url: https://host[:port]. audience: the backend's name in what a card signs. kiosk: our URN, as in
     our certificate. server_time: told the server's clock after each heartbeat; server_hours: told
-    OPEN, CLOSED or MAINTENANCE likewise. journal: whose head is told with each. now: the trusted clock.
+    OPEN, CLOSED or MAINTENANCE likewise. remote: asked what the
+    municipality wants done. journal: whose head is told with each. now: the trusted clock.
     Raises ConfigError if a file cannot be used.
     """
 
@@ -81,6 +83,7 @@ class HttpsMunicipality:
         server_time: Callable[[datetime], None],
         server_hours: Callable[[ServiceHours], None],
         journal: JournalWitness,
+        remote: RemoteControl | None = None,
         now: Callable[[], datetime] = system_time,
         patience: Patience | None = None,
     ) -> None:
@@ -90,7 +93,7 @@ class HttpsMunicipality:
         )
         self._log = log
         self._server_time, self._server_hours = server_time, server_hours
-        self._journal = journal
+        self._journal, self._remote = journal, remote
         self._now = now
         self._patience = Patience() if patience is None else patience
         self._open_exchange: Exchange | None = None
@@ -106,7 +109,7 @@ class HttpsMunicipality:
             firmware_version=self._firmware,
             log=self._log,
             now=self._now,
-            listeners=Listeners(report, self._server_time, self._server_hours),
+            listeners=Listeners(report, self._server_time, self._server_hours, self._remote),
             journal=self._journal,
         )
         self._beating = asyncio.create_task(self._heartbeat.run(), name="municipality-heartbeat")

@@ -16,13 +16,14 @@ from firmware.municipality.messages import (
     HeartbeatAnswer,
     HeartbeatRequest,
     JournalMark,
+    RemoteOutcome,
     b64u,
     decode,
     encode,
     problem_code,
 )
 from firmware.municipality.tls import Credentials, word_for
-from firmware.ports import JournalWitness, ReportLevel
+from firmware.ports import JournalWitness, RemoteControl, ReportLevel
 
 _CLOSED = {"outside_hours": ServiceHours.CLOSED, "maintenance": ServiceHours.MAINTENANCE}
 
@@ -32,12 +33,14 @@ class Listeners:
     """Who is told what the heartbeat learns.
 
     level: MunicipalityLevel whenever it changes. server_time: the server's clock after each beat.
-    server_hours: OPEN, CLOSED or MAINTENANCE after each beat.
+    server_hours: OPEN, CLOSED or MAINTENANCE after each beat. remote: asked with each beat what the
+    municipality wants done.
     """
 
     level: ReportLevel
     server_time: Callable[[datetime], None]
     server_hours: Callable[[ServiceHours], None]
+    remote: RemoteControl | None = None
 
 
 class Heartbeat:
@@ -89,7 +92,7 @@ class Heartbeat:
         """One heartbeat; why it failed, as one word for the log, or None."""
         try:
             mark = await self._mark()
-            body = encode(HeartbeatRequest(seq, self._firmware, mark))
+            body = encode(HeartbeatRequest(seq, self._firmware, mark, remote=self._outcomes()))
             reply = await self._exchange.once(Call("heartbeat", "POST", ("v1", "heartbeat"), body))
             if reply.status != 200:
                 return problem_code("heartbeat", reply.is_problem, reply.body)
@@ -108,7 +111,16 @@ class Heartbeat:
         self._listeners.server_hours(
             ServiceHours.OPEN if answer.open else _CLOSED.get(answer.reason or "", ServiceHours.CLOSED)
         )
+        if self._listeners.remote is not None:
+            self._listeners.remote.asked([(command.id, command.act) for command in answer.commands])
         return None
+
+    def _outcomes(self) -> tuple[RemoteOutcome, ...]:
+        remote = self._listeners.remote
+        said = () if remote is None else remote.outcomes()
+        return tuple(
+            RemoteOutcome(command, "done" if outcome == "done" else "refused") for command, outcome in said
+        )
 
     async def _mark(self) -> JournalMark:
         head, since_seq = self._journal.head, self._since_seq

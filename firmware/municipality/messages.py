@@ -50,19 +50,35 @@ class JournalMark(Message, frozen=True):
     since_head: str
 
 
-class HeartbeatRequest(Message, frozen=True):
+class RemoteCommand(Message, frozen=True):
+    """id: once for ever. act: of a fixed list, which the kiosk knows; another is refused."""
+
+    id: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{8,64}\Z")]
+    act: Annotated[str, msgspec.Meta(max_length=40)]
+
+
+class RemoteOutcome(Message, frozen=True):
+    id: str
+    outcome: Literal["done", "refused"]
+
+
+class HeartbeatRequest(Message, frozen=True, omit_defaults=True):
+    """remote: what became of commands from afar; left out when there are none."""
+
     seq: int
     firmware: str
     journal: JournalMark
+    remote: tuple[RemoteOutcome, ...] = ()
 
 
 class HeartbeatAnswer(Message, frozen=True):
-    """journal_seq: the last entry of the journal that the municipality knows."""
+    """journal_seq: the journal's last entry known there. commands: those without an outcome."""
 
     server_time: Moment
     open: bool
     reason: Literal["outside_hours", "maintenance"] | None
     journal_seq: Count
+    commands: Annotated[tuple[RemoteCommand, ...], msgspec.Meta(max_length=16)] = ()
 
 
 class OpenSessionRequest(Message, frozen=True):

@@ -13,8 +13,9 @@ from typing import Protocol
 from firmware import __version__, ports
 from firmware.core import events as e
 from firmware.core import records as r
-from firmware.core.accounts import misplaced_hoppers
+from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.facts import Level
+from firmware.core.orders import Alarm
 from firmware.core.recovery import open_visit, recover
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen, ScreenId
@@ -26,8 +27,11 @@ from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
+from firmware.shell.door_alarm import DoorAlarm
+from firmware.shell.health import Health
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.lockout import LockoutWatch
+from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
@@ -51,17 +55,21 @@ class Console(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What compose has built. show draws a screen in a language, and speaks it, with the person's aids.
+    """What compose has built. accounts: of the whole journal. show draws a screen in a language,
+    and speaks it, with the person's aids.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
-    day_ends: when the business day ends, Japan time.
+    day_ends: when the business day ends, Japan time. door_grace_seconds: until an open door sounds the alarm.
     """
 
     rules: Rules
     devices: Devices
     clock: Clock
     lockout: LockoutWatch
+    maintenance: MaintenanceWatch
+    health: Health
+    accounts: Accounts
     journal: Journal
     medium: Medium
     show: Callable[[Screen, Language, frozenset[Aid]], None]
@@ -75,7 +83,8 @@ class Parts:
     coin_yen: Mapping[int, Yen]
     coins_loaded: Mapping[int, int]
     day_ends: time
-    make_console: Callable[[Office], Console]
+    door_grace_seconds: float
+    make_console: Callable[[Office, Runner], Console]
     now: Callable[[], datetime]
 
 
@@ -157,6 +166,7 @@ class Daemon:
         )
         self.office = Office(
             entries=entries,
+            accounts=parts.accounts,
             book=self.runner.book,
             resting=self._resting,
             journal=parts.journal,
@@ -167,6 +177,12 @@ class Daemon:
             trusted=lambda: parts.clock.trusted,
             now=parts.now,
             day_ends=parts.day_ends,
+            log=log,
+        )
+        self._door_alarm = DoorAlarm(
+            ordered=lambda: parts.maintenance.session is not None,
+            sound=lambda: parts.devices.panel.buzz(Alarm.ALARM.value),
+            grace_seconds=parts.door_grace_seconds,
             log=log,
         )
         self._outbox = Outbox(
@@ -216,6 +232,8 @@ class Daemon:
                 devices.municipality,
                 self._parts.clock,
                 self._parts.lockout,
+                self._parts.maintenance,
+                self._door_alarm,
                 self._parts.medium,
             )
             for device in closing:
@@ -228,7 +246,7 @@ class Daemon:
             self._outbox.note(entry.record for entry in self._entries)
             self.office.note(started)
             await self._wait_for_coin_devices()
-            console = self._parts.make_console(self.office)
+            console = self._parts.make_console(self.office, self.runner)
             undo.push_async_callback(console.close)
             await console.start()
             undo.push(partial(self._leave, manager))
@@ -240,7 +258,8 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outbox.run(), name="outbox")
             tasks.create_task(self.office.run(), name="office")
-            tasks.create_task(manager.keep_alive(), name="watchdog")
+            tasks.create_task(self._parts.health.run(), name="health")
+            tasks.create_task(manager.keep_alive(self._parts.health.well), name="watchdog")
             tasks.create_task(self.runner.run(self._recovered), name="runner")
             manager.ready()
 
@@ -281,11 +300,16 @@ class Daemon:
             payout.start(self._report_coin_device)
         devices.printer.start(report)
         devices.receipt.start(report)
-        devices.panel.start(report)
+        devices.panel.start(self._report_panel)
         devices.municipality.start(report)
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
+        self._parts.maintenance.start(report, self.office.write)
         self._parts.medium.start(report)
+
+    def _report_panel(self, level: Level) -> None:
+        self.runner.report(level)
+        self._door_alarm.seen(level)
 
     def _report_coin_device(self, level: Level) -> None:
         self.runner.report(level)

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -87,6 +88,7 @@ class Journal:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._connection: sqlite3.Connection | None = None
         self._failed = False
+        self._appending: set[float] = set()
         self._head_file = HeadFile(path.with_name(f"{path.name}.head"), key)
         self._head = JournalHead(0, bytes(32))
 
@@ -119,9 +121,15 @@ class Journal:
         After that nobody knows whether they are on disk, and no later record may stand where they are
         missing: every further call raises too, until the journal is opened anew.
         """
-        await asyncio.shield(
-            asyncio.get_running_loop().run_in_executor(self._thread, self._append, tuple(records))
-        )
+        began = time.monotonic()
+        self._appending.add(began)
+        writing = asyncio.get_running_loop().run_in_executor(self._thread, self._append, tuple(records))
+        writing.add_done_callback(lambda _: self._appending.discard(began))
+        await asyncio.shield(writing)
+
+    def busy_seconds(self) -> float:
+        """How long the oldest append that is not on disk yet has taken; 0 without one."""
+        return max((time.monotonic() - began for began in self._appending), default=0.0)
 
     async def close(self) -> None:
         """Close the file; may be called twice."""

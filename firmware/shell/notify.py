@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 class ServiceManager:
@@ -23,10 +23,11 @@ class ServiceManager:
         """The daemon is on its way out."""
         self._send("STOPPING=1")
 
-    async def keep_alive(self) -> None:
-        """Feed the watchdog from the loop it watches, until cancelled."""
+    async def keep_alive(self, well: Callable[[], bool] = lambda: True) -> None:
+        """Feed the watchdog from the loop it watches, as long as all is well, until cancelled."""
         while self._half_seconds:
-            self._send("WATCHDOG=1")
+            if well():
+                self._send("WATCHDOG=1")
             await asyncio.sleep(self._half_seconds)
 
     def _send(self, message: str) -> None:

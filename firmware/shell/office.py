@@ -11,6 +11,7 @@ from firmware.core.accounts import Accounts, Claim, place_name
 from firmware.core.closing import business_date, is_over, may_close
 from firmware.core.hours import JST
 from firmware.core.terms import Certainty, Yen
+from firmware.core.visit_log import VisitLog
 from firmware.errors import JournalError, MunicipalityError, OfficeRefused, ReportRefused
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ClaimState, CoinPayout, Municipality
@@ -33,7 +34,8 @@ _NOT_NOW = "the door is shut or a visit is under way: open the door, wait for th
 class Office:
     """Keeps the accounts of the running kiosk and enters what happens between visits.
 
-    entries: the journal so far. book: enters records through the engine, False when it may not be.
+    entries: the journal so far. accounts: made of it already, if somebody has; they are the office's from
+    now. book: enters records through the engine, False when it may not be.
     resting: whether no visit is under way. noted: told what the office itself has written. trusted:
     whether the clock is. now: aware. day_ends: when the business day ends by itself, Japan time.
     payouts: the hoppers by address. coin_yen: what each pays. look_seconds: how often the clock is asked.
@@ -43,6 +45,7 @@ class Office:
         self,
         *,
         entries: Iterable[Entry],
+        accounts: Accounts | None = None,
         book: Callable[[Sequence[r.BookEntry]], Awaitable[bool]],
         resting: Callable[[], bool],
         journal: Appender,
@@ -56,10 +59,13 @@ class Office:
         log: Logbook,
         look_seconds: float = 1.0,
     ) -> None:
-        self.accounts = Accounts()
+        self.accounts = Accounts() if accounts is None else accounts
+        self.visits = VisitLog()
         self._first_entry: datetime | None = None
         for entry in entries:
-            self._enter(entry.record, datetime.fromisoformat(entry.at))
+            if accounts is None:
+                self.accounts.enter(entry.record)
+            self._follow(entry.record, datetime.fromisoformat(entry.at))
         self._book = book
         self.resting = resting
         self._journal = journal
@@ -208,6 +214,10 @@ class Office:
 
     def _enter(self, record: r.Record, at: datetime) -> None:
         self.accounts.enter(record)
+        self._follow(record, at)
+
+    def _follow(self, record: r.Record, at: datetime) -> None:
+        self.visits.enter(record, at)
         if isinstance(record, r.DayClosed):
             self._first_entry = None
         elif self._first_entry is None and not isinstance(record, _AFTERMATH):
@@ -224,15 +234,19 @@ class Office:
         while (day := self.accounts.unsettled) is not None:
             await self._write(r.DaySettled(day.business_date, day.closed_at, day.totals))
 
-    async def _write(self, record: r.DaySettled | r.ClaimSettled | r.ClaimPaidElsewhere) -> None:
+    async def write(self, records: Sequence[r.Record]) -> None:
+        """Commit records that no step of the engine writes. A JournalError ends the run, too."""
         try:
-            await self._journal.append((record,))
+            await self._journal.append(records)
         except JournalError as error:
             self._broken = error
             self._broke.set()
             raise
-        self.note((record,))
-        self._noted((record,))
+        self.note(records)
+        self._noted(records)
+
+    async def _write(self, record: r.DaySettled | r.ClaimSettled | r.ClaimPaidElsewhere) -> None:
+        await self.write((record,))
 
     async def _enter_handled(self, record: _Handled) -> None:
         if not await self._book((record,)):

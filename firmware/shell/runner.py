@@ -13,7 +13,7 @@ from firmware.core.facts import Facts, Level
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen
 from firmware.core.session import bound, settle, step
-from firmware.core.states import EnteringPin, PayingOut, Signing, State
+from firmware.core.states import EnteringPin, NotServing, PayingOut, Signing, State
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of, stranded_screen
 from firmware.core.terms import KeypadKey, VisitId
@@ -82,6 +82,7 @@ class Runner:
     """Feeds the engine and obeys it.
 
     show is called after every step with the screen; noted after every commit with its records.
+    overheard: told of keys and coins while the kiosk serves nobody, for a technician's tests.
     stranded: where the engine would be, had the journal taken the records of the last step; else None.
     """
 
@@ -109,6 +110,7 @@ class Runner:
         self.facts = Facts(next_visit=new_visit())
         self.state: State | None = None
         self.stranded: State | None = None
+        self.overheard: Callable[[KeypadKey | e.Event], None] | None = None
 
     def report(self, level: Level) -> None:
         """A device's level changed."""
@@ -116,10 +118,12 @@ class Runner:
 
     def post(self, event: e.Event) -> None:
         """Something happened that no order asked for: a coin."""
+        self._overhear(event)
         self._inbox.put_nowait(_Posted(event))
 
     def key(self, key: KeypadKey) -> None:
         """A key of the keypad."""
+        self._overhear(key)
         self._inbox.put_nowait(_Key(key, touched=False))
 
     def touch(self, key: KeypadKey) -> None:
@@ -170,6 +174,11 @@ class Runner:
         return self.facts.acceptor.working and all(
             self.facts.hopper(hopper).working for hopper in self._rules.minimum_change_coins
         )
+
+    def _overhear(self, what: KeypadKey | e.Event) -> None:
+        """Never during a visit, when keys are a PIN."""
+        if self.overheard is not None and isinstance(self.state, NotServing):
+            self.overheard(what)
 
     def _settle_levels(self) -> None:
         """Apply the levels already reported; other items keep their order."""

@@ -85,6 +85,10 @@ class PcscCardReader:
         self._report = report
         self._watch()
 
+    def busy_seconds(self) -> float:
+        """How long the present command to reader or card has taken; 0 without one."""
+        return self._worker.busy_seconds()
+
     async def read(self) -> CardReading:
         """See `firmware.ports.CardReader.read`."""
         if not self._sighting.reader:

@@ -122,7 +122,7 @@ class IppDocumentPrinter:
         """
         self._following += 1
         try:
-            finding, result = await self._follow(job_name, pages, progress)
+            finding, result = await self._follow(job_name, pages, sheets, progress)
             result = await self._witnessed(job_name, finding, result, pages, sheets)
         finally:
             self._following -= 1
@@ -193,6 +193,13 @@ class IppDocumentPrinter:
         if self._report is not None:
             self._report(level)
 
+    def _sides_at_exit(self, job_name: str, pages: int, sheets: int) -> int:
+        """Printed sides that the sensor saw of this job, for a printer that does not count them."""
+        expected_name, before = self._before
+        if expected_name != job_name or not sheets:
+            return 0
+        return (_moved(before.sheets, self._counts(None).sheets) or 0) * pages // sheets
+
     def _counts(self, printer: Condition | None) -> Witness:
         sheets = None if self._exit_sensor is None else self._exit_sensor.sheets
         return Witness(sheets, None if printer is None else printer.meter)
@@ -218,7 +225,7 @@ class IppDocumentPrinter:
         return judged
 
     async def _follow(
-        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None]
+        self, job_name: str, pages: int, sheets: int, progress: Callable[[PrintProgress], None]
     ) -> tuple[Finding, PrintResult]:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -228,9 +235,10 @@ class IppDocumentPrinter:
         while True:
             look = await self._look(job_name)
             finding = watch.see(loop.time(), look)
-            if watch.pages_out != told:
-                told = watch.pages_out
-                progress(PrintProgress(min(told, pages), pages))
+            out = min(max(watch.pages_out, self._sides_at_exit(job_name, pages, sheets)), pages)
+            if out != told:
+                told = out
+                progress(PrintProgress(told, pages))
             if finding is None and look is not None and not watch.seen:
                 # cupsd lets go of a job after the printer took it: one more look decides.
                 if server_ended:

@@ -107,6 +107,16 @@ async def test_a_job_once_submitted_is_never_submitted_again(bench: Bench) -> No
     assert [path.name for path in bench.tmp_path.iterdir()] == ["job-1.pdf"]
 
 
+async def test_a_character_that_no_font_has_stands_in_the_log_by_its_code_points_alone(bench: Bench) -> None:
+    worker = bench.worker()
+    key = await worker.start()
+    sealed = sealed_contents(key, "inkan", samples.inkan(name="渡邊\U000e0100"))
+    with pytest.raises(DocumentRefused):
+        await worker.prepare(sealed, REQUEST, SESSION, PERSON)
+    told = {"reason": Reason.GLYPH_MISSING, "code_points": "U+908A/U+E0100"}
+    assert bench.log.lines == [(EventId.DOCUMENT_REFUSED, told)]
+
+
 async def test_contents_sealed_for_another_worker_are_refused_and_nothing_is_printed(bench: Bench) -> None:
     worker = bench.worker()
     await worker.start()

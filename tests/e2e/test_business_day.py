@@ -129,6 +129,8 @@ async def test_a_closed_day_agrees_with_the_municipality_and_never_changes(tmp_p
         assert (0, f"{day} is printed\n") == await staff(world, "day", "print", day)
         text = world.receipts.text(world.receipts.slips[slips])
         assert "市区町村の記録と一致しました" in text
+        assert (0, "the self-test is printed\n") == await staff(world, "slip", "test")
+        assert "ここまで読めれば正常です" in world.receipts.text(world.receipts.slips[-1])
         await world.take_receipt()
         await buys(visitor, 100, 100, 100)
         assert (0, before) == await staff(world, "day", "show", day)

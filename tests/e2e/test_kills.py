@@ -51,6 +51,8 @@ RARE = {"CoinsSuspected", "HopperFoundEmpty", "CardStrike"}
 OFFICE = {
     *("CoinsCounted", "CoinsRefilled", "CoinsCollected", "ClaimSettled", "ClaimPaidElsewhere"),
     *("DayClosed", "DaySettled", "DayCompared"),
+    *("MaintenanceOpened", "MaintenanceClosed", "MaintenanceRefused", "CommandGiven"),
+    *("MaintenanceSwitched", "MaintenancePlanned"),
 }
 """Records of the technician, of claims and of the close of a day, which no visit writes."""
 

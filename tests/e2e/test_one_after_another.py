@@ -1,9 +1,16 @@
 """The first person leaves at any moment, the second comes at once and gets a paper with nobody else on it."""
 
+import asyncio
 import subprocess
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
+from firmware.documents.scramble.keys import load_keys
+from firmware.documents.settings import DocumentSettings
+from firmware.documents.verification.scans import pictures
+from firmware.documents.verification.verdict import Report, Verdict, judge
 from tests.e2e.visitor import Visitor, kiosk
+from tests.simulators.world import PKI
 
 FIRST, FIRST_NAME = "mihon_hitori", "見本一人"
 SECOND, SECOND_NAME = "sample_maria", "SAMPLEMARIATESTPERSON"
@@ -38,6 +45,15 @@ async def test_whatever_the_first_visit_still_waits_for_the_second_gets_its_own_
             assert round_ == len(jobs)
             text = _text(jobs[-1].pdf)
             assert (True, False) == (SECOND_NAME in text, FIRST_NAME in text)
+        report = await asyncio.to_thread(_verified, world.printer.jobs()[-1].pdf)
+        assert (Verdict.GENUINE, ()) == (report.verdict, report.findings)
+        assert SECOND_NAME in "".join("".join(report.sheets[0].lines or ()).split())
+
+
+def _verified(pdf: Path) -> Report:
+    """What the municipality's keys say of the paper that came out, front and back."""
+    keys = load_keys([PKI / "scramble" / "public.json"], [PKI / "scramble" / "opening.json"])
+    return judge(pictures(pdf), keys, DocumentSettings())
 
 
 async def _leave_halfway(

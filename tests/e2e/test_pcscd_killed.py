@@ -1,4 +1,6 @@
-"""pcscd is killed: the daemon lives, says so once, and serves again when pcscd is back."""
+"""pcscd is killed or swallows a command: the daemon lives, says so once, and serves again when it is back."""
+
+import asyncio
 
 from tests.e2e.clean_log import events
 from tests.e2e.visitor import kiosk
@@ -31,3 +33,31 @@ async def test_pcscd_killed_during_the_pin_ends_the_visit_and_keeps_the_tries() 
         await visitor.rests(seconds=30.0)
         seen = await visitor.world.cards_stand.state("shiken_taro")
         assert (3, 0) == (seen["tries_left"], seen["verify_count"])
+
+
+HASTE = {"card_reader": {"apdu_timeout_seconds": 1.0, "restart_seconds": 0.2}}
+
+
+async def test_a_command_that_never_comes_back_closes_the_kiosk_until_pcscd_is_restarted_as_it_asks() -> None:
+    """The test does what systemd does when it sees the request."""
+    async with kiosk(overrides=HASTE) as visitor:
+        stand, request = visitor.world.cards_stand, visitor.world.restart_request
+        await visitor.walk_to("pin")
+        await stand.set(visitor.card, silent_at_apdu=2)  # VERIFY
+        await visitor.type_pin("9753")
+        await visitor.ends_with("pin_uncertain")
+        async with asyncio.timeout(30):
+            while not request.exists():  # noqa: ASYNC110 - a file wakes nobody
+                await asyncio.sleep(0.05)
+        await stand.set(visitor.card, silent_at_apdu=None)
+        await stand.restart_pcscd()
+        await visitor.world.remove_card()
+        await visitor.leave()
+        await visitor.rests(seconds=30.0)
+        gone, back = (events(visitor.world, f"card-reader-{told}") for told in ("gone", "back"))
+        assert 1 <= len(gone) == len(back)
+        seen = await stand.state(visitor.card)
+        assert (2, 1) == (seen["tries_left"], seen["verify_count"])
+        await visitor.walk_to("pin")
+        await visitor.touch("cancel")
+        await visitor.ends_with("cancelled")

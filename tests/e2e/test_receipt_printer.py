@@ -8,7 +8,9 @@ async def test_without_receipt_paper_only_who_knows_it_pays_and_the_certificate_
     async with kiosk() as visitor:
         await visitor.rests()
         await visitor.world.set_receipt_fault("paper_out")
-        await visitor.world.logged("receipt-printer-gone")
+        await visitor.world.eyes.until(
+            lambda now: (now["screen"], now["reason"]) == ("idle", "supplies"), 20.0
+        )
         picture = await visitor.walk_to("confirm", kind="2")
         assert "no_receipt" == picture["reason"]
         await visitor.touch("cancel")

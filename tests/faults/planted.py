@@ -26,6 +26,7 @@ BOOKKEEPING, OFFICE = "firmware/core/bookkeeping.py", "firmware/shell/office.py"
 PULSES = "hw/coin/pulses.py"
 PROOF, READINESS, CANCELLER = (f"hw/printer/{name}.py" for name in ("proof", "readiness", "canceller"))
 CREW, TELLING = "firmware/shell/crew.py", "firmware/core/telling.py"
+SESSION = "hw/card/session.py"
 
 _MONEY, _CELLS = "tests/unit/test_core_money.py", "tests/unit/test_core_cells.py"
 _RECOVERY, _JOURNAL = "tests/unit/test_core_recovery.py", "tests/unit/test_journal.py"
@@ -37,6 +38,12 @@ _OFFICE = "tests/unit/test_shell_office.py"
 _PULSES = "tests/unit/test_pulse_groups.py"
 _PROOF, _CANCELLER = "tests/unit/test_ipp_proof.py", "tests/unit/test_print_canceller.py"
 _PATHS = "tests/unit/test_money_paths.py"
+_FUZZ, _READER = "tests/unit/test_card_fuzz.py", "tests/unit/test_card_reader.py"
+_FONTS = "tests/unit/test_documents_fonts.py"
+ISSUE, SIGNED = "firmware/documents/issue.py", "firmware/documents/protection/signed.py"
+REREAD, VERDICT = "firmware/documents/protection/reread.py", "firmware/documents/scramble/sheet.py"
+_BACKS, _VERIFY = "tests/unit/test_protected_backs.py", "tests/unit/test_verify.py"
+_MAINTENANCE = "tests/unit/test_shell_maintenance.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -273,8 +280,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a cancelled append may be forgotten",
         JOURNAL,
-        "await asyncio.shield(\n",
-        "await asyncio.ensure_future(\n",
+        "await asyncio.shield(writing)\n",
+        "await writing\n",
         _JOURNAL,
     ),
     Fault(
@@ -622,6 +629,78 @@ FAULTS: tuple[Fault, ...] = (
         "pass",
         _PULSES,
     ),
+    # characters
+    Fault(
+        "a variant that the font does not list is drawn as its base character",
+        "firmware/documents/cmap.py",
+        "                return self.glyph(code)\n        return 0",
+        "                return self.glyph(code)\n        return self.glyph(code)",
+        _FONTS,
+    ),
+    Fault(
+        "a private-use character is drawn by a font that means something else by it",
+        "firmware/documents/fonts.py",
+        "faces = self._private if is_private(character) else self._typefaces",
+        "faces = self._typefaces",
+        _FONTS,
+    ),
+    Fault(
+        "text from right to left is printed in another order than in the record",
+        "firmware/documents/characters.py",
+        "return unicodedata.bidirectional(point) in _LEFT_TO_RIGHT",
+        "return bool(_LEFT_TO_RIGHT)",
+        _FONTS,
+    ),
+    Fault(
+        "a variation selector counts as a character of its own",
+        "firmware/documents/limits.py",
+        "or count(text) > most",
+        "or len(text) > most",
+        "tests/unit/test_documents_limits.py",
+    ),
+    # the console
+    Fault(
+        "an order that had its session opens another",
+        "firmware/shell/maintenance.py",
+        "if self._state.spent(order.order_id):",
+        "if False:",
+        _MAINTENANCE,
+    ),
+    Fault(
+        "refused orders are forgotten by a restart",
+        "firmware/core/maintenance.py",
+        "        case r.MaintenanceRefused():",
+        "        case r.VisitEnded():",
+        _MAINTENANCE,
+    ),
+    Fault(
+        "a command is done before the journal has it",
+        "firmware/compose/technician.py",
+        "            await self._maintenance.command(session.order_id, session.by, command_word(request))",
+        "            pass",
+        "tests/unit/test_console_desk.py",
+    ),
+    Fault(
+        "an order's times open a console whose clock nobody trusts",
+        "firmware/console/orders.py",
+        "(now is None or claims.nonce)",
+        "claims.nonce",
+        "tests/unit/test_console_orders.py",
+    ),
+    Fault(
+        "the watchdog is fed while the journal hangs",
+        "firmware/shell/health.py",
+        "if self._journal_busy() > self._rule.journal_seconds:",
+        "if False:",
+        "tests/unit/test_shell_health.py",
+    ),
+    Fault(
+        "a command from afar is carried out again after a restart",
+        "firmware/shell/remote.py",
+        "if hands.given(command):",
+        "if False:",
+        "tests/unit/test_shell_remote.py",
+    ),
     # paper
     Fault(
         "a print is refunded that a silent printer may still hold",
@@ -685,5 +764,106 @@ FAULTS: tuple[Fault, ...] = (
         "            except DeviceGone:\n                clean = False\n",
         "            except DeviceGone:\n                pass\n",
         _CANCELLER,
+    ),
+    # the card
+    Fault(
+        "VERIFY is sent again after a transport error",
+        SESSION,
+        "            answer = self._transmit(command)\n        except PcscError as cause:",
+        "            try:\n                answer = self._transmit(command)\n            except PcscError:\n"
+        "                answer = self._transmit(command)\n        except PcscError as cause:",
+        f"{_FUZZ} -k each_failure_after",
+    ),
+    Fault(
+        "an unsure answer to VERIFY counts as a wrong PIN",
+        SESSION,
+        "if left != self._tries_left - 1:",
+        "if left > self._tries_left:",
+        f"{_FUZZ} -k each_failure_after",
+    ),
+    Fault(
+        "a signature that is not the card's is handed on",
+        SESSION,
+        "if not reply.is_ok or signature is None:",
+        "if not reply.is_ok:",
+        f"{_FUZZ} -k each_failure_after",
+    ),
+    Fault(
+        "the VERIFY command stays in memory",
+        SESSION,
+        "apdu.wipe(command)",
+        "pass",
+        f"{_FUZZ} -k each_failure_after",
+    ),
+    Fault(
+        "a locked card gets a PIN",
+        SESSION,
+        "if self._tries_left == 0:",
+        "if self._tries_left < 0:",
+        f"{_FUZZ} -k a_locked_card",
+    ),
+    Fault(
+        "a My Number Card behind another card is called a wrong one",
+        SESSION,
+        "if error.refusal in _ANOTHER_CARD and self",
+        "if not _ANOTHER_CARD and self",
+        "tests/unit/test_card_two_cards.py",
+    ),
+    Fault(
+        "a read that nobody waits for goes on",
+        SESSION,
+        "if self._is_abandoned():",
+        "if not self._is_abandoned:",
+        _READER,
+    ),
+    Fault(
+        "a card signs what is not this kiosk's",
+        "hw/card/reader.py",
+        "if not message.startswith(self._domain):",
+        "if not message.startswith(self._domain[:0]):",
+        _READER,
+    ),
+    Fault(
+        "a card that gives its answer in parts holds the reader for ever",
+        "hw/card/jpki.py",
+        "for _ in range(MOST_PARTS):",
+        "while True:",
+        "tests/unit/test_card_jpki.py",
+    ),
+    # the backs
+    Fault(
+        "a back is drawn and nobody reads it before the coins",
+        ISSUE,
+        "    require_order(pages[::2], opened, settings.form)\n    reread_backs(certificate)\n",
+        "    require_order(pages[::2], opened, settings.form)\n",
+        _BACKS,
+    ),
+    Fault(
+        "persons of somebody else are signed on the back",
+        SIGNED,
+        "        _compare_document(front.opened.document, opened.document, number)\n",
+        "",
+        _BACKS,
+    ),
+    Fault(
+        "a back without its number is taken",
+        SIGNED,
+        '    _same("number", contents.number, claims.number)\n',
+        "",
+        _BACKS,
+    ),
+    Fault(
+        "a single wrong cell is corrected away",
+        REREAD,
+        "    if ((raster.draw(message, form) == 1) != (darkness > 0)).any():\n",
+        "    if ((raster.draw(message, form) == 1) != (darkness > 0)).all():\n",
+        _BACKS,
+    ),
+    Fault(
+        "a withdrawn or foreign key's day is not looked at",
+        VERDICT,
+        "    if not key.first <= claims.issued_on <= key.last:\n",
+        "    if not key.first <= claims.issued_on:\n",
+        f"{_VERIFY} -k a_key_is_not_good",
     ),
 )

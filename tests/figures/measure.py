@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.figures import coin, documents, engine, journal, kiosk, scramble, screen
+from tests.figures import coin, console, documents, engine, journal, kiosk, scramble, screen
 from tests.figures.rows import FULL, QUICK, Effort, MeasureError, Row, table, to_json
 from tests.simulators.bench.world_api import WorldRefusal
 from tests.simulators.world import REPOSITORY
@@ -69,7 +69,10 @@ async def _measure(effort: Effort) -> list[Row]:
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=BUILD) as directory:
         rows += await journal.rows(Path(directory), effort)
+    with tempfile.TemporaryDirectory(prefix="console-") as directory:
+        rows += await console.rows(Path(directory))
     rows += await asyncio.to_thread(lambda: list(documents.rows(effort)))
+    rows += await asyncio.to_thread(lambda: list(documents.page_rows(effort)))
     rows += await asyncio.to_thread(lambda: list(scramble.rows(effort)))
     rows += await kiosk.rows(effort)
     rows += [row async for row in coin.rows(effort)]

@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,10 +20,12 @@ import numpy as np
 import pypdfium2
 from numpy.typing import NDArray
 
-from firmware.documents.certificate import render
+from firmware.documents.certificate import render, render_front
+from firmware.documents.protection.reread import reread_backs
 from firmware.documents.scramble import raster, reader
 from firmware.documents.scramble.errors import Unreadable
 from firmware.documents.settings import DocumentSettings
+from firmware.documents.sheet import Place
 from firmware.documents.verification.scans import rasterised
 from tests.figures.rows import Effort, MeasureError, Row, median, percentile
 from tests.pages import samples
@@ -108,13 +110,43 @@ def reading(
 
 
 def rows(effort: Effort) -> Iterator[Row]:
-    """A few scans of each damage at 300 dpi, for the table of all figures."""
+    """A few scans of each damage at 300 dpi, and what a back costs a visit, for the table of all figures."""
+    yield from _cost_of_a_back(effort)
     scans = 4 * effort.repetitions
     for damage in ("ordinary", "heavy"):
         told = reading(damage, 300, 1000, range(scans))
         name = f"scramble.{damage}-300dpi"
         yield Row.beside(f"{name}.read", told.read, "scans", "of", scans)
         yield Row.beside(f"{name}.time", told.median_ms, "ms", "goal", 1000.0)
+
+
+def _cost_of_a_back(effort: Effort) -> Iterator[Row]:
+    """Drawing a certificate of one sheet, its protection with it, and reading its back again."""
+    opened = samples.opened("juminhyo", samples.juminhyo([samples.person()] * 4))
+    seal, settings = samples.city_seal(), DocumentSettings()
+    made = render(opened, seal, settings)  # fonts and ground are ready before a visit needs them
+    drawing_ms, front_ms, reading_ms = [], [], []
+    for _ in range(effort.repetitions):
+        drawing_ms.append(_timed(lambda: render(opened, seal, settings)))
+        front_ms.append(_timed(lambda: render_front(opened, seal, settings, Place(1, 1))))
+        reading_ms.append(_timed(lambda: reread_backs(made)))
+    peer = median("scramble.back.draw", front_ms)
+    yield Row.beside(
+        "scramble.back.draw", median("draw", drawing_ms), "ms", "the front alone, unprotected", peer
+    )
+    yield Row.beside(
+        "scramble.back.read-again",
+        median("read", reading_ms),
+        "ms",
+        "drawing both sides",
+        median("draw", drawing_ms),
+    )
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1000
 
 
 def main() -> None:

@@ -50,7 +50,10 @@ _KIOSK = web.RequestKey("kiosk", Kiosk)
 
 @dataclass(slots=True)
 class Service:
-    """What the service knows; city and maintenance may change while it runs."""
+    """What the service knows; city, maintenance and commands may change while it runs.
+
+    commands: what kiosks are asked to do, by id. outcomes: what became of it.
+    """
 
     store: Store
     cards: CardVerifier
@@ -60,6 +63,8 @@ class Service:
     server_thumbprint: str
     now: Clock
     maintenance: bool = False
+    commands: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
 
     def closed_because(self) -> str | None:
@@ -160,14 +165,17 @@ class _Window:
         await self._at_desk(request, lambda desk: heartbeats.note(desk, beat))
         journal_seq = await self._at_desk(request, lambda desk: heartbeats.follow_journal(desk, beat.journal))
         reason = self._service.closed_because()
-        return _ok(
-            {
-                "server_time": utc(self._service.now()),
-                "open": reason is None,
-                "reason": reason,
-                "journal_seq": journal_seq,
-            }
-        )
+        answer: dict[str, Any] = {
+            "server_time": utc(self._service.now()),
+            "open": reason is None,
+            "reason": reason,
+            "journal_seq": journal_seq,
+        }
+        commands, outcomes = self._service.commands, self._service.outcomes
+        outcomes |= {one.id: one.outcome for one in beat.remote if one.id in commands}
+        if wanted := [{"id": one, "act": act} for one, act in commands.items() if one not in outcomes]:
+            answer["commands"] = wanted
+        return _ok(answer)
 
     async def open_session(self, request: web.Request) -> web.Response:
         message = await _body(request, OpenSessionRequest)

@@ -4,13 +4,12 @@ Refusals are words of the protocol. A private reason refuses every kind alike, s
 offers tells a bystander nothing.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from tests.municipality.register import KINDS, City, Household, Kind, Resident
-
-VARIATION_SELECTORS = frozenset(chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,8 @@ def age(birth_date: date, today: date) -> int:
 
 
 def characters(text: str) -> int:
-    """Length as a reader counts: a variation selector belongs to the character before it."""
-    return sum(character not in VARIATION_SELECTORS for character in text)
+    """Length as a reader counts: marks and variation selectors belong to the character before them."""
+    return len(text[:1]) + sum(unicodedata.category(point)[0] != "M" for point in text[1:])
 
 
 def fields_over_limit(household: Household, resident: Resident, limits: dict[str, int]) -> list[str]:

@@ -156,6 +156,14 @@ class MunicipalityServer:
         """Serve from opens until closes, Japan time."""
         self._service.city = msgspec.structs.replace(self._service.city, opens=opens, closes=closes)
 
+    def command(self, command_id: str, act: str) -> None:
+        """Ask the kiosk to do something, with its next heartbeat."""
+        self._service.commands[command_id] = act
+
+    def outcome(self, command_id: str) -> str | None:
+        """What became of a command: done, refused, or None while nobody knows."""
+        return self._service.outcomes.get(command_id)
+
     def set_maintenance(self, maintenance: bool) -> None:
         """Begin or end system maintenance."""
         self._service.maintenance = maintenance

@@ -44,10 +44,18 @@ class JournalMark(Request, frozen=True):
     since_head: Chain
 
 
+class RemoteOutcome(Request, frozen=True):
+    """What became of a command from afar."""
+
+    id: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{8,64}\Z")]
+    outcome: Literal["done", "refused"]
+
+
 class HeartbeatRequest(Request, frozen=True):
     seq: Count
     firmware: Annotated[str, msgspec.Meta(max_length=64)]
     journal: JournalMark
+    remote: Annotated[tuple[RemoteOutcome, ...], msgspec.Meta(max_length=16)] = ()
 
 
 class OpenSessionRequest(Request, frozen=True):

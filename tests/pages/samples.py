@@ -95,6 +95,20 @@ def person(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def relative(name: str, kana: str, relation: str, born: str, sex: str, **changes: Any) -> dict[str, Any]:
+    """A member of a family of Japanese nationality."""
+    return person(
+        name=name,
+        kana=kana,
+        relation=relation,
+        birth_date=born,
+        sex=sex,
+        domicile=ADDRESS,
+        family_head="渋川　太郎",
+        **changes,
+    )
+
+
 def longest_person() -> dict[str, Any]:
     fields = {field: longest(field) for field in R14_LIMITS if field not in {"address", "head"}}
     return person(kana="ヤマベサキタカヨシタロウザエモン・" * 3, residence_expiry="2031-12-31", **fields)
@@ -107,6 +121,24 @@ def juminhyo(persons: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         "whole_household": len(persons) > 1,
         "persons": persons,
     } | changes
+
+
+def household_with_variants() -> dict[str, Any]:
+    """Four persons whose names need variation sequences, rare kanji and 変体仮名."""
+    persons = [
+        relative("渡邊\U000e0109　髙太郎", "ワタナベ　タカタロウ", "世帯主", "1959-04-10", "男"),
+        relative("渡邊\U000e010f　𠮷子", "ワタナベ　ヨシコ", "妻", "1961-09-08", "女"),
+        relative(
+            "葛\U000e0104﨑　辻\U000e0102雄",
+            "カツサキ　ツジオ",
+            "子の夫",
+            "1984-07-06",
+            "男",
+            alias="か\u309aき\u309a　𛀁",
+        ),
+        relative("𠮟　𩸽美", "シカル　ホッケミ", "子", "1989-01-08", "女"),
+    ]
+    return juminhyo(persons, head="渡邊\U000e0109　髙太郎")
 
 
 def inkan(**changes: Any) -> dict[str, Any]:

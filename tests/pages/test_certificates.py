@@ -104,7 +104,8 @@ def test_items_left_out_are_closed_and_foreign_residents_have_western_dates() ->
     person = samples.person(nationality="ブラジル", relation="妻", birth_date="1990-07-08")
     front = texts(certificate("juminhyo", samples.juminhyo([person])))[0]
     assert "生年月日１９９０年７月８日" in front
-    assert "世帯主＊＊＊＊" in front
+    assert "世帯主（省略）" in front
+    assert "個人番号（省略）" in front
     assert "続柄妻" in front
     assert "本籍＊＊＊＊筆頭者＊＊＊＊" in front
 
@@ -133,7 +134,7 @@ def test_more_lines_of_tax_than_a_sheet_holds_go_on_the_next() -> None:
 
 def test_only_embedded_subsets_of_fonts_are_used() -> None:
     rows = run("pdffonts", certificate("inkan", samples.inkan()), "-").decode().splitlines()[2:]
-    assert len(rows) == 2
+    assert len(rows) >= 3
     for row in rows:
         assert row.split()[-5:-2] == ["yes", "yes", "yes"]
 

@@ -73,6 +73,14 @@ def copied(paper: Plane, copier: Copier, printer: Printer) -> Plane:
     return _turned(copy, -copier.degrees)
 
 
+def scanned(paper: Plane, scanner: Copier, dpi: int) -> NDArray[np.uint8]:
+    """A grey picture of the paper, 0 black, as it lies on the glass."""
+    blurred = np.asarray(cv2.GaussianBlur(paper, (0, 0), scanner.blur_mm * _PER_MM), np.float32)
+    seen = _turned(blurred, scanner.degrees)
+    size = (round(paper.shape[1] * dpi / 600), round(paper.shape[0] * dpi / 600))
+    return (cv2.resize(seen, size, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
+
+
 def looked_at(paper: Plane) -> Plane:
     """What the eye makes of it at reading distance."""
     return np.asarray(cv2.GaussianBlur(paper, (0, 0), _EYE_MM * _PER_MM), np.float32)

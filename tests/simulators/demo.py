@@ -110,6 +110,7 @@ async def _world_until(stop: asyncio.Event, wanted: argparse.Namespace) -> int:
             await _unless_the_kiosk_ends(world, _screen_shows(world))
             print(f"screen       {world.screen_url}")
             print(f"bench panel  {panel.url}")
+            print(f"証明書の確認 http://127.0.0.1:{world.municipality.checking_port}")
             print("Ctrl-C ends everything.", flush=True)
             await stop.wait()
             print("ending …", flush=True)

@@ -137,6 +137,7 @@ class World:
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
+        self.restart_request = self.directory / "restart-pcscd"
         self.coins = CoinMachine(
             serial=COIN_ACCEPTOR_SERIAL,
             hopper_coins=hopper_coins,
@@ -235,7 +236,9 @@ class World:
         self._undo.push_async_callback(self.receipts.stop)
         await self.receipts.start()
         self.receipts.on_slip(self._slip_cut)
-        self.municipality = MunicipalityServer(pki=PKI, database=self.directory / "municipality.db")
+        self.municipality = MunicipalityServer(
+            pki=PKI, database=self.directory / "municipality.db", checking_port=0
+        )
         self.municipality.set_hours(_clock(self._hours[0]), _clock(self._hours[1]))
         self._undo.push_async_callback(self.municipality.stop)
         await self.municipality.start()
@@ -257,7 +260,12 @@ class World:
             "journal": {"path": "journal.db", "key_file": "journal.key"},
             "screen": {"port": self._screen_port},
             "coins": {"device": self.coins.path},
-            "console": {"socket": str(self._sockets / "console")},
+            "card_reader": {"restart_request": str(self.restart_request)},
+            "console": {
+                "socket": str(self._sockets / "console"),
+                "support_folder": str(self.directory / "support"),
+                "reboot_command": ["touch", str(self.directory / "rebooted")],
+            },
             "hoppers": {"coins_loaded": self.coins.hopper_coins},
             "document_printer": {
                 "uri": self.printer.uri,

@@ -42,7 +42,7 @@ Answer = tuple[int, bytes]
 class PlayedCard:
     """smartcard.scard with one card in it; after the last answer the card is gone.
 
-    pins: bodies of VERIFY that reached the card.
+    pins: bodies of VERIFY that reached the card. verifies: those commands themselves, as they are now.
     """
 
     def __init__(self, answers: Sequence[Answer], atr: bytes = b"\x3b\x80\x01") -> None:
@@ -50,6 +50,7 @@ class PlayedCard:
         self._atr = atr
         self.apdus = 0
         self.pins: list[bytes] = []
+        self.verifies: list[list[int]] = []
         self.powered = False
 
     def __getattr__(self, name: str) -> Any:
@@ -79,6 +80,7 @@ class PlayedCard:
         self.apdus += 1
         if command[1] == 0x20 and len(command) > 4:
             self.pins.append(bytes(command[5:]))
+            self.verifies.append(command)
         if not self._answers:
             return 0x80100069 - (1 << 32), []
         result, answer = self._answers.pop(0)
@@ -122,6 +124,7 @@ def check(card: PlayedCard, pins: Sequence[bytes], outcomes: Sequence[object]) -
     assert card.apdus <= MOST_APDUS
     assert not card.powered
     assert list(pins[: len(card.pins)]) == card.pins, "each confirmed entry goes to the card once at most"
+    assert not any(map(any, card.verifies)), "a VERIFY command outlives its answer"
     tried = sum(isinstance(outcome, PinWrong | PinUncertain | CardSignature) for outcome in outcomes)
     assert tried <= len(card.pins) <= tried + 1
     assert not any(pin.decode() in str(outcome) for pin in pins for outcome in outcomes[1:])

@@ -130,6 +130,14 @@ def test_each_failure_after_the_pin_has_its_name(
     assert expected is type(outcomes[-1])
 
 
+def test_a_locked_card_gets_no_pin(good: list[bytes]) -> None:
+    for word in (b"\x63\xc0", b"\x69\x83", b"\x69\x84"):
+        card = PlayedCard([(0, one) for one in (*good[:-5], word, *good[-4:])])
+        outcomes = visit(card, PINS[:1])
+        check(card, PINS[:1], outcomes)
+        assert ([], PinBlocked) == (card.pins, type(outcomes[-1]))
+
+
 def test_a_signature_in_parts_is_put_together(good: list[bytes]) -> None:
     first, rest = good[-1][:100] + b"\x61\x9c", good[-1][100:]
     assert isinstance(ended([(0, one) for one in [*good[:-1], first, rest]])[-1], CardSignature)

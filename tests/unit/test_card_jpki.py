@@ -1,5 +1,6 @@
 """The conversation with cards that answer out of line; each plays literal answers."""
 
+import contextlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -321,3 +322,31 @@ def test_any_bit_of_a_certificate_turned_gives_a_certificate_or_is_unreadable(
                 usable += 1
     assert {CardRefusal.UNREADABLE} == refusals.keys()
     assert min(refusals.total(), usable) > 1000, "both are met"
+
+
+MOST_COMMANDS = 200
+BODIES = (b"", b"\x30\x82\x10\x00" + bytes(252), LABEL[:-2], b"\x8f\x8f\x00", b"\x30", bytes(256))
+
+
+@pytest.mark.parametrize("body", BODIES, ids=["empty", "certificate", "label", "present", "byte", "zeros"])
+def test_every_conversation_with_a_card_that_never_tires_ends(body: bytes) -> None:
+    """It opens like a good card, and then one answer is all it gives."""
+    for opening in ((), (OK, OK, LABEL), (OK, OK, LABEL, OK)):
+        for word in ("9000", "6100", "6101", "61FF", "6C00", "6C01", "6CFF", "6F00", "63C3", "6A82"):
+            asked = 0
+
+            def endless(command: list[int]) -> bytes:
+                nonlocal asked
+                apdu.check_allowed(command)
+                asked += 1
+                assert asked <= MOST_COMMANDS
+                return opening[asked - 1] if asked <= len(opening) else body + bytes.fromhex(word)  # noqa: B023
+
+            for step in (
+                lambda told: jpki.open_my_number_card(told, lambda: TYPE_B_ATR, PHONES),
+                lambda told: jpki.read_certificate(told, JPKI),
+                lambda told: jpki.read_tries(told, JPKI),
+                lambda told: jpki.collect(told, apdu.sign(JPKI, bytes(51))),
+            ):
+                with contextlib.suppress(CardGone, CardUnusable):
+                    step(endless)

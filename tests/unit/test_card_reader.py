@@ -163,6 +163,7 @@ async def test_a_kiosk_told_to_stop_while_a_card_is_stuck_in_verify_stops_and_en
     entry = bytearray(b"1234")
     signing = asyncio.create_task(bench.reader.sign(entry, MESSAGE))
     assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)
+    assert bytearray(4) == entry, "it is wiped before its command goes out"
     signing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await signing
@@ -246,6 +247,40 @@ async def test_a_read_given_up_while_an_older_session_ends_does_not_begin(
     await bench.reader.close()
     await threads_left(bench)
     assert (["SCardDisconnect"], apdus) == (service.called[-1:], service.apdus)
+
+
+async def test_a_message_of_another_domain_costs_no_command_and_wipes_the_pin(
+    bench: Bench, service: Service
+) -> None:
+    await bench.reader.read()
+    apdus = service.apdus
+    for message in (b"", MESSAGE[1:], b"pay 1,000,000 yen"):
+        entry = bytearray(b"1234")
+        with pytest.raises(ValueError, match="not of this kiosk's domain"):
+            await bench.reader.sign(entry, message)
+        assert bytearray(4) == entry
+    assert apdus == service.apdus
+
+
+async def test_a_sign_cancelled_before_it_began_wipes_the_pin_and_sends_nothing(
+    bench: Bench, service: Service
+) -> None:
+    service.hangs = "SCardConnect"
+    reading = asyncio.create_task(bench.reader.read())
+    assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)
+    entry = bytearray(b"1234")
+    signing = asyncio.create_task(bench.reader.sign(entry, MESSAGE))
+    await asyncio.sleep(0)
+    signing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await signing
+    assert bytearray(4) == entry
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    service.let_go.set()
+    await bench.reader.close()
+    assert ([], 0) == (service.pins, service.apdus)
 
 
 async def is_stuck(bench: Bench, service: Service) -> None:

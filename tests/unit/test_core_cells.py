@@ -316,6 +316,9 @@ def test_staff_who_open_the_door_read_what_runs_low() -> None:
     shown = screen_of(s.NotServing(), facts, RULES)
     assert (Row("row.supplies", ("supply.toner-low", "supply.receipt-paper-low")),) == shown.rows
     assert () == screen_of(s.NotServing(), facts.with_level(PanelLevel()), RULES).rows
+    assert "supplies" == screen_of(s.Idle(), facts, RULES).reason
+    full = facts.with_level(DocumentPrinterLevel(frozenset())).with_level(ReceiptPrinterLevel(ready=True))
+    assert "" == screen_of(s.Idle(), full, RULES).reason
 
 
 def test_the_next_person_finds_the_first_language_after_paper_was_forgotten() -> None:

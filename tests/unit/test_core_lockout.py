@@ -154,3 +154,11 @@ def test_every_refusal_of_a_card_is_judged_above() -> None:
     judged = {event.refusal for _, _, event in JUDGED if isinstance(event, e.CardRefused)}
     assert set(CardRefusal) == judged
     assert {refusal.value for refusal in CardRefusal} <= {reason.value for reason in EndReason}
+
+
+@pytest.mark.parametrize(("state", "event"), [(READING, e.CardRead(0)), (SIGNING, e.PinWasRefused(0))])
+def test_a_card_without_tries_ends_the_visit_and_is_asked_for_no_pin(state: s.State, event: e.Event) -> None:
+    reader = Facts(VISIT).reader.__class__(working=True, card_present=True)
+    after = step(state, event, FACTS.with_level(reader), RULES)
+    assert isinstance(after.state, s.Ended)
+    assert EndReason.PIN_LOCKED is after.state.reason

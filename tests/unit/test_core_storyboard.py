@@ -19,7 +19,7 @@ from firmware.core.facts import (
 )
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place, ScreenId
-from firmware.core.states import NotServing
+from firmware.core.states import EnteringPin, NotServing, PinWasWrong
 from firmware.core.storyboard import screen_of
 from firmware.core.terms import Language, PrinterReason, ServiceHours, VisitId
 
@@ -83,3 +83,12 @@ def test_a_kiosk_out_of_service_names_the_part(facts: Facts, part: str) -> None:
 def test_what_was_left_behind_is_pointed_at() -> None:
     screen = screen_of(NotServing(), replace(GOOD, panel=PanelLevel(change_in_cup=True)), RULES)
     assert (Place.CHANGE, True) == (screen.place, screen.alarm)
+
+
+@pytest.mark.parametrize(("tries_left", "reason"), [(3, ""), (2, ""), (1, "last_try")])
+def test_the_tries_are_shown_and_the_last_one_is_warned_of_before_it_is_typed(
+    tries_left: int, reason: str
+) -> None:
+    for state in (EnteringPin(VisitId("v"), tries_left), PinWasWrong(VisitId("v"), tries_left)):
+        screen = screen_of(state, GOOD, RULES)
+        assert (reason, tries_left) == (screen.reason, dict(screen.numbers)["tries_left"])

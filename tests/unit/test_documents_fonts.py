@@ -1,5 +1,8 @@
 """Characters: drawn by a font that has them, or refused; never as a box, a base form or nothing."""
 
+import contextlib
+import unicodedata
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,18 @@ from firmware.documents.truetype import TrueTypeFile
 from firmware.errors import ConfigError
 
 SETTINGS = DocumentSettings()
+VARIANTS = ["邊\U000e0109", "葛\U000e0104", "辻\U000e0102"]
+GOTHIC_WITH_PRIVATE = Path("/usr/share/fonts/truetype/gentiumplus/GentiumPlus-Regular.ttf")
+
+
+def jis_x_0213() -> set[str]:
+    """Every character of the two planes by Python's own table of EUC-JIS-2004, without marks alone."""
+    found = set()
+    for plane, row, cell in product((b"", b"\x8f"), range(0xA1, 0xFF), range(0xA1, 0xFF)):
+        with contextlib.suppress(UnicodeDecodeError):
+            found.add((plane + bytes((row, cell))).decode("euc_jis_2004"))
+    assert len(found) > 11_000
+    return {character for character in found if unicodedata.category(character[0])[0] != "M"}
 
 
 @pytest.fixture(scope="module")
@@ -18,38 +33,114 @@ def names() -> FontChain:
     return FontChain(SETTINGS.value_fonts)
 
 
-@pytest.mark.parametrize("char", "渋𠮷𠮟髙﨑邊A１－　 ー〇𛀁")
-def test_characters_of_names_are_drawn(names: FontChain, char: str) -> None:
-    assert names.of(char).draws(char)
+DRAWN = [
+    *"渋𠮷𠮟髙﨑邊A１－　 ー〇𛀁ăřłđÅñőŞİỗữạ’",
+    *VARIANTS,
+    "か\u309a",
+    "が",
+    "か\u3099",
+    "e\u0301",
+    "æ\u0300",
+]
+
+
+@pytest.mark.parametrize("character", DRAWN)
+def test_characters_of_names_are_drawn(names: FontChain, character: str) -> None:
+    assert names.of(character).draws(character)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_has_a_glyph_of_its_own(names: FontChain, variant: str) -> None:
+    font = TrueTypeFile(SETTINGS.value_fonts[0])
+    assert font.glyph(variant) not in {0, font.glyph(variant[0])}
 
 
 @pytest.mark.parametrize(
-    ("hazard", "char"),
+    ("hazard", "character"),
     [
-        ("variation selector of a name", "\U000e0109"),
-        ("standardised variation selector", "\ufe00"),
+        ("variant of another collection", "邊\U000e0100"),
+        ("variant that does not exist", "邊\U000e01ef"),
+        ("variant of a character without variants", "あ\U000e0100"),
+        ("two selectors", "邊\U000e0109\U000e0109"),
+        ("standardised variant", "A\ufe00"),
+        ("mark that no font places", "渋\u0301"),
+        ("second mark that would be lost", "か\u309a\u0301"),
         ("Hangul", "김"),
+        ("Hangul in parts", "\u1100"),
         ("simplified Chinese", "们"),
-        ("Vietnamese", "ỗ"),
-        ("combining voiced mark", "\u3099"),
-        ("combining acute", "\u0301"),
-        ("line feed", "\n"),
-        ("zero width space", "\u200b"),
-        ("right-to-left override", "\u202e"),
-        ("line separator", "\u2028"),
-        ("private use", "\ue000"),
-        ("unassigned plane", "\U0010ffff"),
-        ("lone surrogate", "\ud842"),
+        ("private use without a font for it", "\ue000"),
         ("no-break space", "\u00a0"),
     ],
 )
-def test_a_character_that_would_not_print_as_itself_is_refused_by_code_point(
-    names: FontChain, hazard: str, char: str
+def test_a_character_that_no_font_has_is_refused_by_its_code_points(
+    names: FontChain, hazard: str, character: str
 ) -> None:
     with pytest.raises(DocumentRefused) as refused:
-        names.of(char)
+        names.of(character)
     assert refused.value.reason == Reason.GLYPH_MISSING
-    assert f"glyph-missing: U+{ord(char):04X}" == str(refused.value)
+    expected = "/".join(f"U+{ord(point):04X}" for point in character)
+    assert (f"glyph-missing: {expected}", expected) == (str(refused.value), refused.value.code_points)
+
+
+@pytest.mark.parametrize(
+    ("hazard", "character"),
+    [
+        ("selector without a letter", "\U000e0109"),
+        ("voiced mark without a letter", "\u3099"),
+        ("accent without a letter", "\u0301"),
+        ("line feed", "\n"),
+        ("null", "\0"),
+        ("escape", "\x1b"),
+        ("zero width space", "\u200b"),
+        ("zero width joiner", "\u200d"),
+        ("soft hyphen", "\u00ad"),
+        ("byte order mark", "\ufeff"),
+        ("right-to-left override", "\u202e"),
+        ("right-to-left isolate", "\u2067"),
+        ("Hebrew", "א"),
+        ("Arabic", "م"),
+        ("language tag", "\U000e0041"),
+        ("line separator", "\u2028"),
+        ("unassigned plane", "\U0010ffff"),
+        ("lone surrogate", "\ud842"),
+    ],
+)
+def test_a_character_that_steers_text_is_refused_by_its_code_point(
+    names: FontChain, hazard: str, character: str
+) -> None:
+    with pytest.raises(DocumentRefused) as refused:
+        names.of(character)
+    assert refused.value.reason == Reason.CHARACTER_INVALID
+    assert f"character-invalid: U+{ord(character):04X}" == str(refused.value)
+
+
+def test_the_whole_of_jis_x_0213_is_drawn_but_for_two_brackets(names: FontChain) -> None:
+    refused = set()
+    for character in jis_x_0213():
+        try:
+            names.of(character)
+        except DocumentRefused:
+            refused.add(character)
+    assert {"⦅", "⦆", "\u00a0", "\u00ad"} == refused
+
+
+def test_only_a_font_of_the_municipality_draws_private_characters(names: FontChain) -> None:
+    font = TrueTypeFile(GOTHIC_WITH_PRIVATE)
+    assert font.has_ink(font.glyph("\uf130"))
+    with pytest.raises(DocumentRefused, match=r"U\+F130"):
+        FontChain((*SETTINGS.value_fonts, GOTHIC_WITH_PRIVATE)).of("\uf130")
+    chain = FontChain(SETTINGS.value_fonts, gaiji=(GOTHIC_WITH_PRIVATE,))
+    assert chain.of("\uf130").fontName == str(GOTHIC_WITH_PRIVATE)
+    assert chain.of("渋").fontName == str(SETTINGS.value_fonts[0])
+
+
+def test_a_latin_name_is_set_in_one_typeface(names: FontChain) -> None:
+    mincho, latin = map(str, SETTINGS.value_fonts)
+    runs = [(face.fontName, run) for face, run in names.suited("NGUYỄN　渋川").runs("NGUYỄN　渋川")]
+    assert [(latin, "NGUYỄN"), (mincho, "　渋川")] == runs
+    assert [(mincho, "NGUYEN")] == [
+        (face.fontName, run) for face, run in names.suited("NGUYEN").runs("NGUYEN")
+    ]
 
 
 def test_a_second_font_draws_what_the_first_has_not() -> None:

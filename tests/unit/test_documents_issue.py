@@ -33,7 +33,7 @@ def issue(printed: list[str]) -> Issue:
     return Issue(
         private_key=PRIVATE_KEY,
         submit=lambda _, job_name: printed.append(job_name),
-        settings=DocumentSettings(),
+        settings=DocumentSettings(limits=samples.R14_LIMITS),
     )
 
 
@@ -77,7 +77,7 @@ def test_each_certificate_is_laid_out_for_the_order(issue: Issue, kind: str) -> 
         ({"number": ""}, Reason.CONTENTS_INVALID),
         ({"v": 2}, Reason.CONTENTS_INVALID),
         ({"extra": 1}, Reason.CONTENTS_INVALID),
-        ({"document": samples.inkan(name="渡邊\U000e0109")}, Reason.GLYPH_MISSING),
+        ({"document": samples.inkan(name="渡邊\U000e0100")}, Reason.GLYPH_MISSING),
         ({"document": samples.inkan(name="渋川" * 500)}, Reason.OVERFLOW),
         ({"document": samples.inkan(birth_date="1872-12-31")}, Reason.DATE_UNWRITABLE),
         ({"document": samples.inkan(seal=samples.base64url(samples.png(591, "L")))}, Reason.IMAGE_INVALID),
@@ -94,7 +94,30 @@ def test_contents_of_something_else_are_refused_before_any_money(
 ) -> None:
     changed = {"kind": "inkan", "document": samples.inkan()} | changes
     sealed = sealed_contents(PUBLIC_KEY, changed.pop("kind"), changed.pop("document"), **changed)
-    assert Declined(expected) == issue.prepare(order(sealed))
+    answer = issue.prepare(order(sealed))
+    assert isinstance(answer, Declined)
+    assert expected == answer.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("渡邊\U000e0100", Declined(Reason.GLYPH_MISSING, "U+908A/U+E0100")),
+        ("김　太郎", Declined(Reason.GLYPH_MISSING, "U+AE40")),
+        ("渋川\u202e郎太", Declined(Reason.CHARACTER_INVALID, "U+202E")),
+        ("渋川\x00", Declined(Reason.CHARACTER_INVALID, "U+0000")),
+        ("渋" + "\u0301" * 8, Declined(Reason.GLYPH_MISSING, "U+6E0B/U+0301/U+0301/U+0301")),
+        ("渋" * 59, Declined(Reason.OVERFLOW)),
+        ("渋" * 10_000, Declined(Reason.OVERFLOW)),
+        ("渋" + "\u0301" * 10_000, Declined(Reason.OVERFLOW)),
+        ("シ" * 10_000, Declined(Reason.OVERFLOW)),
+    ],
+)
+def test_a_name_that_cannot_be_printed_is_named_by_its_character_alone(
+    issue: Issue, name: str, expected: Declined
+) -> None:
+    document = samples.inkan(**{"kana" if name[0] == "シ" else "name": name})
+    assert expected == issue.prepare(order(sealed_contents(PUBLIC_KEY, "inkan", document)))
 
 
 @pytest.mark.parametrize("year", [0, -1, 10_000, 1872])

@@ -41,5 +41,20 @@ def test_one_character_more_is_refused_without_telling_it(field: str) -> None:
     assert "渋" not in str(refused.value)
 
 
-def test_a_character_beyond_the_bmp_counts_once() -> None:
-    check_limits(document(name="𠮷" * LIMITS["name"]), LIMITS)
+@pytest.mark.parametrize("one", ["𠮷", "邊\U000e0109", "か\u309a", "e\u0323\u0302", "𠮷\U000e0101"])
+def test_what_the_reader_sees_as_one_character_counts_once(one: str) -> None:
+    check_limits(document(name=one * LIMITS["name"]), LIMITS)
+    with pytest.raises(DocumentRefused, match="name has more than 58"):
+        check_limits(document(name=one * (LIMITS["name"] + 1)), LIMITS)
+
+
+@pytest.mark.parametrize("field", ["kana", "former_name", "sex"])
+def test_no_text_of_a_record_is_without_any_limit(field: str) -> None:
+    check_limits(document(**{field: "カ" * 200}), LIMITS)
+    with pytest.raises(DocumentRefused, match=field):
+        check_limits(document(**{field: "カ" * 201}), LIMITS)
+
+
+def test_marks_without_end_over_one_letter_are_no_name() -> None:
+    with pytest.raises(DocumentRefused, match="name"):
+        check_limits(document(name="e" + "\u0301" * 10_000), LIMITS)

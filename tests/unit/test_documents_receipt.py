@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from firmware.core.terms import CertificateKind
-from firmware.documents.receipt import Sold, claim_slip, receipt
+from firmware.documents.receipt import Sold, claim_slip, receipt, self_test_slip
 from firmware.ports import SlipLine
 
 WHEN = datetime(2026, 11, 22, 9, 5, tzinfo=timezone(timedelta(hours=9)))
@@ -62,6 +62,18 @@ def test_a_claim_slip_says_how_much_and_where() -> None:
     assert SlipLine("市民課（本庁舎１階）") in lines
 
 
+def test_a_self_test_shows_every_kind_of_type_and_how_wide_the_roll_is() -> None:
+    lines = self_test_slip(
+        kiosk="urn:kiosk:demo-0001",
+        version="0.1.0",
+        issued_at=WHEN,
+        found=(("桁数", "32"),),
+    )
+    texts = [line.text for line in lines]
+    assert "12345678901234567890123456789012" in texts
+    assert {"自己診断", "ｱｲｳｶﾞﾊﾟ アイウガパ あいうがぱ", "桁数"} <= {*texts}
+
+
 def test_a_claim_slip_for_nothing_is_not_printed() -> None:
     with pytest.raises(ValueError, match="0 yen"):
         claim_slip(
@@ -93,6 +105,13 @@ def test_every_line_fits_the_roll(columns: int) -> None:
             issued_at=WHEN,
             yen=700,
             where="渋川市役所市民課または最寄りの行政センターの窓口（平日午前８時３０分から）",
+            columns=columns,
+        ),
+        *self_test_slip(
+            kiosk="urn:kiosk:demo-0001",
+            version="0.1.0",
+            issued_at=WHEN,
+            found=(("印字方式", "raster"),),
             columns=columns,
         ),
     )

@@ -17,7 +17,7 @@ import pytest
 from firmware.core import records as r
 from firmware.core.records import Record
 from firmware.core.states import EndReason, PayoutPurpose, Slip
-from firmware.core.terms import Certainty, CertificateKind, OrderId, Strike, VisitId
+from firmware.core.terms import Certainty, CertificateKind, OrderId, Role, Strike, VisitId
 from firmware.core.totals import ClaimTotal, DayTotals, PlaceTotal, SoldTotal
 from firmware.errors import JournalError
 from firmware.shell.journal import Entry, Journal
@@ -79,6 +79,14 @@ EVERY: tuple[Record, ...] = (
     r.DaySettled("2026-11-25", "2026-11-25T23:00:00.000+09:00", TOTALS),
     r.DayCompared("2026-11-25", matched=False, differences=("fees:600:300",)),
     r.CardStrike(A, Strike.WRONG_PIN),
+    r.MaintenanceOpened(
+        "order-0001", "tech-17", (Role.LOOK, Role.CASH), "2026-11-01T20:00:00+00:00", "ab" * 32
+    ),
+    r.MaintenanceClosed("order-0001"),
+    r.MaintenanceRefused("signature"),
+    r.CommandGiven("order-0001", "tech-17", "status"),
+    r.MaintenanceSwitched(on=True, by="order:order-0001"),
+    r.MaintenancePlanned("2026-11-02T02:00:00+09:00", "2026-11-02T04:00:00+09:00", "uid:0"),
 )
 
 SWAP = """
@@ -280,6 +288,22 @@ async def test_a_journal_that_is_not_open_takes_nothing(path: Path) -> None:
     with pytest.raises(JournalError, match=r"^journal.db: is not open$"):
         await journal.append(EVERY[:1])
     await journal.close()
+    await journal.close()
+
+
+async def test_an_append_that_hangs_is_seen_to_hang(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog goes by it."""
+    journal, goes_on = Journal(path, KEY), threading.Event()
+    await journal.open()
+    assert 0.0 == journal.busy_seconds()
+    append = journal._append
+    monkeypatch.setattr(journal, "_append", lambda records: goes_on.wait() and append(records))
+    writing = asyncio.create_task(journal.append(EVERY[:1]))
+    await asyncio.sleep(0)
+    assert 0.0 < journal.busy_seconds()
+    goes_on.set()
+    await writing
+    assert 0.0 == journal.busy_seconds()
     await journal.close()
 
 

@@ -30,7 +30,8 @@ FIGURES = frozenset(
     card.laid-down-to-picture card.taken-away-to-picture
     tls.requests-of-a-visit tls.bytes-sent-of-a-visit tls.bytes-received-of-a-visit
     worker.start-to-key worker.prepare worker.print-to-handed-over worker.peak-memory
-    document.juminhyo.render-first document.inkan.peak-memory document.shotoku.pdf
+    document.juminhyo.render-first document.page.first.beside-reportlab document.inkan.peak-memory
+    document.shotoku.pdf
     scramble.ordinary-300dpi.read scramble.heavy-300dpi.read scramble.heavy-300dpi.time
     journal.commits journal.check-10000-entries
     coin.longest-poll-gap-hopper-healthy coin.longest-poll-gap-hopper-babbling

@@ -20,7 +20,9 @@ from firmware.core.facts import (
 from firmware.core.money import ledger
 from firmware.core.paying import held_in, job_name
 from firmware.core.rules import WITHDRAWN_CODES, Rules
-from firmware.core.session import step
+from firmware.core.screens import Row
+from firmware.core.session import bound, step
+from firmware.core.storyboard import screen_of
 from firmware.core.terms import (
     Certainty,
     CertificateKind,
@@ -281,6 +283,17 @@ def test_after_a_doubtful_coin_everything_left_is_owed_and_no_more_paid() -> Non
     assert r.ClaimOpened(VISIT, "AB12-CD34", 400) in visit.records
     assert (500, 0, 100, 400) == visit.owns()
     assert s.Ended(VISIT, s.EndReason.CANCELLED, back_yen=100, owed_yen=400) == visit.state
+
+
+def test_a_claim_without_a_slip_is_shown_long_enough_to_write_its_number_down() -> None:
+    visit = Visit().goes(coin(500), CANCEL, SHUT, PAID, IN_DOUBT, e.SlipFinished(NOT_DONE))
+    ended = s.Ended(VISIT, s.EndReason.CANCELLED, back_yen=100, owed_yen=400, slip_out=False)
+    assert ended == visit.state
+    rules = replace(RULES, timeouts_seconds={"Ended": 10.0})
+    [timer] = bound(ended, rules)
+    assert o.RunTimer("Ended", 0, 60.0) == timer
+    assert Row("row.write_down", (), text="AB12-CD34") in screen_of(ended, FACTS, rules).rows
+    assert o.RunTimer("Ended", 0, 10.0) in bound(replace(ended, slip_out=True), rules)
 
 
 def test_a_hopper_that_pays_nothing_is_asked_once_and_the_next_goes_on() -> None:

@@ -112,9 +112,18 @@ def test_address_and_head_of_the_household_have_limits_too(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("", 0), ("𠮷", 1), ("邊\U000e0109", 1), ("葛\ufe00城", 2), ("がき", 2)]
+    ("text", "expected"),
+    [
+        ("", 0),
+        ("𠮷", 1),
+        ("邊\U000e0109", 1),
+        ("葛\ufe00城", 2),
+        ("がき", 2),
+        ("か\u309aき", 2),
+        ("e\u0323\u0302", 1),
+    ],
 )
-def test_a_variation_selector_is_no_character_of_its_own(text: str, expected: int) -> None:
+def test_a_mark_or_variation_selector_is_no_character_of_its_own(text: str, expected: int) -> None:
     assert expected == characters(text)
 
 

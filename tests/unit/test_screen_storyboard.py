@@ -94,8 +94,12 @@ ENDINGS = (
     " residence_card felica bank_card several_cards moved reader_fault too_few_sheets"
 ).split()
 
+SUPPLIES = tuple(f"supply.{supply.value}" for supply in PrinterSupply)
+NO_RECEIPTS = "supply.receipt-printer"
+
 STORYBOARD = (
     Screen(ScreenId.IDLE, place=Place.CARD, legend=Legend(confirm="start")),
+    Screen(ScreenId.IDLE, "supplies", place=Place.CARD, legend=Legend(confirm="start")),
     CLOSED,
     replace(CLOSED, reason="hours"),
     replace(CLOSED, reason="maintenance"),
@@ -104,17 +108,9 @@ STORYBOARD = (
     replace(CLOSED, reason="paused", numbers=(("until_hour", 14), ("until_minute", 5))),
     Screen(ScreenId.OUT_OF_SERVICE, error=True),
     *(Screen(ScreenId.OUT_OF_SERVICE, reason=device, error=True) for device in DEVICES),
-    Screen(
-        ScreenId.OUT_OF_SERVICE,
-        reason="door",
-        rows=(Row("row.supplies", tuple(f"supply.{supply.value}" for supply in PrinterSupply)),),
-        error=True,
-    ),
-    Screen(
-        ScreenId.OUT_OF_SERVICE,
-        reason="door",
-        rows=(Row("row.supplies", ("supply.receipt-paper-low", "supply.receipt-printer")),),
-        error=True,
+    *(
+        Screen(ScreenId.OUT_OF_SERVICE, reason="door", rows=(Row("row.supplies", low),), error=True)
+        for low in (SUPPLIES[:2], (*SUPPLIES[2:4], "supply.receipt-paper-low"), (SUPPLIES[4], NO_RECEIPTS))
     ),
     Screen(
         ScreenId.OUT_OF_SERVICE,
@@ -306,6 +302,11 @@ STORYBOARD = (
             Row("row.owed", (), number=700),
             Row("row.claim_number", (), text="0042-ABCD"),
         ),
+    ),
+    replace(
+        ENDED,
+        reason="print_failed",
+        rows=(Row("row.owed", (), number=700), Row("row.write_down", (), text="0042-ABCD")),
     ),
     ATTEND,
     replace(

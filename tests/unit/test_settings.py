@@ -1,12 +1,14 @@
 """The configuration: what is shipped loads, and each error names file, key and what was expected."""
 
 import copy
+import re
 import tomllib
 from collections.abc import Callable
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import tomli_w
 
@@ -15,6 +17,9 @@ from firmware.core.hours import JST, Closure
 from firmware.core.lockout import LockoutRule
 from firmware.core.session import STATES
 from firmware.core.terms import CertificateKind, Language
+from firmware.documents.form import Form, Labels
+from firmware.documents.settings import DocumentSettings
+from firmware.documents.specimen import check_forms
 from firmware.errors import ConfigError
 from firmware.settings import load, merge, misread_coin
 
@@ -94,6 +99,22 @@ def test_every_time_out_belongs_to_a_state() -> None:
     ("name", "change", "message"),
     [
         ("kiosk.toml", put("coins", "colour", value="gold"), "coins: Object contains unknown field `colour`"),
+        ("kiosk.toml", put("receipt_printer", "kind", value="fax"), "receipt_printer.kind: Expected `str`"),
+        (
+            "kiosk.toml",
+            put("receipt_printer", "kind", value="a4"),
+            "receipt_printer.device: expected a tty for kind escpos or raster, none for a4",
+        ),
+        (
+            "kiosk.toml",
+            put("receipt_printer", "device", value=""),
+            "receipt_printer.device: expected a tty for kind escpos or raster, none for a4",
+        ),
+        (
+            "kiosk.toml",
+            put("document_printer", "exit_sensor", value={"pin": 25, "active_level": 0}),
+            "keypad, panel: GPIO 25 is used twice",
+        ),
         ("kiosk.toml", put("coin", value={}), "top level: Object contains unknown field `coin`"),
         (
             "kiosk.toml",
@@ -409,3 +430,60 @@ def test_numbers_of_pulses_that_other_coins_add_up_to_are_found(
     yen_of: dict[int, int], expected: int | None
 ) -> None:
     assert expected == misread_coin(yen_of)
+
+
+def test_the_shipped_profile_prints_the_forms_of_the_standard(folder: Path) -> None:
+    form = load(folder / "kiosk.toml").form
+    assert msgspec.structs.asdict(Form()) == msgspec.structs.asdict(form)
+
+
+def test_a_profile_renames_and_moves_what_is_printed(folder: Path) -> None:
+    path = changed(
+        folder, "shibukawa.toml", put("certificates", "labels", "previous_address", value="転入前住所")
+    )
+    assert load(path).form.labels.previous_address == "転入前住所"
+
+
+ROWS: list[dict[str, Any]] = msgspec.to_builtins(Form().juminhyo_rows)
+
+
+def rows(change: Callable[[list[dict[str, Any]]], object]) -> Change:
+    table = copy.deepcopy(ROWS)
+    change(table)
+    return put("certificates", "juminhyo_rows", value=table)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (rows(lambda table: table[0]["cells"][0].update(item="juminhyo_code")), "juminhyo_code is no item"),
+        (
+            rows(lambda table: table[0]["cells"][0].update(item="name")),
+            "name is no item, or stands there twice",
+        ),
+        (rows(lambda table: table.pop(1)), "alias, name would never be printed"),
+        (rows(lambda table: table[4]["cells"][0].update(width_mm=170)), "170.0 mm wide, expected 175"),
+        (rows(lambda table: table[4]["cells"][0].update(label_mm=173)), "no room beside a label"),
+        (rows(lambda table: table[4].update(height_mm=20)), "at most 51.6"),
+        (rows(lambda table: table[4].update(height=20)), "height"),
+        (put("certificates", "wording", "omitted", value=""), "omitted"),
+        (put("certificates", "city_seal_mm", value=40), "city_seal_mm"),
+        (
+            put("certificates", "shotoku_columns", value=[{"title": "収入", "lists": ["income"]}]),
+            "each of income",
+        ),
+        (put("certificates", "wording", "motto", value="x"), "motto"),
+    ],
+)
+def test_a_form_that_would_lose_something_is_no_form(folder: Path, change: Change, expected: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(expected)) as refused:
+        load(changed(folder, "shibukawa.toml", change))
+    assert "shibukawa.toml" in str(refused.value)
+
+
+def test_words_that_do_not_fit_their_place_are_found_by_the_check_of_the_configuration() -> None:
+    labels = Labels(sex="性別に関する事項の一切をここに記載する")
+    with pytest.raises(ConfigError, match="juminhyo cannot be drawn: overflow"):
+        check_forms(DocumentSettings(form=Form(labels=labels)))
+    with pytest.raises(ConfigError, match=r"U\+AE40"):
+        check_forms(DocumentSettings(form=Form(labels=Labels(sex="김"))))

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from firmware.core import records as r
+from firmware.core.accounts import Accounts
 from firmware.core.states import PayoutPurpose
 from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId, Yen
 from firmware.errors import (
@@ -86,8 +87,15 @@ class Desk:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     office: Office = field(init=False)
 
-    def open(self, *records: r.Record, at: datetime = NOON, day_ends: time = time(23, 0)) -> "Desk":
+    def open(
+        self,
+        *records: r.Record,
+        at: datetime = NOON,
+        day_ends: time = time(23, 0),
+        accounts: Accounts | None = None,
+    ) -> "Desk":
         self.office = Office(
+            accounts=accounts,
             entries=[Entry(n, at.isoformat(), record, b"") for n, record in enumerate(records, 1)],
             book=self.book,
             resting=lambda: self.may,
@@ -404,3 +412,20 @@ async def test_a_claim_of_another_kiosk_is_not_paid_here() -> None:
 def test_an_unknown_payout_leaves_no_coin_to_rely_on() -> None:
     desk = Desk().open(LOADED, r.CoinPayEnded(A, 3, 100, Certainty.UNKNOWN))
     assert 19 == desk.office.accounts.position(3, 100).sure_coins
+
+
+async def test_books_made_by_somebody_else_are_not_counted_twice() -> None:
+    """Whoever starts the kiosk has folded the journal already."""
+    desk = Desk().open(LOADED, *OWED, accounts=Accounts((LOADED, *OWED)))
+    assert 20 == desk.office.accounts.position(3, 100).coins
+    assert [("sold", False)] == [(one.outcome, one.unsure) for one in desk.office.visits.last]
+    await desk.office.refill(3, 5, "uid:0")
+    assert 25 == desk.office.accounts.position(3, 100).coins
+    assert not desk.office.accounts.faults()
+
+
+async def test_records_of_no_step_are_in_the_journal_and_in_nobodys_way() -> None:
+    desk = Desk().open(LOADED)
+    given = r.CommandGiven("order-0001", "tech-17", "status")
+    await desk.office.write((given,))
+    assert ([given], [given]) == (desk.journal, desk.noted)

@@ -218,7 +218,7 @@ def test_both_sides_are_enough_and_a_genuine_front_shows_no_difference(desk: Des
 
 @pytest.mark.parametrize(
     ("person", "place_mm"),
-    [({"name": "渋川　大郎"}, (50, 56)), ({"birth_date": "1980-05-06"}, (66, 60))],
+    [({"name": "渋川　大郎"}, (52, 52)), ({"birth_date": "1980-05-06"}, (67, 59))],
     ids=["a dot of a name", "a digit of a birthday"],
 )
 def test_one_altered_character_is_marked_beside_the_genuine_page(

@@ -37,6 +37,7 @@ _COLOURS = (1.0, 1.0, 1.0, 0.0)
 def draw_detection_image(paper: Paper) -> None:
     """The image as the printer can have it, at its place on a back."""
     settings = paper.settings
+    paper.clear(on_pixels(IMAGE_LEFT - 12, IMAGE_TOP - 12, IMAGE_PIXELS + 24, IMAGE_PIXELS + 24))
     box = on_pixels(IMAGE_LEFT, IMAGE_TOP, IMAGE_PIXELS, IMAGE_PIXELS)
     if settings.detection_image == "infrared":
         black, colours = plates(settings.label_fonts[0])
@@ -49,10 +50,15 @@ def draw_detection_image(paper: Paper) -> None:
 @cache
 def lines(font: Path) -> Ink:
     """The blossom in lines, those of the figure half a pitch lower."""
+    return (screened(figure(font)) & blossom()) | edge()
+
+
+def screened(hidden: Ink) -> Ink:
+    """Lines all over, those of what is hidden half a pitch lower."""
     row = np.arange(IMAGE_PIXELS)[:, None]
-    shifted = np.where(figure(font), row + LINE_PITCH // 2, row)
-    ink: Ink = (shifted % LINE_PITCH < LINE_PITCH // 2) & blossom()
-    return ink | edge()
+    shifted = np.where(hidden, row + LINE_PITCH // 2, row)
+    ink: Ink = shifted % LINE_PITCH < LINE_PITCH // 2
+    return ink
 
 
 @cache

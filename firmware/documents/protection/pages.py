@@ -14,6 +14,7 @@ from firmware.documents.protection.void import SCREENS, ground
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.scramble import raster
 from firmware.documents.scramble.errors import TooLong
+from firmware.documents.settings import DocumentSettings
 from firmware.documents.sheet import LEFT, TITLES, WIDTH, Place
 
 _FRONT_MICROTEXT_TOP = 291.0
@@ -54,9 +55,18 @@ def draw_back(paper: Paper, contents: Contents, place: Place, backs: SignedBacks
     draw_detection_image(paper)
     paper.clear(with_margin(copy_pattern_box(), 0.5))
     paper.stamp(bitmap(copy_pattern(backs.copy_pattern, place.sheet)), copy_pattern_box())
-    for at, note in enumerate(paper.settings.wording.back_notes):
+    for at, note in enumerate(paper.settings.form.wording.back_notes):
         box = Box(_NOTES_LEFT, _NOTES_TOP + at * _NOTE_HEIGHT, LEFT + WIDTH - _NOTES_LEFT, _NOTE_HEIGHT)
         paper.label(box, note, Align.LEFT, points=7)
+
+
+def make_ready(settings: DocumentSettings) -> None:
+    """What is alike on all certificates, computed before anybody waits for it: ground and detection image."""
+    paper = Paper("", settings)
+    _lay_ground(paper)
+    draw_detection_image(paper)
+    paper.next_page()
+    paper.finish()
 
 
 @lru_cache(maxsize=16)

@@ -78,10 +78,11 @@ def ground(screen: Screen, font: Path) -> Ground:
 def dots(screen: Screen, letters: Ink) -> Ink:
     """Coarse dots where the letters are, fine ones elsewhere; a coarse dot is whole or not there."""
     height, width = letters.shape
-    row, column = np.mgrid[0:height, 0:width]
+    # Half the page in 64-bit numbers would be all the memory that the worker ever needs.
+    row, column = np.arange(height, dtype=np.int16)[:, None], np.arange(width, dtype=np.int16)[None, :]
     pitch = screen.fine_pitch
     fine = (row % pitch < _FINE_DOT) & (column % pitch < _FINE_DOT)
-    shift = np.where(row // screen.coarse_rows % 2 == 1, _COARSE_PITCH // 2, 0)
+    shift = (row // screen.coarse_rows % 2 * (_COARSE_PITCH // 2)).astype(np.int16)
     from_left = (column + shift) % _COARSE_PITCH
     from_top = row % screen.coarse_rows
     middle_row = np.clip(row - from_top + screen.coarse_rows // 2, 0, height - 1)

@@ -52,8 +52,21 @@ class _Marks:
     likeness: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A raster that was read. placement: homography from its cells to pixels, by the targets."""
+
+    body: bytes
+    placement: NDArray[np.float64]
+
+
 def read(picture: Grey) -> bytes:
     """The body of the raster in a grey picture, 0 black. Raises Unreadable, NoImage if there is none."""
+    return find(picture).body
+
+
+def find(picture: Grey) -> Found:
+    """The same, and where the raster is. Raises as `read`."""
     fault: Unreadable = NoImage("scramble image: none found")
     if min(picture.shape) < _SHORTEST_SIDE:
         raise NoImage("scramble image: the picture is too small")
@@ -68,12 +81,15 @@ def read(picture: Grey) -> bytes:
         field = _field(marks)
         marks = _marks(straight, _at_marks(field), _SEARCH_CELLS[1])
         try:
-            return raster.read(_darkness(straight, _field(marks)), form)
+            body = raster.read(_darkness(straight, _field(marks)), form)
         except Unreadable as unreadable:
             fault = unreadable
             damaged += 1
             if damaged == _MOST_DAMAGED:
                 break
+            continue
+        back = np.diag([picture.shape[1] / shrunk.shape[1], picture.shape[0] / shrunk.shape[0], 1.0])
+        return Found(body, back @ placement)
     raise fault
 
 

@@ -102,6 +102,7 @@ def _sheet(report: SheetReport) -> dict[str, Any]:
         "certificate_id": claims.certificate_id.hex(),
         "key_id": report.sheet.key_id,
         "front": None if report.lines is None else list(report.lines),
+        "copy_score": None if report.copy_score is None else round(report.copy_score, 3),
         "differences": None
         if report.compared is None
         else [[each.left, each.top, each.width, each.height] for each in report.compared.differences],
@@ -118,6 +119,10 @@ def _words(facts: dict[str, Any]) -> str:
             f"sheet {sheet['sheet']}/{sheet['sheets']}  {sheet['issuer']}  {sheet['number']}  "
             f"{sheet['issued_on']}  key {sheet['key_id']}"
         )
+        if sheet["copy_score"] is not None:
+            lines.append(
+                f"  copy score {sheet['copy_score']:.2f} (originals of this printer say what is good)"
+            )
         lines += [f"    {line}" for line in sheet["front"] or [] if line]
         lines += [f"  {what}: {sheet[what]}" for what in ("drawn", "compared") if what in sheet]
     return "\n".join(lines)

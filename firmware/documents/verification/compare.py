@@ -25,7 +25,7 @@ _CLUSTER_MM = 2.0
 _CHARACTER, _NUDGE = 41, 5
 _ALIKE = 0.9
 _INKED = 0.12
-_STROKE = 7
+_STROKE = 5
 _GROUND = 61
 _MOST_DOUBTS = 400
 _WHOLLY_OTHER = 150
@@ -59,12 +59,12 @@ def compare(scanned: Grey, drawn: Grey, ignored: tuple[Difference, ...] = ()) ->
         return None
     wanted = _strokes(_ink(drawn))
     aligned = _aligned(_strokes(_ink(placed)), wanted)
-    differing = _differing(aligned, wanted) | _unlike(aligned, wanted)
     for place in ignored:
         x, y, width, height = (
             round(length * _MM) for length in (place.left, place.top, place.width, place.height)
         )
-        differing[y : y + height, x : x + width] = 0
+        aligned[y : y + height, x : x + width] = wanted[y : y + height, x : x + width] = 0
+    differing = _differing(aligned, wanted) | _unlike(aligned, wanted)
     boxes = _boxes(differing)
     if len(boxes) > _WHOLLY_OTHER:
         return None

@@ -6,6 +6,7 @@ What a file says of its size is checked before a pixel is decoded: a small file 
 import io
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pypdfium2
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from firmware.errors import DocumentError
 
@@ -48,18 +49,27 @@ def pictures(path: Path) -> Iterator[Picture]:
         content = path.read_bytes()
     except OSError as cause:
         raise ScanInvalid(f"{path}: cannot be read") from cause
-    yield from (_pdf_pages if content.startswith(b"%PDF") else _image_pages)(str(path), content)
+    yield from pictures_of(str(path), content)
+
+
+def pictures_of(name: str, content: bytes) -> Iterator[Picture]:
+    """Every page of a scan that is in memory. Raises ScanInvalid."""
+    yield from (_pdf_pages if content.startswith(b"%PDF") else _image_pages)(name, content)
 
 
 def _image_pages(name: str, content: bytes) -> Iterator[Picture]:
     try:
         with _opened(content) as image:
-            many = getattr(image, "n_frames", 1)
+            with _quiet():
+                many = getattr(image, "n_frames", 1)
             if many > MOST_PAGES:
                 raise ScanInvalid(f"{name}: {many} pages; expected at most {MOST_PAGES}")
-            for number, frame in enumerate(ImageSequence.Iterator(image), start=1):
-                _check_pixels(name, *frame.size)
-                yield Picture(name if many == 1 else f"{name} page {number}", _grey(frame))
+            for number in range(1, many + 1):
+                with _quiet():
+                    image.seek(number - 1)
+                    _check_pixels(name, *image.size)
+                    grey = _grey(image)
+                yield Picture(name if many == 1 else f"{name} page {number}", grey)
     except Image.DecompressionBombError as cause:
         raise ScanInvalid(f"{name}: more than {MOST_PIXELS} pixels") from cause
     except UnidentifiedImageError as cause:
@@ -80,9 +90,16 @@ def _image_pages(name: str, content: bytes) -> Iterator[Picture]:
 
 
 def _opened(content: bytes) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
+    with _quiet():
         return Image.open(io.BytesIO(content), formats=_FORMATS)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What Pillow only warns of is either harmless here or ends in an error of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _grey(frame: Image.Image) -> NDArray[np.uint8]:

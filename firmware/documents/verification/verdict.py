@@ -29,6 +29,7 @@ from firmware.documents.scramble.sheet import (
 )
 from firmware.documents.settings import DocumentSettings
 from firmware.documents.verification.compare import DPI, Comparison, Difference, compare
+from firmware.documents.verification.copy_score import copy_score
 from firmware.documents.verification.scans import Picture, rasterised
 
 _SEAL_PLACE = Difference(160.0, 253.0, 32.0, 30.0)
@@ -60,6 +61,7 @@ class SheetReport:
     """One genuine back. lines and drawn: what its front must say; None while it is closed.
 
     with_seal: the city's seal stands in drawn; compared: the scanned front that was found for it.
+    copy_score: see that module.
     """
 
     sheet: Sheet
@@ -68,6 +70,7 @@ class SheetReport:
     drawn: NDArray[np.uint8] | None = None
     with_seal: bool = False
     compared: Comparison | None = None
+    copy_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +95,14 @@ def judge(
     """
     findings: list[Finding] = []
     backs: list[tuple[Picture, Sheet]] = []
+    scores: dict[str, float | None] = {}
     fronts: list[Picture] = []
     for picture in pictures:
         try:
-            backs.append((picture, check(reader.read(picture.grey), keys)))
+            found = reader.find(picture.grey)
+            sheet = check(found.body, keys)
+            scores[picture.name] = copy_score(picture.grey, found.placement, sheet, keys)
+            backs.append((picture, sheet))
         except NoImage:
             fronts.append(picture)
         except Unreadable as fault:
@@ -115,7 +122,7 @@ def judge(
     for picture, sheet in sorted(backs, key=lambda each: each[1].claims.sheet):
         report, faulty = _look_into(picture, sheet, keys, settings, secrets)
         findings += faulty
-        reports.append(report)
+        reports.append(replace(report, copy_score=scores[picture.name]))
     compared, unknown = _with_fronts(reports, fronts)
     return Report((*findings, *unknown), tuple(compared))
 

@@ -177,10 +177,11 @@ class A4Printer:
         """
         if name is not None and name not in FAULTS:
             raise ValueError(f"fault {name} is not one of {', '.join(sorted(FAULTS))}")
+        if name in ("offline", "power_cycle"):
+            # First, or paper held by the fault before would move on in its last moments.
+            await self.power_off()
         self._fault, self._fault_after_sheets = name, after_sheets
         self._changed.set()
-        if name in ("offline", "power_cycle"):
-            await self.power_off()
         if name == "offline":
             return
         if name == "power_cycle":

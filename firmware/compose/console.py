@@ -1,0 +1,161 @@
+"""The console's daemon side put together."""
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from firmware import __version__
+from firmware.compose.a4_slips import A4SlipPrinter, slip_command
+from firmware.compose.desk import StaffDesk
+from firmware.compose.outlook import Outlook
+from firmware.compose.technician import TechnicianDesk
+from firmware.console.metrics import MetricsServer
+from firmware.console.orders import OrderKeys
+from firmware.console.server import ConsoleServer
+from firmware.core.accounts import ClosedDay
+from firmware.core.hours import JST
+from firmware.documents.day_report import DayReport, day_slip
+from firmware.documents.receipt import self_test_slip
+from firmware.ports import SlipLine
+from firmware.settings import Settings
+from firmware.shell.clock import now_utc
+from firmware.shell.devices import Devices
+from firmware.shell.event_ring import EventRing
+from firmware.shell.fitness import Fitness
+from firmware.shell.health import Health
+from firmware.shell.journal import Journal
+from firmware.shell.maintenance import MaintenanceWatch, ReadOrder
+from firmware.shell.office import Office
+from firmware.shell.remote import RemoteDesk, RemoteHands
+from firmware.shell.runner import Runner
+
+
+def order_reader(settings: Settings) -> ReadOrder | None:
+    """Reads maintenance orders; None if the kiosk takes none. Raises ConfigError."""
+    said = settings.file.console
+    if not said.order_keys:
+        return None
+    return OrderKeys(
+        settings.path(said.order_keys),
+        issuer=said.order_issuer,
+        kiosk=settings.file.kiosk.urn,
+        longest=timedelta(seconds=said.longest_order_seconds),
+    ).read
+
+
+def day_report(settings: Settings, day: ClosedDay) -> DayReport:
+    """A closed day with the names that stand on its report."""
+    return DayReport(settings.city.name, settings.file.kiosk.urn, day)
+
+
+def _self_test(settings: Settings) -> Sequence[SlipLine]:
+    said = settings.file.receipt_printer
+    return self_test_slip(
+        kiosk=settings.file.kiosk.urn,
+        version=__version__,
+        issued_at=datetime.now(JST),
+        found=(("印字方式", said.kind), ("桁数", f"{said.columns}"), ("通信速度", f"{said.baud}")),
+        columns=said.columns,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TechniciansConsole:
+    """Everything the console may look at."""
+
+    settings: Settings
+    config: Path
+    devices: Devices
+    maintenance: MaintenanceWatch
+    remote: RemoteDesk
+    health: Health
+    journal: Journal
+    ring: EventRing
+
+    def open_at(self, office: Office, runner: Runner) -> "OpenConsole":
+        """The console of this run."""
+        settings, said = self.settings, self.settings.file.console
+        columns = settings.file.receipt_printer.columns
+        outlook = Outlook(
+            settings=settings,
+            office=office,
+            runner=runner,
+            maintenance=self.maintenance,
+            health=self.health,
+            journal=self.journal,
+            ring=self.ring,
+            now=now_utc,
+        )
+        metrics = MetricsServer(settings.path(said.metrics_socket or "metrics"), outlook.figures, self.ring)
+        books = StaffDesk(
+            office=office,
+            receipt=self.devices.receipt,
+            day_slip=lambda day: day_slip(day_report(settings, day), columns=columns),
+            self_test=partial(_self_test, settings),
+        )
+        desk = TechnicianDesk(
+            settings=settings,
+            config=self.config,
+            office=office,
+            runner=runner,
+            maintenance=self.maintenance,
+            fitness=Fitness(
+                devices=self.devices,
+                runner=runner,
+                denominations=settings.rules.denominations_yen,
+                now=now_utc,
+                wait_seconds=said.test_seconds,
+                print_page=A4SlipPrinter(
+                    self.devices.printer,
+                    self.ring,
+                    command=slip_command(self.config),
+                    submit_seconds=settings.file.documents.print_seconds,
+                ).print_slip,
+            ),
+            ring=self.ring,
+            outlook=outlook,
+            metrics=metrics.text,
+            books=books.act,
+            # As systemd would ask: the slot is shut first, and the unit starts the kiosk anew.
+            restart=partial(os.kill, os.getpid(), signal.SIGTERM),
+            log=self.ring,
+            now=now_utc,
+        )
+        server = ConsoleServer(settings.path(said.socket), desk.act, self.ring, group=said.group)
+        self.remote.start(
+            RemoteHands(
+                acts=desk.remote_acts(),
+                given=self.maintenance.given,
+                give=self.maintenance.command,
+                resting=office.resting,
+            )
+        )
+        return OpenConsole(server, metrics if said.metrics_socket else None, self.remote)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConsole:
+    """The sockets of the console; metrics: None if nobody wants figures."""
+
+    server: ConsoleServer
+    metrics: MetricsServer | None
+    remote: RemoteDesk
+
+    async def start(self) -> None:
+        """Listen."""
+        await self.server.start()
+        if self.metrics is not None:
+            await self.metrics.start()
+
+    async def close(self) -> None:
+        """Listen no more; may be called twice."""
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self.server.close)
+            undo.push_async_callback(self.remote.close)
+            if self.metrics is not None:
+                undo.push_async_callback(self.metrics.close)

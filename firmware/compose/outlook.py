@@ -1,0 +1,157 @@
+"""What the kiosk says of itself: the status for console and municipality, and the figures."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from firmware import __version__
+from firmware.compose.certificate import days_left, read_certificate
+from firmware.console.metrics import Figures
+from firmware.console.status import DeviceStatus, Status
+from firmware.core.accounts import place_name
+from firmware.core.facts import Facts
+from firmware.core.hours import JST
+from firmware.core.rules import obstacles
+from firmware.core.states import Idle, NotServing
+from firmware.errors import ConfigError
+from firmware.settings import Settings
+from firmware.shell.event_ring import EventRing
+from firmware.shell.health import Health
+from firmware.shell.journal import Journal
+from firmware.shell.maintenance import MaintenanceWatch
+from firmware.shell.office import Office
+from firmware.shell.runner import Runner
+
+
+class Outlook:
+    """Looks at everything and changes nothing. now: aware."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        office: Office,
+        runner: Runner,
+        maintenance: MaintenanceWatch,
+        health: Health,
+        journal: Journal,
+        ring: EventRing,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._office, self._runner = office, runner
+        self._maintenance, self._health = maintenance, health
+        self._journal, self._ring = journal, ring
+        self._now = now
+        self._began = time.monotonic()
+
+    async def status(self) -> Status:
+        """The state of this moment."""
+        certificate_days = await asyncio.to_thread(self._certificate_days)
+        facts, state, accounts = self._runner.facts, self._runner.state, self._office.accounts
+        resting = isinstance(state, Idle | NotServing | None)
+        visits = self._office.visits.last
+        claims = [claim for claim in accounts.claims.values() if claim.settled_by is None]
+        return Status(
+            kiosk=self._settings.file.kiosk.urn,
+            version=__version__,
+            now=f"{self._now().astimezone(JST):%m-%d %H:%M:%S}",
+            up_seconds=round(time.monotonic() - self._began),
+            state=type(state).__name__,
+            obstacles=obstacles(facts, self._settings.rules) if resting else (),
+            devices=tuple(_devices(facts)),
+            change_yen={place_name(one.hopper): one.coins * one.coin_yen for one in accounts.open_day().cash},
+            hours=f"{self._hours_text()}, now {facts.clock.hours.value}",
+            clock="agrees with the municipality" if facts.clock.trusted else "NOT TRUSTED",
+            certificate_days=certificate_days,
+            visits=dict(Counter(one.outcome for one in visits)),
+            unsure=tuple(one.visit for one in visits if one.unsure),
+            open_claims=len(claims),
+            open_claims_yen=sum(claim.yen for claim in claims),
+            business_day=self._office.open_day.isoformat(),
+            maintenance=self._maintenance_text(),
+            session=self._session_text(),
+            loop_milliseconds=round(self._health.lag_seconds * 1000),
+            health=self._health.illness(),
+        )
+
+    def figures(self) -> Figures:
+        """For the metrics."""
+        facts, accounts = self._runner.facts, self._office.accounts
+        claims = [claim.yen for claim in accounts.claims.values() if claim.settled_by is None]
+        return Figures(
+            serving=not isinstance(self._runner.state, NotServing | None),
+            well=not self._health.illness(),
+            loop_lag_seconds=self._health.lag_seconds,
+            loop_longest_seconds=self._health.longest_seconds,
+            journal_entries=self._journal.head.seq,
+            open_claims_yen=sum(claims),
+            change_yen={
+                f"{place_name(one.hopper)} {one.coin_yen}": one.coins * one.coin_yen
+                for one in accounts.open_day().cash
+            },
+            devices={device.name: device.well for device in _devices(facts)},
+            events=self._ring.counts,
+        )
+
+    def hours_lines(self) -> list[str]:
+        """When the kiosk serves, in Japan time."""
+        rule, clock = self._settings.hours, self._runner.facts.clock
+        lines = [f"daily {self._hours_text()}, no new visit in the last {rule.last_minutes} minutes"]
+        lines += [
+            f"closed {one.begins.astimezone(JST):%Y-%m-%d %H:%M} to {one.ends.astimezone(JST):%Y-%m-%d %H:%M}"
+            for one in rule.closures
+            if one.ends > self._now()
+        ]
+        return [*lines, f"now {clock.hours.value}", f"maintenance {self._maintenance_text()}"]
+
+    def _certificate_days(self) -> int | None:
+        said = self._settings.file.municipality
+        try:
+            return days_left(read_certificate(self._settings.path(said.certificate_file)), self._now())
+        except ConfigError:
+            return None
+
+    def _hours_text(self) -> str:
+        rule = self._settings.hours
+        closes = "24:00" if rule.closes.microsecond else f"{rule.closes:%H:%M}"
+        return f"{rule.opens:%H:%M}-{closes}"
+
+    def _maintenance_text(self) -> str:
+        now = "on" if self._maintenance.on else "off"
+        plan = self._maintenance.plan
+        if plan is None:
+            return now
+        begins, ends = (moment.astimezone(JST) for moment in plan)
+        return f"{now}, planned {begins:%m-%d %H:%M} to {ends:%m-%d %H:%M}"
+
+    def _session_text(self) -> str:
+        session = self._maintenance.session
+        if session is None:
+            return "nobody is logged in"
+        return f"order {session.order_id}, {session.by}, until {session.ends.astimezone(JST):%m-%d %H:%M}"
+
+
+def _devices(facts: Facts) -> Iterator[DeviceStatus]:
+    reasons = " ".join(sorted(reason.value for reason in facts.printer.reasons))
+    yield DeviceStatus("card", facts.reader.working, "card lies there" if facts.reader.card_present else "")
+    yield DeviceStatus("keypad", facts.keypad.working)
+    yield DeviceStatus("coin", facts.acceptor.working)
+    for level in facts.hoppers:
+        says = f"{level.coins} x {level.coin_yen} yen"
+        yield DeviceStatus(f"hopper-{level.hopper}", level.working, says)
+    low = " ".join(sorted(supply.value for supply in facts.printer.low))
+    yield DeviceStatus("printer", not reasons, reasons or (f"low: {low}" if low else "paper, toner enough"))
+    ready = facts.receipt.ready
+    roll = "roll near its end" if facts.receipt.paper_low else ""
+    yield DeviceStatus("receipt", ready, roll if ready else "no paper, fault or silent")
+    yield DeviceStatus("door", not facts.panel.door_open, "open" if facts.panel.door_open else "shut")
+    panel = facts.panel
+    sensors = (("paper", panel.paper_in_tray), ("change", panel.change_in_cup))
+    left = [name for name, there in sensors if there]
+    yield DeviceStatus("outlets", not left, f"left: {' '.join(left)}" if left else "empty")
+    yield DeviceStatus("municipality", facts.municipality.reachable)
+    yield DeviceStatus("journal", facts.journal.room, "" if facts.journal.room else "no room on its disk")
+    yield DeviceStatus("clock", facts.clock.trusted)

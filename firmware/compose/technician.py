@@ -1,0 +1,387 @@
+"""What a technician asks over the console: who may, what it is, and what follows."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from firmware.compose.bundle import Bundle, claims_covered, folder_for, make_bundle
+from firmware.compose.certificate import certificate_lines, read_certificate
+from firmware.compose.outlook import Outlook
+from firmware.console import pages
+from firmware.console import wire as w
+from firmware.console.roles import ROLE_OF, command_word
+from firmware.console.status import status_page
+from firmware.core import events as e
+from firmware.core.hours import JST
+from firmware.core.states import Attending
+from firmware.core.terms import KeypadKey, Role
+from firmware.errors import ConfigError, ConsoleError, OfficeRefused
+from firmware.logbook import EventId, Logbook
+from firmware.municipality.tls import load_credentials
+from firmware.settings import Settings, load
+from firmware.shell.event_ring import EventRing
+from firmware.shell.fitness import Fitness
+from firmware.shell.maintenance import MaintenanceWatch
+from firmware.shell.office import Office
+from firmware.shell.remote import MUNICIPALITY, RemoteAct
+from firmware.shell.runner import Runner
+
+_BOOKS = (w.Refill, w.Collect, w.Count, w.CloseDay, w.PrintDay, w.PrintSelfTest, w.AskClaim, w.SettleClaim)
+_JOURNAL_SECONDS = 60.0
+_DECIDE_SECONDS = 10.0
+
+Books = Callable[[w.BookRequest, str], Awaitable[str]]
+
+
+class TechnicianDesk:
+    """See firmware.console.server.Act. books: carries out what concerns coins, days and claims.
+
+    metrics: the figures as text. restart: ends the daemon, so that its service manager starts it anew.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        config: Path,
+        office: Office,
+        runner: Runner,
+        maintenance: MaintenanceWatch,
+        fitness: Fitness,
+        ring: EventRing,
+        outlook: Outlook,
+        metrics: Callable[[], str],
+        books: Books,
+        restart: Callable[[], None],
+        log: Logbook,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._settings, self._config = settings, config
+        self._office, self._runner = office, runner
+        self._maintenance, self._fitness, self._ring = maintenance, fitness, ring
+        self._outlook, self._metrics = outlook, metrics
+        self._books, self._restart = books, restart
+        self._log, self._now = log, now
+        self._works: dict[type[w.Request], Callable[[Any, str], Awaitable[str | w.Answer]]] = {
+            **dict.fromkeys(_BOOKS, books),
+            w.Logout: self._logout,
+            w.AskStatus: self._status,
+            w.AskEvents: self._events,
+            w.TestPart: self._test,
+            w.ShowCash: self._cash,
+            w.ShowDays: self._days,
+            w.AskJournal: self._journal,
+            w.ListClaims: self._claims,
+            w.ListVisits: self._visits,
+            w.ResolveVisit: self._resolve,
+            w.SwitchMaintenance: self._switch,
+            w.PlanMaintenance: self._plan,
+            w.ShowHours: self._hours,
+            w.MakeBundle: self._bundle,
+            w.ShowCertificate: self._certificate,
+            w.RenewCertificate: self._renew,
+            w.CheckConfig: self._check_config,
+            w.ReloadConfig: self._reload,
+            w.Reboot: self._reboot,
+        }
+
+    async def act(self, request: w.AnyRequest, who: str) -> str | w.Answer:
+        """Raises OfficeRefused."""
+        match request:
+            case w.AskNonce():
+                trusted = self._runner.facts.clock.trusted
+                nonce = "" if trusted else self._maintenance.nonce()
+                return w.Answer(done=True, text=nonce, facts={"nonce": nonce})
+            case w.Login(order=order):
+                return await self._login(order)
+            case _:
+                by = await self._allowed(request, who)
+                return await self._works[type(request)](request, by)
+
+    def remote_acts(self) -> Mapping[RemoteAct, Callable[[], Awaitable[object]]]:
+        """What the municipality may ask, as it would be asked here."""
+        return {
+            RemoteAct.MAINTENANCE_ON: lambda: self._switch(w.SwitchMaintenance(on=True), MUNICIPALITY),
+            RemoteAct.MAINTENANCE_OFF: lambda: self._switch(w.SwitchMaintenance(on=False), MUNICIPALITY),
+            RemoteAct.CONFIG_REFRESH: lambda: self._reload(w.ReloadConfig(), MUNICIPALITY),
+            RemoteAct.CERTIFICATE_RENEW: lambda: self._renew(w.RenewCertificate(), MUNICIPALITY),
+            RemoteAct.REBOOT: lambda: self._reboot(w.Reboot(), MUNICIPALITY),
+        }
+
+    async def _allowed(self, request: w.AnyRequest, who: str) -> str:
+        """Who does it, as the books keep it; the command is on disk then. Raises OfficeRefused."""
+        role = ROLE_OF[type(request)]
+        if request.session:
+            session = self._maintenance.authorize(request.session, role)
+            if not (isinstance(request, w.AskEvents) and request.since):
+                await self._maintenance.command(session.order_id, session.by, command_word(request))
+            by = f"order:{session.order_id}"
+        elif self._needs_no_order(who):
+            by = who
+            if role in {Role.SERVICE, Role.SYSTEM}:
+                await self._maintenance.command("", who, command_word(request))
+        else:
+            raise OfficeRefused("log in with a maintenance order first")
+        if role is not Role.LOOK:
+            self._log(EventId.COMMAND_GIVEN, kind=type(request).__name__)
+        return by
+
+    def _needs_no_order(self, who: str) -> bool:
+        return not self._settings.file.console.order_always and who in {"uid:0", f"uid:{os.getuid()}"}
+
+    async def _login(self, text: str) -> w.Answer:
+        opened = await self._maintenance.login(text)
+        order = opened.order
+        ends = order.ends.astimezone(JST)
+        roles = " ".join(role.value for role in order.roles)
+        return w.Answer(
+            done=True,
+            text=f"order {order.order_id}: {order.by} may {roles} until {ends:%m-%d %H:%M}",
+            facts={
+                "token": opened.token,
+                "order": order.order_id,
+                "ends": ends.isoformat(),
+                "roles": [role.value for role in order.roles],
+            },
+        )
+
+    async def _logout(self, request: w.Logout, _by: str) -> str | w.Answer:
+        if not request.session:
+            raise OfficeRefused("nobody is logged in")
+        await self._maintenance.logout(request.session)
+        held = "; the kiosk is still out of service: maintenance is on" if self._maintenance.on else ""
+        return f"logged out, the order is spent{held}"
+
+    async def _status(self, _request: w.AskStatus, _by: str) -> w.Answer:
+        status = await self._outlook.status()
+        return w.Answer(done=True, text="\n".join(status_page(status)), facts=status.facts())
+
+    async def _events(self, request: w.AskEvents, _by: str) -> w.Answer:
+        ids = {event.value for event in EventId}
+        if request.event and request.event not in ids:
+            raise OfficeRefused(f"there is no event {request.event}: see `events`")
+        if request.wait_seconds:
+            found = await self._ring.wait_behind(request.since, request.event, request.wait_seconds)
+        else:
+            found = self._ring.behind(request.since, request.event)
+        found = found[-request.last :]
+        return w.Answer(
+            done=True,
+            text="\n".join(pages.event_line(event.said) for event in found),
+            facts={
+                "events": [event.said for event in found],
+                "number": found[-1].number if found else request.since,
+            },
+        )
+
+    async def _test(self, request: w.TestPart, _by: str) -> w.Answer:
+        verdict = await self._fitness.test(request.part.value, request.seen)
+        facts = {"part": request.part.value, "fit": verdict.fit, "reason": verdict.reason}
+        if verdict.fit is None:
+            return w.Answer(done=True, text=verdict.reason, facts=facts, asks=verdict.question)
+        outcome = "fit" if verdict.fit else "unfit"
+        self._log(EventId.PART_TESTED, device=request.part, outcome=outcome)
+        return w.Answer(done=True, text=f"{request.part.value}: {outcome}, {verdict.reason}", facts=facts)
+
+    async def _cash(self, _request: w.ShowCash, _by: str) -> w.Answer:
+        places = self._office.accounts.open_day().cash
+        facts = {"cash": [msgspec.to_builtins(place) for place in places]}
+        return w.Answer(done=True, text="\n".join(pages.cash_page(self._office.accounts)), facts=facts)
+
+    async def _days(self, _request: w.ShowDays, _by: str) -> w.Answer:
+        days = list(self._office.accounts.days)
+        return w.Answer(
+            done=True, text="\n".join(pages.days_page(self._office.accounts)), facts={"days": days}
+        )
+
+    async def _claims(self, _request: w.ListClaims, _by: str) -> w.Answer:
+        claims = [
+            {"claim_no": claim.claim_no, "yen": claim.yen, "settled_by": claim.settled_by}
+            for claim in self._office.accounts.claims.values()
+        ]
+        text = "\n".join(pages.claims_page(self._office.accounts))
+        return w.Answer(done=True, text=text, facts={"claims": claims})
+
+    async def _journal(self, request: w.AskJournal, _by: str) -> w.Answer:
+        said = await self._journal_says(request.what, request.last)
+        if request.what == "export":
+            path = folder_for(self._settings) / f"journal-{self._stamp()}.jsonl"
+            await asyncio.to_thread(_write, path, said)
+            lines = said.count("\n")
+            return w.Answer(
+                done=True, text=f"{lines} entries in {path}", facts={"path": str(path), "entries": lines}
+            )
+        said = claims_covered(said)
+        return w.Answer(done=True, text=said.rstrip(), facts={"lines": said.splitlines()})
+
+    async def _journal_says(self, what: str, last: int) -> str:
+        """Read by a process of its own: a long journal must not keep a coin's record waiting."""
+        words = ["journal", what, "--config", str(self._config)]
+        words += ["--last", str(last)] if what == "show" else []
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "firmware", *words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(_JOURNAL_SECONDS):
+                out, complaint = await process.communicate()
+        except TimeoutError:
+            raise OfficeRefused(f"the journal was not read within {_JOURNAL_SECONDS:g} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise OfficeRefused(complaint.decode(errors="replace").strip()[-500:])
+        return out.decode()
+
+    async def _visits(self, _request: w.ListVisits, _by: str) -> w.Answer:
+        visits = self._office.visits.last
+        waiting = self._waiting()
+        facts = {
+            "visits": [
+                {"visit": one.visit, "at": one.at.isoformat(), "outcome": one.outcome, "unsure": one.unsure}
+                for one in visits
+            ],
+            "waiting": waiting.visit if waiting else None,
+        }
+        return w.Answer(done=True, text="\n".join(pages.visits_page(visits, waiting)), facts=facts)
+
+    async def _resolve(self, request: w.ResolveVisit, _by: str) -> str:
+        waiting = self._waiting()
+        if waiting is None or not waiting.visit.startswith(request.visit):
+            raise OfficeRefused(f"no visit {request.visit} waits for a decision: see `visit list`")
+        if not self._runner.facts.panel.door_open:
+            raise OfficeRefused("open the door and look where the pages are: nothing is decided with it shut")
+        self._runner.post(e.KeyPressed(KeypadKey.CONFIRM if request.printed else KeypadKey.CANCEL))
+        try:
+            async with asyncio.timeout(_DECIDE_SECONDS):
+                while self._waiting() is not None:  # noqa: ASYNC110 - a state has no event of its own
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise OfficeRefused("the printer still holds the job: say it again when it has let go") from None
+        decided = "printed, the fee is kept" if request.printed else "not printed, the money goes back"
+        return f"visit {waiting.visit[:8]}: {decided}"
+
+    def _waiting(self) -> Attending | None:
+        state = self._runner.state
+        return state if isinstance(state, Attending) else None
+
+    async def _switch(self, request: w.SwitchMaintenance, by: str) -> str:
+        if not request.on and self._fitness.busy:
+            raise OfficeRefused("a test is running: say it again when it has ended")
+        await self._maintenance.switch(on=request.on, by=by)
+        if request.on:
+            ends = "" if self._office.resting() else ", when the running visit has ended"
+            return f"maintenance is on: the kiosk serves nobody{ends}"
+        return "maintenance is off: the kiosk serves when nothing else keeps it"
+
+    async def _plan(self, request: w.PlanMaintenance, by: str) -> str:
+        if request.begins is None or request.ends is None:
+            await self._maintenance.forget_plan(by)
+            return "no maintenance is planned"
+        begins, ends = _moment(request.begins), _moment(request.ends)
+        await self._maintenance.schedule(begins, ends, by)
+        return f"maintenance from {begins:%m-%d %H:%M} to {ends:%m-%d %H:%M}"
+
+    async def _hours(self, _request: w.ShowHours, _by: str) -> w.Answer:
+        lines = self._outlook.hours_lines()
+        return w.Answer(done=True, text="\n".join(lines), facts={"hours": lines})
+
+    async def _bundle(self, _request: w.MakeBundle, _by: str) -> w.Answer:
+        status = await self._outlook.status()
+        content = Bundle(
+            status="\n".join(status_page(status)),
+            facts=status.facts(),
+            events=[event.said for event in self._ring.behind(0)],
+            journal=await self._journal_says("show", 500),
+            verified=await self._journal_says("verify", 0),
+            metrics=self._metrics(),
+        )
+        path, digest, size = await asyncio.to_thread(
+            make_bundle, self._settings, self._config, content, self._stamp()
+        )
+        return w.Answer(
+            done=True,
+            text=f"{path}\n{size} bytes, SHA-256 {digest}",
+            facts={"path": str(path), "sha256": digest, "bytes": size},
+        )
+
+    async def _certificate(self, _request: w.ShowCertificate, _by: str) -> w.Answer:
+        path = self._settings.path(self._settings.file.municipality.certificate_file)
+        try:
+            certificate = await asyncio.to_thread(read_certificate, path)
+        except ConfigError as error:
+            raise OfficeRefused(str(error)) from error
+        lines = certificate_lines(certificate, self._now())
+        return w.Answer(done=True, text="\n".join(f"{k:<12}{v}" for k, v in lines.items()), facts=dict(lines))
+
+    async def _renew(self, _request: w.RenewCertificate, _by: str) -> str:
+        """The files are those that the next start will take; a pair that is none changes nothing."""
+        said, settings = self._settings.file.municipality, self._settings
+        try:
+            credentials = await asyncio.to_thread(
+                load_credentials,
+                ca_file=settings.path(said.ca_file),
+                certificate_file=settings.path(said.certificate_file),
+                key_file=settings.path(said.key_file),
+                kiosk=settings.file.kiosk.urn,
+            )
+        except ConfigError as error:
+            raise OfficeRefused(str(error)) from error
+        if fault := credentials.fault(self._now()):
+            raise OfficeRefused(f"{said.certificate_file}: {fault}")
+        self._start_anew()
+        return f"good until {credentials.not_after.astimezone(JST):%Y-%m-%d}; the kiosk starts anew"
+
+    async def _check_config(self, _request: w.CheckConfig | w.ReloadConfig, _by: str) -> str:
+        try:
+            settings = await asyncio.to_thread(load, self._config)
+        except ConfigError as error:
+            raise OfficeRefused(str(error)) from error
+        return f"{self._config.name}: {settings.city.name}, {len(settings.fees)} fees: good"
+
+    async def _reload(self, request: w.ReloadConfig, by: str) -> str:
+        good = await self._check_config(request, by)
+        self._start_anew()
+        return f"{good}; the kiosk starts anew"
+
+    async def _reboot(self, _request: w.Reboot, _by: str) -> str:
+        self._must_rest()
+        command = self._settings.file.console.reboot_command
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+        if await process.wait():
+            raise OfficeRefused(f"{command[0]} refused: status {process.returncode}")
+        return "the machine starts anew"
+
+    def _start_anew(self) -> None:
+        """After the answer has left."""
+        self._must_rest()
+        asyncio.get_running_loop().call_later(0.5, self._restart)
+
+    def _must_rest(self) -> None:
+        if not self._office.resting():
+            raise OfficeRefused("a visit is under way: maintenance on, and say it again when it has ended")
+
+    def _stamp(self) -> str:
+        return f"{self._now().astimezone(JST):%Y%m%d-%H%M%S}"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=JST)
+    except ValueError as cause:
+        raise ConsoleError(f"{text}: no moment; expected YYYY-MM-DDTHH:MM, Japan time") from cause

@@ -1,0 +1,290 @@
+"""The technician's terminal: a serial line of 9600 baud and a VT100 are enough.
+
+No menu opens while one types, nothing is asked of the terminal, and a line costs some 170 bytes (measured:
+a key 37 bytes, 39 ms). The daemon is asked over its socket; whichever side ends harms nothing: the session
+lives in the daemon's journal, and the same order takes it up again.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import termios
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, InMemoryHistory
+from prompt_toolkit.output.color_depth import ColorDepth
+from prompt_toolkit.shortcuts import CompleteStyle
+
+from firmware.console import wire as w
+from firmware.console.catalogue import explain
+from firmware.console.client import ask
+from firmware.console.commands import COMMANDS, LOCAL, Command, Line, completions, help_page, understand
+from firmware.console.pages import event_line
+from firmware.core.terms import Language
+from firmware.errors import ConsoleError
+
+_WORDS = {
+    Language.JA: {
+        "hello": "窓口 保守端末。help で説明。",
+        "order": "保守指示を貼り付けて Enter (画面には出ません): ",
+        "nonce": "時計が未確認です。この値を含む保守指示が必要です:",
+        "sure": "よろしいですか (yes/no): ",
+        "not done": "何もしていません。",
+        "more": "--続く-- (Enter 次, q やめる) ",
+        "Did every lamp light?": "ランプはすべて点きましたか (yes/no): ",
+        "Did the buzzer sound?": "ブザーは鳴りましたか (yes/no): ",
+        "Did you hear the voice?": "音声は聞こえましたか (yes/no): ",
+    },
+    Language.EN: {
+        "hello": "Madoguchi maintenance console. Type help.",
+        "order": "Paste a maintenance order and press Enter (it is not shown): ",
+        "nonce": "The clock is not trusted. The order must carry this nonce:",
+        "sure": "Are you sure (yes/no): ",
+        "not done": "Nothing was done.",
+        "more": "--More-- (Enter, or q) ",
+        "Did every lamp light?": "Did every lamp light (yes/no): ",
+        "Did the buzzer sound?": "Did the buzzer sound (yes/no): ",
+        "Did you hear the voice?": "Did you hear the voice (yes/no): ",
+    },
+}
+_PAGE_LINES = 22
+_HISTORY_CHARACTERS = 80
+
+
+def language_of(environment: "os._Environ[str] | dict[str, str]") -> Language:
+    """Japanese on a terminal that says so and takes UTF-8, else ASCII English."""
+    said = next((environment[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(key)), "")
+    takes_utf8 = "utf-8" in said.lower() or "utf8" in said.lower()
+    return Language.JA if said.startswith("ja") and takes_utf8 else Language.EN
+
+
+class CommandHistory(FileHistory):
+    """Keeps lines that are commands; whatever else somebody pastes may be a secret."""
+
+    def store_string(self, string: str) -> None:
+        """Keep the line, if it is one."""
+        if is_command(string):
+            with contextlib.suppress(OSError):
+                super().store_string(string)
+
+
+class CommandMemory(InMemoryHistory):
+    """The same, until the terminal closes."""
+
+    def append_string(self, string: str) -> None:
+        """Keep the line, if it is one."""
+        if is_command(string):
+            super().append_string(string)
+
+
+def is_command(text: str) -> bool:
+    """Whether the line begins with a word of the console and is no longer than a command can be."""
+    words = text.split()
+    known = {command.words[0] for command in COMMANDS} | set(LOCAL)
+    return bool(words) and words[0] in known and len(text) <= _HISTORY_CHARACTERS
+
+
+class _OnTab(Completer):
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:  # noqa: ARG002 - its interface
+        before = document.text_before_cursor
+        typed = "" if before.endswith(" ") else before.rpartition(" ")[2]
+        for word in completions(before):
+            yield Completion(f"{word} ", start_position=-len(typed), display=word)
+
+
+class Terminal:
+    """One technician at one terminal. socket: the daemon's. seconds: how long an answer may take.
+
+    history: a file, None for none beyond this terminal. read, write: a line with its prompt, and a text.
+    """
+
+    def __init__(
+        self,
+        socket: Path,
+        *,
+        seconds: float,
+        language: Language,
+        history: Path | None = None,
+        as_json: bool = False,
+        sure: bool = False,
+        write: Callable[[str], None] | None = None,
+        read: Callable[[str], str] | None = None,
+        read_secret: Callable[[str], str] | None = None,
+    ) -> None:
+        self._socket, self._seconds = socket, seconds
+        self._language = language
+        self._history = history
+        self._as_json, self._sure = as_json, sure
+        self._write = _to_stdout if write is None else write
+        self._read = self._prompt if read is None else read
+        self._read_secret = _unseen_line if read_secret is None else read_secret
+        self._prompts: PromptSession[str] | None = None
+        self._token = ""
+
+    def run(self) -> int:
+        """Until exit, logout or the end of the line; the exit status."""
+        self._say(self._word("hello"))
+        with contextlib.suppress(EOFError):
+            self._one("login")
+            while True:
+                try:
+                    line = self._read("madoguchi> ").strip()
+                    if line in {"exit", "logout"}:
+                        if line == "logout":
+                            self._one("logout")
+                        return 0
+                    if line:
+                        self._one(line)
+                except KeyboardInterrupt:
+                    self._say("")
+        return 0
+
+    def once(self, text: str) -> int:
+        """One command for a script; the exit status."""
+        return 0 if self._one(text) else 1
+
+    def login(self, order: str) -> bool:
+        """Open the session of an order; False, and why on the screen, if it is refused."""
+        answer = self._ask(w.Login(order))
+        self._token = str(answer.facts.get("token", ""))
+        self._say(answer.text)
+        return answer.done
+
+    def _one(self, text: str) -> bool:
+        try:
+            match text.split():
+                case ["help", *about]:
+                    self._page(help_page(self._language, " ".join(about)))
+                    return True
+                case ["lang", "ja" | "en" as language]:
+                    self._language = Language(language)
+                    return True
+                case ["login"]:
+                    return self._login()
+                case ["logout"]:
+                    return self._answer(Line(_LOGOUT, w.Logout(), as_json=False, sure=True))
+                case ["events", word]:
+                    self._page(explain(word, self._language))
+                    return True
+                case ["watch"]:
+                    self._watch()
+                    return True
+                case _:
+                    return self._answer(understand(text))
+        except ConsoleError as error:
+            self._say(str(error))
+            return False
+
+    def _login(self) -> bool:
+        nonce = self._ask(w.AskNonce()).text
+        if nonce:
+            self._say(f"{self._word('nonce')} {nonce}")
+        order = self._read_secret(self._word("order"))
+        return self.login(order) if order else False
+
+    def _answer(self, line: Line) -> bool:
+        if not (line.sure or self._sure) and line.command.warns is not None:
+            self._say(line.command.warns[self._language])
+            if not self._agreed(self._word("sure")):
+                self._say(self._word("not done"))
+                return False
+        answer = self._ask(line.request)
+        if answer.asks and isinstance(line.request, w.TestPart):
+            self._say(answer.text)
+            seen = self._agreed(_WORDS[self._language].get(answer.asks, f"{answer.asks} "))
+            answer = self._ask(msgspec.structs.replace(line.request, seen=seen))
+        if line.as_json or self._as_json:
+            self._say(json.dumps({"done": answer.done, "text": answer.text, **answer.facts}))
+        else:
+            self._page(answer.text.splitlines())
+        return answer.done
+
+    def _watch(self) -> None:
+        number = int(str(self._ask(w.AskEvents(last=1)).facts["number"]))
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                answer = self._ask(w.AskEvents(since=max(1, number), last=100, wait_seconds=10.0))
+                number = int(str(answer.facts.get("number", number)))
+                for said in answer.facts.get("events", []):
+                    self._say(event_line(said))
+
+    def _ask(self, request: w.AnyRequest) -> w.Answer:
+        request = msgspec.structs.replace(request, session=self._token)
+        return ask(self._socket, request, seconds=self._seconds)
+
+    def _agreed(self, question: str) -> bool:
+        return self._read(question).strip().lower() in {"yes", "y", "はい"}
+
+    def _word(self, key: str) -> str:
+        return _WORDS[self._language][key]
+
+    def _say(self, text: str) -> None:
+        if self._language is not Language.JA:
+            text = text.encode("ascii", "replace").decode()
+        self._write(text + "\n")
+
+    def _page(self, lines: Iterable[str]) -> None:
+        """A screen at a time, if somebody reads along."""
+        interactive = self._prompts is not None
+        for number, line in enumerate(lines, start=1):
+            self._say(line)
+            if interactive and number % _PAGE_LINES == 0 and self._read(self._word("more")).strip() == "q":
+                return
+
+    def _prompt(self, prompt: str) -> str:
+        if self._prompts is None:
+            self._prompts = _prompt_session(self._history)
+        return str(self._prompts.prompt(prompt))
+
+
+def _prompt_session(history: Path | None) -> PromptSession[str]:
+    # Asking the terminal where its cursor is costs a wait of 2 s on one that does not answer.
+    os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
+    return PromptSession(
+        history=CommandMemory() if history is None else CommandHistory(str(history)),
+        completer=_OnTab(),
+        complete_while_typing=False,
+        complete_style=CompleteStyle.READLINE_LIKE,
+        enable_history_search=False,
+        enable_suspend=False,
+        reserve_space_for_menu=0,
+        color_depth=ColorDepth.DEPTH_1_BIT,
+    )
+
+
+def _to_stdout(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _no_echo(descriptor: int) -> Iterator[None]:
+    before = termios.tcgetattr(descriptor)
+    silent = termios.tcgetattr(descriptor)
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _unseen_line(prompt: str) -> str:
+    """A line that is not shown: an order is a key for as long as it lives. Raises EOFError."""
+    _to_stdout(prompt)
+    guard = _no_echo(sys.stdin.fileno()) if sys.stdin.isatty() else contextlib.nullcontext()
+    with guard:
+        line = sys.stdin.readline()
+    _to_stdout("\n")
+    if not line:
+        raise EOFError
+    return line.strip()
+
+
+_LOGOUT = Command(("logout",), "", lambda _: w.Logout(), LOCAL["logout"])

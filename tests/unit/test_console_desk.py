@@ -1,0 +1,138 @@
+"""Who may do what at the console: an order's roles, the journal first, and nobody by chance."""
+
+import os
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from firmware.compose.technician import TechnicianDesk
+from firmware.console import wire as w
+from firmware.core.maintenance import OpenSession
+from firmware.core.terms import Role
+from firmware.errors import OfficeRefused
+from firmware.logbook import EventId, FieldValue
+from firmware.settings import load
+
+CONFIG = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
+NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
+ME = f"uid:{os.getuid()}"
+
+
+@dataclass
+class Bench:
+    """A desk whose books and maintenance note what reaches them, in one story."""
+
+    order_always: bool = False
+    roles: tuple[Role, ...] = (Role.LOOK, Role.CASH)
+    rests: bool = True
+    story: list[str] = field(default_factory=list)
+    on: bool = False
+
+    @property
+    def desk(self) -> TechnicianDesk:
+        settings = load(CONFIG)
+        console = msgspec.structs.replace(settings.file.console, order_always=self.order_always)
+        me = cast("Any", self)
+        return TechnicianDesk(
+            settings=replace(settings, file=msgspec.structs.replace(settings.file, console=console)),
+            config=CONFIG,
+            office=me,
+            runner=me,
+            maintenance=me,
+            fitness=me,
+            ring=me,
+            outlook=me,
+            metrics=lambda: "",
+            books=self.books,
+            restart=lambda: self.story.append("restart"),
+            log=self.write,
+            now=lambda: NOW,
+        )
+
+    def write(self, event: EventId, /, **_: FieldValue) -> None: ...
+
+    async def books(self, request: w.BookRequest, by: str) -> str:
+        self.story.append(f"{type(request).__name__} by {by}")
+        return "done"
+
+    def authorize(self, token: str, role: Role) -> OpenSession:
+        if token != "good" or role not in self.roles:
+            raise OfficeRefused("no")
+        return OpenSession("order-0001", "tech-17", self.roles, NOW + timedelta(hours=1), "00")
+
+    async def command(self, order_id: str, by: str, command: str) -> None:
+        self.story.append(f"journal {order_id} {by} {command}")
+
+    async def switch(self, *, on: bool, by: str) -> None:
+        self.story.append(f"switch {on} by {by}")
+
+    def resting(self) -> bool:
+        return self.rests
+
+    @property
+    def busy(self) -> bool:
+        return False
+
+
+async def refused(bench: Bench, request: w.AnyRequest, who: str = ME) -> str:
+    with pytest.raises(OfficeRefused) as no:
+        await bench.desk.act(request, who)
+    return str(no.value)
+
+
+async def test_a_command_is_in_the_journal_before_it_is_carried_out() -> None:
+    bench = Bench()
+    await bench.desk.act(w.Refill(3, 50, session="good"), "uid:4711")
+    assert ["journal order-0001 tech-17 refill", "Refill by order:order-0001"] == bench.story
+
+
+async def test_a_role_that_the_order_does_not_have_reaches_nothing() -> None:
+    bench = Bench()
+    await refused(bench, w.CloseDay(session="good"))
+    await refused(bench, w.Reboot(session="good"))
+    await refused(bench, w.Refill(3, 50, session="guessed"))
+    assert [] == bench.story
+
+
+@pytest.mark.parametrize(
+    ("order_always", "who", "may"),
+    [
+        (False, ME, True),
+        (False, "uid:0", True),
+        (False, "uid:4711", False),
+        (True, ME, False),
+        (True, "uid:0", False),
+    ],
+)
+async def test_without_an_order_only_the_machines_own_users_and_only_if_the_configuration_lets_them(
+    order_always: bool, who: str, may: bool
+) -> None:
+    bench = Bench(order_always=order_always)
+    if may:
+        await bench.desk.act(w.Refill(3, 50), who)
+        assert [f"Refill by {who}"] == bench.story
+    else:
+        assert "log in with a maintenance order first" == await refused(bench, w.Refill(3, 50), who)
+        assert [] == bench.story
+
+
+async def test_what_changes_the_service_is_journaled_also_without_an_order() -> None:
+    bench = Bench()
+    await bench.desk.act(w.SwitchMaintenance(on=True), ME)
+    assert [f"journal  {ME} maintenance on", f"switch True by {ME}"] == bench.story
+
+
+@pytest.mark.parametrize("request_", [w.Reboot(), w.ReloadConfig()])
+async def test_nothing_ends_the_program_during_a_visit(request_: w.AnyRequest) -> None:
+    bench = Bench(rests=False)
+    assert (await refused(bench, request_)).startswith("a visit is under way")
+    assert "restart" not in bench.story
+
+
+async def test_a_plan_of_no_day_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="2026-13-45T99:99: no moment"):
+        await Bench().desk.act(w.PlanMaintenance("2026-13-45T99:99", "2026-11-26T04:00"), ME)

@@ -1,0 +1,149 @@
+"""The terminal asks before it acts, speaks two languages, pages, and survives a kiosk that goes and comes."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from firmware.console import wire as w
+from firmware.console.server import ConsoleServer
+from firmware.console.terminal import Terminal
+from firmware.core.terms import Language
+from firmware.errors import OfficeRefused
+from firmware.logbook import EventId, FieldValue
+from firmware.shell.event_ring import EventRing
+
+
+def silent(_event: EventId, /, **_fields: FieldValue) -> None:
+    """Nobody reads."""
+
+
+class Rig:
+    """A kiosk that answers, and a technician who has answers ready. said: all that the terminal wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "console"
+        self.asked: list[w.AnyRequest] = []
+        self.ready: list[str] = []
+        self.said: list[str] = []
+        self.ring = EventRing(silent)
+        self.server = ConsoleServer(self.path, self.act, silent)
+
+    async def act(self, request: w.AnyRequest, _who: str) -> str | w.Answer:
+        self.asked.append(request)
+        match request:
+            case w.AskNonce():
+                return w.Answer(done=True, text="n0nce")
+            case w.Login(order="good"):
+                return w.Answer(done=True, text="welcome", facts={"token": "t0ken"})
+            case w.Login():
+                raise OfficeRefused("no maintenance order: form")
+            case w.TestPart(seen=None):
+                return w.Answer(done=True, text="lit", asks="Did every lamp light?")
+            case w.TestPart(seen=seen):
+                return w.Answer(done=True, text=f"lamp {seen}", facts={"fit": seen})
+            case _:
+                return "\n".join(["done", "済"])
+
+    async def types(self, *lines: str, language: Language = Language.EN, once: bool = False) -> int:
+        """These lines, and then the end of the line."""
+        self.ready = list(lines)
+        terminal = Terminal(
+            self.path,
+            seconds=5.0,
+            language=language,
+            write=self.said.append,
+            read=self._next,
+            read_secret=self._next,
+        )
+        if once:
+            return await asyncio.to_thread(terminal.once, self.ready.pop(0))
+        return await asyncio.to_thread(terminal.run)
+
+    def _next(self, prompt: str) -> str:
+        self.said.append(prompt)
+        if not self.ready:
+            raise EOFError
+        return self.ready.pop(0)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.said)
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    with tempfile.TemporaryDirectory(prefix="console-") as folder:
+        rig = Rig(Path(folder))
+        await rig.server.start()
+        yield rig
+        await rig.server.close()
+
+
+async def test_a_login_gives_each_command_its_token_and_shows_the_nonce(rig: Rig) -> None:
+    assert 0 == await rig.types("good", "status", "exit")
+    assert "n0nce" in rig.text
+    assert [w.AskStatus(session="t0ken")] == rig.asked[2:]
+
+
+async def test_what_cannot_be_taken_back_is_asked_and_no_is_no(rig: Rig) -> None:
+    await rig.types("good", "settle", "no", "settle", "", "settle", "yes", "settle --yes")
+    assert 2 == len([one for one in rig.asked if isinstance(one, w.CloseDay)])
+    assert 2 == rig.text.count("Nothing was done.")
+    assert 3 == rig.text.count("The business day ends; this cannot be taken back.")
+
+
+async def test_a_part_that_eyes_must_judge_is_asked_for(rig: Rig) -> None:
+    await rig.types("good", "test lamp", "yes", "test lamp --json", "no")
+    assert [None, True, None, False] == [one.seen for one in rig.asked if isinstance(one, w.TestPart)]
+    line = next(one for one in rig.said if one.startswith("{"))
+    assert {"done": True, "text": "lamp False", "fit": False} == json.loads(line)
+
+
+async def test_a_wrong_line_or_a_refused_order_ends_nothing(rig: Rig) -> None:
+    assert 0 == await rig.types("bad", "open the door", "cash refill x", "events P1", "events Z9", "status")
+    for said in (
+        "no maintenance order: form",
+        "no command: open the door",
+        "expected: cash refill",
+        "printer-not-ready",
+    ):
+        assert said in rig.text
+    assert w.AskStatus() == rig.asked[-1]
+
+
+async def test_a_kiosk_that_is_gone_is_named_each_time_and_the_terminal_goes_on(rig: Rig) -> None:
+    await rig.server.close()
+    await rig.types("status", "status")
+    assert rig.text.count("the kiosk does not run, or you may not ask it") == 3, "and the login"
+
+
+async def test_english_is_ascii_and_japanese_is_japanese(rig: Rig) -> None:
+    await rig.types("good", "status", "help", "lang ja", "status", "help cash")
+    english, _, japanese = rig.text.partition("済\n")
+    assert english.isascii()
+    assert "釣銭を補充した" in japanese
+
+
+async def test_a_script_gets_a_status_and_a_line(rig: Rig) -> None:
+    assert 0 == await rig.types("status", once=True)
+    assert 1 == await rig.types("no such thing", once=True)
+
+
+async def test_the_last_events_are_kept_also_for_somebody_who_counts_from_the_run_before() -> None:
+    ring = EventRing(silent)
+    for coins in range(3):
+        ring(EventId.COIN_ACCEPTED, coins=coins)
+    ring(EventId.PANEL_GONE)
+    assert [2, 3] == [one.number for one in ring.behind(1, "coin-accepted")]
+    assert 4 == len(ring.behind(1000))
+    waiting = asyncio.create_task(ring.wait_behind(4, "panel-back", 5.0))
+    await asyncio.sleep(0)
+    ring(EventId.KEYPAD_GONE)
+    ring(EventId.PANEL_BACK)
+    assert ["panel-back"] == [one.said["event"] for one in await waiting]
+    assert [] == await ring.wait_behind(6, "", 0.001)
+    assert {"coin-accepted": 3, "panel-gone": 1, "keypad-gone": 1, "panel-back": 1} == ring.counts
