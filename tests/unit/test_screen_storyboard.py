@@ -99,8 +99,8 @@ SUPPLIES = tuple(f"supply.{supply.value}" for supply in PrinterSupply)
 NO_RECEIPTS = "supply.receipt-printer"
 
 STORYBOARD = (
-    Screen(ScreenId.IDLE, legend=Legend(confirm="start")),
-    Screen(ScreenId.IDLE, "supplies", legend=Legend(confirm="start")),
+    Screen(ScreenId.IDLE, place=Place.CARD, legend=Legend(confirm="start")),
+    Screen(ScreenId.IDLE, "supplies", place=Place.CARD, legend=Legend(confirm="start")),
     CLOSED,
     replace(CLOSED, reason="hours"),
     replace(CLOSED, reason="maintenance"),
