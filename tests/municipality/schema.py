@@ -23,7 +23,13 @@ CREATE TABLE IF NOT EXISTS orders (
     state TEXT NOT NULL CHECK (state IN ('RESERVED', 'RELEASED', 'ISSUED', 'PRINT_FAILED', 'UNCERTAIN',
         'REFUNDED', 'CANCELLED', 'EXPIRED')),
     expires_at REAL NOT NULL, sealed TEXT, authority TEXT, paid_yen INTEGER, receipt_no TEXT UNIQUE,
-    pages_out INTEGER, refunded_yen INTEGER, owed_yen INTEGER, released_at REAL, settled_on TEXT);
+    pages_out INTEGER, refunded_yen INTEGER, owed_yen INTEGER, released_at REAL, settled_on TEXT,
+    wanted TEXT, contents TEXT);
+
+CREATE TABLE IF NOT EXISTS reprint (
+    order_id TEXT NOT NULL REFERENCES orders (order_id), attempt INTEGER NOT NULL, kem BLOB NOT NULL,
+    at REAL NOT NULL, sealed TEXT, authority TEXT, outcome TEXT, pages_out INTEGER,
+    PRIMARY KEY (order_id, attempt));
 
 CREATE TABLE IF NOT EXISTS claim (
     claim_no TEXT NOT NULL, kiosk TEXT NOT NULL,
@@ -76,9 +82,17 @@ CREATE TABLE IF NOT EXISTS event (
     at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP) STRICT;
 CREATE TRIGGER IF NOT EXISTS terminal_stays BEFORE UPDATE OF state ON orders
 WHEN OLD.state IN ('ISSUED', 'REFUNDED', 'CANCELLED', 'EXPIRED') AND NEW.state <> OLD.state
+    AND NOT (OLD.state = 'ISSUED' AND NEW.state = 'REFUNDED' AND OLD.settled_on IS NULL)
 BEGIN SELECT RAISE (ABORT, 'a terminal state never changes'); END;
 CREATE TRIGGER IF NOT EXISTS orders_stay BEFORE DELETE ON orders
 BEGIN SELECT RAISE (ABORT, 'an order is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS reprints_stay BEFORE DELETE ON reprint
+BEGIN SELECT RAISE (ABORT, 'a reprint is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS reprint_is_told AFTER INSERT ON reprint
+BEGIN INSERT INTO event (order_id, state) VALUES (NEW.order_id, 'REPRINT_' || NEW.attempt); END;
+CREATE TRIGGER IF NOT EXISTS reprint_end_is_told AFTER UPDATE OF outcome ON reprint
+BEGIN INSERT INTO event (order_id, state)
+    VALUES (NEW.order_id, 'REPRINT_' || NEW.attempt || '_' || upper(NEW.outcome)); END;
 CREATE TRIGGER IF NOT EXISTS claim_is_settled_once BEFORE UPDATE ON claim WHEN OLD.settled_by IS NOT NULL
 BEGIN SELECT RAISE (ABORT, 'a claim is settled once'); END;
 CREATE TRIGGER IF NOT EXISTS settlements_stay BEFORE UPDATE ON settlement
@@ -102,11 +116,23 @@ $$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_v
 CREATE OR REPLACE FUNCTION tells() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN INSERT INTO event (order_id, state) VALUES (NEW.order_id, NEW.state); RETURN NULL; END $$;
 
+CREATE OR REPLACE FUNCTION tells_reprint() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN INSERT INTO event (order_id, state)
+    VALUES (NEW.order_id, 'REPRINT_' || NEW.attempt || coalesce('_' || upper(NEW.outcome), ''));
+RETURN NULL; END $$;
+
 CREATE OR REPLACE TRIGGER terminal_stays BEFORE UPDATE OF state ON orders FOR EACH ROW
-WHEN (OLD.state IN ('ISSUED', 'REFUNDED', 'CANCELLED', 'EXPIRED') AND NEW.state <> OLD.state)
+WHEN (OLD.state IN ('ISSUED', 'REFUNDED', 'CANCELLED', 'EXPIRED') AND NEW.state <> OLD.state
+    AND NOT (OLD.state = 'ISSUED' AND NEW.state = 'REFUNDED' AND OLD.settled_on IS NULL))
 EXECUTE FUNCTION stays ('a terminal state never changes');
 CREATE OR REPLACE TRIGGER orders_stay BEFORE DELETE ON orders FOR EACH ROW
 EXECUTE FUNCTION stays ('an order is never deleted');
+CREATE OR REPLACE TRIGGER reprints_stay BEFORE DELETE ON reprint FOR EACH ROW
+EXECUTE FUNCTION stays ('a reprint is never deleted');
+CREATE OR REPLACE TRIGGER reprint_is_told AFTER INSERT ON reprint FOR EACH ROW
+EXECUTE FUNCTION tells_reprint ();
+CREATE OR REPLACE TRIGGER reprint_end_is_told AFTER UPDATE OF outcome ON reprint FOR EACH ROW
+EXECUTE FUNCTION tells_reprint ();
 CREATE OR REPLACE TRIGGER claim_is_settled_once BEFORE UPDATE ON claim FOR EACH ROW
 WHEN (OLD.settled_by IS NOT NULL) EXECUTE FUNCTION stays ('a claim is settled once');
 CREATE OR REPLACE TRIGGER settlements_stay BEFORE UPDATE ON settlement FOR EACH ROW
