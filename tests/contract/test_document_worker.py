@@ -96,7 +96,7 @@ async def test_what_was_sealed_for_the_worker_is_printed_whole_with_the_citys_se
     pages = bench.pdf("job-1").pages
     assert len(pages) == 4
     assert "渋川　太郎" in pages[0].extract_text()
-    assert [len(page.images) for page in pages] == [2, 0, 2, 0]
+    assert [len(page.images) for page in pages] == [4, 4, 4, 4]
     assert (EventId.PRINT_SUBMITTED, {"job": "job-1"}) in bench.log.lines
 
 
