@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -66,7 +66,7 @@ def _self_test(settings: Settings) -> Sequence[SlipLine]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TechniciansConsole:
-    """Everything the console may look at."""
+    """Everything the console may look at. speak: see Fitness."""
 
     settings: Settings
     config: Path
@@ -76,6 +76,7 @@ class TechniciansConsole:
     health: Health
     journal: Journal
     ring: EventRing
+    speak: Callable[[], Awaitable[str]]
 
     def open_at(self, office: Office, runner: Runner) -> "OpenConsole":
         """The console of this run."""
@@ -116,6 +117,7 @@ class TechniciansConsole:
                     command=slip_command(self.config),
                     submit_seconds=settings.file.documents.print_seconds,
                 ).print_slip,
+                speak=self.speak,
             ),
             ring=self.ring,
             outlook=outlook,

@@ -291,6 +291,7 @@ class Kiosk:
                 health=health,
                 journal=journal,
                 ring=self._ring,
+                speak=self._told.try_voice,
             ).open_at,
             now=now_utc,
         )

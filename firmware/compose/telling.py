@@ -11,12 +11,15 @@ from firmware.screen.texts import Texts
 from firmware.settings import Settings
 from hw.sound import AlsaVoice
 
+_SAMPLE_SECONDS = 30.0
+
 
 class Told:
     """Shows each screen and says it. Raises ConfigError for clips that are not what their manifest says."""
 
     def __init__(self, settings: Settings, screen: ScreenServer, log: Logbook) -> None:
         said = settings.file.voice
+        self._devices = (("loudspeaker", said.speaker, False), ("earphone", said.earphone, True))
         self._screen = screen
         self._texts = texts(settings)
         self._voice = AlsaVoice(speaker=said.speaker, earphone=said.earphone, log=log)
@@ -35,6 +38,20 @@ class Told:
         """What the buzzer sounds."""
         if self._speaker is not None:
             self._speaker.sound(alarm)
+
+    async def try_voice(self) -> str:
+        """Play a sample on every sound device; why that was not possible, empty if it was."""
+        if self._speaker is None:
+            return "not configured: voice.clips is empty, the kiosk is silent"
+        sample = self._speaker.sample()
+        if not sample:
+            return "voice.clips holds no chime: make it anew with scripts/voice"
+        for name, device, private in self._devices:
+            if not device:
+                continue
+            if fault := await self._voice.try_out(sample, private=private, seconds=_SAMPLE_SECONDS):
+                return f"the {name} (ALSA device {device}) did not play: {fault}"
+        return ""
 
     async def close(self) -> None:
         """Silence."""

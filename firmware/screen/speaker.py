@@ -1,6 +1,6 @@
 """Speaks what the screen shows: by loudspeaker for everybody, by earphone for whoever asked for the voice."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from firmware.core.orders import Alarm
@@ -46,6 +46,13 @@ class Speaker:
         text = speakable(str(self._before["alarm_text"]), self._language.value)
         words = self._speech([text]) if text else iter(())
         self._voice.play([*([level] if level else []), *words])
+
+    def sample(self) -> Sequence[Path]:
+        """The chime and the headline that stands on the screen, for a test while nobody is served."""
+        chime = self._clips.sound(CHIME)
+        headline = "" if self._before is None else str(self._before["headline"])
+        words = self._speech([speakable(headline, self._language.value)]) if headline else iter(())
+        return [*([chime] if chime else []), *words]
 
     def _say(self, said: Narration, *, new: bool) -> None:
         if self._privately:

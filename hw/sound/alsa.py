@@ -22,7 +22,7 @@ class AlsaVoice:
         self._earphone = earphone
         self._log = log
         self._program = program
-        self._gone = False
+        self._fault = ""
         self._task: asyncio.Task[None] | None = None
 
     def play(self, clips: Sequence[Path], *, private: bool = False) -> None:
@@ -40,6 +40,18 @@ class AlsaVoice:
         """Returns when everything has been said."""
         while (task := self._task) is not None and not task.done():
             await asyncio.wait([task])
+
+    async def try_out(self, clips: Sequence[Path], *, private: bool = False, seconds: float) -> str:
+        """Play this to its end; why it did not get there as one word, empty if it did."""
+        self.play(clips, private=private)
+        task = self._task
+        if task is None:
+            return "no-device"
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            self.play(_SILENT)
+            return "time-out"
+        return "cut-short" if task.cancelled() else self._fault
 
     async def close(self) -> None:
         """Silence; may be called twice."""
@@ -62,7 +74,7 @@ class AlsaVoice:
                 self._program, "-q", "-D", device, *map(str, clips), stdin=quiet, stdout=quiet, stderr=quiet
             )
         except OSError as error:
-            self._note(error=type(error).__name__)
+            self._note(type(error).__name__)
             return
         try:
             code = await process.wait()
@@ -71,11 +83,11 @@ class AlsaVoice:
                 process.kill()
             await process.wait()
             raise
-        self._note(error=f"exit-{code}" if code else None)
+        self._note(f"exit-{code}" if code else "")
 
-    def _note(self, *, error: str | None) -> None:
-        if error is not None and not self._gone:
-            self._log(EventId.SOUND_GONE, error=error)
-        if error is None and self._gone:
+    def _note(self, fault: str) -> None:
+        if fault and not self._fault:
+            self._log(EventId.SOUND_GONE, error=fault)
+        if self._fault and not fault:
             self._log(EventId.SOUND_BACK)
-        self._gone = error is not None
+        self._fault = fault

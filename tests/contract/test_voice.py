@@ -3,15 +3,21 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
+import msgspec
 import numpy as np
 import pytest
 
+from firmware.compose.telling import Told
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.render_voice import read, render
+from firmware.settings import load
 from hw.sound import AlsaVoice
 
+CONFIG = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
 ASOUND = """
 pcm.{name} {{
     type file
@@ -148,3 +154,67 @@ async def test_a_missing_player_silences_the_kiosk_and_nothing_else(clips: dict[
     voice.play([clips["tone"]])
     await until_quiet(voice)
     assert [EventId.SOUND_GONE] == told
+
+
+# --- the technician's test of the voice -----------------------------------------------------------
+
+
+async def tried(folder: Path | None, log: list[EventId], *, earphone: str = "earphone") -> str:
+    """What the test of this kiosk's voice says; folder: of its clips."""
+
+    def write(event: EventId, /, **_fields: FieldValue) -> None:
+        log.append(event)
+
+    settings = load(CONFIG)
+    said = msgspec.structs.replace(
+        settings.file.voice, clips=str(folder or ""), speaker="speaker", earphone=earphone
+    )
+    settings = replace(settings, file=msgspec.structs.replace(settings.file, voice=said))
+    told = Told(settings, cast("Any", None), write)
+    try:
+        return await told.try_voice()
+    finally:
+        await told.close()
+
+
+async def test_the_voice_is_tried_on_every_sound_device(
+    heard: Path, clips: dict[str, Path], log: list[EventId]
+) -> None:
+    assert "" == await tried(clips["chime"].parent, log)
+    assert samples(heard / "speaker") == samples(heard / "earphone") != []
+    assert [] == log
+
+
+async def test_a_kiosk_that_does_not_speak_says_so_when_tried(heard: Path, log: list[EventId]) -> None:
+    assert "not configured: voice.clips is empty" in await tried(None, log)
+    assert [] == samples(heard / "speaker")
+
+
+async def test_the_sound_device_that_is_gone_is_named_when_tried(
+    heard: Path, clips: dict[str, Path], log: list[EventId]
+) -> None:
+    config = heard / "asound.conf"
+    folder, both = clips["chime"].parent, config.read_text()
+    config.write_text(both.replace("pcm.earphone", "pcm.other"))
+    assert "the earphone (ALSA device earphone) did not play: exit-1" == await tried(folder, log)
+    assert "" == await tried(folder, log, earphone="")
+    config.write_text("")
+    assert "the loudspeaker (ALSA device speaker) did not play: exit-1" == await tried(folder, log)
+
+
+async def test_a_sound_device_that_takes_nothing_ends_the_trial(tmp_path: Path, log: list[EventId]) -> None:
+    player = tmp_path / "player"
+    player.write_text("#!/bin/sh\nexec sleep 600\n")
+    player.chmod(0o755)
+
+    def write(event: EventId, /, **_fields: FieldValue) -> None:
+        log.append(event)
+
+    voice = AlsaVoice(speaker="speaker", earphone="", log=write, program=str(player))
+    assert "no-device" == await voice.try_out([tmp_path], private=True, seconds=0.1)
+    assert "time-out" == await voice.try_out([tmp_path], seconds=0.1)
+    trial = asyncio.create_task(voice.try_out([tmp_path], seconds=60))
+    await asyncio.sleep(0)
+    voice.play([])
+    assert "cut-short" == await trial
+    await voice.close()

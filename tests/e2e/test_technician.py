@@ -70,7 +70,7 @@ async def is_tested(line: Vt100, world: World) -> None:
     assert "printer: unfit, media-empty" in await line.answers("test printer")
     await world.set_printer_fault(None)
     assert "receipt: fit" in await line.answers("test receipt")
-    assert "voice: unfit, no voice can be reached by this test" in await line.answers("test voice")
+    assert "voice: unfit, not configured: voice.clips is empty" in await line.answers("test voice")
     await line.types("test lamp")
     await line.sees("Did every lamp light (yes/no):")
     line.says("yes")

@@ -48,6 +48,7 @@ class Bench:
     accept_error: Exception | None = None
     certainty: Certainty = Certainty.DONE
     coin: e.Event | None = None
+    voice_fault: str = ""
     released: int = 0
     wait_seconds: float = 0.05
 
@@ -61,6 +62,7 @@ class Bench:
             now=lambda: datetime(2026, 11, 25, tzinfo=UTC),
             wait_seconds=self.wait_seconds,
             print_page=self.print_slip,
+            speak=self.speak,
         )
 
     @property
@@ -72,6 +74,9 @@ class Bench:
     @property
     def payouts(self) -> dict[int, None]:
         return {3: None}
+
+    async def speak(self) -> str:
+        return self.voice_fault
 
     async def read(self) -> CardReading:
         if self.card_error is not None:
@@ -158,7 +163,7 @@ async def verdict(bench: Bench, part: str, seen: bool | None = None) -> tuple[bo
         ("receipt", Bench(), True, "a test slip was printed and cut"),
         ("receipt", Bench(certainty=Certainty.UNKNOWN), False, "did not print"),
         ("door", Bench(), False, "the door's contact did not move within"),
-        ("voice", Bench(), False, "no voice can be reached by this test"),
+        ("voice", Bench(voice_fault="not configured"), False, "not configured"),
         ("network", Bench(), False, "the municipality does not answer"),
     ],
 )
@@ -173,13 +178,17 @@ async def test_each_part_ends_fit_or_unfit_with_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("part", "seen"), [("buzzer", True), ("buzzer", False), ("lamp", True), ("lamp", False)]
+    ("part", "seen"),
+    [("buzzer", True), ("buzzer", False), ("lamp", True), ("lamp", False), ("voice", True), ("voice", False)],
 )
 async def test_what_only_eyes_and_ears_can_tell_is_asked(part: str, seen: bool) -> None:
     bench = Bench()
     if part == "buzzer":
         asked = await bench.fitness.test(part, None)
         assert (None, "Did the buzzer sound?") == (asked.fit, asked.question)
+    if part == "voice":
+        asked = await bench.fitness.test(part, None)
+        assert (None, "Did you hear the voice?") == (asked.fit, asked.question)
     assert seen is (await verdict(bench, part, seen))[0]
 
 

@@ -153,6 +153,13 @@ def test_the_next_screen_cuts_short_what_is_being_said() -> None:
     assert ((), False) == mouth.turns[-1]
 
 
+def test_the_sample_of_a_test_is_the_chime_and_the_headline_that_stands_there() -> None:
+    loud, _ = speaker()
+    assert [Path("chime")] == list(loud.sample())
+    loud.tell(TEXTS.snapshot(PIN, Language.EN), Language.EN, frozenset())
+    assert [Path("chime"), Path("Enter your 4-digit PIN on the keypad")] == list(loud.sample())
+
+
 def test_alarms_grow_until_what_was_left_is_taken_and_begin_anew_after_it() -> None:
     loud, mouth = speaker()
     left = next(screen for screen in STORYBOARD if screen.id is ScreenId.TAKE_CARD and screen.alarm)
