@@ -1,7 +1,13 @@
-"""The commands `certificate enrol` and `certificate renew`."""
+"""The commands `certificate enrol` and `certificate renew`, here and at the technician's console."""
 
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
+from firmware.errors import OfficeRefused
 from firmware.municipality import enrolment
 from firmware.municipality.tls import Files
 from firmware.settings import Settings
@@ -10,24 +16,74 @@ from firmware.settings import Settings
 async def enrolled(settings: Settings, url: str | None, code: str) -> datetime:
     """Ask for the first certificate and put it in place; until when it is good."""
     said, files = settings.file.municipality, files_of(settings)
-    answered = await enrolment.enrol(url or said.url, settings.path(said.ca_file), files, code)
-    enrolment.put_in_place(answered, files)
-    return answered.not_after
+    with _alone(files):
+        answered = await enrolment.enrol(url or said.url, settings.path(said.ca_file), files, code)
+        return await _kept(answered, files)
 
 
 async def renewed(settings: Settings, now: datetime) -> datetime | None:
     """Renew a certificate of whose life two thirds are over; None if it has time. A running kiosk takes
     the new one at its next heartbeat."""
-    said, files = settings.file.municipality, files_of(settings)
-    enrolment.finish(files)
-    if not enrolment.is_due(files, now):
-        return None
-    answered = await enrolment.renew(said.url, settings.path(said.ca_file), files)
-    enrolment.put_in_place(answered, files)
-    return answered.not_after
+    files = files_of(settings)
+    with _alone(files):
+        with _written(files):
+            await asyncio.to_thread(enrolment.finish, files)
+        return await _asked_anew(settings, files) if enrolment.is_due(files, now) else None
+
+
+async def renewed_now(settings: Settings) -> datetime:
+    """Renew, however long the old certificate would be good. Raises as `renewed` does: ConfigError,
+    MunicipalityError, and OfficeRefused while another asks or for files that cannot be written."""
+    files = files_of(settings)
+    with _alone(files):
+        with _written(files):
+            await asyncio.to_thread(enrolment.finish, files)
+        return await _asked_anew(settings, files)
 
 
 def files_of(settings: Settings) -> Files:
     """Where the kiosk's certificate and key lie."""
     said = settings.file.municipality
     return Files(settings.path(said.certificate_file), settings.path(said.key_file), settings.file.kiosk.urn)
+
+
+async def _asked_anew(settings: Settings, files: Files) -> datetime:
+    said = settings.file.municipality
+    answered = await enrolment.renew(said.url, settings.path(said.ca_file), files)
+    return await _kept(answered, files)
+
+
+async def _kept(answered: enrolment.Answered, files: Files) -> datetime:
+    with _written(files):
+        await asyncio.to_thread(enrolment.put_in_place, answered, files)
+    return answered.not_after
+
+
+@contextmanager
+def _written(files: Files) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OfficeRefused(
+            f"a new certificate cannot be written to {files.certificate.parent}: {error.strerror};"
+            " the old one stays in use"
+        ) from error
+
+
+@contextmanager
+def _alone(files: Files) -> Iterator[None]:
+    """One at a time on this machine: the municipality lets in the last certificate it gave, and two who
+    write at once would leave the key of one beside the certificate of the other."""
+    try:
+        folder = os.open(files.certificate.parent, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise OfficeRefused(f"{files.certificate.parent}: {error.strerror}") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as busy:
+        os.close(folder)
+        raise OfficeRefused("a certificate is just being asked for: say it again in a minute") from busy
+    try:
+        yield
+    finally:
+        os.close(folder)

@@ -12,6 +12,7 @@ import msgspec
 
 from firmware.compose.bundle import Bundle, claims_covered, folder_for, make_bundle
 from firmware.compose.certificate import certificate_lines, read_certificate
+from firmware.compose.enrolment import renewed_now
 from firmware.compose.outlook import Outlook
 from firmware.console import pages
 from firmware.console import wire as w
@@ -21,9 +22,8 @@ from firmware.core import events as e
 from firmware.core.hours import JST
 from firmware.core.states import Attending
 from firmware.core.terms import KeypadKey, Role
-from firmware.errors import ConfigError, ConsoleError, OfficeRefused
+from firmware.errors import ConfigError, ConsoleError, MunicipalityError, OfficeRefused
 from firmware.logbook import EventId, Logbook
-from firmware.municipality.tls import load_credentials
 from firmware.settings import Settings, load
 from firmware.shell.event_ring import EventRing
 from firmware.shell.fitness import Fitness
@@ -324,23 +324,18 @@ class TechnicianDesk:
         lines = certificate_lines(certificate, self._now())
         return w.Answer(done=True, text="\n".join(f"{k:<12}{v}" for k, v in lines.items()), facts=dict(lines))
 
-    async def _renew(self, _request: w.RenewCertificate, _by: str) -> str:
-        """The files are those that the next start will take; a pair that is none changes nothing."""
-        said, settings = self._settings.file.municipality, self._settings
+    async def _renew(self, _request: w.RenewCertificate, _by: str) -> w.Answer:
+        self._must_rest()
         try:
-            credentials = await asyncio.to_thread(
-                load_credentials,
-                ca_file=settings.path(said.ca_file),
-                certificate_file=settings.path(said.certificate_file),
-                key_file=settings.path(said.key_file),
-                kiosk=settings.file.kiosk.urn,
-            )
-        except ConfigError as error:
-            raise OfficeRefused(str(error)) from error
-        if fault := credentials.fault(self._now()):
-            raise OfficeRefused(f"{said.certificate_file}: {fault}")
-        self._start_anew()
-        return f"good until {credentials.not_after.astimezone(JST):%Y-%m-%d}; the kiosk starts anew"
+            until = await renewed_now(self._settings)
+        except (ConfigError, MunicipalityError) as error:
+            raise OfficeRefused(f"not renewed, the old certificate stays in use: {error}") from error
+        ends = until.astimezone(JST)
+        return w.Answer(
+            done=True,
+            text=f"renewed, good until {ends:%Y-%m-%d %H:%M}; in use from the next heartbeat on",
+            facts={"until": ends.isoformat()},
+        )
 
     async def _check_config(self, _request: w.CheckConfig | w.ReloadConfig, _by: str) -> str:
         try:

@@ -305,7 +305,15 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         ("maintenance", "unplan"), "", _none(w.PlanMaintenance), _ja_en("予定を取り消す", "forget the plan")
     ),
-    Command(("hours",), "", _none(w.ShowHours), _ja_en("営業時間", "when the kiosk serves")),
+    Command(
+        ("hours",),
+        "",
+        _none(w.ShowHours),
+        _ja_en(
+            "営業時間を表示する (変更は設定ファイルか自治体で)",
+            "show when the kiosk serves; profile and municipality set it",
+        ),
+    ),
     Command(
         ("support-bundle",),
         "",
@@ -319,8 +327,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("certificate", "renew"),
         "",
         _none(w.RenewCertificate),
-        _ja_en("新しい端末証明書に替える", "take the certificate that lies in its file now"),
-        warns=_ja_en("プログラムを再起動します。", "The kiosk's program stops and starts anew."),
+        _ja_en("端末証明書を更新する", "have the municipality renew the kiosk's certificate now"),
     ),
     Command(
         ("config", "check"), "", _none(w.CheckConfig), _ja_en("設定を検査", "read the configuration files")

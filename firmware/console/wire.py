@@ -192,7 +192,7 @@ class ShowCertificate(Request, frozen=True, tag="certificate"):
 
 
 class RenewCertificate(Request, frozen=True, tag="renew_certificate"):
-    """Take the certificate that lies in the files now; between visits only."""
+    """Ask the municipality for a new certificate and take it; between visits only."""
 
 
 class CheckConfig(Request, frozen=True, tag="check_config"):

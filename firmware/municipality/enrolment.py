@@ -4,6 +4,7 @@ The new pair is written beside the old one and put in its place key first; `fini
 cut left half done. The municipality lets the old certificate in until the new one has been used.
 """
 
+import asyncio
 import base64
 import binascii
 import os
@@ -48,8 +49,12 @@ def is_due(files: Files, now: datetime) -> bool:
 
 async def renew(url: str, ca_file: Path, files: Files) -> Answered:
     """A new certificate for a new key, asked for with the old one. Raises as `enrol` does."""
-    old = load_credentials(
-        ca_file=ca_file, certificate_file=files.certificate, key_file=files.key, kiosk=files.kiosk
+    old = await asyncio.to_thread(
+        load_credentials,
+        ca_file=ca_file,
+        certificate_file=files.certificate,
+        key_file=files.key,
+        kiosk=files.kiosk,
     )
     return await _asked(f"{url}/.well-known/est/{RENEW}", old.context, files.kiosk)
 

@@ -23,7 +23,7 @@ class RemoteAct(enum.Enum):
 
 
 AT_IDLE = frozenset({RemoteAct.CONFIG_REFRESH, RemoteAct.CERTIFICATE_RENEW, RemoteAct.REBOOT})
-"""What ends the program waits for the end of the visit."""
+"""What ends the program or changes its certificate waits for the end of the visit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,26 @@
 """The kiosk's own certificate: the first for a code, the next for the old one, never another's name."""
 
+import asyncio
 import base64
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from firmware.errors import ConfigError, MunicipalityDown
+from firmware.compose.enrolment import renewed, renewed_now
+from firmware.errors import ConfigError, MunicipalityDown, OfficeRefused
 from firmware.municipality import enrolment
 from firmware.municipality.messages import b64u
 from firmware.municipality.tls import Files, load_credentials
+from firmware.settings import Settings, load
 from tests.contract.test_municipality import (
     OTHER_KIOSK,
     Clock,
@@ -31,6 +36,7 @@ from tests.municipality.pki import KIOSK
 
 __all__ = ["pki"]  # the fixture
 
+CONFIG = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
 NOON_TODAY = datetime.now(UTC).replace(hour=3, minute=0)
 
 
@@ -202,3 +208,65 @@ async def test_renewal_is_due_after_two_thirds_of_a_life(place: Place, files: Fi
     assert [False, False, True, True] == [
         enrolment.is_due(files, NOON_TODAY + timedelta(days=day)) for day in days
     ]
+
+
+# --- at the technician's console ------------------------------------------------------------------
+
+
+def settings_of(place: Place, files: Files) -> Settings:
+    settings = load(CONFIG)
+    municipality = msgspec.structs.replace(
+        settings.file.municipality,
+        url=place.server.url,
+        ca_file=str(place.pki / "server_ca.pem"),
+        certificate_file=str(files.certificate),
+        key_file=str(files.key),
+    )
+    kiosk = msgspec.structs.replace(settings.file.kiosk, urn=files.kiosk)
+    return replace(
+        settings, file=msgspec.structs.replace(settings.file, municipality=municipality, kiosk=kiosk)
+    )
+
+
+async def test_the_console_renews_at_any_age_and_the_kiosk_is_let_in_with_it(
+    place: Place, files: Files
+) -> None:
+    await enrolled(place, files)
+    settings = settings_of(place, files)
+    assert await renewed(settings, place.clock.moment) is None
+    place.clock.moment += timedelta(hours=1)
+    until = await renewed_now(settings)
+    assert until == (place.clock.moment + timedelta(days=90)).replace(microsecond=0)
+    assert until == x509.load_pem_x509_certificate(files.certificate.read_bytes()).not_valid_after_utc
+    assert await reaches(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK)) is None
+
+
+async def test_a_renewal_that_cannot_be_written_or_is_refused_leaves_the_old_pair(
+    place: Place, files: Files
+) -> None:
+    await enrolled(place, files)
+    old = files.key.read_bytes(), files.certificate.read_bytes()
+    settings = settings_of(place, files)
+    in_the_way = files.key.with_name(f"{files.key.name}.next.part")
+    in_the_way.mkdir()
+    with pytest.raises(OfficeRefused, match=r"cannot be written to .*; the old one stays in use"):
+        await renewed_now(settings)
+    in_the_way.rmdir()
+    await place.server.expel_kiosk(OTHER_KIOSK)
+    with pytest.raises(MunicipalityDown, match="certificate: status 403"):
+        await renewed_now(settings)
+    assert old == (files.key.read_bytes(), files.certificate.read_bytes())
+    shutil.rmtree(files.certificate.parent)
+    with pytest.raises(OfficeRefused, match="own: No such file or directory"):
+        await renewed_now(settings)
+
+
+async def test_of_two_renewals_at_once_one_is_refused_and_the_kiosk_is_let_in(
+    place: Place, files: Files
+) -> None:
+    await enrolled(place, files)
+    settings = settings_of(place, files)
+    said = await asyncio.gather(renewed_now(settings), renewed_now(settings), return_exceptions=True)
+    assert [datetime, OfficeRefused] == [type(one) for one in said]
+    assert "just being asked for" in str(said[1])
+    assert await reaches(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK)) is None

@@ -13,7 +13,7 @@ from firmware.compose.technician import TechnicianDesk
 from firmware.console import wire as w
 from firmware.core.maintenance import OpenSession
 from firmware.core.terms import Role
-from firmware.errors import OfficeRefused
+from firmware.errors import MunicipalityDown, OfficeRefused
 from firmware.logbook import EventId, FieldValue
 from firmware.settings import load
 
@@ -136,3 +136,36 @@ async def test_nothing_ends_the_program_during_a_visit(request_: w.AnyRequest) -
 async def test_a_plan_of_no_day_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="2026-13-45T99:99: no moment"):
         await Bench().desk.act(w.PlanMaintenance("2026-13-45T99:99", "2026-11-26T04:00"), ME)
+
+
+# --- certificate renew ----------------------------------------------------------------------------
+
+
+async def test_a_renewal_says_until_when_and_starts_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def renewed(_settings: object) -> datetime:
+        return NOW + timedelta(days=90)
+
+    monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)
+    bench = Bench(roles=(Role.SYSTEM,))
+    said = await bench.desk.act(w.RenewCertificate(session="good"), "uid:4711")
+    assert isinstance(said, w.Answer)
+    assert "renewed, good until 2027-02-23 12:00; in use from the next heartbeat on" == said.text
+    assert {"until": "2027-02-23T12:00:00+09:00"} == said.facts
+    assert ["journal order-0001 tech-17 renew_certificate"] == bench.story
+
+
+async def test_a_renewal_that_failed_is_refused_by_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def renewed(_settings: object) -> datetime:
+        raise MunicipalityDown("certificate: status 403")
+
+    monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)
+    why = await refused(Bench(), w.RenewCertificate())
+    assert "not renewed, the old certificate stays in use: certificate: status 403" == why
+
+
+async def test_no_certificate_is_renewed_during_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def renewed(_settings: object) -> datetime:
+        raise AssertionError("a visit is under way")
+
+    monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)
+    assert (await refused(Bench(rests=False), w.RenewCertificate())).startswith("a visit is under way")
