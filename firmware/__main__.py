@@ -289,6 +289,7 @@ def _console(wanted: argparse.Namespace) -> int:
         history=Path(state.split(":")[0]) / "history" if state else None,
         as_json=wanted.json,
         sure=wanted.yes,
+        idle_seconds=settings.file.console.idle_seconds,
     )
     if wanted.order_file is not None and not terminal.login(wanted.order_file.read_text(encoding="utf-8")):
         return EXIT_REFUSED

@@ -295,6 +295,7 @@ class Municipality(_Section, frozen=True, kw_only=True):
 class Console(_Section, frozen=True, kw_only=True):
     """socket: where staff and technicians reach the running kiosk.
 
+    idle_seconds: a technician's terminal without a key pressed for so long ends its session; 0: never.
     group: who may, beside its own user and root; that user must be in it to give it the socket.
     order_keys: public keys (JWK Set) of whoever gives maintenance orders; empty: none are taken.
     order_issuer: their `iss`. longest_order_seconds: an order for a longer time is none.
@@ -319,6 +320,7 @@ class Console(_Section, frozen=True, kw_only=True):
     )
     door_grace_seconds: Seconds = 120.0
     test_seconds: Annotated[float, Meta(gt=0, le=25)] = 20.0
+    idle_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 1800.0
     support_folder: Word = "/var/lib/madoguchi/support"
     metrics_socket: str = ""
     reboot_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(

@@ -5,16 +5,20 @@ a key 37 bytes, 39 ms). The daemon is asked over its socket; whichever side ends
 lives in the daemon's journal, and the same order takes it up again.
 """
 
+import asyncio
 import contextlib
 import json
 import os
+import select
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, InMemoryHistory
@@ -37,6 +41,7 @@ _WORDS = {
         "sure": "よろしいですか (yes/no): ",
         "not done": "何もしていません。",
         "more": "--続く-- (Enter 次, q やめる) ",
+        "idle": "操作がないため終了します。",
         "Did every lamp light?": "ランプはすべて点きましたか (yes/no): ",
         "Did the buzzer sound?": "ブザーは鳴りましたか (yes/no): ",
         "Did you hear the voice?": "音声は聞こえましたか (yes/no): ",
@@ -48,6 +53,7 @@ _WORDS = {
         "sure": "Are you sure (yes/no): ",
         "not done": "Nothing was done.",
         "more": "--More-- (Enter, or q) ",
+        "idle": "Nobody has typed for too long: this terminal logs out.",
         "Did every lamp light?": "Did every lamp light (yes/no): ",
         "Did the buzzer sound?": "Did the buzzer sound (yes/no): ",
         "Did you hear the voice?": "Did you hear the voice (yes/no): ",
@@ -62,6 +68,10 @@ def language_of(environment: "os._Environ[str] | dict[str, str]") -> Language:
     said = next((environment[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(key)), "")
     takes_utf8 = "utf-8" in said.lower() or "utf8" in said.lower()
     return Language.JA if said.startswith("ja") and takes_utf8 else Language.EN
+
+
+class _Idle(Exception):
+    """Nobody has typed for idle_seconds."""
 
 
 class CommandHistory(FileHistory):
@@ -102,6 +112,7 @@ class Terminal:
     """One technician at one terminal. socket: the daemon's. seconds: how long an answer may take.
 
     history: a file, None for none beyond this terminal. read, write: a line with its prompt, and a text.
+    idle_seconds: without a key the session ends and the terminal with it; 0: never.
     """
 
     def __init__(
@@ -113,6 +124,8 @@ class Terminal:
         history: Path | None = None,
         as_json: bool = False,
         sure: bool = False,
+        idle_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
         write: Callable[[str], None] | None = None,
         read: Callable[[str], str] | None = None,
         read_secret: Callable[[str], str] | None = None,
@@ -123,12 +136,21 @@ class Terminal:
         self._as_json, self._sure = as_json, sure
         self._write = _to_stdout if write is None else write
         self._read = self._prompt if read is None else read
-        self._read_secret = _unseen_line if read_secret is None else read_secret
+        self._read_secret = self._unseen if read_secret is None else read_secret
+        self._idle_seconds, self._monotonic = idle_seconds, monotonic
+        self._touched_at = monotonic()
         self._prompts: PromptSession[str] | None = None
         self._token = ""
 
     def run(self) -> int:
-        """Until exit, logout or the end of the line; the exit status."""
+        """Until exit, logout, the end of the line or too long a silence; the exit status."""
+        try:
+            return self._talk()
+        except _Idle:
+            self._leave()
+            return 0
+
+    def _talk(self) -> int:
         self._say(self._word("hello"))
         with contextlib.suppress(EOFError):
             self._one("login")
@@ -147,7 +169,11 @@ class Terminal:
 
     def once(self, text: str) -> int:
         """One command for a script; the exit status."""
-        return 0 if self._one(text) else 1
+        try:
+            return 0 if self._one(text) else 1
+        except _Idle:
+            self._leave()
+            return 1
 
     def login(self, order: str) -> bool:
         """Open the session of an order; False, and why on the screen, if it is refused."""
@@ -155,6 +181,14 @@ class Terminal:
         self._token = str(answer.facts.get("token", ""))
         self._say(answer.text)
         return answer.done
+
+    def _leave(self) -> None:
+        """Whoever comes by next finds no session here, also if the kiosk cannot be told."""
+        self._say("")
+        self._say(self._word("idle"))
+        if self._token:
+            self._one("logout")
+        self._token = ""
 
     def _one(self, text: str) -> bool:
         try:
@@ -207,8 +241,11 @@ class Terminal:
 
     def _watch(self) -> None:
         number = int(str(self._ask(w.AskEvents(last=1)).facts["number"]))
+        self._touched()
         with contextlib.suppress(KeyboardInterrupt):
             while True:
+                if self._idle_left() == 0:
+                    raise _Idle
                 answer = self._ask(w.AskEvents(since=max(1, number), last=100, wait_seconds=10.0))
                 number = int(str(answer.facts.get("number", number)))
                 for said in answer.facts.get("events", []):
@@ -240,7 +277,36 @@ class Terminal:
     def _prompt(self, prompt: str) -> str:
         if self._prompts is None:
             self._prompts = _prompt_session(self._history)
-        return str(self._prompts.prompt(prompt))
+            self._prompts.app.key_processor.before_key_press += self._touched
+        return str(self._prompts.prompt(prompt, pre_run=self._watch_keys))
+
+    def _watch_keys(self) -> None:
+        """The prompt has just begun."""
+        app, loop = get_app(), asyncio.get_running_loop()
+
+        def look() -> None:
+            left = self._idle_left()
+            if left:
+                loop.call_later(left, look)
+            elif app.future is not None and not app.future.done():
+                app.exit(exception=_Idle)
+
+        self._touched()
+        if self._idle_seconds:
+            loop.call_later(self._idle_seconds, look)
+
+    def _touched(self, _keys: object = None) -> None:
+        self._touched_at = self._monotonic()
+
+    def _idle_left(self) -> float:
+        """Seconds until the silence is too long."""
+        if not self._idle_seconds:
+            return float("inf")
+        return max(0.0, self._touched_at + self._idle_seconds - self._monotonic())
+
+    def _unseen(self, prompt: str) -> str:
+        """Who is not logged in may take his time."""
+        return _unseen_line(prompt, self._idle_seconds if self._token else 0.0)
 
 
 def _prompt_session(history: Path | None) -> PromptSession[str]:
@@ -275,11 +341,13 @@ def _no_echo(descriptor: int) -> Iterator[None]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-def _unseen_line(prompt: str) -> str:
-    """A line that is not shown: an order is a key for as long as it lives. Raises EOFError."""
+def _unseen_line(prompt: str, idle_seconds: float) -> str:
+    """A line that is not shown: an order is a key for as long as it lives. Raises EOFError, _Idle."""
     _to_stdout(prompt)
     guard = _no_echo(sys.stdin.fileno()) if sys.stdin.isatty() else contextlib.nullcontext()
     with guard:
+        if idle_seconds and not select.select([sys.stdin], [], [], idle_seconds)[0]:
+            raise _Idle
         line = sys.stdin.readline()
     _to_stdout("\n")
     if not line:

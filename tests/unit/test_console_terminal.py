@@ -1,12 +1,18 @@
 """The terminal asks before it acts, speaks two languages, pages, and survives a kiosk that goes and comes."""
 
 import asyncio
+import io
 import json
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
 
 from firmware.console import wire as w
 from firmware.console.server import ConsoleServer
@@ -30,10 +36,13 @@ class Rig:
         self.ready: list[str] = []
         self.said: list[str] = []
         self.ring = EventRing(silent)
+        self.first: Callable[[w.AnyRequest], w.Answer | None] = lambda _: None
         self.server = ConsoleServer(self.path, self.act, silent)
 
     async def act(self, request: w.AnyRequest, _who: str) -> str | w.Answer:
         self.asked.append(request)
+        if (said := self.first(request)) is not None:
+            return said
         match request:
             case w.AskNonce():
                 return w.Answer(done=True, text="n0nce")
@@ -51,17 +60,28 @@ class Rig:
     async def types(self, *lines: str, language: Language = Language.EN, once: bool = False) -> int:
         """These lines, and then the end of the line."""
         self.ready = list(lines)
-        terminal = Terminal(
+        terminal = self.terminal(language=language)
+        if once:
+            return await asyncio.to_thread(terminal.once, self.ready.pop(0))
+        return await asyncio.to_thread(terminal.run)
+
+    def terminal(
+        self,
+        *,
+        language: Language = Language.EN,
+        idle_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> Terminal:
+        return Terminal(
             self.path,
             seconds=5.0,
             language=language,
+            idle_seconds=idle_seconds,
+            monotonic=monotonic,
             write=self.said.append,
             read=self._next,
             read_secret=self._next,
         )
-        if once:
-            return await asyncio.to_thread(terminal.once, self.ready.pop(0))
-        return await asyncio.to_thread(terminal.run)
 
     def _next(self, prompt: str) -> str:
         self.said.append(prompt)
@@ -147,3 +167,73 @@ async def test_the_last_events_are_kept_also_for_somebody_who_counts_from_the_ru
     assert ["panel-back"] == [one.said["event"] for one in await waiting]
     assert [] == await ring.wait_behind(6, "", 0.001)
     assert {"coin-accepted": 3, "panel-gone": 1, "keypad-gone": 1, "panel-back": 1} == ring.counts
+
+
+# --- nobody types ---------------------------------------------------------------------------------
+
+
+class Clock:
+    """Goes on when told to. reads: how often somebody looked."""
+
+    def __init__(self) -> None:
+        self.now, self.reads = 0.0, 0
+
+    def __call__(self) -> float:
+        self.reads += 1
+        return self.now
+
+    async def goes_to(self, now: float) -> None:
+        """And is looked at twice from then on: the last look was after it went."""
+        self.now, reads = now, self.reads
+        await comes(lambda: self.reads >= reads + 2)
+
+
+async def comes(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110 - another thread's doings have no event here
+            await asyncio.sleep(0.01)
+
+
+async def test_a_terminal_where_nobody_types_ends_its_session_and_says_so(rig: Rig) -> None:
+    clock, drawn = Clock(), io.StringIO()
+    output = Vt100_Output(drawn, lambda: Size(rows=24, columns=80), term="vt100")
+    terminal = Terminal(
+        rig.path,
+        seconds=5.0,
+        language=Language.EN,
+        idle_seconds=0.05,
+        monotonic=clock,
+        write=rig.said.append,
+        read_secret=lambda _: "good",
+    )
+    with create_pipe_input() as keys, create_app_session(input=keys, output=output):
+        running = asyncio.create_task(asyncio.to_thread(terminal.run))
+        await comes(lambda: "madoguchi>" in drawn.getvalue())
+        await clock.goes_to(0.04)
+        keys.send_text("stat")
+        await comes(lambda: "stat" in drawn.getvalue())
+        await clock.goes_to(0.08)
+        keys.send_text("us\r")
+        await comes(lambda: w.AskStatus(session="t0ken") in rig.asked)
+        assert not running.done()
+        clock.now = 1.0
+        assert 0 == await asyncio.wait_for(running, 60)
+    assert w.Logout(session="t0ken") == rig.asked[-1]
+    assert "Nobody has typed for too long: this terminal logs out." in rig.text
+
+
+async def test_a_watch_that_nobody_ends_logs_out_too(rig: Rig) -> None:
+    clock = Clock()
+
+    def act_and_wait(request: w.AnyRequest) -> w.Answer | None:
+        if isinstance(request, w.AskEvents):
+            clock.now += 40.0
+            return w.Answer(done=True, text="", facts={"number": 1, "events": []})
+        return None
+
+    rig.first = act_and_wait
+    rig.ready = ["good", "watch"]
+    terminal = rig.terminal(idle_seconds=100.0, monotonic=clock)
+    assert 0 == await asyncio.to_thread(terminal.run)
+    assert w.Logout(session="t0ken") == rig.asked[-1]
+    assert "this terminal logs out" in rig.text
