@@ -133,9 +133,9 @@ class Runner:
         self._inbox.put_nowait(_Posted(event))
 
     def key(self, key: KeypadKey) -> None:
-        """A key of the keypad."""
-        self._overhear(key)
-        self._inbox.put_nowait(_Key(key, touched=False))
+        """A key of the keypad; a technician's test keeps it to itself."""
+        if not self._overhear(key):
+            self._inbox.put_nowait(_Key(key, touched=False))
 
     def touch(self, key: KeypadKey) -> None:
         """The touch twin of a key; it never types a PIN digit."""
@@ -186,10 +186,12 @@ class Runner:
             self.facts.hopper(hopper).working for hopper in self._rules.minimum_change_coins
         )
 
-    def _overhear(self, what: KeypadKey | e.Event) -> None:
-        """Never during a visit, when keys are a PIN."""
-        if self.overheard is not None and isinstance(self.state, NotServing):
-            self.overheard(what)
+    def _overhear(self, what: KeypadKey | e.Event) -> bool:
+        """Whether a test heard it; never during a visit, when keys are a PIN."""
+        if self.overheard is None or not isinstance(self.state, NotServing):
+            return False
+        self.overheard(what)
+        return True
 
     def _settle_levels(self) -> None:
         """Apply the levels already reported; other items keep their order."""

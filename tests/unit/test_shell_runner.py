@@ -19,10 +19,12 @@ from firmware.core.facts import (
     HopperLevel,
     KeypadLevel,
     Level,
+    MaintenanceLevel,
     MunicipalityLevel,
     PanelLevel,
     ReaderLevel,
     ReceiptPrinterLevel,
+    StaffLevel,
 )
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Screen, ScreenId
@@ -299,6 +301,27 @@ async def test_a_touched_digit_types_no_pin_but_the_other_touched_keys_work() ->
         kiosk.runner.touch(KeypadKey.CANCEL)
         await kiosk.reaches(s.Ended)
     assert [0, 1, 0] == [screen.pin_digits for screen in kiosk.screens if screen.id is ScreenId.PIN]
+
+
+async def test_a_key_that_a_technicians_test_hears_calls_no_staff_and_its_coin_is_counted_all_the_same() -> (
+    None
+):
+    kiosk = Kiosk()
+    kiosk.runner.report(StaffLevel(digits=8, sale=s.Sale(PURCHASE, "0001")))
+    kiosk.runner.report(MaintenanceLevel(on=True))
+    heard: list[KeypadKey | e.Event] = []
+    coin = e.CoinInserted(100, 1, 1)
+    async with kiosk.running(s.NotServing()):
+        kiosk.runner.overheard = heard.append
+        kiosk.runner.key(KeypadKey.CORRECT)
+        kiosk.runner.post(coin)
+        await kiosk.until(lambda: bool(kiosk.noted))
+        assert isinstance(kiosk.runner.state, s.NotServing)
+        kiosk.runner.key(KeypadKey.CANCEL)
+        assert [KeypadKey.CORRECT, coin, KeypadKey.CANCEL] == heard
+        kiosk.runner.overheard = None
+        kiosk.runner.key(KeypadKey.CORRECT)
+        await kiosk.reaches(s.EnteringStaffCode)
 
 
 async def test_an_incomplete_pin_is_not_confirmed() -> None:
