@@ -68,6 +68,8 @@ from hw.printer.receipt import EscPosReceiptPrinter
 _SETTLE_SECONDS = 15.0
 _WATCHERS = frozenset(
     {
+        "coin-acceptor",
+        "document-printer",
         "keypad",
         "panel",
         "municipality-heartbeat",
@@ -79,7 +81,15 @@ _WATCHERS = frozenset(
         "office",
     }
 )
-"""Tasks without which the kiosk would be deaf to something; the watchdog goes hungry without them."""
+"""Tasks without which the kiosk would be deaf to something, besides those of what not every kiosk has."""
+
+
+def watchers(settings: Settings) -> frozenset[str]:
+    """Every task that must live while the kiosk runs; the watchdog goes hungry without one."""
+    hoppers = {f"hopper-{hopper.address}" for hopper in settings.file.hoppers}
+    sensor = {"exit-sensor"} if settings.file.document_printer.exit_sensor is not None else set()
+    receipt = {"receipt-printer"} if settings.file.receipt_printer.kind != "a4" else set()
+    return _WATCHERS | hoppers | sensor | receipt
 
 
 async def run_kiosk(config: Path) -> None:
@@ -221,7 +231,7 @@ class Kiosk:
             rule=HealthRule(),
             journal_busy=journal.busy_seconds,
             busy={"card-reader": card.busy_seconds},
-            watchers=_WATCHERS,
+            watchers=watchers(settings),
             log=log,
         )
         devices = Devices(

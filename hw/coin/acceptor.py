@@ -121,7 +121,8 @@ class CcTalkAcceptor:
                 self._gone,
                 first_pause_seconds=self._first_pause_seconds,
                 longest_pause_seconds=self._longest_pause_seconds,
-            )
+            ),
+            name="coin-acceptor",
         )
 
     async def accept(self, denominations: frozenset[Yen]) -> None:

@@ -91,7 +91,8 @@ class CcTalkHopper:
                 self._gone,
                 first_pause_seconds=self._first_pause_seconds,
                 longest_pause_seconds=self._longest_pause_seconds,
-            )
+            ),
+            name=f"hopper-{self._address}",
         )
 
     def set_coins(self, coins: int) -> None:

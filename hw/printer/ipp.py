@@ -91,7 +91,7 @@ class IppDocumentPrinter:
         self._report = report
         if self._exit_sensor is not None:
             self._exit_sensor.start()
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._watching = asyncio.get_running_loop().create_task(self._watch(), name="document-printer")
 
     async def refresh(self) -> DocumentPrinterLevel:
         """Look at printer and queue right now; the level, reported too if it changed.

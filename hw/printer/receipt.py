@@ -62,7 +62,7 @@ class EscPosReceiptPrinter:
     def start(self, report: ReportLevel) -> None:
         """Watch the printer; reports ReceiptPrinterLevel, the first one unasked."""
         self._report = report
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._watching = asyncio.get_running_loop().create_task(self._watch(), name="receipt-printer")
 
     async def print_slip(self, lines: Sequence[SlipLine]) -> Certainty:
         """Print and cut.

@@ -98,7 +98,8 @@ async def is_settled(line: Vt100, visitor: Visitor) -> None:
     line.says("yes")
     await line.sees("open the door")
     await visitor.world.set_door(True)
-    await visitor.sees("closed")
+    while "BAD door" not in await line.answers("status"):
+        pass
     await visitor.world.refill_hopper(20)
     for command, said in (
         ("cash refill 3 20", "20 coins into hopper 3"),
@@ -132,6 +133,7 @@ async def test_a_technicians_whole_day(tmp_path: Path) -> None:
             await line.sees("tech-17 may look cash service settle system until")
             status = await line.answers("status")
             assert "Idle, serves people" in status
+            assert "health    well" in status, "a task that is watched does not live"
             assert 24 >= len(status.splitlines()), "more than one screen"
             await line.types("maintenance on")
             await line.sees("Are you sure (yes/no):")

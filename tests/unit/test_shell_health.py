@@ -1,14 +1,20 @@
 """The watchdog is fed while all is well; every illness lets it go hungry and is logged once."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from firmware.compose.kiosk import watchers
 from firmware.core.facts import PanelLevel
 from firmware.logbook import EventId, FieldValue
+from firmware.settings import load
 from firmware.shell.door_alarm import DoorAlarm
 from firmware.shell.health import Health, HealthRule
+
+CONFIG = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
 
 
 @dataclass
@@ -57,6 +63,18 @@ async def test_a_watcher_that_ended_starves_the_watchdog() -> None:
     watching.cancel()
     await asyncio.wait([watching])
     assert (False, "keypad-ended") == (health.well(), health.illness())
+
+
+def test_coins_and_printers_are_watched_as_they_are_configured() -> None:
+    settings = load(CONFIG)
+    assert {"coin-acceptor", "hopper-3", "document-printer", "receipt-printer"} <= watchers(settings)
+    said = settings.file
+    a4 = msgspec.structs.replace(said.receipt_printer, kind="a4")
+    other = msgspec.structs.replace(said.hoppers[0], address=5)
+    file = msgspec.structs.replace(said, receipt_printer=a4, hoppers=[other])
+    changed = watchers(replace(settings, file=file))
+    assert {"hopper-5"} == {name for name in changed if name.startswith("hopper")}
+    assert not {"receipt-printer", "exit-sensor"} & changed
 
 
 async def test_a_late_loop_is_logged_once_gone_and_once_back() -> None:
