@@ -41,8 +41,8 @@ class Office:
             opening={f"10208-{year}-open": secrets.token_bytes(32)},
         )
 
-    def public_file(self, path: Path, *city_seals: bytes) -> Path:
-        """The JWK Set for everybody."""
+    def public_file(self, path: Path, *city_seals: bytes, certificates: dict[str, Any] | None = None) -> Path:
+        """The JWK Set for everybody. certificates: how its forms differ from the standard's."""
         first, last = (day.isoformat() for day in self.in_use)
         keys = [
             {
@@ -57,8 +57,9 @@ class Office:
             for key_id, key in self.signing.items()
         ]
         seals = [_base64url(seal) for seal in city_seals]
+        forms = {} if certificates is None else {"certificates": certificates}
         path.write_text(
-            json.dumps({"issuer": self.issuer, "keys": keys, "city_seals": seals}), encoding="utf-8"
+            json.dumps({"issuer": self.issuer, "keys": keys, "city_seals": seals} | forms), encoding="utf-8"
         )
         return path
 

@@ -23,11 +23,12 @@ from firmware.__main__ import EXIT_CONFIG, main
 from firmware.documents.certificate import render, render_front
 from firmware.documents.scramble import raster
 from firmware.documents.scramble.errors import NotGenuine
-from firmware.documents.scramble.keys import Keys, SigningKey
+from firmware.documents.scramble.keys import Keys, SigningKey, load_keys
 from firmware.documents.scramble.sheet import check, front_secret, open_sheet
 from firmware.documents.settings import DocumentSettings
 from firmware.documents.sheet import Place
 from firmware.documents.verification.scans import rasterised
+from firmware.errors import ConfigError
 from tests.municipality import scramble as municipality
 from tests.municipality.scramble import Office, Protected
 from tests.pages import samples
@@ -55,6 +56,10 @@ def contents(kind: str = "juminhyo", **changes: Any) -> dict[str, Any]:
         "shotoku": samples.shotoku(),
     }
     return samples.contents(kind, documents[kind] | changes)
+
+
+COLUMN = [{"title": "所得", "lists": ["income"]}]
+"""Of a form without deductions and tax."""
 
 
 @cache
@@ -102,9 +107,13 @@ class Desk:
         return [self.file(f"back-{at}.png", back(message)) for at, message in enumerate(messages)]
 
     def verify(
-        self, *arguments: str, office: Office = OFFICE, opening: bool = True
+        self,
+        *arguments: str,
+        office: Office = OFFICE,
+        opening: bool = True,
+        certificates: dict[str, Any] | None = None,
     ) -> tuple[int, dict[str, Any]]:
-        keys = office.public_file(self.folder / "keys.json", SEAL)
+        keys = office.public_file(self.folder / "keys.json", SEAL, certificates=certificates)
         opener = ["--opening-keys", str(office.opening_file(self.folder / "opening.json"))] if opening else []
         status = main(["verify", *arguments, "--keys", str(keys), *opener, "--json"])
         said = self.read()
@@ -131,6 +140,20 @@ def test_a_genuine_back_tells_what_the_front_must_say(desk: Desk, kind: str) -> 
     with Image.open(sheet["drawn"]) as drawn, pypdfium2.PdfDocument(issued_front.pdf) as pdf:
         assert rasterised(pdf[0], 300).tobytes() == drawn.tobytes()
     assert 0o600 == Path(sheet["drawn"]).stat().st_mode & 0o777
+
+
+def test_a_front_is_drawn_again_in_the_words_of_its_municipality(desk: Desk) -> None:
+    certificates = {"wording": {"household_attested": "この写しは、原本と相違ない。"}}
+    _, told = desk.verify(*desk.backs(*issued().messages), certificates=certificates)
+    [sheet] = told["sheets"]
+    assert "この写しは、原本と相違ない。" in sheet["front"]
+
+
+def test_a_key_file_with_forms_that_lose_an_item_is_named(desk: Desk) -> None:
+    with pytest.raises(ConfigError, match=r"keys.json: .*shotoku_columns"):
+        load_keys(
+            [OFFICE.public_file(desk.folder / "keys.json", SEAL, certificates={"shotoku_columns": COLUMN})]
+        )
 
 
 @pytest.mark.parametrize("form", ["page.jpg", "page.tif", "page.pdf"])

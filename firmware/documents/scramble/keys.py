@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from firmware.documents.form import Form
 from firmware.documents.scramble.errors import NotGenuine
 from firmware.errors import ConfigError
 
@@ -35,11 +36,15 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a verifier holds: public keys, city seals by SHA-256; in the municipality alone, opening keys."""
+    """What a verifier holds: public keys, city seals by SHA-256; in the municipality alone, opening keys.
+
+    forms: how the certificates of an issuer look, where they are not as the standard has them.
+    """
 
     signing: Mapping[str, SigningKey] = field(default_factory=dict)
     seals: Mapping[bytes, bytes] = field(default_factory=dict)
     opening: Mapping[str, bytes] = field(default_factory=dict)
+    forms: Mapping[str, Form] = field(default_factory=dict)
 
     def public_key(self, key_id: str) -> Ed25519PublicKey:
         """Raises NotGenuine for a key that nobody here knows."""
@@ -62,6 +67,7 @@ class _PublicFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     issuer: str
     keys: tuple[_PublicKey, ...]
     city_seals: tuple[str, ...] = ()
+    certificates: Form | None = None
 
 
 class _OpeningKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +90,7 @@ def load_keys(public: list[Path], opening: list[Path] | None = None) -> Keys:
     signing: dict[str, SigningKey] = {}
     seals: dict[bytes, bytes] = {}
     openers: dict[str, bytes] = {}
+    forms: dict[str, Form] = {}
     for path in public:
         file = _read(path, _PublicFile)
         for key in file.keys:
@@ -93,13 +100,18 @@ def load_keys(public: list[Path], opening: list[Path] | None = None) -> Keys:
         for seal in file.city_seals:
             png = _binary(path, "city_seals", seal)
             seals[hashlib.sha256(png).digest()] = png
+        if (
+            file.certificates is not None
+            and forms.setdefault(file.issuer, file.certificates) != file.certificates
+        ):
+            raise ConfigError(f"{path}: certificates: {file.issuer} has other forms in another file")
     for path in opening or []:
         for secret in _read(path, _OpeningFile).keys:
             raw = _binary(path, f"key {secret.kid}: k", secret.k)
             if len(raw) != 32:
                 raise ConfigError(f"{path}: key {secret.kid}: k has {len(raw)} bytes; expected 32")
             _add(openers, path, secret.kid, raw)
-    return Keys(signing, seals, openers)
+    return Keys(signing, seals, openers, forms)
 
 
 def _read(path: Path, kind: type[_File]) -> _File:

@@ -91,6 +91,7 @@ def judge(
 ) -> Report:
     """The verdict on the sheets in these pictures, fronts and backs in any order.
 
+    settings: by which a front is drawn again, with the forms of its issuer where the keys say them.
     secret: of the front's small code, where no picture shows it. Raises ScanInvalid from the pictures.
     """
     findings: list[Finding] = []
@@ -140,7 +141,8 @@ def _look_into(
             words = f"printed form {opened.front.layout} is not known here"
             return closed, [Finding(Verdict.UNDECIDED, words, picture.name)]
         seal = _seal(opened, keys)
-        certificate = render_front(opened.opened, seal, settings, opened.place)
+        form = keys.forms.get(sheet.claims.issuer, settings.form)
+        certificate = render_front(opened.opened, seal, replace(settings, form=form), opened.place)
     except NotGenuine as fault:
         return closed, [Finding(Verdict.ALTERED, str(fault), picture.name)]
     except DocumentRefused as fault:
