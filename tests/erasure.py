@@ -25,7 +25,7 @@ Canaries = Mapping[str, tuple[bytes, ...]]
 
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp932", "euc_jp")
 _LEAST_BASE64_BYTES = 9
-_PIECE_BYTES, _PIECES = 32, 8
+_PIECE_BYTES, _PIECES = 32, 16
 _LEAST_INFLATED_BYTES = 4
 _MOST_SHOWN = 40
 _CHUNK_BYTES = 1 << 23
@@ -35,6 +35,7 @@ _DEFLATED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
 _ASCII85 = re.compile(rb"(?:stream|<~)\s+([!-uz\s]{20,})~>")
 _GZIP_HEADER_BYTES = 10
 _FEED_BYTES = 256
+_ZEROS, _FEW_ZEROS = re.compile(rb"\0{256,}"), bytes(256)
 _SHOWN = re.compile(rb"\(((?:[^()\\]|\\.){%d,})\)\s*Tj|<([0-9A-Fa-f]{%d,})>\s*Tj" % (12, 24), re.DOTALL)
 
 
@@ -132,6 +133,21 @@ def _page_hits(content: bytes, canaries: Canaries) -> set[str]:
     return found
 
 
+def personal(canaries: Canaries, others: Iterable[bytes]) -> dict[str, tuple[bytes, ...]]:
+    """Without what others have as well: a form's own words, lines and ground are on everybody's page.
+
+    Raises ValueError for a name of which nothing is left.
+    """
+    shared: set[bytes] = set()
+    for content in others:
+        for plain in (content, *inflated(content)):
+            shared |= {form for forms in canaries.values() for form in forms if form in plain}
+    kept = {name: tuple(form for form in forms if form not in shared) for name, forms in canaries.items()}
+    if bare := sorted(name for name, forms in kept.items() if not forms):
+        raise ValueError(f"nothing is left of {', '.join(bare)}")
+    return kept
+
+
 def in_files(folders: Iterable[Path], canaries: Canaries, *, spared: Iterable[Path] = ()) -> list[str]:
     """Hits in every file below folders, as "file: name"; spared: folders and files not of the kiosk."""
     kept = {path.resolve() for path in spared}
@@ -149,7 +165,16 @@ def in_memory(pid: int, canaries: Canaries, *, deep: bool = True) -> list[str]:
 
     deep: also in what is deflated there. Raises PermissionError if that memory may not be read.
     """
-    found: set[str] = set()
+    look = hits if deep else _plain_hits
+    found = {name for content in memory_of(pid) for name in look(content, canaries)}
+    return [f"memory of {_command(pid)}: {name}" for name in sorted(found)]
+
+
+def memory_of(pid: int) -> Iterator[bytes]:
+    """Every page that the process itself may have written, in overlapping pieces; long runs of zeros are cut.
+
+    Raises PermissionError if that memory may not be read.
+    """
     maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines()
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for start, end in _writable(maps):
@@ -157,8 +182,7 @@ def in_memory(pid: int, canaries: Canaries, *, deep: bool = True) -> list[str]:
                 memory.seek(at)
                 with contextlib.suppress(OSError):
                     content = memory.read(min(_CHUNK_BYTES + _OVERLAP_BYTES, end - at))
-                    found |= hits(content, canaries) if deep else _plain_hits(content, canaries)
-    return [f"memory of {_command(pid)}: {name}" for name in sorted(found)]
+                    yield _ZEROS.sub(_FEW_ZEROS, content)
 
 
 def family(pid: int) -> list[int]:

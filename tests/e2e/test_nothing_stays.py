@@ -3,16 +3,30 @@
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from firmware.core.terms import CertificateKind, Subjects
+from firmware.documents.frames import (
+    HEADER_BYTES,
+    Answer,
+    Declined,
+    Prepare,
+    Ready,
+    body_bytes,
+    to_answer,
+    to_frame,
+)
 from tests.e2e.visitor import Visitor, kiosk
-from tests.erasure import family, in_files, in_memory, printed, words
+from tests.erasure import Canaries, family, in_files, in_memory, memory_of, personal, printed, words
 from tests.municipality.register import load_people
 from tests.simulators.world import World
 
@@ -83,7 +97,8 @@ async def test_a_jam_that_staff_settle_leaves_nothing_behind(temporary: Path) ->
         await visitor.pays(500)
         await visitor.sees("attend", seconds=60.0)
         wanted = people(CARD) | pin_commands(PIN, WRONG_PIN)
-        wanted |= printed("sheets", world.printer.jobs()[0].pdf.read_bytes())
+        sheets = printed("sheets", world.printer.jobs()[0].pdf.read_bytes())
+        wanted |= await asyncio.to_thread(nobody_elses, world, sheets)
         assert [] == await asyncio.to_thread(in_memory, _kiosk_pid(world), wanted)
         await world.set_door(True)
         await world.set_printer_fault(None)
@@ -163,11 +178,12 @@ async def test_what_was_planted_is_found(temporary: Path) -> None:
         ):
             planted = folder / "planted"
             planted.write_bytes(zlib.compress(b"..." + word.encode("euc_jp") + b"..."))
-            assert f"planted: {word}" in await asyncio.to_thread(remains, world, temporary)
+            assert f"planted: {word}" in await asyncio.to_thread(in_places, world, temporary, people(CARD))
             planted.unlink()
         for pin in (PIN, WRONG_PIN):
             (temporary / "core").write_bytes(bytes.fromhex("0020008004") + pin.encode())
-            assert ["core: PIN command"] == await asyncio.to_thread(remains, world, temporary)
+            commands = pin_commands(PIN, WRONG_PIN)
+            assert ["core: PIN command"] == await asyncio.to_thread(in_places, world, temporary, commands)
             (temporary / "core").unlink()
         # The daemon's own name for the municipality surely lies in its memory.
         audience = {"audience": (world.municipality.audience.encode(),)}
@@ -177,9 +193,19 @@ async def test_what_was_planted_is_found(temporary: Path) -> None:
 def remains(world: World, temporary: Path) -> list[str]:
     """Where something of the visit still is; the printer's own memory and the register are apart."""
     named = people(CARD)
-    wanted = named | pin_commands(PIN, WRONG_PIN)
+    sheets: dict[str, tuple[bytes, ...]] = {}
     for number, job in enumerate(world.printer.jobs()):
-        wanted |= printed(f"sheets of job {number}", job.pdf.read_bytes())
+        sheets |= printed(f"sheets of job {number}", job.pdf.read_bytes())
+    wanted = named | pin_commands(PIN, WRONG_PIN) | (nobody_elses(world, sheets) if sheets else {})
+    found = in_places(world, temporary, wanted)
+    for pid in (*family(_kiosk_pid(world)), *family(world.print_server.pid)):
+        found += in_memory(pid, wanted)
+    shown = json.dumps(world.eyes.pictures, ensure_ascii=False)
+    return found + [f"screen: {word}" for word in named if word in shown]
+
+
+def in_places(world: World, temporary: Path, wanted: Canaries) -> list[str]:
+    """Where it is on disk and on RAM disks."""
     folders = [
         world.directory,
         world.print_server.spool.parents[1],
@@ -191,11 +217,37 @@ def remains(world: World, temporary: Path) -> list[str]:
         *(job.pdf.parents[1] for job in world.printer.jobs()),
         *world.directory.glob("municipality.db*"),
     ]
-    found = in_files(folders, wanted, spared=spared)
-    for pid in (*family(_kiosk_pid(world)), *family(world.print_server.pid)):
-        found += in_memory(pid, wanted)
-    shown = json.dumps(world.eyes.pictures, ensure_ascii=False)
-    return found + [f"screen: {word}" for word in named if word in shown]
+    return in_files(folders, wanted, spared=spared)
+
+
+def nobody_elses(world: World, sheets: Canaries) -> dict[str, tuple[bytes, ...]]:
+    """Of printed sheets what a worker that has seen nobody yet does not hold: it has the forms ready."""
+    command = (sys.executable, "-m", "firmware", "document-worker", "--config", str(world.config))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        assert isinstance(_answer(worker.stdout), Ready)
+        nobody = Prepare(
+            sealed=b"",
+            order_id="",
+            kind=CertificateKind.JUMINHYO,
+            subjects=Subjects.SELF,
+            items=frozenset(),
+            copies=1,
+            session_id="",
+            kiosk="",
+            person_ref="",
+        )
+        worker.stdin.write(to_frame(nobody))
+        worker.stdin.flush()
+        assert isinstance(_answer(worker.stdout), Declined)
+        own = personal(sheets, memory_of(worker.pid))
+        worker.kill()
+    return own
+
+
+def _answer(answers: IO[bytes]) -> Answer:
+    return to_answer(answers.read(body_bytes(answers.read(HEADER_BYTES))))
 
 
 def people(card: str) -> dict[str, tuple[bytes, ...]]:

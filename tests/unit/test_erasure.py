@@ -12,7 +12,7 @@ import pytest
 
 from firmware.documents.certificate import render
 from firmware.documents.settings import DocumentSettings
-from tests.erasure import ENCODINGS, family, hits, in_files, in_memory, inflated, printed, words
+from tests.erasure import ENCODINGS, family, hits, in_files, in_memory, inflated, personal, printed, words
 from tests.pages import samples
 
 NAME = "試験　太郎"
@@ -53,7 +53,7 @@ def pdf() -> bytes:
 
 def test_a_printed_page_is_found_whole_in_pieces_and_by_its_glyphs(pdf: bytes) -> None:
     known = printed("sheet", pdf)
-    assert 8 == len(known["sheet"])
+    assert 16 == len(known["sheet"])
     assert known["sheet, its glyphs"]
     assert {"sheet", "sheet, its glyphs", NAME, "試験太郎"} <= hits(b"x" + pdf + b"y", {**CANARIES, **known})
     third = pdf[len(pdf) // 3 : 2 * len(pdf) // 3]
@@ -65,7 +65,15 @@ def test_a_printed_page_is_found_whole_in_pieces_and_by_its_glyphs(pdf: bytes) -
 def test_another_page_is_not_taken_for_this_one(pdf: bytes) -> None:
     opened = samples.opened("shotoku", samples.shotoku())
     other = render(opened, None, DocumentSettings()).pdf
-    assert set() == hits(other, {"sheet": printed("sheet", pdf)["sheet"], **words([NAME])})
+    third = render(samples.opened("inkan", samples.inkan()), samples.city_seal(), DocumentSettings()).pdf
+    own = personal({**printed("sheet", pdf), **words([NAME])}, [third])
+    assert {"sheet", "sheet, its glyphs", NAME, "試験太郎"} <= hits(pdf, own)
+    assert set() == hits(other, own) | hits(third, own)
+
+
+def test_a_name_of_which_nothing_is_its_own_is_an_error(pdf: bytes) -> None:
+    with pytest.raises(ValueError, match="nothing is left of sheet"):
+        personal(printed("sheet", pdf), [pdf])
 
 
 def test_every_file_is_looked_into_but_those_that_are_spared(tmp_path: Path) -> None:
