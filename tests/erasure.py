@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
@@ -35,6 +36,7 @@ _DEFLATED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
 _ASCII85 = re.compile(rb"(?:stream|<~)\s+([!-uz\s]{20,})~>")
 _GZIP_HEADER_BYTES = 10
 _FEED_BYTES = 256
+_LONG_BYTES = 1 << 18
 _ZEROS, _FEW_ZEROS = re.compile(rb"\0{256,}"), bytes(256)
 _SHOWN = re.compile(rb"\(((?:[^()\\]|\\.){%d,})\)\s*Tj|<([0-9A-Fa-f]{%d,})>\s*Tj" % (12, 24), re.DOTALL)
 
@@ -117,7 +119,32 @@ def hits(content: bytes, canaries: Canaries) -> set[str]:
 
 
 def _plain_hits(content: bytes, canaries: Canaries) -> set[str]:
-    return {name for name, forms in canaries.items() if any(form in content for form in forms)}
+    found = _standing(content, {form for forms in canaries.values() for form in forms})
+    return {name for name, forms in canaries.items() if not found.isdisjoint(forms)}
+
+
+def _standing(content: bytes, forms: set[bytes]) -> set[bytes]:
+    if len(content) < _LONG_BYTES:
+        return {form for form in forms if form in content}
+    by_beginning: dict[bytes, list[bytes]] = {}
+    for form in forms:
+        by_beginning.setdefault(form[:3], []).append(form)
+    return {
+        form
+        for at in _beginnings(content, by_beginning)
+        for form in by_beginning[content[at : at + 3]]
+        if content.startswith(form, at)
+    }
+
+
+def _beginnings(content: bytes, wanted: Iterable[bytes]) -> list[int]:
+    """Where any of these three bytes stand, in one pass: memory is long and the forms are hundreds."""
+    is_wanted = np.zeros(1 << 24, dtype=bool)
+    is_wanted[[int.from_bytes(three, "big") for three in wanted]] = True
+    octets = np.frombuffer(content, dtype=np.uint8).astype(np.uint32)
+    threes = (octets[:-2] << 16) | (octets[1:-1] << 8) | octets[2:]
+    places: list[int] = np.flatnonzero(is_wanted[threes]).tolist()
+    return places
 
 
 def _page_hits(content: bytes, canaries: Canaries) -> set[str]:
@@ -138,10 +165,11 @@ def personal(canaries: Canaries, others: Iterable[bytes]) -> dict[str, tuple[byt
 
     Raises ValueError for a name of which nothing is left.
     """
+    every = {form for forms in canaries.values() for form in forms}
     shared: set[bytes] = set()
     for content in others:
         for plain in (content, *inflated(content)):
-            shared |= {form for forms in canaries.values() for form in forms if form in plain}
+            shared |= _standing(plain, every)
     kept = {name: tuple(form for form in forms if form not in shared) for name, forms in canaries.items()}
     if bare := sorted(name for name, forms in kept.items() if not forms):
         raise ValueError(f"nothing is left of {', '.join(bare)}")

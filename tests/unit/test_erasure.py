@@ -76,6 +76,14 @@ def test_a_name_of_which_nothing_is_its_own_is_an_error(pdf: bytes) -> None:
         personal(printed("sheet", pdf), [pdf])
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_planted_word_is_found_in_a_long_memory_wherever_it_stands(form: str) -> None:
+    noise = os.urandom(1 << 19)
+    for at in (0, 1 << 18, len(noise)):
+        assert {NAME} == hits(noise[:at] + FORMS[form] + noise[at:], words([NAME])) - {"試験太郎"}
+    assert set() == hits(noise, CANARIES)
+
+
 def test_every_file_is_looked_into_but_those_that_are_spared(tmp_path: Path) -> None:
     for name in ("left/spool", "spared/kept"):
         (tmp_path / name).parent.mkdir()
