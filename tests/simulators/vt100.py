@@ -131,8 +131,10 @@ async def vt100(command: Sequence[str], folder: Path) -> AsyncIterator[Vt100]:
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     environment = {**os.environ, "TERM": "vt100", "LANG": "C.UTF-8"}
     environment.pop("LC_ALL", None)
+    # As init starts it: whoever runs the tests in the background hands down signals that are ignored.
+    fresh = ("setsid", "--ctty", "env", "--default-signal=HUP,INT,QUIT")
     process = await asyncio.create_subprocess_exec(
-        *("setsid", "--ctty", *command), stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=environment
+        *fresh, *command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=environment
     )
     os.close(slave)
     line = Vt100(master, process)

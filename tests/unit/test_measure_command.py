@@ -105,7 +105,7 @@ async def test_a_quick_run_measures_every_figure_and_leaves_nothing(place: Place
 
 async def test_a_run_that_is_told_to_end_takes_its_whole_world_with_it(place: Place) -> None:
     bench = await place.start("--quick")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not any("gpio.host" in command for command in place.running()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
     bench.send_signal(signal.SIGTERM)

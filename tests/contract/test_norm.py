@@ -29,10 +29,10 @@ from schemathesis.specs.openapi.checks import (
 
 from firmware.errors import MunicipalityAnswerInvalid
 from firmware.municipality import messages
+from tests.contract.norm_draft import answers, requests, schemas_of
 from tests.municipality import wire
 from tests.municipality.application import Service, application
 from tests.municipality.norm import norm, operations, values
-from tests.municipality.norm_draft import answers, requests, schemas_of
 from tests.municipality.operator import Metrics
 from tests.municipality.test_server import ROOT, pki
 

@@ -1,4 +1,4 @@
-"""Writes the messages' schemas into the protocol's text anew: python -m tests.municipality.norm_draft
+"""Writes the messages' schemas into the protocol's text anew: python -m tests.contract.norm_draft
 
 For a change of the protocol: change the backend's requests and the kiosk's answers, run this, read the
 difference, and write by hand what it cannot know: paths, problem codes, words. Descriptions stay.
