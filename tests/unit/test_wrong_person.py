@@ -66,7 +66,7 @@ from firmware.shell.workers import SpareWorker
 from tests import virtual_time
 
 SEED = int(os.environ.get("HANDS_SEED", "6"))
-VISITS = int(os.environ.get("HANDS_VISITS", "2000"))
+VISITS = int(os.environ.get("HANDS_VISITS", "10000"))
 FEE_YEN, PAGES, SHEETS = 300, 2, 1
 NOON = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 _TIMED = (
