@@ -1,9 +1,9 @@
-"""Two files of tests run side by side, each whole in one process: what takes longest must begin first."""
+"""Three files of tests run side by side, each whole in one process: what takes longest must begin first."""
 
 import pytest
 
 LONGEST = (
-    *("test_nothing_stays", "test_crash_images", "test_session_walk", "test_journal_fails"),
+    *("test_kills", "test_nothing_stays", "test_crash_images", "test_session_walk", "test_journal_fails"),
     *("test_measure_command", "test_technician", "test_business_day", "test_soak", "test_timeouts"),
 )
 """Modules that alone take minutes; the others follow as they are collected."""
