@@ -316,7 +316,7 @@ def test_every_record_has_a_kill_planned_or_a_reason() -> None:
     assert {kind.__name__ for kind in r.Record.__args__} == {*RECORDS} | RARE | OFFICE
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_hundreds_of_visits_killed_anywhere_lose_no_yen_and_make_none() -> None:
     luck = random.Random(SEED)  # noqa: S311
     plans = [plan for _ in range(ROUNDS) for plan in luck.sample(PLANS, len(PLANS))]

@@ -113,7 +113,7 @@ async def is_settled(line: Vt100, visitor: Visitor) -> None:
         await line.sees(said)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_technicians_whole_day(tmp_path: Path) -> None:
     issuer = new_issuer()
     async with ordered_kiosk(issuer, tmp_path / "orders.jwks") as visitor:
@@ -195,7 +195,7 @@ def _assert_bundle_is_clean(world: World, order: str) -> None:
     assert (world.directory / "journal.key").read_bytes() not in whole
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 async def test_either_side_may_die_and_the_order_goes_on(tmp_path: Path) -> None:
     issuer = new_issuer()
     async with ordered_kiosk(issuer, tmp_path / "orders.jwks") as visitor:
