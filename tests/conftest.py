@@ -1,4 +1,4 @@
-"""Three files of tests run side by side, each whole in one process: what takes longest must begin first."""
+"""Two files of tests run side by side, each whole in one process: what takes longest must begin first."""
 
 import pytest
 
