@@ -311,3 +311,41 @@ def test_a_day_is_over_at_its_end(day_ends: time, now: datetime, over: bool) -> 
 @pytest.mark.parametrize(("day", "may"), [(date(2026, 11, 25), True), (date(2026, 11, 26), False)])
 def test_no_day_is_closed_before_it_began(day: date, may: bool) -> None:
     assert may is may_close(day, EVENING)
+
+
+def returned(visit: VisitId, of: OrderId) -> tuple[r.Record, ...]:
+    """A complaint after the sale: the fee goes back."""
+    return (
+        r.VisitBegan(visit),
+        r.DefectOpened(visit, of, CertificateKind.INKAN, 1, 300, 1, 2, "R-1", "f" * 64, 0),
+        r.FeeReturned(visit, of, CertificateKind.INKAN, 1, 300),
+        *(record for _ in range(3) for record in pays(visit, DONE)),
+        r.PayoutEnded(visit, of, PayoutPurpose.REFUND, 300, 0),
+        r.VisitEnded(visit, EndReason.PRINT_DEFECT),
+    )
+
+
+def test_a_fee_given_back_for_a_bad_print_is_sold_no_more() -> None:
+    accounts = Accounts((LOADED, *SOLD, *returned(C, order(A))))
+    day = accounts.open_day()
+    assert (0, (), (), (order(A),)) == (day.fees_yen, day.sold, day.issued, day.given_back)
+    assert day.balanced
+    assert () == accounts.faults()
+
+
+def test_of_two_sales_the_other_stays() -> None:
+    too = (
+        *began(B),
+        r.PrintEnded(B, order(B), DONE, 2),
+        r.FeeEarned(B, order(B), 300),
+        r.VisitEnded(B, None),
+    )
+    accounts = Accounts((LOADED, *SOLD, *too, *returned(C, order(A))))
+    [sold] = accounts.open_day().sold
+    assert (CertificateKind.INKAN, 1, 1, 300) == (sold.kind, sold.issues, sold.copies, sold.yen)
+
+
+def test_a_fee_returned_that_was_not_kept_is_a_fault() -> None:
+    assert [f"order {order(A)[:8]}: a fee returned that was not kept"] == list(
+        Accounts((LOADED, *returned(C, order(A)))).faults()
+    )

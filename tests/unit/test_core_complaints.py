@@ -12,6 +12,8 @@ from firmware.core import states as s
 from firmware.core.complaints import CODE_DIGITS, SHIPPED_RULE, LastSale
 from firmware.core.facts import DocumentPrinterLevel, Facts, PanelLevel, StaffLevel
 from firmware.core.lockout import after_staff, from_journal, wait_seconds
+from firmware.core.money import ledger
+from firmware.core.paying import held_in
 from firmware.core.recovery import recover
 from firmware.core.session import step
 from firmware.core.telling import Subject, Tell, pending
@@ -164,3 +166,53 @@ def test_guessing_gets_a_try_an_hour_and_a_restart_gives_none_back() -> None:
     assert 0 == after_staff(lockout, r.StaffAdmitted(B), NOON, SHIPPED_RULE).strikes
     a_year = 8 + 365 * 86_400 / 3600.0
     assert a_year / 10**CODE_DIGITS < 0.0001
+
+
+def test_a_reprint_that_comes_whole_decides_a_print_nobody_could_prove() -> None:
+    unproven = (*SOLD[:5], r.PrintEnded(A, ORDER, Certainty.UNKNOWN, 1))
+    again = (r.SheetsDestroyed(A, ORDER), r.ReprintIntended(A, ORDER, 1))
+    told = pending((*unproven, *again, r.PrintEnded(A, ORDER, Certainty.DONE, 2)))
+    assert (
+        Tell(ORDER, Subject.RESULT, Certainty.UNKNOWN, 1),
+        Tell(ORDER, Subject.REPRINT, Certainty.DONE, 2, attempt=1),
+        Tell(ORDER, Subject.DECISION, Certainty.DONE),
+    ) == tuple(told)
+
+
+@pytest.mark.parametrize("state", [CALLED, s.Printing(B, PURCHASE, 0, "R-1", sold=True)])
+def test_a_coin_after_the_sale_is_nobodys_payment(state: s.Attending | s.Printing) -> None:
+    done = step(state, e.CoinInserted(100, 7, 1), FACTS, RULES)
+    assert state == done.state
+    assert (r.CoinUnclaimed(100, 7, 1),) == done.records
+
+
+@pytest.mark.parametrize(
+    "state", [s.EnteringStaffCode(CALLED), s.CheckingStaffCode(CALLED), s.Refetching(ADMITTED)]
+)
+def test_a_machine_whose_staff_are_at_work_holds_no_money_of_a_sale(state: s.State) -> None:
+    assert (B, 0) == held_in(state)
+
+
+def test_staff_who_find_the_sheets_good_leave_the_sale_as_it_is() -> None:
+    done = step(ADMITTED, CONFIRM, FACTS, RULES)
+    assert isinstance(done.state, s.Thanks)
+    assert (r.VisitEnded(B, None),) == done.records
+
+
+def test_a_fee_that_goes_back_is_a_fee_no_more_and_the_bad_sheets_are_noted() -> None:
+    done = step(ADMITTED, CANCEL, FACTS, RULES)
+    assert (DESTROYED, r.FeeReturned(B, ORDER, KIND, 1, 300)) == done.records[:2]
+    assert [300, -300] == [one.fee_yen for one in ledger((*SOLD, *done.records)).visits.values()]
+
+
+def test_staff_who_are_called_to_an_unproven_print_may_type_their_code() -> None:
+    unproven = s.Attending(B, PURCHASE, 500, "R-1", 1)
+    assert s.EnteringStaffCode(unproven) == step(unproven, CORRECT, FACTS, RULES).state
+
+
+def test_the_very_same_issuance_is_printed_again_and_ends_the_visit_when_it_is_proven() -> None:
+    again = replace(ADMITTED, attempt=1)
+    printing = step(s.Refetching(again), e.DocumentPrepared(300, 1, 2, "f" * 64), FACTS, RULES)
+    assert (r.PrintIntended(B, ORDER, f"cert-{B[:16]}-1", 2),) == printing.records
+    ended = step(printing.state, e.PrintFinished(Certainty.DONE, 2), FACTS, RULES)
+    assert (r.PrintEnded(B, ORDER, Certainty.DONE, 2), r.VisitEnded(B, None)) == ended.records

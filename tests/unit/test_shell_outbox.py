@@ -154,6 +154,16 @@ async def test_a_refund_is_told_also_when_nothing_was_left_to_tell_in_between() 
     assert [(ORDER, Certainty.NOT_DONE, 1), (ORDER, 200, 100), OWED] == office.desk.told
 
 
+async def test_each_reprint_is_told_with_its_attempt() -> None:
+    office = Office()
+    async with office.open():
+        again = (r.ReprintIntended(A, ORDER, 1), printed(Certainty.DONE))
+        for record in (intended(), printed(Certainty.DONE), *again):
+            office.outbox.note((record,))
+            await office.idle()
+    assert [(ORDER, Certainty.DONE, 1), (ORDER, 1, Certainty.DONE, 1)] == office.desk.told
+
+
 async def test_what_was_told_is_not_told_again_when_more_comes() -> None:
     office = Office()
     async with office.open():
