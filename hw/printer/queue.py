@@ -59,12 +59,12 @@ def submit(
     except (RuntimeError, cups.IPPError) as cause:
         raise PrintNotSubmitted("the print server takes no job") from cause
     try:
-        _send(server, queue, job_id, job_name, pdf)
-    except PrintNotSubmitted:
-        with contextlib.suppress(RuntimeError, cups.IPPError):
-            server.cancelJob(job_id, purge_job=True)
-        raise
-    try:
+        try:
+            _send(server, queue, job_id, job_name, pdf)
+        except PrintNotSubmitted:
+            with contextlib.suppress(RuntimeError, cups.IPPError):
+                server.cancelJob(job_id, purge_job=True)
+            raise
         _finish(server, queue)
     finally:
         blank(cups_socket)
