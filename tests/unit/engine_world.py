@@ -16,14 +16,14 @@ from firmware.core.storyboard import screen_of
 from firmware.core.terms import Aid, Certainty, CertificateKind, KeypadKey, Language, Offer
 from tests.unit.test_core_storyboard import GOOD
 
-SECONDS = dict.fromkeys(
-    (
-        "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard"
-        " ChoosingKind ChoosingSubjects ChoosingItems ChoosingCopies Confirming Preparing CollectingCoins"
-        " ClosingCoins TakingAll Thanks Ended"
-    ).split(),
-    60.0,
-)
+TIMED = (
+    "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard"
+    " ChoosingKind ChoosingSubjects ChoosingItems ChoosingCopies Confirming Preparing CollectingCoins"
+    " ClosingCoins TakingAll Thanks Ended Attending EnteringStaffCode"
+).split()
+"""States that a time-out ends."""
+
+SECONDS = dict.fromkeys(TIMED, 60.0)
 RULES = Rules(
     timeouts_seconds=SECONDS,
     denominations_yen=frozenset({100, 500}),

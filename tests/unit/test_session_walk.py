@@ -54,19 +54,15 @@ from firmware.core.terms import (
     VisitId,
 )
 from firmware.screen.texts import Texts
+from tests.unit.engine_world import TIMED
 
 ROOT = Path(__file__).parents[2]
 NAMES = dict.fromkeys(("city", "counters", "opens", "closes", "fees", "coins"), "…")
 FEE_YEN = 200
 pytestmark = pytest.mark.timeout(600)
 COIN_ON_STRING, SWALLOWED_COIN = 20, 36
-TIMED = (
-    "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard "
-    "ChoosingKind ChoosingSubjects ChoosingItems ChoosingCopies Confirming Preparing CollectingCoins "
-    "ClosingCoins TakingAll Thanks Ended Attending EnteringStaffCode"
-)
 RULES = Rules(
-    timeouts_seconds=dict.fromkeys(TIMED.split(), 1.0),
+    timeouts_seconds=dict.fromkeys(TIMED, 1.0),
     denominations_yen=frozenset({100, 500}),
     minimum_change_coins={3: 3},
     withdrawn_codes=WITHDRAWN_CODES,

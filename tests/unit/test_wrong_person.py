@@ -64,18 +64,14 @@ from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
 from firmware.shell.workers import SpareWorker
 from tests import virtual_time
+from tests.unit.engine_world import TIMED
 
 SEED = int(os.environ.get("HANDS_SEED", "6"))
 VISITS = int(os.environ.get("HANDS_VISITS", "10000"))
 FEE_YEN, PAGES, SHEETS = 300, 2, 1
 NOON = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
-_TIMED = (
-    "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard "
-    "ChoosingKind ChoosingSubjects ChoosingItems ChoosingCopies Confirming Preparing CollectingCoins "
-    "ClosingCoins TakingAll Thanks Ended Attending EnteringStaffCode"
-)
 RULES = Rules(
-    timeouts_seconds=dict.fromkeys(_TIMED.split(), 5.0),
+    timeouts_seconds=dict.fromkeys(TIMED, 5.0),
     denominations_yen=frozenset({100, 500}),
     minimum_change_coins={3: 1},
     withdrawn_codes=WITHDRAWN_CODES,
