@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from tests.e2e.books import Books, agreed_books
 from tests.e2e.clean_log import assert_log_is_clean
-from tests.simulators.bench.world_api import Key
 from tests.simulators.eyes import Picture
 from tests.simulators.nursery import Nursery
 from tests.simulators.resident import Resident
@@ -35,26 +34,15 @@ class Visitor(Resident):
     async def type_pin(self, pin: str) -> None:
         """Type it like a person and confirm it."""
         self.pins.add(pin)
-        for digit in pin:
-            await self.world.press(cast("Key", digit))
+        await self._type_watching(pin)
         await self.touch("confirm")
 
     async def type_staff_code(self, code: str = STAFF_CODE) -> None:
         """Type it like the store's staff and confirm it."""
         self.pins.add(code)
-        for typed, digit in enumerate(code, start=1):
-            await self._type_digit(cast("Key", digit), typed)
+        await self._type_watching(code)
         await self.world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 5.0)
         await self.touch("confirm")
-
-    async def _type_digit(self, digit: Key, typed: int) -> None:
-        """A keypad that the machine has starved misses a press; who sees no dot presses again."""
-        async with asyncio.timeout(20.0):
-            while True:
-                await self.world.press(digit)
-                with contextlib.suppress(TimeoutError):
-                    await self.world.eyes.until(lambda now: (now["pin_digits"] or 0) >= typed, 2.0)
-                    return
 
     async def touch(self, action: str) -> None:
         """Touch the twin of a key on the picture that stands; again if it changed under the finger."""

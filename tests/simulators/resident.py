@@ -1,6 +1,7 @@
 """A resident at the kiosk: knows what to do on each screen, and times it."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Resident:
 
     async def type_pin(self, pin: str) -> None:
         """Type it like a person and confirm it."""
-        await self._type(pin)
+        await self._type_watching(pin)
         await self.world.press("confirm")
 
     async def choose(self, kind: Kind, *, copies: int = 1, household: bool = True) -> None:
@@ -132,6 +133,19 @@ class Resident:
     async def _type(self, keys: str) -> None:
         for key in keys:
             await self.world.press(cast("Key", key))
+
+    async def _type_watching(self, digits: str) -> None:
+        """A keypad that the machine has starved misses a press; who sees no dot presses again."""
+        for typed, digit in enumerate(digits, start=1):
+            await self._type_until(cast("Key", digit), typed)
+
+    async def _type_until(self, digit: Key, typed: int) -> None:
+        async with asyncio.timeout(20.0):
+            while True:
+                await self.world.press(digit)
+                with contextlib.suppress(TimeoutError):
+                    await self.world.eyes.until(lambda now: (now["pin_digits"] or 0) >= typed, 2.0)
+                    return
 
     def _paid(self, picture: Picture | None) -> int:
         money = None if picture is None else picture.get("money")
