@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, assert_never
@@ -35,9 +36,17 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_DUMPABLE = 4
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, submit: Submit, settings: DocumentSettings) -> None:
+def serve(
+    requests: BinaryIO,
+    answers: BinaryIO,
+    submit: Submit,
+    settings: DocumentSettings,
+    *,
+    tidy: Callable[[], None],
+) -> None:
     """Serve one visit: send the public key, then answer until `End` or the end of requests.
 
+    tidy: removes what a worker killed while it submitted may have left with others; it may take seconds.
     Raises ConfigError if a font cannot be used, DocumentRefused if the requests make no sense.
     """
     seclude()
@@ -46,6 +55,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, submit: Submit, settings: Docum
     # The key is wanted at once, the page much later: reportlab loads while the resident reads the screen.
     from firmware.documents.issue import Issue  # noqa: PLC0415
 
+    tidy()
     issue = Issue(private_key=private_key, submit=submit, settings=settings)
     while (request := _next(requests)) is not None:
         match request:

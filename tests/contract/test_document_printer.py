@@ -5,10 +5,12 @@ import contextlib
 import functools
 import io
 import secrets
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cups
 import pytest
@@ -22,7 +24,8 @@ from firmware.errors import PrintNotSubmitted
 from firmware.logbook import EventId, FieldValue, line
 from firmware.ports import PrintProgress, PrintResult
 from hw.printer.ipp import IppDocumentPrinter
-from hw.printer.queue import A4_DUPLEX, submit
+from hw.printer.queue import A4_DUPLEX, blank, submit
+from tests.erasure import in_files, in_memory
 from tests.simulators.printers import A4Printer, PrintServer
 
 READY = DocumentPrinterLevel(frozenset())
@@ -221,6 +224,57 @@ async def test_nothing_of_the_document_stays_at_the_print_server(
 
     kept = [file for file in server.memory.rglob("*") if file.is_file()]
     assert [] == [file for file in kept if b"%PDF" in file.read_bytes()]
+
+
+class Torn(bytes):
+    """A document that can be read only half."""
+
+    def __getitem__(self, part: Any) -> Any:
+        if part.stop > len(self) // 2:
+            raise RuntimeError("torn")
+        return bytes(self)[part]
+
+
+async def test_a_document_torn_on_its_way_leaves_no_piece_in_the_print_servers_memory(
+    paper: A4Printer, server: PrintServer, job_name: str
+) -> None:
+    pdf = b"%PDF-1.4\n" + secrets.token_bytes(1 << 19)
+    pieces = {"document": tuple(pdf[at : at + 32] for at in range(0, len(pdf), 4096))}
+    with pytest.raises(PrintNotSubmitted):
+        await send(server, Torn(pdf), job_name)
+
+    assert [] == await asyncio.to_thread(in_memory, server.pid, pieces, deep=False)
+    assert [] == in_files([server.memory], pieces)
+    assert [] == paper.jobs()
+
+
+async def test_what_a_killed_worker_left_with_the_print_server_the_next_one_blanks(
+    paper: A4Printer, server: PrintServer, job_name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "certificate").write_bytes(pdf := secrets.token_bytes(1 << 19))
+    pieces = {"document": tuple(pdf[at : at + 32] for at in range(0, len(pdf), 4096))}
+    killed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", KILLED, server.socket, server.queue, job_name, tmp_path / "certificate"),
+    )
+    assert -signal.SIGKILL == await killed.wait()
+    assert await asyncio.to_thread(in_memory, server.pid, pieces, deep=False), "nothing to blank"
+
+    await asyncio.to_thread(blank, server.socket)
+    assert [] == await asyncio.to_thread(in_memory, server.pid, pieces, deep=False)
+    assert [] == in_files([server.memory], pieces)
+
+
+KILLED = """
+import os, signal, sys
+import cups
+socket, queue, name, file = sys.argv[1:]
+pdf = open(file, "rb").read()
+server = cups.Connection(host=socket)
+job = server.createJob(queue, name, {})
+server.startDocument(queue, job, name, "application/pdf", 1)
+server.writeRequestData(pdf[: len(pdf) // 2], len(pdf) // 2)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 async def test_a_job_the_printer_refuses_is_surely_not_done(
