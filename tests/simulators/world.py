@@ -91,12 +91,15 @@ OTHER_CARDS: tuple[CardChoice, ...] = (
 )
 """Things that are no good My Number Card, and all that one person's card can do."""
 
-_PRINTER_FAULTS: Mapping[PrinterFault, str] = {
+_FULL_TRAY_SHEETS, _LOW_TRAY_SHEETS = 200, 12
+_PRINTER_FAULTS: Mapping[PrinterFault, str | None] = {
     "jam": "jam",
     "paper_out": "empty",
     "cover_open": "cover",
     "offline": "offline",
     "abort": "abort",
+    "paper_low": None,
+    "toner_low": "toner-low",
 }
 COIN_ACCEPTOR_SERIAL = 960078
 """It stands in the log, where nobody's PIN may."""
@@ -476,7 +479,11 @@ class World:
         self._state["door_open"] = open
 
     async def set_printer_fault(self, name: PrinterFault | None) -> None:
+        if self._state["printer_fault"] == "paper_low":
+            await self.printer.load(_FULL_TRAY_SHEETS)
         await self.printer.set_fault(None if name is None else _PRINTER_FAULTS[name])
+        if name == "paper_low":
+            await self.printer.load(_LOW_TRAY_SHEETS)
         self._state["printer_fault"] = name
 
     async def set_receipt_fault(self, name: ReceiptFault | None) -> None:
