@@ -69,6 +69,8 @@ class EventId(enum.Enum):
     PRINT_WITNESSED = "print-witnessed"
     EXIT_SENSOR_GONE = "exit-sensor-gone"
     EXIT_SENSOR_BACK = "exit-sensor-back"
+    PAPER_LEFT_BEHIND = "paper-left-behind"
+    PAPER_TAKEN_AWAY = "paper-taken-away"
     PRINT_SUBMITTED = "print-submitted"
     PRINT_ENDED = "print-ended"
     RECEIPT_PRINTER_GONE = "receipt-printer-gone"

@@ -156,6 +156,9 @@ class Heartbeat:
             ),
             door_open=facts.panel.door_open,
             journal_has_room=facts.journal.room,
+            printer_low=tuple(sorted(supply.value for supply in facts.printer.low)),
+            receipt_paper_low=facts.receipt.paper_low,
+            paper_left=facts.panel.paper_left,
         )
 
     def _tell(self, failure: str | None) -> None:

@@ -58,7 +58,11 @@ class HopperLine(Message, frozen=True):
 
 
 class Levels(Message, frozen=True):
-    """The devices as they are. printer: why it cannot print, keywords of RFC 8011; empty if it can."""
+    """The devices as they are. printer: why it cannot print, keywords of RFC 8011; empty if it can.
+
+    printer_low: what it will soon need, keywords too. receipt_paper_low: the roll is near its end.
+    paper_left: certificates lie in the tray and the person is gone.
+    """
 
     printer: tuple[str, ...]
     receipt_printer: bool
@@ -68,6 +72,9 @@ class Levels(Message, frozen=True):
     hoppers: tuple[HopperLine, ...]
     door_open: bool
     journal_has_room: bool
+    printer_low: tuple[str, ...] = ()
+    receipt_paper_low: bool = False
+    paper_left: bool = False
 
 
 class RemoteCommand(Message, frozen=True):

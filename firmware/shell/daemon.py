@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from functools import partial
 from types import TracebackType
@@ -14,7 +14,7 @@ from firmware import __version__, ports
 from firmware.core import events as e
 from firmware.core import records as r
 from firmware.core.accounts import Accounts, misplaced_hoppers
-from firmware.core.facts import Level
+from firmware.core.facts import Facts, Level
 from firmware.core.orders import Alarm
 from firmware.core.recovery import open_visit, recover
 from firmware.core.rules import Rules
@@ -40,6 +40,7 @@ from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
 from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import by_journal, wait_stranded
+from firmware.shell.tray_watch import TrayWatch
 from firmware.shell.workers import SpareWorker
 
 _AT_REST = frozenset({ScreenId.IDLE, ScreenId.CLOSED, ScreenId.OUT_OF_SERVICE})
@@ -152,6 +153,7 @@ class Daemon:
         self._language = parts.rules.languages[0]
         self._aids: frozenset[Aid] = frozenset()
         self._screen: Screen | None = None
+        self._tray = TrayWatch(log)
         self._pin = PinBuffer()
         self._spare = SpareWorker(parts.devices.new_worker)
         self._crew = parts.make_crew(self._pin, self._spare, self._speak, self._adapt)
@@ -305,7 +307,7 @@ class Daemon:
         devices.printer.start(report)
         devices.receipt.start(report)
         devices.panel.start(self._report_panel)
-        devices.municipality.start(report, lambda: self.runner.facts)
+        devices.municipality.start(report, self._told_facts)
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
         self._parts.staff.start(report)
@@ -315,6 +317,10 @@ class Daemon:
     def _report_panel(self, level: Level) -> None:
         self.runner.report(level)
         self._door_alarm.seen(level)
+
+    def _told_facts(self) -> Facts:
+        facts = self.runner.facts
+        return replace(facts, panel=replace(facts.panel, paper_left=self._tray.left))
 
     def _report_coin_device(self, level: Level) -> None:
         self.runner.report(level)
@@ -347,9 +353,11 @@ class Daemon:
 
     def _show(self, screen: Screen) -> None:
         """Draw what changed; the same screen again would turn its countdown back, and the timer runs on."""
+        resting = screen.id in _AT_REST
+        self._tray.seen(resting=resting, paper=self.runner.facts.panel.paper_in_tray)
         if screen == self._screen:
             return
-        if screen.id in _AT_REST and (self._screen is None or self._screen.id not in _AT_REST):
+        if resting and (self._screen is None or self._screen.id not in _AT_REST):
             self._aids = frozenset()
         self._screen = screen
         self._parts.show(screen, self._language, self._aids)

@@ -19,7 +19,7 @@ from tests.municipality.checking import Checking
 from tests.municipality.desk import JST
 from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
 from tests.municipality.jpki import CardVerifier
-from tests.municipality.operator import operator_page
+from tests.municipality.operator import operator_page, standings
 from tests.municipality.orders import Order
 from tests.municipality.pki import device_authority
 from tests.municipality.register import CITY, PEOPLE, load_city, load_people
@@ -215,6 +215,12 @@ class MunicipalityServer:
     def outcome(self, command_id: str) -> str | None:
         """What became of a command: done, refused, or None while nobody knows."""
         return self._service.outcomes.get(command_id)
+
+    async def troubles(self) -> tuple[str, ...]:
+        """What the operator's page says of all kiosks together, by the last heartbeats."""
+        rules, moment = self._service.city.operator, self._service.now().timestamp()
+        known = await self._service.store.transact(lambda c: standings(c, rules, moment))
+        return tuple(trouble for kiosk in known for trouble in kiosk.troubles)
 
     def set_maintenance(self, maintenance: bool) -> None:
         """Begin or end system maintenance."""

@@ -54,10 +54,16 @@ class HopperLine(Request, frozen=True):
     working: bool
 
 
-class Levels(Request, frozen=True):
-    """A kiosk's devices. printer: why it cannot print, keywords of RFC 8011; empty if it can."""
+Keyword = Annotated[str, msgspec.Meta(pattern=r"\A[a-z-]{1,40}\Z")]
 
-    printer: Annotated[tuple[Annotated[str, msgspec.Meta(pattern=r"\A[a-z-]{1,40}\Z")], ...], _FEW]
+
+class Levels(Request, frozen=True):
+    """A kiosk's devices. printer: why it cannot print, keywords of RFC 8011; empty if it can.
+
+    printer_low: what it will soon need, keywords too. paper_left: in the tray, and the person is gone.
+    """
+
+    printer: Annotated[tuple[Keyword, ...], _FEW]
     receipt_printer: bool
     card_reader: bool
     keypad: bool
@@ -65,6 +71,9 @@ class Levels(Request, frozen=True):
     hoppers: Annotated[tuple[HopperLine, ...], _FEW]
     door_open: bool
     journal_has_room: bool
+    printer_low: Annotated[tuple[Keyword, ...], _FEW] = ()
+    receipt_paper_low: bool = False
+    paper_left: bool = False
 
 
 class RemoteOutcome(Request, frozen=True):

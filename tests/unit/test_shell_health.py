@@ -13,6 +13,7 @@ from firmware.logbook import EventId, FieldValue
 from firmware.settings import load
 from firmware.shell.door_alarm import DoorAlarm
 from firmware.shell.health import Health, HealthRule
+from firmware.shell.tray_watch import TrayWatch
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
 
@@ -105,6 +106,17 @@ async def test_the_loop_is_measured() -> None:
         await asyncio.sleep(0)
     running.cancel()
     assert 0.0 <= health.lag_seconds
+
+
+def test_paper_left_behind_is_told_once_and_so_is_that_it_was_taken() -> None:
+    bench = Bench()
+    tray = TrayWatch(bench.write)
+    seen = []
+    for resting, paper in [(0, 1), (1, 0), (0, 1), (1, 1), (1, 1), (1, 0), (1, 0), (1, 1), (0, 1)]:
+        tray.seen(resting=bool(resting), paper=bool(paper))
+        seen.append(tray.left)
+    assert [False, False, False, True, True, False, False, True, False] == seen
+    assert [EventId.PAPER_LEFT_BEHIND, EventId.PAPER_TAKEN_AWAY] * 2 == [event for event, _ in bench.log]
 
 
 @pytest.mark.parametrize("ordered", [True, False])
