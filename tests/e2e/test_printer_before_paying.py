@@ -36,7 +36,7 @@ async def test_what_runs_low_is_told_to_staff_and_to_the_city_while_the_kiosk_st
         assert "idle" == (await world.eyes.until(lambda now: now["reason"] == "supplies", 20.0))["screen"]
         await world.set_door(True)
         picture = await world.eyes.until(lambda now: len(now["rows"]) == 1, 20.0)
-        assert f"{LOW[fault]}、領収書の紙" == picture["rows"][0][1]
+        assert f"{LOW[fault]}・領収書の紙" == picture["rows"][0][1]
         await world.set_door(False)
         await world.set_printer_fault(None)
         await world.set_receipt_fault(None)
