@@ -95,6 +95,7 @@ class EventId(enum.Enum):
     CLOCK_TRUSTED = "clock-trusted"
     SCREEN_INTENT_REFUSED = "screen-intent-refused"
     CONFIG_LOADED = "config-loaded"
+    SWAP_ON = "swap-on"
     MAINTENANCE_OPENED = "maintenance-opened"
     MAINTENANCE_CLOSED = "maintenance-closed"
     MAINTENANCE_REFUSED = "maintenance-refused"

@@ -40,7 +40,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Kiosk(_Section, frozen=True, kw_only=True):
-    """urn: the identity in the device certificate, urn:kiosk:…"""
+    """urn: the identity in the device certificate, urn:kiosk:… allow_swap: on a bench only; else no start."""
 
     urn: Annotated[str, Meta(pattern=r"^urn:kiosk:[a-z0-9][a-z0-9-]{0,62}$")]
     profiles: Annotated[list[str], Meta(min_length=1)]
@@ -48,6 +48,7 @@ class Kiosk(_Section, frozen=True, kw_only=True):
     languages: Annotated[list[Language], Meta(min_length=1, max_length=7)] = msgspec.field(
         default_factory=lambda: list(Language)
     )
+    allow_swap: bool = False
 
 
 class JournalFile(_Section, frozen=True, kw_only=True):

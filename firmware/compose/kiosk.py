@@ -47,6 +47,7 @@ from firmware.shell.pin import PinBuffer
 from firmware.shell.remote import RemoteDesk
 from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import wait_stranded
+from firmware.shell.swap import refuse_swap
 from firmware.shell.workers import SpareWorker
 from hw.card import PROFILES, Acceptance, PcscCardReader, label
 from hw.coin.acceptor import CcTalkAcceptor
@@ -103,6 +104,8 @@ async def run_kiosk(config: Path) -> None:
 
 async def _run(config: Path, settings: Settings, log: Logbook) -> None:
     log(EventId.CONFIG_LOADED, version=__version__)
+    if refuse_swap(settings.file.kiosk.allow_swap):
+        log(EventId.SWAP_ON)
     async with AsyncExitStack() as undo:
         journal, medium = open_journal(settings), journal_medium(settings, log)
         undo.push_async_callback(journal.close)

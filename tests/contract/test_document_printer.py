@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cups
 import pytest
@@ -23,6 +23,7 @@ from firmware.core.terms import Certainty, PrinterReason, PrinterSupply
 from firmware.errors import PrintNotSubmitted
 from firmware.logbook import EventId, FieldValue, line
 from firmware.ports import PrintProgress, PrintResult
+from hw.printer.exit_sensor import ExitSensor
 from hw.printer.ipp import IppDocumentPrinter
 from hw.printer.queue import A4_DUPLEX, blank, submit
 from tests.erasure import in_files, in_memory
@@ -125,7 +126,12 @@ def watcher() -> Watcher:
 
 
 def adapter(
-    paper: A4Printer, server: PrintServer, watcher: Watcher, *, appear_seconds: float = 10.0
+    paper: A4Printer,
+    server: PrintServer,
+    watcher: Watcher,
+    *,
+    appear_seconds: float = 10.0,
+    sensor: ExitSensor | None = None,
 ) -> IppDocumentPrinter:
     return IppDocumentPrinter(
         printer_uri=paper.uri,
@@ -137,6 +143,7 @@ def adapter(
         request_seconds=0.7,
         appear_seconds=appear_seconds,
         stall_seconds=2.5,
+        exit_sensor=sensor,
         silent_seconds=1.5,
         purge_seconds=1.5,
     )
@@ -513,6 +520,53 @@ async def test_a_name_nobody_knows_is_not_done_if_this_process_was_about_to_subm
     await impatient.expect(job_name)
 
     assert PrintResult(Certainty.NOT_DONE, 0) == await impatient.follow(job_name, 2, watcher.pages)
+
+
+class Barrier:
+    """An exit sensor that began to watch when it was made."""
+
+    def __init__(self, paper: A4Printer) -> None:
+        self.sheets = 0
+        paper.on_paper(self._passed)
+
+    def _passed(self, sheets: int) -> None:
+        self.sheets += sheets
+
+    def start(self) -> None: ...
+
+    async def until(self, sheets: int, seconds: float) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [("jam", PrintResult(Certainty.DONE, 4)), ("swallow", PrintResult(Certainty.UNKNOWN, 0))],
+)
+async def test_after_a_restart_a_sensor_that_did_not_watch_from_the_start_is_no_witness_of_no_page(
+    paper: A4Printer,
+    server: PrintServer,
+    watcher: Watcher,
+    fault: str,
+    expected: PrintResult,
+) -> None:
+    job_name = f"cert-{secrets.token_hex(8)}"
+    sheets: list[int] = []
+    paper.on_paper(sheets.append)
+    await paper.set_fault(fault, after_sheets=1)
+    await send(server, certificate(4), job_name)
+    async with asyncio.timeout(20):
+        while not (sheets or fault == "swallow"):  # noqa: ASYNC110 - the printer tells nobody
+            await asyncio.sleep(0.01)
+    barrier = Barrier(paper)
+    printer = adapter(paper, server, watcher, sensor=cast("ExitSensor", barrier))
+    printer.start(watcher.report)
+    await paper.set_fault(None if fault == "jam" else fault)
+
+    assert expected == await printer.follow(job_name, 4, watcher.pages, sheets=2)
+    assert len(sheets) == barrier.sheets + (fault == "jam")
+    assert [] == watcher.logged(EventId.PRINT_WITNESSED)
+    await printer.close()
 
 
 async def test_a_queue_that_does_not_exist_takes_nothing(server: PrintServer, job_name: str) -> None:

@@ -76,6 +76,12 @@ async def test_a_visit_cancelled_after_a_wrong_pin_and_the_right_one_leaves_noth
         await visitor.touch("cancel")
         await visitor.ends_with("cancelled")
         await visitor.leave()
+        await visitor.walk_to("pin")
+        await visitor.type_pin(WRONG_PIN)  # the last that the card is sent
+        await visitor.sees("pin_wrong")
+        await visitor.touch("cancel")
+        await visitor.ends_with("cancelled")
+        await visitor.leave()
 
 
 async def test_a_visit_cancelled_after_the_document_was_prepared_leaves_nothing_behind(

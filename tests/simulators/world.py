@@ -265,7 +265,11 @@ class World:
     def _write_config(self) -> None:
         table = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
         mine: dict[str, dict[str, Any]] = {
-            "kiosk": {"profiles": ["profile.toml"], "messages": str(CONFIG / "messages")},
+            "kiosk": {
+                "profiles": ["profile.toml"],
+                "messages": str(CONFIG / "messages"),
+                "allow_swap": True,  # the machine of a test is no kiosk
+            },
             "journal": {"path": "journal.db", "key_file": "journal.key"},
             "staff": {"code_file": "staff.code"},
             "screen": {"port": self._screen_port},

@@ -37,6 +37,7 @@ def config(tmp_path: Path) -> Path:
     table = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
     table["kiosk"]["messages"] = str(CONFIG / "messages")
     table["kiosk"]["profiles"] = [str(CONFIG / "shibukawa.toml")]
+    table["kiosk"]["allow_swap"] = True
     table["journal"] = {"path": "journal.db", "key_file": "journal.key"}
     table["screen"]["port"] = 0
     table["console"]["socket"] = str(tmp_path / "console")

@@ -4,6 +4,8 @@ import configparser
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,6 +31,21 @@ def test_the_kiosk_may_write_that_file_and_nobody_else() -> None:
     assert ("madoguchi", "madoguchi") == (kiosk["User"], kiosk["RuntimeDirectory"])
     watched = Path(unit("madoguchi-pcscd-restart.path")["Path"]["PathChanged"])
     assert Path("/run/madoguchi") == watched.parent
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "madoguchi.service",
+        "madoguchi-cups.service",
+        "madoguchi-screen.service",
+        "madoguchi-console@.service",
+        "pcscd.service.d/madoguchi.conf",
+    ],
+)
+def test_no_process_that_may_hold_something_of_a_person_is_swapped_or_dumped(name: str) -> None:
+    service = unit(name)["Service"]
+    assert ("0", "1") == (service["MemorySwapMax"], service["LimitCORE"])
 
 
 def test_a_pcscd_that_hangs_is_killed_before_the_kiosk_asks_again() -> None:
