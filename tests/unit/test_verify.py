@@ -143,10 +143,11 @@ def test_a_genuine_back_tells_what_the_front_must_say(desk: Desk, kind: str) -> 
 
 
 def test_a_front_is_drawn_again_in_the_words_of_its_municipality(desk: Desk) -> None:
-    certificates = {"wording": {"household_attested": "この写しは、原本と相違ない。"}}
-    _, told = desk.verify(*desk.backs(*issued().messages), certificates=certificates)
+    eras = [{"name": "明治", "begins": "1868-01-25"}, {"name": "見本", "begins": "2025-12-01"}]
+    wording = {"household_attested": "この写しは、原本と相違ない。"}
+    _, told = desk.verify(*desk.backs(*issued().messages), certificates={"wording": wording, "eras": eras})
     [sheet] = told["sheets"]
-    assert "この写しは、原本と相違ない。" in sheet["front"]
+    assert {"この写しは、原本と相違ない。", "見本２年１１月２２日"} <= set(sheet["front"])
 
 
 def test_a_key_file_with_forms_that_lose_an_item_is_named(desk: Desk) -> None:
