@@ -107,6 +107,11 @@ class CoinAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class CoinReturned:
+    """A coin was not taken and fell through to the return tray; it counts for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class CoinsSuspect:
     """The acceptor saw more events than it kept, or kept a coin without credit: staff must look.
 
@@ -131,12 +136,14 @@ class CoinAcceptor(Protocol):
     def start(
         self,
         report: ReportLevel,
-        coin: Callable[[CoinAccepted | CoinsSuspect], None],
+        coin: Callable[[CoinAccepted | CoinsSuspect | CoinReturned], None],
         seen: CoinMark | None,
         *,
         was_open: bool = False,
     ) -> None:
         """Watch the acceptor; reports AcceptorLevel and every coin, also orphans since seen.
+
+        A coin that fell through is reported where the acceptor tells of it.
 
         was_open: by the journal its slot was open when the last process ended. Where the acceptor cannot
         tell what came then (it lost its power too, or has no memory), CoinsSuspect is reported.

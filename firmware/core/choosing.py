@@ -169,10 +169,13 @@ def session_opened(state: s.OpeningSession, _event: e.SessionOpened, _facts: Fac
 
 
 def pin_digits(state: s.EnteringPin, event: e.PinDigits, _facts: Facts, _rules: Rules) -> Step:
-    return Step(replace(state, digits=event.count))
+    return Step(replace(state, digits=event.count, question=None))
 
 
 def pin_entered(state: s.EnteringPin, _event: e.PinEntered, _facts: Facts, _rules: Rules) -> Step:
+    """確定 says first that the person goes on, if that was asked."""
+    if state.question is not None:
+        return Step(replace(state, question=None))
     return Step(s.Signing(state.visit), orders=(o.SignWithPin(state.visit),))
 
 

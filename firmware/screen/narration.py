@@ -24,6 +24,8 @@ _PUBLIC = frozenset(
         ScreenId.PRINTING,
         ScreenId.TAKE_ALL,
         ScreenId.THANKS,
+        ScreenId.STOP,
+        ScreenId.GO_ON,
     )
 )
 """Screens whose headline tells nothing of the person."""

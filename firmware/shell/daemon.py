@@ -36,6 +36,7 @@ from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
 from firmware.shell.outbox import Outbox
+from firmware.shell.pace import PrintPace
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
 from firmware.shell.staff import StaffDoor
@@ -69,6 +70,7 @@ class Parts:
     clock: Clock
     lockout: LockoutWatch
     staff: StaffDoor
+    pace: PrintPace
     maintenance: MaintenanceWatch
     health: Health
     accounts: Accounts
@@ -309,6 +311,7 @@ class Daemon:
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
         self._parts.staff.start(report)
+        self._parts.pace.start(report)
         self._parts.maintenance.start(report, self.office.write)
         self._parts.medium.start(report)
 
@@ -338,8 +341,10 @@ class Daemon:
             self._log(EventId.RECOVERED, visit=visit.visit[:8], state=type(step.state).__name__)
         return step
 
-    def _coin(self, coin: ports.CoinAccepted | ports.CoinsSuspect) -> None:
+    def _coin(self, coin: ports.CoinAccepted | ports.CoinsSuspect | ports.CoinReturned) -> None:
         match coin:
+            case ports.CoinReturned():
+                self.runner.post(e.CoinRejected())
             case ports.CoinAccepted(yen=yen, mark=mark):
                 self.runner.post(e.CoinInserted(yen, mark.serial, mark.counter))
             case ports.CoinsSuspect(lost=lost, code=code, mark=mark):
@@ -393,5 +398,6 @@ class Daemon:
         self._outbox.note(records)
         self._parts.lockout.note(records)
         self._parts.staff.note(records)
+        self._parts.pace.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):
             self._spare.prepare()

@@ -254,7 +254,7 @@ class Runner:
                 secret.correct()
                 return digits(secret.count)
             case KeypadKey.CONFIRM:
-                return entered if secret.full else None
+                return entered if secret.full else e.KeyPressed(pressed.key)
             case _:
                 return e.KeyPressed(pressed.key)
 
