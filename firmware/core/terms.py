@@ -34,6 +34,7 @@ class RecordItem(enum.Enum):
 
     HEAD_AND_RELATION = "head_and_relation"  # 世帯主・続柄
     REGISTERED_DOMICILE = "registered_domicile"  # 本籍・筆頭者
+    MY_NUMBER = "my_number"  # 個人番号（マイナンバー）
 
 
 class Certainty(enum.Enum):

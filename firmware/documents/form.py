@@ -23,7 +23,7 @@ MOST_BLOCK_HEIGHT = 51.6
 """Height that four persons leave to each on a sheet."""
 
 MY_NUMBER = "my_number"
-"""個人番号: a place of the standard form that is never filled in here."""
+"""個人番号: a municipality whose form has no place for it cannot offer it."""
 
 _OPTIONAL_ITEMS = frozenset({"kana", "notified_on", MY_NUMBER})
 

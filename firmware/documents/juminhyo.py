@@ -10,6 +10,7 @@ from firmware.documents.contents import Contents, Juminhyo, Person
 from firmware.documents.era import era_date, western_date
 from firmware.documents.form import MY_NUMBER, Form, Wording
 from firmware.documents.paper import Align, Box, Paper
+from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sheet import LEFT, WIDTH, Place, closing, heading
 
 PERSONS_A_SHEET = 4
@@ -30,6 +31,7 @@ def sheets(document: Juminhyo) -> int:
 def draw(paper: Paper, contents: Contents, document: Juminhyo, seal: Bitmap | None, place: Place) -> None:
     """The front page of one sheet. Raises DocumentRefused."""
     wording = paper.settings.form.wording
+    _require_room_for_numbers(paper.settings.form, document)
     heading(paper, wording.juminhyo_title, top=8)
     paper.form_label(Box(LEFT, 13.5, WIDTH, 4), wording.juminhyo_subtitle, Align.RIGHT)
     _household(paper, document)
@@ -45,18 +47,23 @@ def draw(paper: Paper, contents: Contents, document: Juminhyo, seal: Bitmap | No
 
 def shown(person: Person, item: str, wording: Wording) -> str:
     """What stands in the place of an item: never nothing, so that nothing can be written in."""
-    if item == MY_NUMBER:
-        return wording.omitted
     value = getattr(person, item)
     if isinstance(value, date):
         western = item == "residence_expiry" or (item == "birth_date" and person.nationality is not None)
         return western_date(value) if western else era_date(value)
     if value:
         return str(value)
-    may_be_omitted = item == "relation" or (
+    may_be_omitted = item in {"relation", MY_NUMBER} or (
         item in {"domicile", "family_head"} and person.nationality is None
     )
     return wording.omitted if may_be_omitted else wording.not_applicable
+
+
+def _require_room_for_numbers(form: Form, document: Juminhyo) -> None:
+    """Raises DocumentRefused if 個人番号 was asked for and this municipality's form has no place for it."""
+    has_place = any(cell.item == MY_NUMBER for row in form.juminhyo_rows for cell in row.cells)
+    if not has_place and any(person.my_number is not None for person in document.persons):
+        raise DocumentRefused(Reason.CONTENTS_INVALID, MY_NUMBER)
 
 
 def _household(paper: Paper, document: Juminhyo) -> None:

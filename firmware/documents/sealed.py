@@ -151,7 +151,7 @@ def _document_type(kind: CertificateKind) -> type[Document]:
 
 
 def _compare_record(document: Juminhyo, request: OrderRequest) -> None:
-    """A record must show the persons asked for, and no item that the applicant left out."""
+    """A record must show the persons asked for, no item that the applicant left out, and every number."""
     household = request.subjects is Subjects.HOUSEHOLD
     if document.whole_household != household or not document.persons:
         raise DocumentRefused(Reason.MISMATCH, "whole_household")
@@ -162,7 +162,11 @@ def _compare_record(document: Juminhyo, request: OrderRequest) -> None:
         RecordItem.REGISTERED_DOMICILE: [
             value for person in document.persons for value in (person.domicile, person.family_head)
         ],
+        RecordItem.MY_NUMBER: [person.my_number for person in document.persons],
     }
     for item, values in shown.items():
         if item not in request.items and any(value is not None for value in values):
             raise DocumentRefused(Reason.MISMATCH, item.value)
+    # Whoever asks for numbers pays for them: a paper that lacks one is of no use.
+    if RecordItem.MY_NUMBER in request.items and None in shown[RecordItem.MY_NUMBER]:
+        raise DocumentRefused(Reason.MISMATCH, RecordItem.MY_NUMBER.value)

@@ -336,6 +336,7 @@ async def test_the_whole_household_shows_its_members_and_a_head_of_five(place: P
     assert (True, "試験　太朗") == (document["whole_household"], document["head"])
     assert ["世帯主", "妻", "子", "子", "母"] == [person["relation"] for person in document["persons"]]
     assert all(person["domicile"] and person["family_head"] for person in document["persons"])
+    assert 5 == len({person["my_number"] for person in document["persons"]} - {None})
 
 
 async def test_seal_and_tax_certificates_carry_their_own_fields(place: Place) -> None:

@@ -9,7 +9,16 @@ from typing import Any
 from tests.municipality.register import PEOPLE
 from tests.simulators.world import World
 
-PERSONAL = ("name", "kana", "alias", "former_name", "previous_address", "domicile", "family_head")
+PERSONAL = (
+    "name",
+    "kana",
+    "alias",
+    "former_name",
+    "previous_address",
+    "domicile",
+    "family_head",
+    "my_number",
+)
 LAST_WORDS = "madoguchi: journal: journal.db: "
 OPAQUE = frozenset({"time", "visit", "job"})
 """Fields of random digits, in which four of them may be anybody's."""

@@ -77,6 +77,7 @@ def _person(who: Resident, items: frozenset[str]) -> dict[str, Any]:
         "residence_status": who.residence_status,
         "residence_period": who.residence_period,
         "residence_expiry": _iso(who.residence_expiry),
+        "my_number": who.my_number if "my_number" in items else None,
     }
 
 

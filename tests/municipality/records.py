@@ -27,7 +27,7 @@ _PLAIN = (
         "address_since",
     ),
     *("notified_on", "previous_address", "domicile", "family_head", "nationality", "article_30_45"),
-    *("residence_status", "residence_period", "residence_expiry"),
+    *("residence_status", "residence_period", "residence_expiry", "my_number"),
 )
 _STANDING = ("deceased", "moved_out", "move_out_planned", "support_measure", "gaiji_pending")
 

@@ -64,6 +64,7 @@ class Resident(_File, frozen=True):
     residence_status: str | None = None
     residence_period: str | None = None
     residence_expiry: date | None = None
+    my_number: str | None = None
     deceased: bool = False
     moved_out: bool = False
     move_out_planned: bool = False

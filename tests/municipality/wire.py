@@ -101,7 +101,7 @@ class ReserveRequest(Request, frozen=True):
     session_id: Id
     kind: Kind
     subjects: Literal["self", "household"]
-    items: tuple[Literal["head_and_relation", "registered_domicile"], ...]
+    items: tuple[Literal["head_and_relation", "registered_domicile", "my_number"], ...]
     copies: Annotated[int, msgspec.Meta(ge=1, le=99)]
 
 

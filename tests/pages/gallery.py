@@ -161,6 +161,10 @@ _LONGEST_TAX = samples.shotoku(
 
 PAGES: Mapping[str, Page] = {
     "juminhyo-typical": Page("juminhyo", samples.juminhyo(_FAMILY, head="渋川　太郎")),
+    "juminhyo-my-number": Page(
+        "juminhyo",
+        samples.juminhyo([person | {"my_number": samples.MY_NUMBER} for person in _FAMILY[:2]]),
+    ),
     "juminhyo-self": Page("juminhyo", samples.juminhyo([samples.person()])),
     "juminhyo-maximum": Page(
         "juminhyo",

@@ -12,6 +12,9 @@ from firmware.documents.contents import Contents, Inkan, Juminhyo, Shotoku
 from firmware.documents.sealed import Opened
 from tests.municipality.scramble import Office, protect
 
+MY_NUMBER = "123456789018"
+"""A 個人番号 of nobody, with its check digit."""
+
 ADDRESS = "群馬県渋川市石原８０番地"
 NUMBER = "10208-20261122-00000001"
 OFFICE = Office.new()

@@ -6,11 +6,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from PIL import Image, ImageChops, ImageFont
 from pypdf import PdfReader
 
 from firmware.documents.certificate import Certificate, render, render_front
+from firmware.documents.form import Cell, Form, Row
 from firmware.documents.proof import proofread
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.settings import DocumentSettings
@@ -108,6 +110,24 @@ def test_items_left_out_are_closed_and_foreign_residents_have_western_dates() ->
     assert "個人番号（省略）" in front
     assert "続柄妻" in front
     assert "本籍＊＊＊＊筆頭者＊＊＊＊" in front
+
+
+def test_a_number_that_was_ordered_is_printed_where_it_is_left_out_otherwise() -> None:
+    document = samples.juminhyo([samples.person(my_number=samples.MY_NUMBER), samples.person()])
+    assert ["123456789018", "（省略）"] == re.findall(
+        "個人番号([0-9]+|（省略）)", texts(certificate("juminhyo", document))[0]
+    )
+
+
+def test_a_form_without_a_place_for_numbers_prints_no_record_that_has_one() -> None:
+    row = Row(height_mm=6.6, cells=[Cell(item="kana", width_mm=175, label_mm=19)])
+    form = msgspec.structs.replace(Form(), juminhyo_rows=[row, *Form().juminhyo_rows[1:]])
+    with_number = samples.opened("juminhyo", samples.juminhyo([samples.person(my_number=samples.MY_NUMBER)]))
+    with pytest.raises(DocumentRefused, match="my_number"):
+        render(with_number, None, DocumentSettings(form=form))
+    render(
+        samples.opened("juminhyo", samples.juminhyo([samples.person()])), None, DocumentSettings(form=form)
+    )
 
 
 def test_a_seal_certificate_has_no_field_that_could_be_filled_in() -> None:

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from firmware.core.terms import CertificateKind, RecordItem, Subjects
+from firmware.documents.contents import check_digit
 from firmware.documents.frames import Declined, Laid, NotSubmitted, Prepare, Print
 from firmware.documents.issue import Issue
 from firmware.documents.refusals import Reason
@@ -176,6 +177,11 @@ def test_an_authority_is_not_taken_for_contents(issue: Issue) -> None:
             samples.juminhyo([samples.person(family_head="渋川")]),
             {"items": frozenset({RecordItem.HEAD_AND_RELATION})},
         ),
+        (samples.juminhyo([samples.person(my_number=samples.MY_NUMBER)]), {}),
+        (
+            samples.juminhyo([samples.person(my_number=samples.MY_NUMBER)]),
+            {"items": frozenset(RecordItem) - {RecordItem.MY_NUMBER}},
+        ),
     ],
 )
 def test_a_record_shows_no_person_and_no_item_that_was_not_asked_for(
@@ -183,6 +189,48 @@ def test_a_record_shows_no_person_and_no_item_that_was_not_asked_for(
 ) -> None:
     sealed = sealed_contents(PUBLIC_KEY, "juminhyo", document)
     assert Declined(Reason.MISMATCH) == issue.prepare(order(sealed, "juminhyo", **asked))
+
+
+def household_of_numbers(*numbers: str | None) -> dict[str, Any]:
+    return samples.juminhyo([samples.person(my_number=number) for number in numbers], whole_household=True)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((samples.MY_NUMBER, "000000000000"), None),
+        ((samples.MY_NUMBER, None), Reason.MISMATCH),
+        ((samples.MY_NUMBER, "123456789017"), Reason.CONTENTS_INVALID),
+        ((samples.MY_NUMBER, "213456789018"), Reason.CONTENTS_INVALID),
+        (("12345678901", samples.MY_NUMBER), Reason.CONTENTS_INVALID),
+        (("1234567890181", samples.MY_NUMBER), Reason.CONTENTS_INVALID),
+        (("１２３４５６７８９０１８", samples.MY_NUMBER), Reason.CONTENTS_INVALID),
+        (("12345678901\n", samples.MY_NUMBER), Reason.CONTENTS_INVALID),
+    ],
+    ids=["right", "one missing", "check digit", "swapped digits", "short", "long", "full-width", "line end"],
+)
+def test_whoever_ordered_numbers_gets_all_of_them_and_each_a_right_one(
+    issue: Issue, numbers: tuple[str | None, ...], expected: Reason | None
+) -> None:
+    sealed = sealed_contents(PUBLIC_KEY, "juminhyo", household_of_numbers(*numbers))
+    asked = {"subjects": Subjects.HOUSEHOLD, "items": frozenset({RecordItem.MY_NUMBER})}
+    answer = issue.prepare(order(sealed, "juminhyo", **asked))
+    assert expected == (answer.reason if isinstance(answer, Declined) else None)
+    assert not [number for number in numbers if number and number in repr(answer)]
+
+
+@pytest.mark.parametrize(
+    ("digits", "expected"),
+    [
+        ("12345678901", "8"),
+        ("00000000000", "0"),
+        ("00000000005", "1"),
+        ("00000000006", "0"),
+        ("10000000000", "5"),
+    ],
+)
+def test_the_check_digit_is_that_of_the_ordinance(digits: str, expected: str) -> None:
+    assert expected == check_digit(digits)
 
 
 def test_nothing_is_printed_that_was_not_prepared(issue: Issue, printed: list[str]) -> None:
