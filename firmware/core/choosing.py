@@ -29,7 +29,11 @@ SUBJECT_DIGITS = {1: Subjects.SELF, 2: Subjects.HOUSEHOLD}
 AID_KEYS = {KeypadKey.DIGIT_8: Aid.LARGE, KeypadKey.DIGIT_9: Aid.CONTRAST, KeypadKey.DIGIT_0: Aid.VOICE}
 """On the start screen; the digits before them choose a language."""
 
-ITEM_DIGITS = {1: RecordItem.HEAD_AND_RELATION, 2: RecordItem.REGISTERED_DOMICILE}
+ITEM_DIGITS = {
+    1: RecordItem.HEAD_AND_RELATION,
+    2: RecordItem.REGISTERED_DOMICILE,
+    3: RecordItem.MY_NUMBER,
+}
 
 _WRONG_CARDS = frozenset(
     {

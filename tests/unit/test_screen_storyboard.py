@@ -43,7 +43,7 @@ ROWS = (
     Row("row.kind", ("kind.juminhyo",)),
     Row("row.subjects", ("subjects.household",)),
     Row("row.items", ("items.head_and_relation", "items.registered_domicile")),
-    Row("row.items_left_out", ()),
+    Row("row.items_left_out", ("items.my_number",)),
     Row("row.copies", (), number=2),
     Row("row.fee", (), number=600),
 )
@@ -149,6 +149,7 @@ STORYBOARD = (
         choices=(
             Choice(1, "items.head_and_relation", selected=True),
             Choice(2, "items.registered_domicile", selected=False),
+            Choice(3, "items.my_number", selected=False),
         ),
         seconds=120,
     ),
