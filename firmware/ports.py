@@ -249,10 +249,12 @@ class ReceiptPrinter(Protocol):
 class Voice(Protocol):
     """Loudspeaker and earphone."""
 
-    def play(self, clips: Sequence[Path], *, private: bool = False) -> None:
+    def play(
+        self, clips: Sequence[Path], *, private: bool = False, gain_db: float = 0.0, rate: float = 1.0
+    ) -> None:
         """Say these sound files one after another instead of what is being said; none: silence.
 
-        private: by earphone; nothing is said where there is none.
+        private: by earphone; nothing is said where there is none. rate: 2.0 is twice as fast.
         """
 
     async def close(self) -> None: ...

@@ -78,11 +78,13 @@ class Voice(_Section, frozen=True, kw_only=True):
     """clips: what scripts/voice wrote; empty: the kiosk does not speak.
 
     speaker, earphone: ALSA devices; an empty earphone is none, and nothing private is said.
+    earphone_jack: the input device whose switch knows whether the earphone is plugged in; empty: none.
     """
 
     clips: str = ""
     speaker: Word = "default"
     earphone: str = ""
+    earphone_jack: str = ""
 
 
 class CardReader(_Section, frozen=True, kw_only=True):

@@ -285,6 +285,8 @@ class Kiosk:
             journal=journal,
             medium=medium,
             show=self._told.show,
+            listen=self._told.listen,
+            voice_key=self._told.key,
             start_screen=screen.start,
             close_screen=screen.close,
             make_crew=partial(self._crew, devices, door),

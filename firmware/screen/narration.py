@@ -98,6 +98,7 @@ def _details(picture: Picture) -> Iterator[str]:
     for item in picture["checklist"]:
         yield from (item["label"], item["state_label"])
     yield picture["note"]
+    yield picture["heard_only"]
     for key in picture["keys"].values():
         if key["enabled"]:
             yield from (key["name"], key["label"])

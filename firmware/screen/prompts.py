@@ -55,7 +55,7 @@ def _all(texts: Texts, language: Language, values: Mapping[str, Sequence[int]]) 
         parts.setdefault(key, []).append(text)
         if not key.startswith(_SILENT) and not key.endswith(".title"):
             yield text
-    yield from (*parts["page.yen"], *parts["page.none"], *parts["money.exact"])
+    yield from (*parts["page.yen"], *parts["page.none"], *parts["page.voice_keys"], *parts["money.exact"])
     for prefix in ("", "change_"):
         before, after = (parts[f"money.{prefix}{part}"][0] for part in ("before", "after"))
         for amount in parts[f"money.{prefix}amount"]:

@@ -48,7 +48,10 @@ _REQUIRED = (
     *(f"step.{step}" for step in STEPS),
     *(f"key.{key.value}" for key in (KeypadKey.CANCEL, KeypadKey.CORRECT, KeypadKey.CONFIRM)),
     *(f"money.{part}" for part in (*_AMOUNT, *_CHANGE, "paid", "fee", "exact")),
-    *(f"page.{part}" for part in ("yen", "fees", "coins", "join", "none", "pages", "about", "late")),
+    *(
+        f"page.{part}"
+        for part in ("yen", "fees", "coins", "join", "none", "pages", "about", "late", "voice_keys")
+    ),
     *(f"legend.{aid.value}" for aid in Aid),
     *_WORDS,
     "language.name",
@@ -196,6 +199,7 @@ class _Page:
             "headline": self._text(self._key("headline")),
             "lines": self._catalogue.lines(self._key("lines"), self._values),
             "note": self._text(self._key("note")),
+            "heard_only": self._text("page.voice_keys") if screen.id is ScreenId.NOTICE else "",
             "kind": self._text(f"kind.{screen.kind.value}") if screen.kind else "",
             "place": screen.place.value if screen.place else None,
             "place_label": self._text(f"place.{screen.place.value}") if screen.place else "",

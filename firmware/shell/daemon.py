@@ -21,7 +21,7 @@ from firmware.core.rules import Rules
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.states import Idle, NotServing
 from firmware.core.steps import Step
-from firmware.core.terms import Aid, Language, Yen
+from firmware.core.terms import Aid, KeypadKey, Language, Yen
 from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
@@ -58,7 +58,8 @@ class Console(Protocol):
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What compose has built. accounts: of the whole journal. show draws a screen in a language,
-    and speaks it, with the person's aids.
+    and speaks it, with the person's aids. listen is given who wants to know of the earphone's socket;
+    voice_key is told of keys that mean nothing to the screen.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
@@ -77,6 +78,8 @@ class Parts:
     journal: Journal
     medium: Medium
     show: Callable[[Screen, Language, frozenset[Aid]], None]
+    listen: Callable[[Callable[[bool], None]], None]
+    voice_key: Callable[[KeypadKey], None]
     start_screen: Callable[[], Awaitable[None]]
     close_screen: Callable[[], Awaitable[None]]
     make_crew: Callable[
@@ -153,6 +156,7 @@ class Daemon:
         self._log = log
         self._language = parts.rules.languages[0]
         self._aids: frozenset[Aid] = frozenset()
+        self._plugged = False
         self._screen: Screen | None = None
         self._pin = PinBuffer()
         self._spare = SpareWorker(parts.devices.new_worker)
@@ -167,6 +171,7 @@ class Daemon:
             code=parts.staff.buffer,
             show=self._show,
             noted=self._noted,
+            spare_key=self._spare_key,
             log=log,
         )
         self.office = Office(
@@ -205,6 +210,7 @@ class Daemon:
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._parts.close_screen)
             await self._parts.start_screen()
+            self._parts.listen(self._plug)
             serving = asyncio.create_task(self._serve(manager), name="serve")
             try:
                 await asyncio.shield(serving)
@@ -355,7 +361,7 @@ class Daemon:
         if screen == self._screen:
             return
         if screen.id in _AT_REST and (self._screen is None or self._screen.id not in _AT_REST):
-            self._aids = frozenset()
+            self._aids = frozenset({Aid.VOICE}) if self._plugged else frozenset()
         self._screen = screen
         self._parts.show(screen, self._language, self._aids)
         self._parts.devices.panel.light(None if screen.place is None else screen.place.value)
@@ -367,6 +373,20 @@ class Daemon:
     def _adapt(self, aid: Aid) -> None:
         self._aids ^= {aid}
         self._show_again()
+
+    def _plug(self, plugged: bool) -> None:
+        """Plugging the earphone in asks for the voice, without sight of any key (EN 301 549, 5.1.3)."""
+        self._plugged = plugged
+        self._aids = self._aids | {Aid.VOICE} if plugged else self._aids - {Aid.VOICE}
+        self._show_again()
+
+    def _spare_key(self, key: KeypadKey) -> None:
+        """A key of the keypad, nothing secret: to the voice if it has no meaning here."""
+        screen = self._screen
+        if screen is None or screen.id in _AT_REST or Aid.VOICE not in self._aids:
+            return
+        if key.digit is not None and key.digit not in {choice.digit for choice in screen.choices}:
+            self._parts.voice_key(key)
 
     def _show_again(self) -> None:
         if self._screen is not None:
