@@ -107,6 +107,11 @@ class CoinAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class CoinReturned:
+    """A coin was not taken and fell through to the return tray; it counts for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class CoinsSuspect:
     """The acceptor saw more events than it kept, or kept a coin without credit: staff must look.
 
@@ -131,12 +136,14 @@ class CoinAcceptor(Protocol):
     def start(
         self,
         report: ReportLevel,
-        coin: Callable[[CoinAccepted | CoinsSuspect], None],
+        coin: Callable[[CoinAccepted | CoinsSuspect | CoinReturned], None],
         seen: CoinMark | None,
         *,
         was_open: bool = False,
     ) -> None:
         """Watch the acceptor; reports AcceptorLevel and every coin, also orphans since seen.
+
+        A coin that fell through is reported where the acceptor tells of it.
 
         was_open: by the journal its slot was open when the last process ended. Where the acceptor cannot
         tell what came then (it lost its power too, or has no memory), CoinsSuspect is reported.
@@ -242,10 +249,12 @@ class ReceiptPrinter(Protocol):
 class Voice(Protocol):
     """Loudspeaker and earphone."""
 
-    def play(self, clips: Sequence[Path], *, private: bool = False) -> None:
+    def play(
+        self, clips: Sequence[Path], *, private: bool = False, gain_db: float = 0.0, rate: float = 1.0
+    ) -> None:
         """Say these sound files one after another instead of what is being said; none: silence.
 
-        private: by earphone; nothing is said where there is none.
+        private: by earphone; nothing is said where there is none. rate: 2.0 is twice as fast.
         """
 
     async def close(self) -> None: ...

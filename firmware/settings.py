@@ -79,11 +79,13 @@ class Voice(_Section, frozen=True, kw_only=True):
     """clips: what scripts/voice wrote; empty: the kiosk does not speak.
 
     speaker, earphone: ALSA devices; an empty earphone is none, and nothing private is said.
+    earphone_jack: the input device whose switch knows whether the earphone is plugged in; empty: none.
     """
 
     clips: str = ""
     speaker: Word = "default"
     earphone: str = ""
+    earphone_jack: str = ""
 
 
 class CardReader(_Section, frozen=True, kw_only=True):
@@ -365,6 +367,9 @@ class Timeouts(_Section, frozen=True, kw_only=True):
     staff_code_seconds: Seconds = 60
     staff_decision_seconds: Seconds = 180
     refund_after_power_cut_seconds: Seconds = 600
+    warning_seconds: Seconds = 20
+    stop_seconds: Seconds = 30
+    rejected_coin_seconds: Seconds = 5
     most_alarms: Annotated[int, Meta(ge=1, le=100)] = 17
 
 
@@ -805,4 +810,7 @@ def _rules(file: KioskFile, limits: Limits) -> Rules:
         most_alarms=file.timeouts.most_alarms,
         most_copies=limits.copies,
         languages=tuple(file.kiosk.languages),
+        warning_seconds=file.timeouts.warning_seconds,
+        stop_seconds=file.timeouts.stop_seconds,
+        rejected_seconds=file.timeouts.rejected_coin_seconds,
     )

@@ -43,6 +43,7 @@ from firmware.shell.lockout import LockoutWatch
 from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
+from firmware.shell.pace import PrintPace
 from firmware.shell.pin import PinBuffer
 from firmware.shell.remote import RemoteDesk
 from firmware.shell.staff import StaffDoor
@@ -280,12 +281,15 @@ class Kiosk:
                 now=now_utc,
             ),
             staff=door,
+            pace=PrintPace(entries=said, now=now_utc),
             maintenance=maintenance,
             health=health,
             accounts=accounts,
             journal=journal,
             medium=medium,
             show=self._told.show,
+            listen=self._told.listen,
+            voice_key=self._told.key,
             start_screen=screen.start,
             close_screen=screen.close,
             make_crew=partial(self._crew, devices, door),

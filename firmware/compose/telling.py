@@ -1,15 +1,18 @@
 """What the person sees and hears of a screen: the page and the voice, from one picture."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from firmware.core.orders import Alarm
 from firmware.core.screens import Screen
-from firmware.core.terms import Aid, Language
+from firmware.core.terms import Aid, KeypadKey, Language
 from firmware.logbook import Logbook
 from firmware.screen.clips import Clips
 from firmware.screen.server import ScreenServer
 from firmware.screen.speaker import Speaker
 from firmware.screen.texts import Texts
 from firmware.settings import Settings
-from hw.sound import AlsaVoice
+from hw.sound import AlsaVoice, EarphoneJack
 
 _SAMPLE_SECONDS = 30.0
 
@@ -26,7 +29,15 @@ class Told:
         self._speaker: Speaker | None = None
         if said.clips:
             clips = Clips.read(settings.path(said.clips))
-            self._speaker = Speaker(clips, self._voice, log, earphone=bool(said.earphone))
+            self._speaker = Speaker(
+                clips, self._voice, log, earphone=bool(said.earphone), jack=bool(said.earphone_jack)
+            )
+        self._plugged: Callable[[bool], None] = lambda _plugged: None
+        self._jack = (
+            EarphoneJack(Path(said.earphone_jack), plugged=self._plug, log=log)
+            if said.clips and said.earphone and said.earphone_jack
+            else None
+        )
 
     def show(self, screen: Screen, language: Language, aids: frozenset[Aid]) -> None:
         """Draw it first: what is said must not keep the eye waiting."""
@@ -38,6 +49,22 @@ class Told:
         """What the buzzer sounds."""
         if self._speaker is not None:
             self._speaker.sound(alarm)
+
+    def listen(self, plugged: Callable[[bool], None]) -> None:
+        """Watch the earphone's socket, if it can be watched, and tell when it is plugged in or pulled out."""
+        self._plugged = plugged
+        if self._jack is not None:
+            self._jack.start()
+
+    def key(self, key: KeypadKey) -> None:
+        """A key that means nothing to the screen: it steers the voice."""
+        if self._speaker is not None:
+            self._speaker.key(key)
+
+    def _plug(self, plugged: bool) -> None:
+        if self._speaker is not None:
+            self._speaker.plug(plugged)
+        self._plugged(plugged)
 
     async def try_voice(self) -> str:
         """Play a sample on every sound device; why that was not possible, empty if it was."""
@@ -55,6 +82,8 @@ class Told:
 
     async def close(self) -> None:
         """Silence."""
+        if self._jack is not None:
+            await self._jack.close()
         await self._voice.close()
 
 

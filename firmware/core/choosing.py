@@ -29,7 +29,11 @@ SUBJECT_DIGITS = {1: Subjects.SELF, 2: Subjects.HOUSEHOLD}
 AID_KEYS = {KeypadKey.DIGIT_8: Aid.LARGE, KeypadKey.DIGIT_9: Aid.CONTRAST, KeypadKey.DIGIT_0: Aid.VOICE}
 """On the start screen; the digits before them choose a language."""
 
-ITEM_DIGITS = {1: RecordItem.HEAD_AND_RELATION, 2: RecordItem.REGISTERED_DOMICILE}
+ITEM_DIGITS = {
+    1: RecordItem.HEAD_AND_RELATION,
+    2: RecordItem.REGISTERED_DOMICILE,
+    3: RecordItem.MY_NUMBER,
+}
 
 _WRONG_CARDS = frozenset(
     {
@@ -169,10 +173,13 @@ def session_opened(state: s.OpeningSession, _event: e.SessionOpened, _facts: Fac
 
 
 def pin_digits(state: s.EnteringPin, event: e.PinDigits, _facts: Facts, _rules: Rules) -> Step:
-    return Step(replace(state, digits=event.count))
+    return Step(replace(state, digits=event.count, question=None))
 
 
 def pin_entered(state: s.EnteringPin, _event: e.PinEntered, _facts: Facts, _rules: Rules) -> Step:
+    """確定 says first that the person goes on, if that was asked."""
+    if state.question is not None:
+        return Step(replace(state, question=None))
     return Step(s.Signing(state.visit), orders=(o.SignWithPin(state.visit),))
 
 

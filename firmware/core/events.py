@@ -136,6 +136,11 @@ class CoinInserted:
 
 
 @dataclass(frozen=True, slots=True)
+class CoinRejected:
+    """A coin fell through to the return tray: one that this machine does not take, or takes not now."""
+
+
+@dataclass(frozen=True, slots=True)
 class CoinTrouble:
     """Coins may be in the machine that nobody can count; staff must look."""
 
@@ -240,6 +245,7 @@ Event = (
     | DocumentPrepared
     | DocumentRefused
     | CoinInserted
+    | CoinRejected
     | CoinTrouble
     | CoinsClosed
     | IssueReleased

@@ -156,6 +156,13 @@ class MaintenanceLevel:
     on: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PaceLevel:
+    """How fast pages have come out of late: the median of the last prints, 0 while nobody can say."""
+
+    seconds_per_page: float = 0.0
+
+
 Level = (
     ReaderLevel
     | KeypadLevel
@@ -170,6 +177,7 @@ Level = (
     | JournalLevel
     | StaffLevel
     | MaintenanceLevel
+    | PaceLevel
 )
 
 
@@ -195,6 +203,7 @@ class Facts:
     journal: JournalLevel = field(default_factory=JournalLevel)
     staff: StaffLevel = field(default_factory=StaffLevel)
     maintenance: MaintenanceLevel = field(default_factory=MaintenanceLevel)
+    pace: PaceLevel = field(default_factory=PaceLevel)
 
     def with_level(self, level: Level) -> "Facts":  # noqa: C901, PLR0912 - a line each
         """The same facts with one device's level replaced."""
@@ -225,6 +234,8 @@ class Facts:
                 return replace(self, staff=level)
             case MaintenanceLevel():
                 return replace(self, maintenance=level)
+            case PaceLevel():
+                return replace(self, pace=level)
             case _:
                 assert_never(level)
 

@@ -10,7 +10,7 @@ from firmware.core import states as s
 from firmware.core.facts import Facts
 from firmware.core.money import ChangePlan, change_due_yen, change_plan, coin_to_pay
 from firmware.core.rules import Rules
-from firmware.core.steps import Step, end
+from firmware.core.steps import Handler, Step, end
 from firmware.core.terms import Certainty, KeypadKey, ServiceHours, VisitId, Yen
 
 Holding = s.CollectingCoins | s.ClosingCoins | s.Committing | s.Printing | s.Attending
@@ -111,9 +111,14 @@ def coin_trouble(state: s.State, event: e.CoinTrouble, _facts: Facts, rules: Rul
 
 
 def coin(state: Holding, event: e.CoinInserted, facts: Facts, rules: Rules) -> Step:
-    """A coin of this visit; when the sale is over, nobody was asked for one."""
+    """A coin of this visit; when the sale is over, nobody was asked for one.
+
+    It says that the person is there, but not that the person does not want to stop.
+    """
     if isinstance(state, s.Printing | s.Attending) and state.sold:
         return stray_coin(state, event, facts, rules)
+    if isinstance(state, s.CollectingCoins):
+        state = replace(state, rejected=0, question=_unless_asked_by_time(state))
     return Step(
         replace(state, paid_yen=state.paid_yen + event.yen),
         (r.CoinTaken(state.visit, event.yen, event.serial, event.counter),),
@@ -130,6 +135,26 @@ def late_coin(state: s.PayingOut, event: e.CoinInserted, _facts: Facts, _rules: 
         ),
         (r.CoinTaken(state.visit, event.yen, event.serial, event.counter),),
     )
+
+
+def _unless_asked_by_time(state: s.CollectingCoins) -> s.Question | None:
+    return None if state.question is s.Question.GO_ON else state.question
+
+
+def coin_rejected(state: s.CollectingCoins, _event: e.CoinRejected, _facts: Facts, _rules: Rules) -> Step:
+    """Told for a while, each time anew."""
+    return Step(replace(state, rejected=1 + state.rejected % 2, question=_unless_asked_by_time(state)))
+
+
+def rejection_told(handler: Handler) -> Handler:
+    """handler, but the time of a rejected coin's words only ends them; the full time begins anew."""
+
+    def told(state: s.CollectingCoins, event: e.TimedOut, facts: Facts, rules: Rules) -> Step:
+        if state.rejected and state.question is None:
+            return Step(replace(state, rejected=0))
+        return handler(state, event, facts, rules)
+
+    return told
 
 
 def collecting_key(state: s.CollectingCoins, event: e.KeyPressed, _facts: Facts, _rules: Rules) -> Step:

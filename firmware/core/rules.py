@@ -20,6 +20,9 @@ class Rules:
     withdrawn_codes: acceptor errors by which a coin already credited may have left through the entry.
     most_copies: of one certificate in one visit, at most 9, one digit key each.
     most_alarms: reminders before a kiosk gives up waiting for card or paper to be taken.
+    warning_seconds: so long before a screen's time is over the person is asked whether to go on.
+    stop_seconds: so long the question stands that 取消 asks. rejected_seconds: so long the screen tells of a
+    coin that fell through.
     """
 
     timeouts_seconds: Mapping[str, float]
@@ -29,6 +32,9 @@ class Rules:
     most_alarms: int
     most_copies: int
     languages: tuple[Language, ...]
+    warning_seconds: float = 20.0
+    stop_seconds: float = 30.0
+    rejected_seconds: float = 5.0
 
 
 def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:

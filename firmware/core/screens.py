@@ -40,6 +40,8 @@ class ScreenId(enum.Enum):
     ATTEND = "attend"  # staff needed
     STAFF_CODE = "staff_code"  # 係員コード
     STAFF_CHECKING = "staff_checking"
+    STOP = "stop"  # 中止確認
+    GO_ON = "go_on"  # 時間切れの前
 
 
 class Place(enum.Enum):
@@ -104,7 +106,8 @@ class Screen:
 
     reason: variant of the screen; its texts stand under `<id>.<reason>` and fall back to `<id>`.
     step: 1–5 of the step indicator, or None. numbers: placeholders of the texts.
-    seconds: time-out of this screen, None if it has none.
+    seconds: time-out of this screen, None if it has none. ready_seconds: until what it waits for is done by
+    experience, None where nobody can know.
     """
 
     id: ScreenId
@@ -126,3 +129,4 @@ class Screen:
     alarm: bool = False
     error: bool = False
     seconds: float | None = None
+    ready_seconds: float | None = None

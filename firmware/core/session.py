@@ -7,6 +7,7 @@ that the facts alone trigger; they run to a fixed point after every event.
 
 from typing import Any, Final, get_args
 
+from firmware.core import asking as q
 from firmware.core import bookkeeping as b
 from firmware.core import choosing as c
 from firmware.core import events as e
@@ -40,14 +41,14 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.Booked: b.booked_at_rest,
     },
     s.Notice: {
-        e.KeyPressed: c.notice_key,
-        e.TimedOut: c.timed_out,
+        e.KeyPressed: q.on_key(c.notice_key),
+        e.TimedOut: q.on_time(c.timed_out),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
     s.AwaitingCard: {
-        e.KeyPressed: c.cancel_only,
-        e.TimedOut: c.no_card_came,
+        e.KeyPressed: q.on_key(c.cancel_only),
+        e.TimedOut: q.on_time(c.no_card_came),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
@@ -69,8 +70,8 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.CoinTrouble: p.coin_trouble,
     },
     s.EnteringPin: {
-        e.KeyPressed: c.cancel_only,
-        e.TimedOut: c.timed_out,
+        e.KeyPressed: q.on_key(c.cancel_only),
+        e.TimedOut: q.on_time(c.timed_out),
         e.PinDigits: c.pin_digits,
         e.PinEntered: c.pin_entered,
         e.CoinInserted: p.stray_coin,
@@ -87,8 +88,8 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.CoinTrouble: p.coin_trouble,
     },
     s.PinWasWrong: {
-        e.KeyPressed: c.pin_wrong_key,
-        e.TimedOut: c.timed_out,
+        e.KeyPressed: q.on_key(c.pin_wrong_key),
+        e.TimedOut: q.on_time(c.timed_out),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
@@ -108,32 +109,32 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.CoinTrouble: p.coin_trouble,
     },
     s.ChoosingKind: {
-        e.KeyPressed: c.kind_key,
-        e.TimedOut: c.timed_out,
+        e.KeyPressed: q.on_key(c.kind_key),
+        e.TimedOut: q.on_time(c.timed_out),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
     s.ChoosingSubjects: {
-        e.KeyPressed: c.subjects_key,
-        e.TimedOut: c.timed_out,
+        e.KeyPressed: q.on_key(c.subjects_key),
+        e.TimedOut: q.on_time(c.timed_out),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
     s.ChoosingItems: {
-        e.KeyPressed: c.items_key,
-        e.TimedOut: c.timed_out,
+        e.KeyPressed: q.on_key(c.items_key),
+        e.TimedOut: q.on_time(c.timed_out),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
     s.ChoosingCopies: {
-        e.KeyPressed: c.copies_key,
-        e.TimedOut: c.timed_out,
+        e.KeyPressed: q.on_key(c.copies_key),
+        e.TimedOut: q.on_time(c.timed_out),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
     s.Confirming: {
-        e.KeyPressed: c.confirming_key,
-        e.TimedOut: c.timed_out,
+        e.KeyPressed: q.on_key(c.confirming_key),
+        e.TimedOut: q.on_time(c.timed_out),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
     },
@@ -148,9 +149,10 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.CoinTrouble: p.coin_trouble,
     },
     s.CollectingCoins: {
-        e.KeyPressed: p.collecting_key,
-        e.TimedOut: p.collecting_timed_out,
+        e.KeyPressed: q.on_key(p.collecting_key),
+        e.TimedOut: p.rejection_told(q.on_time(p.collecting_timed_out)),
         e.CoinInserted: p.coin,
+        e.CoinRejected: p.coin_rejected,
         e.CoinTrouble: p.coin_trouble,
     },
     s.ClosingCoins: {
@@ -249,6 +251,8 @@ _STAFF = {e.StaffKnown, e.StaffUnknown}
 _LEVEL = {e.FactsChanged}
 # While a visit is under way the books rest: staff and the clock ask again.
 _VISIT = _LEVEL | {e.Booked}
+# A coin that fell through is told to whoever is asked for coins.
+_REJECTED = {e.CoinRejected}
 # No timer runs: the state rests, or a committed order ends it.
 _TIMER = {e.TimedOut}
 # No key does anything on this screen.
@@ -272,38 +276,38 @@ _ANSWERS = (
 )
 
 IGNORED: Final[dict[type[Any], frozenset[type[Any]]]] = {
-    s.NotServing: frozenset(_LEVEL | _TIMER | _ANSWERS),
-    s.Idle: frozenset(_LEVEL | _TIMER | _ANSWERS),
-    s.Notice: frozenset(_VISIT | _ANSWERS),
-    s.AwaitingCard: frozenset(_VISIT | _ANSWERS),
-    s.ReadingCard: frozenset(_VISIT | _ANSWERS - _CARD),
-    s.OpeningSession: frozenset(_VISIT | _ANSWERS - _SESSION - _MUNICIPALITY),
-    s.EnteringPin: frozenset(_VISIT | _ANSWERS - _PIN),
+    s.NotServing: frozenset(_LEVEL | _REJECTED | _TIMER | _ANSWERS),
+    s.Idle: frozenset(_LEVEL | _REJECTED | _TIMER | _ANSWERS),
+    s.Notice: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.AwaitingCard: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.ReadingCard: frozenset(_VISIT | _REJECTED | _ANSWERS - _CARD),
+    s.OpeningSession: frozenset(_VISIT | _REJECTED | _ANSWERS - _SESSION - _MUNICIPALITY),
+    s.EnteringPin: frozenset(_VISIT | _REJECTED | _ANSWERS - _PIN),
     s.Signing: frozenset(
-        _VISIT | _TIMER | _KEY | _ANSWERS - _SIGNATURE - {e.CardRefused, e.MunicipalityFailed}
+        _VISIT | _REJECTED | _TIMER | _KEY | _ANSWERS - _SIGNATURE - {e.CardRefused, e.MunicipalityFailed}
     ),
-    s.PinWasWrong: frozenset(_VISIT | _ANSWERS),
-    s.Authenticating: frozenset(_VISIT | _ANSWERS - _PERSON - _MUNICIPALITY),
-    s.TakingCard: frozenset(_VISIT | _ANSWERS),
-    s.ChoosingKind: frozenset(_VISIT | _ANSWERS),
-    s.ChoosingSubjects: frozenset(_VISIT | _ANSWERS),
-    s.ChoosingItems: frozenset(_VISIT | _ANSWERS),
-    s.ChoosingCopies: frozenset(_VISIT | _ANSWERS),
-    s.Confirming: frozenset(_VISIT | _ANSWERS),
-    s.Preparing: frozenset(_VISIT | _ANSWERS - _DOCUMENT - _MUNICIPALITY),
+    s.PinWasWrong: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.Authenticating: frozenset(_VISIT | _REJECTED | _ANSWERS - _PERSON - _MUNICIPALITY),
+    s.TakingCard: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.ChoosingKind: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.ChoosingSubjects: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.ChoosingItems: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.ChoosingCopies: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.Confirming: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.Preparing: frozenset(_VISIT | _REJECTED | _ANSWERS - _DOCUMENT - _MUNICIPALITY),
     s.CollectingCoins: frozenset(_VISIT | _ANSWERS),
-    s.ClosingCoins: frozenset(_VISIT | _KEY | _ANSWERS - _SLOT),
-    s.Committing: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _RELEASE - _MUNICIPALITY),
-    s.Printing: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _PRINT),
-    s.PayingOut: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _HOPPER),
-    s.PrintingSlip: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _SLIP),
-    s.TakingAll: frozenset(_VISIT | _ANSWERS),
-    s.Thanks: frozenset(_VISIT | _ANSWERS),
-    s.Ended: frozenset(_VISIT | _ANSWERS),
-    s.Attending: frozenset(_VISIT | _ANSWERS),
-    s.EnteringStaffCode: frozenset(_VISIT | _ANSWERS - _CODE),
-    s.CheckingStaffCode: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _STAFF),
-    s.Refetching: frozenset(_VISIT | _TIMER | _KEY | _ANSWERS - _DOCUMENT - _MUNICIPALITY),
+    s.ClosingCoins: frozenset(_VISIT | _REJECTED | _KEY | _ANSWERS - _SLOT),
+    s.Committing: frozenset(_VISIT | _REJECTED | _TIMER | _KEY | _ANSWERS - _RELEASE - _MUNICIPALITY),
+    s.Printing: frozenset(_VISIT | _REJECTED | _TIMER | _KEY | _ANSWERS - _PRINT),
+    s.PayingOut: frozenset(_VISIT | _REJECTED | _TIMER | _KEY | _ANSWERS - _HOPPER),
+    s.PrintingSlip: frozenset(_VISIT | _REJECTED | _TIMER | _KEY | _ANSWERS - _SLIP),
+    s.TakingAll: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.Thanks: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.Ended: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.Attending: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.EnteringStaffCode: frozenset(_VISIT | _REJECTED | _ANSWERS - _CODE),
+    s.CheckingStaffCode: frozenset(_VISIT | _REJECTED | _TIMER | _KEY | _ANSWERS - _STAFF),
+    s.Refetching: frozenset(_VISIT | _REJECTED | _TIMER | _KEY | _ANSWERS - _DOCUMENT - _MUNICIPALITY),
 }
 
 
@@ -383,6 +387,8 @@ def _timer(state: s.State, rules: Rules) -> o.RunTimer | None:
             return None
         case s.EnteringPin(digits=digits) | s.EnteringStaffCode(digits=digits):
             turn = digits
+        case s.CollectingCoins(question=None, rejected=rejected) if rejected:
+            return o.RunTimer(f"{name} rejected", rejected, rules.rejected_seconds)
         case s.CollectingCoins(paid_yen=paid_yen):
             turn = paid_yen
         case s.ChoosingItems(items=items):
@@ -393,7 +399,12 @@ def _timer(state: s.State, rules: Rules) -> o.RunTimer | None:
             turn = alarms
         case _:
             turn = 0
-    return o.RunTimer(name, turn, seconds)
+    asked, asked_seconds = q.question_of(state), q.question_seconds(state, rules)
+    if asked_seconds is None:
+        return o.RunTimer(name, turn, seconds)
+    if asked is None:
+        return o.RunTimer(name, turn, seconds - asked_seconds)
+    return o.RunTimer(f"{name} {asked.value}", turn, asked_seconds)
 
 
 def _work(state: s.State, rules: Rules) -> tuple[o.BoundOrder, ...]:

@@ -53,6 +53,13 @@ class EndReason(enum.Enum):
     PRINT_DEFECT = "print_defect"  # 印刷不良: staff gave the fee back
 
 
+class Question(enum.Enum):
+    """What a screen asks before it gives up what the person has done; the state under it stays as it is."""
+
+    STOP = "stop"  # 中止確認: 取消 was pressed
+    GO_ON = "go_on"  # 時間切れの前: nobody has pressed anything for long
+
+
 class PayoutPurpose(enum.Enum):
     """Why coins go back to the person."""
 
@@ -117,11 +124,13 @@ class Notice:
     """同意: what the person must know before anything else (R9 R11 R12 R13)."""
 
     visit: VisitId
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitingCard:
     visit: VisitId
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +151,7 @@ class EnteringPin:
     visit: VisitId
     tries_left: int
     digits: int = 0
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +165,7 @@ class Signing:
 class PinWasWrong:
     visit: VisitId
     tries_left: int
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +186,7 @@ class TakingCard:
 class ChoosingKind:
     visit: VisitId
     menu: Menu
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +194,7 @@ class ChoosingSubjects:
     visit: VisitId
     menu: Menu
     offer: Offer
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +204,7 @@ class ChoosingItems:
     offer: Offer
     subjects: Subjects
     items: frozenset[RecordItem] = frozenset()
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +214,7 @@ class ChoosingCopies:
     offer: Offer
     subjects: Subjects
     items: frozenset[RecordItem]
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +225,7 @@ class Confirming:
     subjects: Subjects
     items: frozenset[RecordItem]
     copies: int
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +241,8 @@ class CollectingCoins:
     """exact: 500-yen coins are not taken because change runs low, decided before the first coin.
 
     withheld, here and later: the hoppers pay none of this visit's money; what is owed goes on a claim slip.
+    rejected: 0, or 1 and 2 in turn while the screen tells of a coin that fell through, so that each
+    restarts the timer.
     """
 
     visit: VisitId
@@ -232,6 +250,8 @@ class CollectingCoins:
     exact: bool
     paid_yen: Yen = 0
     withheld: bool = False
+    question: Question | None = None
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Which screen each state shows. Pure: the words and the drawing are elsewhere."""
 
+from dataclasses import replace
 from typing import assert_never
 
 from firmware.core import choosing as c
 from firmware.core import states as s
+from firmware.core.asking import Asking, question_seconds
 from firmware.core.facts import Facts
 from firmware.core.paying import claim_no, held_in, may_enter_code, may_refund, may_reprint
 from firmware.core.rules import Rules, obstacles
@@ -32,6 +34,8 @@ _PARTS = {
 def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C901, PLR0912
     """The screen of this state while facts hold."""
     seconds = rules.timeouts_seconds.get(type(state).__name__)
+    if isinstance(state, Asking) and state.question is not None:
+        return _asked(state, facts, rules)
     match state:
         case s.NotServing():
             return _not_serving(facts, rules)
@@ -104,6 +108,7 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
                 numbers=(("sheets", purchase.sheets), ("fee_yen", purchase.fee_yen)),
                 pages_out=pages_out,
                 pages=purchase.pages,
+                ready_seconds=_until_printed(purchase.pages - pages_out, facts),
             )
         case s.PayingOut(purpose=purpose, back_yen=back_yen, remaining_yen=remaining_yen):
             return Screen(
@@ -170,6 +175,21 @@ def stranded_screen(stranded: s.State | None) -> Screen:
     held = () if held_yen is None else (Row("row.held", (), number=held_yen),)
     rows = (*held, Row("row.number", (), text=claim_no(visit)))
     return Screen(ScreenId.OUT_OF_SERVICE, reason="journal_money", rows=rows, error=True, alarm=True)
+
+
+def _asked(state: Asking, facts: Facts, rules: Rules) -> Screen:
+    """The question that stands before this state's own screen."""
+    paid_yen = state.paid_yen if isinstance(state, s.CollectingCoins) else 0
+    under = screen_of(replace(state, question=None), facts, rules)
+    is_stop = state.question is s.Question.STOP
+    return Screen(
+        ScreenId.STOP if is_stop else ScreenId.GO_ON,
+        reason="money" if paid_yen else "",
+        step=under.step,
+        legend=Legend(cancel="go_on", confirm="stop") if is_stop else Legend(cancel="stop", confirm="go_on"),
+        numbers=(("refund_yen", paid_yen),),
+        seconds=question_seconds(state, rules),
+    )
 
 
 def _attend(state: s.Attending, facts: Facts, seconds: float | None) -> Screen:
@@ -337,11 +357,14 @@ def _confirming(state: s.Confirming, facts: Facts, seconds: float | None) -> Scr
 def _coins(state: s.CollectingCoins, facts: Facts, seconds: float | None) -> Screen:
     paid = state.paid_yen >= state.purchase.fee_yen
     words = (("paid", paid), ("no_receipt", not facts.receipt.ready))
+    reason, place = "_".join(word for word, holds in words if holds), Place.KEYPAD if paid else Place.COIN
+    if state.rejected:
+        reason, place = "rejected", Place.CHANGE
     return Screen(
         ScreenId.COINS,
-        reason="_".join(word for word, holds in words if holds),
+        reason=reason,
         step=4,
-        place=Place.KEYPAD if paid else Place.COIN,
+        place=place,
         legend=Legend(cancel="refund" if state.paid_yen else "stop", confirm="print" if paid else None),
         kind=state.purchase.kind,
         numbers=(("change_yen", max(0, state.paid_yen - state.purchase.fee_yen)),),
@@ -398,6 +421,11 @@ def _ended(state: s.Ended, facts: Facts) -> Screen:
         alarm=state.alarms > 0 and place is not None,
         error=state.owed_yen > 0,
     )
+
+
+def _until_printed(pages: int, facts: Facts) -> float | None:
+    """By the pace of the last prints; None while there were too few, or the last page is out."""
+    return pages * facts.pace.seconds_per_page if facts.pace.seconds_per_page and pages > 0 else None
 
 
 def _payout(yen: Yen) -> tuple[tuple[str, int], ...]:

@@ -24,6 +24,8 @@ _PUBLIC = frozenset(
         ScreenId.PRINTING,
         ScreenId.TAKE_ALL,
         ScreenId.THANKS,
+        ScreenId.STOP,
+        ScreenId.GO_ON,
     )
 )
 """Screens whose headline tells nothing of the person."""
@@ -96,6 +98,7 @@ def _details(picture: Picture) -> Iterator[str]:
     for item in picture["checklist"]:
         yield from (item["label"], item["state_label"])
     yield picture["note"]
+    yield picture["heard_only"]
     for key in picture["keys"].values():
         if key["enabled"]:
             yield from (key["name"], key["label"])

@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 
 from firmware.core.choosing import ITEM_DIGITS
 from firmware.core.terms import Language, Yen
@@ -54,9 +55,11 @@ def _all(texts: Texts, language: Language, values: Mapping[str, Sequence[int]]) 
         parts.setdefault(key, []).append(text)
         if not key.startswith(_SILENT) and not key.endswith(".title"):
             yield text
-    yield from (*parts["page.yen"], *parts["page.none"], *parts["money.exact"])
+    yield from (*parts["page.yen"], *parts["page.none"], *parts["page.voice_keys"], *parts["money.exact"])
     for prefix in ("", "change_"):
         before, after = (parts[f"money.{prefix}{part}"][0] for part in ("before", "after"))
         for amount in parts[f"money.{prefix}amount"]:
             yield money({"before": before, "amount": amount, "after": after})
-    yield texts.join(language, [parts[f"items.{item.value}"][0] for item in ITEM_DIGITS.values()])
+    items = [parts[f"items.{item.value}"][0] for item in ITEM_DIGITS.values()]
+    for several in range(2, len(items) + 1):
+        yield from (texts.join(language, chosen) for chosen in combinations(items, several))

@@ -122,6 +122,7 @@ class ScreenServer:
         self._screen: Screen | None = None
         self._picture: Snapshot | None = None
         self._deadline: float | None = None
+        self._ready_at: float | None = None
         self._alive_at: float | None = None
         self._listeners: set[asyncio.Event] = set()
         self._closing = False
@@ -187,7 +188,8 @@ class ScreenServer:
         if picture != self._picture:
             self._seq += 1
         seconds = screen.seconds if remaining_seconds is None else remaining_seconds
-        self._deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        self._deadline = None if seconds is None else _now() + seconds
+        self._ready_at = None if screen.ready_seconds is None else _now() + screen.ready_seconds
         self._screen, self._picture = screen, picture
         self._wake()
 
@@ -246,15 +248,11 @@ class ScreenServer:
         snapshot = self._picture | {
             "seq": self._seq,
             "boot": self._boot,
-            "remaining_ms": self._remaining_ms(),
+            "remaining_ms": _left_ms(self._deadline),
+            "ready_ms": _left_ms(self._ready_at),
             "silence_ms": int(self._silence_seconds * 1000),
         }
         return f"id: {self._seq}\nevent: screen\ndata: {json.dumps(snapshot)}\n\n".encode()
-
-    def _remaining_ms(self) -> int | None:
-        if self._deadline is None:
-            return None
-        return max(0, round(1000 * (self._deadline - asyncio.get_running_loop().time())))
 
     async def _intent(self, request: web.Request) -> web.Response:
         intent = await self._body(request, Intent)
@@ -287,6 +285,14 @@ class ScreenServer:
     def _refusal(self, answer: web.HTTPException, reason: str) -> web.HTTPException:
         self._log(EventId.SCREEN_INTENT_REFUSED, reason=reason, code=answer.status)
         return answer
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _left_ms(until: float | None) -> int | None:
+    return None if until is None else max(0, round(1000 * (until - _now())))
 
 
 def _asks_for_pin(screen: Screen) -> bool:

@@ -26,7 +26,7 @@ Snapshot = dict[str, object]
 NUMBERS = frozenset(
     """
     fee_yen paid_yen due_yen change_yen refund_yen yen tries_left pages pages_out sheets
-    digit count number until_month until_day until_hour until_minute
+    digit count number until_month until_day until_hour until_minute seconds
     """.split()
 )
 """Placeholders filled from the screen; all others must be names of the municipality profile."""
@@ -48,7 +48,10 @@ _REQUIRED = (
     *(f"step.{step}" for step in STEPS),
     *(f"key.{key.value}" for key in (KeypadKey.CANCEL, KeypadKey.CORRECT, KeypadKey.CONFIRM)),
     *(f"money.{part}" for part in (*_AMOUNT, *_CHANGE, "paid", "fee", "exact")),
-    *(f"page.{part}" for part in ("yen", "fees", "coins", "join", "none", "pages")),
+    *(
+        f"page.{part}"
+        for part in ("yen", "fees", "coins", "join", "none", "pages", "about", "late", "voice_keys")
+    ),
     *(f"legend.{aid.value}" for aid in Aid),
     *_WORDS,
     "language.name",
@@ -196,6 +199,7 @@ class _Page:
             "headline": self._text(self._key("headline")),
             "lines": self._catalogue.lines(self._key("lines"), self._values),
             "note": self._text(self._key("note")),
+            "heard_only": self._text("page.voice_keys") if screen.id is ScreenId.NOTICE else "",
             "kind": self._text(f"kind.{screen.kind.value}") if screen.kind else "",
             "place": screen.place.value if screen.place else None,
             "place_label": self._text(f"place.{screen.place.value}") if screen.place else "",
@@ -289,6 +293,8 @@ class _Page:
             "out": self._screen.pages_out,
             "total": self._screen.pages,
             "text": self._text("page.pages"),
+            "about": self._catalogue.text("page.about", {"seconds": "\n"}).split("\n"),
+            "late": self._text("page.late"),
         }
 
     def _check_item(self, item: CheckItem) -> Snapshot:

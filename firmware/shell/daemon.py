@@ -21,7 +21,7 @@ from firmware.core.rules import Rules
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.states import Idle, NotServing
 from firmware.core.steps import Step
-from firmware.core.terms import Aid, Language, Yen
+from firmware.core.terms import Aid, KeypadKey, Language, Yen
 from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
 from firmware.shell.clock import Clock
@@ -36,6 +36,7 @@ from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
 from firmware.shell.outbox import Outbox
+from firmware.shell.pace import PrintPace
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
 from firmware.shell.staff import StaffDoor
@@ -58,7 +59,8 @@ class Console(Protocol):
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What compose has built. accounts: of the whole journal. show draws a screen in a language,
-    and speaks it, with the person's aids.
+    and speaks it, with the person's aids. listen is given who wants to know of the earphone's socket;
+    voice_key is told of keys that mean nothing to the screen.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
@@ -70,12 +72,15 @@ class Parts:
     clock: Clock
     lockout: LockoutWatch
     staff: StaffDoor
+    pace: PrintPace
     maintenance: MaintenanceWatch
     health: Health
     accounts: Accounts
     journal: Journal
     medium: Medium
     show: Callable[[Screen, Language, frozenset[Aid]], None]
+    listen: Callable[[Callable[[bool], None]], None]
+    voice_key: Callable[[KeypadKey], None]
     start_screen: Callable[[], Awaitable[None]]
     close_screen: Callable[[], Awaitable[None]]
     make_crew: Callable[
@@ -152,6 +157,7 @@ class Daemon:
         self._log = log
         self._language = parts.rules.languages[0]
         self._aids: frozenset[Aid] = frozenset()
+        self._plugged = False
         self._screen: Screen | None = None
         self._tray = TrayWatch(log)
         self._pin = PinBuffer()
@@ -167,6 +173,7 @@ class Daemon:
             code=parts.staff.buffer,
             show=self._show,
             noted=self._noted,
+            spare_key=self._spare_key,
             log=log,
         )
         self.office = Office(
@@ -205,6 +212,7 @@ class Daemon:
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._parts.close_screen)
             await self._parts.start_screen()
+            self._parts.listen(self._plug)
             serving = asyncio.create_task(self._serve(manager), name="serve")
             try:
                 await asyncio.shield(serving)
@@ -311,6 +319,7 @@ class Daemon:
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
         self._parts.staff.start(report)
+        self._parts.pace.start(report)
         self._parts.maintenance.start(report, self.office.write)
         self._parts.medium.start(report)
 
@@ -344,8 +353,10 @@ class Daemon:
             self._log(EventId.RECOVERED, visit=visit.visit[:8], state=type(step.state).__name__)
         return step
 
-    def _coin(self, coin: ports.CoinAccepted | ports.CoinsSuspect) -> None:
+    def _coin(self, coin: ports.CoinAccepted | ports.CoinsSuspect | ports.CoinReturned) -> None:
         match coin:
+            case ports.CoinReturned():
+                self.runner.post(e.CoinRejected())
             case ports.CoinAccepted(yen=yen, mark=mark):
                 self.runner.post(e.CoinInserted(yen, mark.serial, mark.counter))
             case ports.CoinsSuspect(lost=lost, code=code, mark=mark):
@@ -358,7 +369,7 @@ class Daemon:
         if screen == self._screen:
             return
         if resting and (self._screen is None or self._screen.id not in _AT_REST):
-            self._aids = frozenset()
+            self._aids = frozenset({Aid.VOICE}) if self._plugged else frozenset()
         self._screen = screen
         self._parts.show(screen, self._language, self._aids)
         self._parts.devices.panel.light(None if screen.place is None else screen.place.value)
@@ -370,6 +381,20 @@ class Daemon:
     def _adapt(self, aid: Aid) -> None:
         self._aids ^= {aid}
         self._show_again()
+
+    def _plug(self, plugged: bool) -> None:
+        """Plugging the earphone in asks for the voice, without sight of any key (EN 301 549, 5.1.3)."""
+        self._plugged = plugged
+        self._aids = self._aids | {Aid.VOICE} if plugged else self._aids - {Aid.VOICE}
+        self._show_again()
+
+    def _spare_key(self, key: KeypadKey) -> None:
+        """A key of the keypad, nothing secret: to the voice if it has no meaning here."""
+        screen = self._screen
+        if screen is None or screen.id in _AT_REST or Aid.VOICE not in self._aids:
+            return
+        if key.digit is not None and key.digit not in {choice.digit for choice in screen.choices}:
+            self._parts.voice_key(key)
 
     def _show_again(self) -> None:
         if self._screen is not None:
@@ -401,5 +426,6 @@ class Daemon:
         self._outbox.note(records)
         self._parts.lockout.note(records)
         self._parts.staff.note(records)
+        self._parts.pace.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):
             self._spare.prepare()

@@ -91,6 +91,7 @@ class Runner:
 
     pin, code: where the digits of a PIN and of a staff code go.
     show is called after every step with the screen; noted after every commit with its records.
+    spare_key: told of each key that is no digit of a PIN or staff code, before the engine.
     overheard: told of keys and coins while the kiosk serves nobody, for a technician's tests.
     stranded: where the engine would be, had the journal taken the records of the last step; else None.
     """
@@ -105,6 +106,7 @@ class Runner:
         code: PinBuffer,
         show: Callable[[Screen], None],
         noted: Callable[[Sequence[r.Record]], None],
+        spare_key: Callable[[KeypadKey], None] = lambda _key: None,
         log: Logbook,
     ) -> None:
         self._rules = rules
@@ -114,6 +116,7 @@ class Runner:
         self._code = code
         self._show = show
         self._noted = noted
+        self._spare_key = spare_key
         self._log = log
         self._inbox: asyncio.Queue[_Item] = asyncio.Queue()
         self._bound: dict[o.BoundOrder, asyncio.Task[None]] = {}
@@ -238,6 +241,7 @@ class Runner:
             return self._typed(pressed, self._pin, e.PinDigits, e.PinEntered())
         if any(isinstance(order, o.CollectStaffCode) for order in self._bound):
             return self._typed(pressed, self._code, e.StaffDigits, e.StaffCodeEntered())
+        self._spare_key(pressed.key)
         return e.KeyPressed(pressed.key)
 
     def _typed(
@@ -254,7 +258,7 @@ class Runner:
                 secret.correct()
                 return digits(secret.count)
             case KeypadKey.CONFIRM:
-                return entered if secret.full else None
+                return entered if secret.full else e.KeyPressed(pressed.key)
             case _:
                 return e.KeyPressed(pressed.key)
 

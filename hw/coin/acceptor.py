@@ -13,11 +13,12 @@ from firmware.core.facts import AcceptorLevel
 from firmware.core.terms import Yen
 from firmware.errors import DeviceGone
 from firmware.logbook import EventId, FieldValue, Logbook
-from firmware.ports import CoinAccepted, CoinMark, CoinsSuspect, ReportLevel
+from firmware.ports import CoinAccepted, CoinMark, CoinReturned, CoinsSuspect, ReportLevel
 from hw.coin.acceptor_unit import AcceptorUnit, CoinPositions
 from hw.coin.bus import CcTalkBus, NotExecuted
 from hw.coin.event_buffer import (
     CHECK_CODES,
+    REJECTED_CODES,
     SUSPECT_CODES,
     CoinEvent,
     EventBuffer,
@@ -30,7 +31,7 @@ from hw.coin.event_buffer import (
 from hw.coin.identity import Commissioned, Identity, log_word
 from hw.coin.keep import GoneReason, Unfit, keep
 
-ReportCoin = Callable[[CoinAccepted | CoinsSuspect], None]
+ReportCoin = Callable[[CoinAccepted | CoinsSuspect | CoinReturned], None]
 
 ANY_UNIT = Commissioned()
 
@@ -318,6 +319,8 @@ class CcTalkAcceptor:
             self._suspect(0, event.code, mark, None)
         elif event.code:
             self._log(EventId.COIN_REJECTED, code=event.code)
+            if event.code in REJECTED_CODES:
+                self._coin(CoinReturned())
 
     def _suspect(self, lost: int, code: int, mark: CoinMark, coins: int | None) -> None:
         more: dict[str, FieldValue] = {} if coins is None else {"coins": coins}

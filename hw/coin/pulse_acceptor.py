@@ -15,14 +15,14 @@ from firmware.core.facts import AcceptorLevel
 from firmware.core.terms import Yen
 from firmware.errors import DeviceGone
 from firmware.logbook import EventId, Logbook
-from firmware.ports import CoinAccepted, CoinMark, CoinsSuspect, ReportLevel
+from firmware.ports import CoinAccepted, CoinMark, CoinReturned, CoinsSuspect, ReportLevel
 from hw.coin.event_buffer import counter_after
 from hw.coin.keep import GoneReason, keep
 from hw.coin.pulse_wires import PulsePins, PulseWires
 from hw.coin.pulses import PulseFault, PulseGroup, PulseGroups, PulseTiming
 from hw.gpio_pins import pin_faults
 
-ReportCoin = Callable[[CoinAccepted | CoinsSuspect], None]
+ReportCoin = Callable[[CoinAccepted | CoinsSuspect | CoinReturned], None]
 
 NO_SERIAL = 0
 """The serial number in the marks of a unit that has none."""

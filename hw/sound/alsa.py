@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import wave
 from collections.abc import Sequence
 from pathlib import Path
 
 from firmware.logbook import EventId, Logbook
+from hw.sound.shape import pcm
 
 _SILENT: tuple[Path, ...] = ()
 
@@ -25,7 +27,9 @@ class AlsaVoice:
         self._fault = ""
         self._task: asyncio.Task[None] | None = None
 
-    def play(self, clips: Sequence[Path], *, private: bool = False) -> None:
+    def play(
+        self, clips: Sequence[Path], *, private: bool = False, gain_db: float = 0.0, rate: float = 1.0
+    ) -> None:
         """Say this instead of what is being said; nothing is said of an empty sequence."""
         device = self._earphone if private else self._speaker
         before, self._task = self._task, None
@@ -33,7 +37,7 @@ class AlsaVoice:
             before.cancel()
         wanted = tuple(clips) if device else _SILENT
         if before is not None or wanted:
-            turn = self._turn(before, device, wanted)
+            turn = self._turn(before, device, wanted, gain_db, rate)
             self._task = asyncio.get_running_loop().create_task(turn, name="voice")
 
     async def quiet(self) -> None:
@@ -60,24 +64,43 @@ class AlsaVoice:
             await asyncio.wait([self._task])
             self._task = None
 
-    async def _turn(self, before: asyncio.Task[None] | None, device: str, clips: Sequence[Path]) -> None:
+    async def _turn(
+        self,
+        before: asyncio.Task[None] | None,
+        device: str,
+        clips: Sequence[Path],
+        gain_db: float,
+        rate: float,
+    ) -> None:
         """The device is free only when the turn before has ended."""
         if before is not None:
             await asyncio.wait([before])
-        if clips:
-            await self._aplay(device, clips)
+        if not clips:
+            return
+        if (gain_db, rate) == (0.0, 1.0):
+            await self._aplay(device, tuple(map(str, clips)), None)
+            return
+        try:
+            sound, hertz = await asyncio.to_thread(pcm, clips, gain_db=gain_db, rate=rate)
+        except (OSError, ValueError, wave.Error) as error:
+            self._note(type(error).__name__)
+            return
+        await self._aplay(device, ("-t", "raw", "-f", "S16_LE", "-c", "1", "-r", str(hertz)), sound)
 
-    async def _aplay(self, device: str, clips: Sequence[Path]) -> None:
-        quiet = asyncio.subprocess.DEVNULL
+    async def _aplay(self, device: str, what: Sequence[str], sound: bytes | None) -> None:
+        """what: files, or the format of sound."""
+        quiet, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+        fed = quiet if sound is None else pipe
         try:
             process = await asyncio.create_subprocess_exec(
-                self._program, "-q", "-D", device, *map(str, clips), stdin=quiet, stdout=quiet, stderr=quiet
+                self._program, "-q", "-D", device, *what, stdin=fed, stdout=quiet, stderr=quiet
             )
         except OSError as error:
             self._note(type(error).__name__)
             return
         try:
-            code = await process.wait()
+            await process.communicate(sound)
+            code = process.returncode
         except asyncio.CancelledError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

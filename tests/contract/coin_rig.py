@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from firmware.core.facts import AcceptorLevel, HopperLevel, Level
 from firmware.core.terms import Yen
 from firmware.logbook import EventId, FieldValue, line
-from firmware.ports import CoinAccepted, CoinMark, CoinsSuspect
+from firmware.ports import CoinAccepted, CoinMark, CoinReturned, CoinsSuspect
 from hw.coin.acceptor import ANY_UNIT, CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
 from hw.coin.hopper import CcTalkHopper
@@ -25,6 +25,7 @@ class Ear:
     def __init__(self) -> None:
         self.levels: list[Level] = []
         self.coins: list[CoinAccepted | CoinsSuspect] = []
+        self.returned = 0
         self.logged: list[EventId] = []
         self._heard = asyncio.Event()
 
@@ -32,8 +33,11 @@ class Ear:
         self.levels.append(level)
         self._heard.set()
 
-    def coin(self, coin: CoinAccepted | CoinsSuspect) -> None:
-        self.coins.append(coin)
+    def coin(self, coin: CoinAccepted | CoinsSuspect | CoinReturned) -> None:
+        if isinstance(coin, CoinReturned):
+            self.returned += 1
+        else:
+            self.coins.append(coin)
         self._heard.set()
 
     def log(self, event: EventId, /, **fields: FieldValue) -> None:

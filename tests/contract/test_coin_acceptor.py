@@ -324,7 +324,7 @@ async def test_a_coin_of_which_nobody_knows_where_it_is_is_told_as_suspect(code:
         assert [CoinsSuspect(lost=0, code=code, mark=mark(1))] == ear.coins
 
 
-async def test_a_returned_coin_is_logged_and_not_told() -> None:
+async def test_a_returned_coin_is_told_and_counts_for_nothing() -> None:
     ear = Ear()
     async with CoinMachine() as machine, acceptor_on(machine, ear) as acceptor:
         await ear.until(lambda: ear.acceptor_works)
@@ -332,7 +332,7 @@ async def test_a_returned_coin_is_logged_and_not_told() -> None:
         machine.reject_next(1)
         assert not machine.drop_coin(500)
         await acceptor.stop()
-        assert ear.coins == []
+        assert (1, []) == (ear.returned, ear.coins)
         assert EventId.COIN_REJECTED in ear.logged
 
 

@@ -63,7 +63,7 @@ async def is_owed(visitor: Visitor, yen: int) -> str:
     await visitor.walk_to("coins", kind="3")
     await visitor.drop([yen])
     await world.jam_hopper(True)
-    await visitor.touch("cancel")
+    await visitor.stops()
     await visitor.ends_with("cancelled", seconds=40.0)
     await visitor.leave()
     await agreed_books(world)

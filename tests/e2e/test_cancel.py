@@ -7,6 +7,9 @@ from tests.e2e.visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+ASKED = {"choose_kind", "choose_subjects", "choose_items", "choose_copies", "confirm", "coins"}
+"""Where 取消 asks first: card and PIN would be needed anew."""
+
 
 @pytest.mark.parametrize(
     "screen",
@@ -27,6 +30,13 @@ async def test_cancel_ends_the_visit_here(visitor: Visitor, screen: str) -> None
     picture = await visitor.walk_to(screen)
     assert picture["keys"]["cancel"]["enabled"]
     await visitor.world.press("cancel")
+    if screen in ASKED:
+        await visitor.sees("stop")
+        await visitor.world.press("cancel")
+        await visitor.sees(screen)
+        await visitor.world.press("cancel")
+        await visitor.sees("stop")
+        await visitor.world.press("confirm")
     await visitor.ends_with("cancelled")
     assert not visitor.world.coins.slot_is_open
 
@@ -71,7 +81,7 @@ async def test_cancel_while_the_municipality_is_slow_ends_the_visit_at_once(
 async def test_cancel_with_coins_in_gives_every_coin_back(visitor: Visitor, coins: tuple[int, ...]) -> None:
     await visitor.walk_to("coins", kind="2")
     await visitor.drop(coins)
-    await visitor.world.press("cancel")
+    await visitor.stops()
     picture = await visitor.ends_with("cancelled")
     assert ["もどしたお金", f"{sum(coins)}円"] in picture["rows"]
     assert sum(coins) == visitor.world.coins.change_cup_yen

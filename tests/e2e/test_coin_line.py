@@ -59,7 +59,7 @@ async def test_a_garbled_hopper_reply_pays_no_coin_twice() -> None:
         await visitor.walk_to("coins", kind="2")
         await visitor.drop([500])
         visitor.world.coins.garble_next(1, header=167)
-        await visitor.touch("cancel")
+        await visitor.stops()
         await visitor.ends_with("cancelled", seconds=30.0)
         await visitor.leave()
         books = await read_books(visitor.world)

@@ -16,7 +16,7 @@ async def test_a_jam_at_payout_prints_a_claim_slip_and_shows_its_number(
         await visitor.drop(coins)
         await world.jam_hopper(True)
         sold = sum(coins) >= 300
-        await visitor.touch("confirm" if sold else "cancel")
+        await (visitor.touch("confirm") if sold else visitor.stops())
         picture = await visitor.sees("take_all" if sold else "ended", seconds=40.0)
         rows = dict(map(tuple, picture["rows"]))
         assert f"{owed_yen}円" == rows["もどせなかったお金"]
@@ -36,7 +36,7 @@ async def test_a_hopper_that_runs_empty_owes_only_the_rest() -> None:
         await visitor.walk_to("coins", kind="2")
         await visitor.drop([100, 100, 100])
         world.coins.hopper.coins = 1
-        await visitor.touch("cancel")
+        await visitor.stops()
         await visitor.ends_with("cancelled", seconds=40.0)
         assert 100 == world.coins.change_cup_yen
         await visitor.leave()
@@ -48,7 +48,7 @@ async def test_change_for_the_worst_case_takes_any_coin() -> None:
     async with kiosk(hopper_coins=7, overrides={"hoppers": {"minimum_coins": 3}}) as visitor:
         assert not (await visitor.walk_to("coins", kind="2"))["exact_money_only"]
         assert 700 == await visitor.drop([100, 100, 500])
-        await visitor.touch("cancel")
+        await visitor.stops()
         await visitor.ends_with("cancelled")
         assert 700 == await visitor.leave()
 

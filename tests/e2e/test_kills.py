@@ -205,7 +205,7 @@ class Killer:
             world.coins.drop_coin(100, flight_seconds=0.05)
         if plan.endswith("IssueFailed"):
             await world.set_network("cut")
-        await visitor.touch("confirm" if sum(coins) >= 300 else "cancel")
+        await (visitor.touch("confirm") if sum(coins) >= 300 else visitor.stops())
         if plan.endswith("CoinUnclaimed"):
             await world.kiosk_ended()
         await visitor.sees("take_all", "thanks", "ended", "attend", seconds=60.0)
@@ -246,6 +246,8 @@ class Killer:
                 if screen in UNPAID or screen == "coins":
                     await world.remove_card()
                     await self._try_to_touch("cancel")
+                elif screen in {"stop", "go_on"}:
+                    await self._try_to_touch("confirm" if screen == "stop" else "cancel")
                 elif screen == "attend":
                     await self._staff_decide()
                 elif screen == "staff_code":

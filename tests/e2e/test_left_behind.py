@@ -49,7 +49,7 @@ async def test_coins_left_in_the_cup_after_a_refund_are_called_for_and_nobody_el
     async with kiosk(timeouts={"ended_seconds": 0.8}) as visitor:
         await visitor.walk_to("coins", kind="2")
         await visitor.drop([100])
-        await visitor.touch("cancel")
+        await visitor.stops()
         await visitor.ends_with("cancelled")
         picture = await visitor.world.eyes.until(lambda now: now["screen"] == "ended" and now["alarm"], 15.0)
         assert "change" == picture["place"]

@@ -44,7 +44,7 @@ async def test_a_person_served_clears_the_mistakes_of_those_before() -> None:
     async with kiosk(overrides=RULE) as visitor:
         await lay_down(visitor, "felica", "felica")
         await visitor.walk_to("choose_kind")
-        await visitor.touch("cancel")
+        await visitor.stops()
         await visitor.ends_with("cancelled")
         await visitor.leave()
         await visitor.rests()

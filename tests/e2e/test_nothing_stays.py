@@ -90,7 +90,7 @@ async def test_a_visit_cancelled_after_the_document_was_prepared_leaves_nothing_
     async with watched(temporary) as visitor:
         await visitor.walk_to("coins")
         await visitor.drop([100])
-        await visitor.touch("cancel")
+        await visitor.stops()
         await visitor.ends_with("cancelled")
         await visitor.leave()
 

@@ -79,7 +79,7 @@ async def test_a_cut_in_the_middle_of_a_payout_pays_every_coin_once() -> None:
                 moved(lies_there)
 
         world.coins.on_change_cup = coin_falls
-        await visitor.touch("cancel")
+        await visitor.stops()
         async with asyncio.timeout(10.0):
             await fell.wait()
         await world.kill_kiosk()

@@ -13,7 +13,7 @@ async def test_without_receipt_paper_only_who_knows_it_pays_and_the_certificate_
         )
         picture = await visitor.walk_to("confirm", kind="2")
         assert "no_receipt" == picture["reason"]
-        await visitor.touch("cancel")
+        await visitor.stops()
         await visitor.ends_with("cancelled")
         await visitor.leave()
 

@@ -266,6 +266,7 @@ def fed_pictures(kiosk: Kiosk, language: Language, aids: frozenset[Aid]) -> list
                 "seq": number,
                 "boot": "",
                 "remaining_ms": None if screen.seconds is None else int(screen.seconds * 1000),
+                "ready_ms": None if screen.ready_seconds is None else int(screen.ready_seconds * 1000),
                 "silence_ms": 600_000,
             },
         }

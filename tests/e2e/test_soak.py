@@ -154,6 +154,8 @@ class Soak:
                 if screen in UNPAID:
                     await visitor.world.remove_card()
                     await self._try_to_touch("cancel")
+                elif screen in {"stop", "go_on"}:
+                    await self._try_to_touch("confirm" if screen == "stop" else "cancel")
                 elif screen == "out_of_service" and not self.hopper_mended:
                     await self._restart_after_mending()
                 elif screen == "attend":

@@ -52,6 +52,15 @@ async def test_a_wrong_pin_left_alone_ends_the_visit(visitor: Visitor) -> None:
     await visitor.ends_with("timed_out", seconds=SHORT_SECONDS + 3.0)
 
 
+async def test_whoever_answers_the_warning_has_the_full_time_again(visitor: Visitor) -> None:
+    await visitor.walk_to("choose_copies", kind="2")
+    for _ in range(3):
+        await visitor.sees("go_on")
+        await visitor.touch("confirm")
+        await visitor.sees("choose_copies")
+    await visitor.ends_with("timed_out", seconds=SHORT_SECONDS + 3.0)
+
+
 async def test_going_away_with_coins_in_gives_them_back(visitor: Visitor) -> None:
     await visitor.walk_to("coins", kind="2")
     await visitor.drop([100, 100])

@@ -50,6 +50,16 @@ class Visitor(Resident):
             while await self.world.eyes.touch(action) == 409:
                 await self._next_picture()
 
+    async def stops(self) -> None:
+        """取消, and yes where the screen asks whether to stop."""
+        before = self.world.eyes.now
+        await self.touch("cancel")
+        now = await self.world.eyes.until(
+            lambda picture: before is None or picture["screen"] != before["screen"], 10.0
+        )
+        if now["screen"] == "stop":
+            await self.touch("confirm")
+
     async def _next_picture(self) -> None:
         stands = self.world.eyes.now
         await self.world.eyes.until(lambda picture: picture is not stands, 2.0)

@@ -17,7 +17,7 @@ from firmware.compose.telling import Told
 from firmware.core.facts import Facts, Level
 from firmware.core.terms import Certainty, KeypadKey, VisitId
 from firmware.logbook import EventId, FieldValue
-from firmware.ports import CoinAccepted, CoinsSuspect, SlipLine
+from firmware.ports import CoinAccepted, CoinReturned, CoinsSuspect, SlipLine
 from firmware.settings import Settings, load
 from firmware.shell.devices import Devices
 from firmware.shell.event_ring import EventRing
@@ -35,7 +35,7 @@ class Rig:
     settings: Settings
     devices: Devices
     facts: Facts = field(default_factory=lambda: Facts(next_visit=VisitId("0" * 32)))
-    coins: list[CoinAccepted | CoinsSuspect] = field(default_factory=list)
+    coins: list[CoinAccepted | CoinsSuspect | CoinReturned] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def report(self, level: Level) -> None:

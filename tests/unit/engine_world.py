@@ -63,7 +63,7 @@ class Machine:
         if not any(isinstance(order, o.CollectPin) for order in self._bound) or pressed is KeypadKey.CANCEL:
             return self._do(e.KeyPressed(pressed))
         if pressed is KeypadKey.CONFIRM:
-            return self._do(e.PinEntered()) if len(self._typed) == 4 else None
+            return self._do(e.PinEntered() if len(self._typed) == 4 else e.KeyPressed(pressed))
         self._typed = self._typed[:-1] if pressed is KeypadKey.CORRECT else (self._typed + key)[:4]
         return self._do(e.PinDigits(len(self._typed)))
 

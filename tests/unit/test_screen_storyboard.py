@@ -43,7 +43,7 @@ ROWS = (
     Row("row.kind", ("kind.juminhyo",)),
     Row("row.subjects", ("subjects.household",)),
     Row("row.items", ("items.head_and_relation", "items.registered_domicile")),
-    Row("row.items_left_out", ()),
+    Row("row.items_left_out", ("items.my_number",)),
     Row("row.copies", (), number=2),
     Row("row.fee", (), number=600),
 )
@@ -76,7 +76,7 @@ COINS = Screen(
     paid_yen=150,
     seconds=120,
 )
-PRINTING = Screen(ScreenId.PRINTING, step=5, place=Place.PAPER, pages_out=1, pages=4)
+PRINTING = Screen(ScreenId.PRINTING, step=5, place=Place.PAPER, pages_out=1, pages=4, ready_seconds=33.0)
 ENDED = Screen(ScreenId.ENDED, legend=END, error=True, seconds=30)
 ATTEND = Screen(ScreenId.ATTEND, rows=(Row("row.number", (), text="0042-ABCD"),), error=True)
 CLOSED = Screen(ScreenId.CLOSED)
@@ -149,6 +149,7 @@ STORYBOARD = (
         choices=(
             Choice(1, "items.head_and_relation", selected=True),
             Choice(2, "items.registered_domicile", selected=False),
+            Choice(3, "items.my_number", selected=False),
         ),
         seconds=120,
     ),
@@ -193,6 +194,22 @@ STORYBOARD = (
         legend=Legend(cancel="refund", confirm="print"),
         numbers=(("change_yen", 300),),
         paid_yen=1500,
+    ),
+    replace(COINS, reason="rejected", place=Place.CHANGE),
+    *(
+        Screen(
+            screen,
+            reason,
+            step=4 if reason else 3,
+            legend=Legend(cancel=cancel, confirm=confirm),
+            numbers=(("refund_yen", 1100),),
+            seconds=seconds,
+        )
+        for screen, cancel, confirm, seconds in (
+            (ScreenId.STOP, "go_on", "stop", 30),
+            (ScreenId.GO_ON, "stop", "go_on", 20),
+        )
+        for reason in ("", "money")
     ),
     Screen(ScreenId.CLOSING_COINS, step=4),
     Screen(ScreenId.COMMITTING, step=4),

@@ -251,6 +251,7 @@ KEYS = (
     KeypadKey.DIGIT_2,
     KeypadKey.DIGIT_3,
 )
+UNASKED: tuple[e.Event, ...] = (*map(e.KeyPressed, KEYS), e.CoinRejected())
 
 
 def moves(node: Node) -> Iterator[tuple[e.Event, Node]]:
@@ -271,8 +272,7 @@ def moves(node: Node) -> Iterator[tuple[e.Event, Node]]:
     for bound_order in bound(node.state, RULES):
         for answer in bound_answers(bound_order):
             yield answer, node
-    for key in KEYS:
-        yield e.KeyPressed(key), node
+    yield from ((event, node) for event in UNASKED)
     for changed in fact_changes(node):
         yield e.FactsChanged(), changed
     if node.coins_left and not isinstance(node.state, s.Idle | s.NotServing | s.Notice):

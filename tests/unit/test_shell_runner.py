@@ -300,7 +300,7 @@ async def test_a_touched_digit_types_no_pin_but_the_other_touched_keys_work() ->
         kiosk.runner.touch(KeypadKey.CORRECT)
         kiosk.runner.touch(KeypadKey.CANCEL)
         await kiosk.reaches(s.Ended)
-    assert [0, 1, 0] == [screen.pin_digits for screen in kiosk.screens if screen.id is ScreenId.PIN]
+    assert [0, 0, 1, 0] == [screen.pin_digits for screen in kiosk.screens if screen.id is ScreenId.PIN]
 
 
 async def test_a_key_that_a_technicians_test_hears_calls_no_staff_and_its_coin_is_counted_all_the_same() -> (

@@ -8,7 +8,7 @@ import pytest
 
 from firmware.core.orders import Alarm
 from firmware.core.screens import Screen, ScreenId
-from firmware.core.terms import Aid, Language
+from firmware.core.terms import Aid, KeypadKey, Language
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.clips import ALARMS, MANIFEST, Clip, Clips
@@ -44,8 +44,10 @@ class Mouth:
 
     def __init__(self) -> None:
         self.turns: list[tuple[tuple[str, ...], bool]] = []
+        self.manner = (0.0, 1.0)
 
-    def play(self, clips: object, *, private: bool = False) -> None:
+    def play(self, clips: object, *, private: bool = False, gain_db: float = 0.0, rate: float = 1.0) -> None:
+        self.manner = (gain_db, rate)
         assert isinstance(clips, list | tuple)
         self.turns.append((tuple(Path(clip).name for clip in clips), private))
 
@@ -144,6 +146,51 @@ def test_after_a_coin_only_what_is_still_to_pay_is_said() -> None:
         picture = TEXTS.snapshot(replace(COINS, fee_yen=300, paid_yen=paid_yen), Language.JA)
         loud.tell(picture, Language.JA, frozenset({Aid.VOICE}))
     assert (("あと 200 円",), True) == mouth.turns[-1]
+
+
+def test_keys_repeat_and_make_it_louder_softer_faster_and_slower_until_the_next_person() -> None:
+    loud, mouth = speaker()
+    picture, resting = TEXTS.snapshot(COINS, Language.JA), TEXTS.snapshot(STORYBOARD[0], Language.JA)
+    loud.tell(picture, Language.JA, frozenset({Aid.VOICE}))
+    first = mouth.turns[-1]
+    heard = []
+    for digit in "02228888664":
+        loud.key(KeypadKey(digit))
+        assert first == mouth.turns[-1]
+        heard.append(mouth.manner)
+    gains = [gain for gain, _ in heard[:8]]
+    assert [0, 6, 6, 6, 0, -6, -12, -12] == gains
+    assert 18 == max(gains) - min(gains)
+    assert [1.25, 1.5, 1.25] == [rate for _, rate in heard[8:]]
+    turns = len(mouth.turns)
+    loud.key(KeypadKey.CONFIRM)
+    assert turns == len(mouth.turns)
+    loud.tell(resting, Language.JA, frozenset({Aid.VOICE}))
+    assert (0.0, 1.0) == mouth.manner
+
+
+def test_keys_say_nothing_again_over_the_loudspeaker() -> None:
+    loud, mouth = speaker()
+    loud.key(KeypadKey.DIGIT_0)
+    loud.tell(TEXTS.snapshot(COINS, Language.JA), Language.JA, frozenset())
+    turns = len(mouth.turns)
+    loud.key(KeypadKey.DIGIT_0)
+    assert turns == len(mouth.turns)
+
+
+def test_an_earphone_pulled_out_ends_what_is_said_to_it_and_nothing_private_follows() -> None:
+    mouth = Mouth()
+    loud = Speaker(EveryClip(), mouth, lambda *_, **__: None, jack=True)
+    aids = frozenset({Aid.VOICE})
+    loud.tell(TEXTS.snapshot(COINS, Language.JA), Language.JA, aids)
+    assert not any(private for _, private in mouth.turns), "nothing is plugged in"
+    loud.plug(True)
+    loud.tell(TEXTS.snapshot(replace(COINS, paid_yen=100), Language.JA), Language.JA, aids)
+    assert mouth.turns[-1][1]
+    loud.plug(False)
+    assert ((), False) == mouth.turns[-1]
+    loud.tell(TEXTS.snapshot(replace(COINS, paid_yen=200), Language.JA), Language.JA, aids)
+    assert not mouth.turns[-1][1]
 
 
 def test_the_next_screen_cuts_short_what_is_being_said() -> None:

@@ -6,6 +6,7 @@ const WATCH_MS = 200;
 const RECONNECT_MS = 1000;
 const ALIVE_MS = 5000;
 const URGENT_SECONDS = 20;
+const READY_STEP_SECONDS = 5;
 const PIN_DIGITS = 4;
 const STAFF_CODE_DIGITS = 8;
 const MOST_CHOICES_IN_A_LIST = 4;
@@ -21,7 +22,7 @@ const WITHOUT_KIND = new Set(["confirm", "coins"]);
 const PICTOGRAMS = {
   closed: "clock", out_of_service: "wrench", reading_card: "card", checking: "wait", preparing: "paper",
   closing_coins: "coin", committing: "wait", paying_out: "coin", thanks: "check", ended: "info", attend: "bell",
-  staff_code: "bell", staff_checking: "wait",
+  staff_code: "bell", staff_checking: "wait", stop: "info", go_on: "clock",
 };
 const NEEDED_AT_START = ["card", "pin", "coin"];
 const CHECK_ICONS = { card: "card", certificate: "paper", change: "coin", refund: "coin", receipt: "receipt" };
@@ -32,6 +33,8 @@ const parts = new Map([...document.querySelectorAll("[data-place]")].map((node) 
 let shown = null;
 let deadline = null;
 let clock = null;
+let readyAt = null;
+let readyClock = null;
 let lockedUntil = 0;
 let lastTouch = { action: null, at: -Infinity };
 
@@ -271,6 +274,19 @@ function tick() {
   if (left > 0) clock = setTimeout(tick, left - (seconds - 1) * 1000 + 5);
 }
 
+// By experience, in steps of five seconds; whoever waits longer is told so and is promised nothing.
+function tickReady() {
+  clearTimeout(readyClock);
+  dom.ready.hidden = readyAt === null || shown.pages === null;
+  if (dom.ready.hidden) return;
+  const left = readyAt - performance.now();
+  const step = READY_STEP_SECONDS * 1000;
+  const steps = Math.ceil(left / step);
+  const [before, after] = shown.pages.about;
+  put(dom.ready, left > 0 ? `${before}${steps * READY_STEP_SECONDS}${after}` : shown.pages.late);
+  if (left > 0) readyClock = setTimeout(tickReady, left - (steps - 1) * step + 5);
+}
+
 // ---------------------------------------------------------------- pictures in
 
 let source = null;
@@ -303,8 +319,10 @@ function show(picture) {
   deadline = picture.remaining_ms === null ? null : performance.now() + picture.remaining_ms;
   dom.starting.hidden = true;
   dom.kiosk.hidden = false;
+  readyAt = typeof picture.ready_ms === "number" ? performance.now() + picture.ready_ms : null;
   draw(picture);
   tick();
+  tickReady();
   fit(picture.aids.includes("large"));
   dom.kiosk.dataset.seq = picture.seq;
 }
