@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -202,4 +201,4 @@ def unb64u(text: str) -> bytes:
 
 def encode(message: Any) -> bytes:
     """JSON without white space, UTF-8."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+    return msgspec.json.encode(message)
