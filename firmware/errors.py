@@ -117,6 +117,14 @@ class JournalError(MadoguchiError, OSError):
     certainty = Certainty.UNKNOWN
 
 
+class PublicationInvalid(MadoguchiError, PermissionError):
+    """What was fetched is no publication of our municipality that may be used now. reason: one word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no publication to be used: {reason}")
+        self.reason = reason
+
+
 class OrderInvalid(MadoguchiError, PermissionError):
     """What was shown at login is no maintenance order for this kiosk now. reason: one word."""
 

@@ -344,6 +344,37 @@ class JournalHead:
     chain: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """An entry of the journal as it lies there. fields: JSON, ASCII. chain: 32 bytes."""
+
+    seq: int
+    at: str
+    record: str
+    fields: str
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalKept:
+    """How far the municipality keeps a copy of the journal, 0 for nothing of it.
+
+    chain: of that entry, empty without one. link: SHA-256 over every line up to it.
+    """
+
+    seq: int
+    chain: bytes
+    link: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that the municipality has released and of whose end it has not heard. state: its word."""
+
+    order_id: OrderId
+    state: str
+
+
 class JournalWitness(Protocol):
     """What the municipality remembers of the journal, so that a tail cut off is seen there (R18)."""
 
@@ -443,6 +474,18 @@ class Municipality(Protocol):
 
         Raises ReportRefused if it was paid elsewhere, is not known or is about another sum.
         """
+
+    async def open_orders(self) -> tuple[OpenOrder, ...]:
+        """What was released to us and has no end there yet, to be compared after a power cut."""
+
+    async def journal_kept(self) -> JournalKept:
+        """How far our journal is kept there."""
+
+    async def keep_journal(self, kept: JournalKept, lines: Sequence[JournalLine]) -> JournalKept:
+        """Send lines in a row, the first of them the last one kept; safe to repeat."""
+
+    async def published(self, kind: str) -> str:
+        """The newest publication of this kind, signed, not verified."""
 
     async def end_session(self, session_id: str) -> None:
         """Forget the session; reservations without release end with it."""

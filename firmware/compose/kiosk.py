@@ -11,6 +11,7 @@ from firmware import __version__, ports
 from firmware.compose.a4_slips import A4SlipPrinter, slip_command
 from firmware.compose.console import TechniciansConsole, order_reader
 from firmware.compose.enrolment import files_of
+from firmware.compose.errands import Errands
 from firmware.compose.telling import Told, texts
 from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.fees import fee_on
@@ -75,6 +76,9 @@ _WATCHERS = frozenset(
         "keypad",
         "panel",
         "municipality-heartbeat",
+        "publications",
+        "journal-copy",
+        "certificate-renewal",
         "clock",
         "medium",
         "maintenance",
@@ -231,6 +235,7 @@ class Kiosk:
             restart_seconds=file.card_reader.restart_seconds,
         )
         remote = RemoteDesk(log)
+        errands = Errands(settings, config, clock=clock, journal=journal, log=log)
         health = Health(
             rule=HealthRule(),
             journal_busy=journal.busy_seconds,
@@ -264,7 +269,7 @@ class Kiosk:
             printer=printer,
             receipt=_receipt_printer(settings, config, printer, log),
             panel=_panel(settings, log),
-            municipality=_municipality(settings, clock, journal, remote, log),
+            municipality=_municipality(settings, clock, journal, log, remote=remote, errands=errands),
             new_worker=partial(_worker, settings, config, log),
             slip_lines=partial(_slip_lines, settings),
         )
@@ -310,6 +315,8 @@ class Kiosk:
                 ring=self._ring,
                 speak=self._told.try_voice,
             ).open_at,
+            begin_errands=errands.begin,
+            report_unheard_seconds=file.municipality.report_unheard_seconds,
             now=now_utc,
         )
 
@@ -484,7 +491,7 @@ def _panel(settings: Settings, log: Logbook) -> GpioPanel:
 
 
 def _municipality(
-    settings: Settings, clock: Clock, journal: Journal, remote: RemoteDesk, log: Logbook
+    settings: Settings, clock: Clock, journal: Journal, log: Logbook, *, remote: RemoteDesk, errands: Errands
 ) -> HttpsMunicipality:
     said = settings.file.municipality
     finish(files_of(settings))
@@ -501,6 +508,7 @@ def _municipality(
         server_hours=clock.server_said,
         journal=journal,
         remote=remote,
+        published=errands.told,
         patience=Patience(
             answer_seconds=said.request_seconds,
             total_seconds=said.total_seconds,

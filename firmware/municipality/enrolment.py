@@ -37,14 +37,17 @@ class Answered:
     not_after: datetime
 
 
-def is_due(files: Files, now: datetime) -> bool:
-    """Whether two thirds of the certificate's life are over. Raises ConfigError."""
+TWO_THIRDS = 2 / 3
+
+
+def is_due(files: Files, now: datetime, share: float = TWO_THIRDS) -> bool:
+    """Whether this share of the certificate's life is over. Raises ConfigError."""
     try:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
     except (OSError, ValueError) as cause:
         raise ConfigError(f"{files.certificate.name}: not a readable PEM certificate") from cause
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return now >= begins + (ends - begins) * 2 / 3
+    return now >= begins + (ends - begins) * share
 
 
 async def renew(url: str, ca_file: Path, files: Files) -> Answered:

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from functools import partial
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from firmware import __version__, ports
 from firmware.core import events as e
@@ -21,6 +21,7 @@ from firmware.core.rules import Rules
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.states import Idle, NotServing
 from firmware.core.steps import Step
+from firmware.core.telling import Tell
 from firmware.core.terms import Aid, KeypadKey, Language, Yen
 from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
@@ -35,7 +36,7 @@ from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
-from firmware.shell.outbox import Outbox
+from firmware.shell.outbox import Outbox, OutboxState
 from firmware.shell.pace import PrintPace
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
@@ -54,6 +55,13 @@ class Console(Protocol):
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
+
+
+BeginErrands = Callable[
+    [ports.Municipality, Callable[[], bool], Callable[[], Iterable[str]]],
+    Mapping[str, Callable[[], Coroutine[Any, Any, None]]],
+]
+"""What runs beside the engine, by name; see `firmware.compose.errands`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class Parts:
     day_ends: time
     door_grace_seconds: float
     make_console: Callable[[Office, Runner], Console]
+    begin_errands: BeginErrands
+    report_unheard_seconds: float
     now: Callable[[], datetime]
 
 
@@ -130,6 +140,20 @@ def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
     return mark
 
 
+def _orders(records: Iterable[r.Record]) -> Iterator[str]:
+    for record in records:
+        if order_id := getattr(record, "order_id", ""):
+            yield order_id
+
+
+def _orders_of_open_visit(records: Iterable[r.Record]) -> Iterator[str]:
+    """A person or the recovery still decides about these."""
+    records = tuple(records)
+    visit = open_visit(records)
+    if visit is not None:
+        yield from _orders(record for record in records if getattr(record, "visit", None) == visit.visit)
+
+
 def slot_was_open(records: Iterable[r.Record]) -> bool:
     """Coins could come in when the last record was written."""
     is_open = False
@@ -164,6 +188,8 @@ class Daemon:
         self._spare = SpareWorker(parts.devices.new_worker)
         self._crew = parts.make_crew(self._pin, self._spare, self._speak, self._adapt)
         self._settled = asyncio.Event()
+        self._errands: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        self._orders = set(_orders_of_open_visit(entry.record for entry in entries))
         self._leaving = False
         self.runner = Runner(
             rules=parts.rules,
@@ -201,6 +227,7 @@ class Daemon:
             municipality=parts.devices.municipality,
             journal=parts.journal,
             noted=self.office.note,
+            unheard_seconds=parts.report_unheard_seconds,
             log=log,
         )
 
@@ -255,6 +282,7 @@ class Daemon:
             undo.push_async_callback(self._spare.close)
             undo.push_async_callback(self.runner.keep_late_coins)
             undo.push_async_callback(self._crew.close)
+            self._errands = self._parts.begin_errands(devices.municipality, self._resting, self._mine)
             self._start_devices()
             self._spare.prepare()
             self._outbox.note(entry.record for entry in self._entries)
@@ -271,11 +299,23 @@ class Daemon:
     async def _work(self, manager: ServiceManager) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outbox.run(), name="outbox")
+            for name, errand in self._errands.items():
+                tasks.create_task(errand(), name=name)
             tasks.create_task(self.office.run(), name="office")
             tasks.create_task(self._parts.health.run(), name="health")
             tasks.create_task(manager.keep_alive(self._parts.health.well), name="watchdog")
             tasks.create_task(self.runner.run(self._recovered), name="runner")
             manager.ready()
+
+    @property
+    def outbox(self) -> OutboxState:
+        """What is still to be told, and what the municipality would not take."""
+        return self._outbox.state
+
+    def _mine(self) -> set[str]:
+        """Orders of which we still have to tell, or that this run has had its hands on."""
+        waiting = {tell.order_id for tell in self._outbox.waiting if isinstance(tell, Tell)}
+        return waiting | self._orders
 
     def _leave(
         self,
@@ -422,6 +462,7 @@ class Daemon:
         self._outbox.note(records)
 
     def _noted(self, records: Sequence[r.Record]) -> None:
+        self._orders |= set(_orders(records))
         self.office.note(records)
         self._outbox.note(records)
         self._parts.lockout.note(records)

@@ -17,7 +17,7 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     "coins": {"drain_seconds": 0.3, "poll_seconds": 0.1},
     "document_printer": {"poll_seconds": 0.2},
     "receipt_printer": {"poll_seconds": 0.2},
-    "municipality": {"heartbeat_seconds": 0.5},
+    "municipality": {"heartbeat_seconds": 0.5, "journal_copy_seconds": 1.0},
     "lockout": {"steps": []},  # its hazards have a module of their own
 }
 

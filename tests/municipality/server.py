@@ -13,7 +13,16 @@ import msgspec
 from aiohttp import web
 from cryptography import x509
 
-from tests.municipality import claims, clerk, enrolment, heartbeats, orders, records
+from tests.municipality import (
+    claims,
+    clerk,
+    enrolment,
+    heartbeats,
+    journals,
+    orders,
+    publications,
+    records,
+)
 from tests.municipality.application import Clock, Service, application, enrolment_desk, thumbprint
 from tests.municipality.checking import Checking
 from tests.municipality.desk import JST
@@ -181,6 +190,24 @@ class MunicipalityServer:
         """The clerk lets this kiosk's journal begin anew; False for an unknown kiosk."""
         return await self._service.store.transact(lambda c: heartbeats.forget_journal(c, urn))
 
+    async def publish(
+        self, kind: publications.Kind, content: dict[str, Any], to: str = publications.EVERY_KIOSK
+    ) -> int:
+        """Sign this and hand it to the kiosks from now on; its serial number."""
+        key = publications.PublicationKey.load(self._pki / "publication", self.audience)
+        now = self._service.now()
+
+        def published(connection: Connection) -> int:
+            serial = publications.newest(connection)[kind] + 1
+            publications.publish(connection, kind, serial, key.sign(kind, serial, content, now, to))
+            return serial
+
+        return await self._service.store.transact(published)
+
+    async def journal(self, urn: str) -> list[dict[str, Any]]:
+        """The lines of a kiosk's journals that are kept here."""
+        return await self._service.store.transact(lambda c: journals.lines(c, urn))
+
     async def admit_kiosk(self, certificate: Path) -> None:
         """Let the kiosk with this certificate in."""
         der = _certificate_der(certificate)
@@ -227,7 +254,7 @@ class MunicipalityServer:
         self._service.maintenance = maintenance
 
     def refuse_next(self, code: str, path: str = "*") -> None:
-        """Refuse the next request with this code. path: a shell pattern; * means all but heartbeats."""
+        """Refuse the next request with this code. path: a shell pattern; * means all of a visit."""
         self._service.faults.add(path, Refuse(code))
 
     def answer_garbage_next(self, path: str = "*", body: bytes = b'{"state": "GARB') -> None:
