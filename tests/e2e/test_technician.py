@@ -93,7 +93,7 @@ async def is_tested(line: Vt100, world: World) -> None:
 
 
 async def is_settled(line: Vt100, visitor: Visitor) -> None:
-    """Coins are handled with the door open only, the tested hopper's own coin among them; then the day ends."""
+    """Coins are handled with the door open only, the one of the hopper's test too; then the day is closed."""
     await line.types("cash refill 3 20")
     await line.sees("Are you sure")
     line.says("yes")
