@@ -96,6 +96,7 @@ class EventId(enum.Enum):
     DAY_CLOSED = "day-closed"
     DAY_DIFFERS = "day-differs"
     COINS_HANDLED = "coins-handled"
+    TRIAL_COIN_ENDED = "trial-coin-ended"
     CLAIM_SETTLED = "claim-settled"
     CONSOLE_GONE = "console-gone"
     CONSOLE_REFUSED = "console-refused"

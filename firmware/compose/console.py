@@ -19,6 +19,7 @@ from firmware.console.orders import OrderKeys
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import ClosedDay
 from firmware.core.hours import JST
+from firmware.core.wording import Sentence
 from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import self_test_slip
 from firmware.ports import SlipLine
@@ -33,6 +34,7 @@ from firmware.shell.maintenance import MaintenanceWatch, ReadOrder
 from firmware.shell.office import Office
 from firmware.shell.remote import RemoteDesk, RemoteHands
 from firmware.shell.runner import Runner
+from firmware.shell.trial_coin import TrialCoins
 
 
 def order_reader(settings: Settings) -> ReadOrder | None:
@@ -76,7 +78,7 @@ class TechniciansConsole:
     health: Health
     journal: Journal
     ring: EventRing
-    speak: Callable[[], Awaitable[str]]
+    speak: Callable[[], Awaitable[Sentence | None]]
 
     def open_at(self, office: Office, runner: Runner) -> "OpenConsole":
         """The console of this run."""
@@ -118,6 +120,12 @@ class TechniciansConsole:
                     submit_seconds=settings.file.documents.print_seconds,
                 ).print_slip,
                 speak=self.speak,
+                pay=TrialCoins(
+                    payouts=self.devices.payouts,
+                    facts=lambda: runner.facts,
+                    write=office.write,
+                    desk=office.desk,
+                ).pay,
             ),
             ring=self.ring,
             outlook=outlook,

@@ -65,8 +65,9 @@ def _written(files: Files) -> Iterator[None]:
         yield
     except OSError as error:
         raise OfficeRefused(
-            f"a new certificate cannot be written to {files.certificate.parent}: {error.strerror};"
-            " the old one stays in use"
+            "a new certificate cannot be written to {folder}: {error}; the old one stays in use",
+            folder=files.certificate.parent,
+            error=error.strerror,
         ) from error
 
 
@@ -77,7 +78,9 @@ def _alone(files: Files) -> Iterator[None]:
     try:
         folder = os.open(files.certificate.parent, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise OfficeRefused(f"{files.certificate.parent}: {error.strerror}") from error
+        raise OfficeRefused(
+            "{folder}: {error}", folder=files.certificate.parent, error=error.strerror
+        ) from error
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as busy:

@@ -98,6 +98,20 @@ def watchers(settings: Settings) -> frozenset[str]:
     return _WATCHERS | hoppers | sensor | receipt
 
 
+def busy_by_device(devices: Devices) -> dict[str, Callable[[], float]]:
+    """How long each device has not come round, by the name of its watcher."""
+    watched: dict[str, ports.Watched] = {
+        "card-reader": devices.card,
+        "keypad": devices.keypad,
+        "coin-acceptor": devices.acceptor,
+        "document-printer": devices.printer,
+        "receipt-printer": devices.receipt,
+        "panel": devices.panel,
+        **{f"hopper-{address}": payout for address, payout in devices.payouts.items()},
+    }
+    return {name: device.busy_seconds for name, device in watched.items()}
+
+
 async def run_kiosk(config: Path) -> None:
     """Run the kiosk until cancelled. Raises ConfigError, JournalError, KioskFailed."""
     settings = load(config)
@@ -236,13 +250,6 @@ class Kiosk:
         )
         remote = RemoteDesk(log)
         errands = Errands(settings, config, clock=clock, journal=journal, log=log)
-        health = Health(
-            rule=HealthRule(),
-            journal_busy=journal.busy_seconds,
-            busy={"card-reader": card.busy_seconds},
-            watchers=watchers(settings),
-            log=log,
-        )
         devices = Devices(
             card=card,
             keypad=MatrixKeypad(
@@ -272,6 +279,13 @@ class Kiosk:
             municipality=_municipality(settings, clock, journal, log, remote=remote, errands=errands),
             new_worker=partial(_worker, settings, config, log),
             slip_lines=partial(_slip_lines, settings),
+        )
+        health = Health(
+            rule=HealthRule(),
+            journal_busy=journal.busy_seconds,
+            busy=busy_by_device(devices),
+            watchers=watchers(settings),
+            log=log,
         )
         said = [(datetime.fromisoformat(entry.at), entry.record) for entry in entries]
         door = staff_door(settings, said, log)

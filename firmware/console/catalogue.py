@@ -52,7 +52,7 @@ def explain(word: str, language: Language) -> Iterator[str]:
         if event.value == word or code in meaning.codes or event.value in SCREEN_CODES.get(code, ())
     ]
     if not found:
-        raise ConsoleError(f"no event and no code of the screen: {word[:40]}")
+        raise ConsoleError("no event and no code of the screen: {word}", word=word[:40])
     for event in found:
         meaning = catalogue()[event]
         happened, to_do = meaning.in_language(language)

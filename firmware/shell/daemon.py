@@ -16,7 +16,7 @@ from firmware.core import records as r
 from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.facts import Facts, Level
 from firmware.core.orders import Alarm
-from firmware.core.recovery import open_visit, recover
+from firmware.core.recovery import open_trial, open_visit, recover
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.states import Idle, NotServing
@@ -43,6 +43,7 @@ from firmware.shell.runner import Runner
 from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import by_journal, wait_stranded
 from firmware.shell.tray_watch import TrayWatch
+from firmware.shell.trial_coin import TrialCoins
 from firmware.shell.workers import SpareWorker
 
 _AT_REST = frozenset({ScreenId.IDLE, ScreenId.CLOSED, ScreenId.OUT_OF_SERVICE})
@@ -288,6 +289,7 @@ class Daemon:
             self._outbox.note(entry.record for entry in self._entries)
             self.office.note(started)
             await self._wait_for_coin_devices()
+            await self._settle_trial()
             console = self._parts.make_console(self.office, self.runner)
             undo.push_async_callback(console.close)
             await console.start()
@@ -376,14 +378,26 @@ class Daemon:
         self._settled.set()
 
     async def _wait_for_coin_devices(self) -> None:
-        """An open visit is settled in coins: give acceptor and hopper time to answer first."""
-        if open_visit(entry.record for entry in self._entries) is None:
+        """An open visit or trial is settled in coins: give acceptor and hopper time to answer first."""
+        records = [entry.record for entry in self._entries]
+        if open_visit(records) is None and open_trial(records) is None:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._parts.settle_seconds):
                 while not self.runner.coin_devices_work():
                     self._settled.clear()
                     await self._settled.wait()
+
+    async def _settle_trial(self) -> None:
+        """A technician's coin that was on its way when the power went: before any other leaves the hopper."""
+        if (intended := open_trial(entry.record for entry in self._entries)) is not None:
+            trials = TrialCoins(
+                payouts=self._parts.devices.payouts,
+                facts=lambda: self.runner.facts,
+                write=self.office.write,
+                desk=self.office.desk,
+            )
+            await trials.settle(intended)
 
     def _recovered(self) -> Step:
         records = [entry.record for entry in self._entries]

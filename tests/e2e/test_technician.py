@@ -63,7 +63,8 @@ async def once(world: World, *words: str) -> tuple[int, str]:
 async def is_tested(line: Vt100, world: World) -> None:
     """Every part, the hands of the technician included."""
     assert "network: fit" in await line.answers("test network")
-    assert "hopper: fit" in await line.answers("test hopper")
+    assert "hopper: fit, each hopper paid one coin" in await line.answers("test hopper --yes")
+    assert 100 == await world.take_change(), "the coin lies in the cup"
     assert "printer: fit, a test page came out, proven" in await line.answers("test printer")
     await world.take_paper()
     await world.set_printer_fault("paper_out")
@@ -72,7 +73,7 @@ async def is_tested(line: Vt100, world: World) -> None:
     assert "receipt: fit" in await line.answers("test receipt")
     assert "voice: unfit, not configured: voice.clips is empty" in await line.answers("test voice")
     await line.types("test lamp")
-    await line.sees("Did every lamp light (yes/no):")
+    await line.sees("Did every lamp light? (yes/no):")
     line.says("yes")
     await line.sees("lamp: fit")
     await line.types("test card")
@@ -92,7 +93,7 @@ async def is_tested(line: Vt100, world: World) -> None:
 
 
 async def is_settled(line: Vt100, visitor: Visitor) -> None:
-    """Coins are handled with the door open only; then the day is closed."""
+    """Coins are handled with the door open only, the one of the hopper's test too; then the day is closed."""
     await line.types("cash refill 3 20")
     await line.sees("Are you sure")
     line.says("yes")
@@ -100,9 +101,9 @@ async def is_settled(line: Vt100, visitor: Visitor) -> None:
     await visitor.world.set_door(True)
     while "BAD door" not in await line.answers("status"):
         pass
-    await visitor.world.refill_hopper(20)
+    await visitor.world.refill_hopper(21)
     for command, said in (
-        ("cash refill 3 20", "20 coins into hopper 3"),
+        ("cash refill 3 21", "21 coins into hopper 3"),
         ("cash collect box 100 1", "1 coins of 100 yen out of the cash box"),
         ("cash count 3 100 68", "as the books say"),
         ("settle", "is closed"),
@@ -135,10 +136,13 @@ async def test_a_technicians_whole_day(tmp_path: Path) -> None:
             assert "Idle, serves people" in status
             assert "health    well" in status, "a task that is watched does not live"
             assert 24 >= len(status.splitlines()), "more than one screen"
+            await line.types("lang ja")
+            assert "時計" in await line.answers("status")
             await line.types("maintenance on")
-            await line.sees("Are you sure (yes/no):")
+            await line.sees("よろしいですか (yes/no):")
             line.says("yes")
-            await line.sees("maintenance is on")
+            await line.sees("保守中です。誰も利用できません")
+            await line.types("lang en")
             await visitor.sees("closed")
             await is_tested(line, world)
             await is_settled(line, visitor)

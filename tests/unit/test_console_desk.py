@@ -13,6 +13,7 @@ from firmware.compose.technician import TechnicianDesk
 from firmware.console import wire as w
 from firmware.core.maintenance import OpenSession
 from firmware.core.terms import Role
+from firmware.core.wording import Sentence, told
 from firmware.errors import MunicipalityDown, OfficeRefused
 from firmware.logbook import EventId, FieldValue
 from firmware.settings import load
@@ -55,9 +56,9 @@ class Bench:
 
     def write(self, event: EventId, /, **_: FieldValue) -> None: ...
 
-    async def books(self, request: w.BookRequest, by: str) -> str:
+    async def books(self, request: w.BookRequest, by: str) -> Sentence:
         self.story.append(f"{type(request).__name__} by {by}")
-        return "done"
+        return told("no entries")
 
     def authorize(self, token: str, role: Role) -> OpenSession:
         if token != "good" or role not in self.roles:

@@ -3,19 +3,27 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from firmware.compose.kiosk import watchers
+from firmware.compose.kiosk import busy_by_device, watchers
 from firmware.core.facts import PanelLevel
 from firmware.logbook import EventId, FieldValue
 from firmware.settings import load
+from firmware.shell.devices import Devices
 from firmware.shell.door_alarm import DoorAlarm
 from firmware.shell.health import Health, HealthRule
 from firmware.shell.tray_watch import TrayWatch
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
+
+
+class Watched:
+    @staticmethod
+    def busy_seconds() -> float:
+        return 7.0
 
 
 @dataclass
@@ -76,6 +84,31 @@ def test_coins_and_printers_are_watched_as_they_are_configured() -> None:
     changed = watchers(replace(settings, file=file))
     assert {"hopper-5"} == {name for name in changed if name.startswith("hopper")}
     assert not {"receipt-printer", "exit-sensor"} & changed
+
+
+def test_every_device_that_has_a_watcher_is_seen_to_hang() -> None:
+    settings = load(CONFIG)
+    watched = Watched()
+    devices = Devices(
+        **dict.fromkeys(("card", "keypad", "acceptor", "printer", "receipt", "panel"), cast("Any", watched)),
+        payouts={hopper.address: cast("Any", watched) for hopper in settings.file.hoppers},
+        municipality=cast("Any", None),
+        new_worker=cast("Any", None),
+        slip_lines=cast("Any", None),
+    )
+    of_no_device = {
+        "municipality-heartbeat",
+        "clock",
+        "medium",
+        "maintenance",
+        "outbox",
+        "office",
+        "runner",
+        "health",
+    }
+    busy = busy_by_device(devices)
+    assert set() == watchers(settings) - of_no_device - busy.keys()
+    assert {7.0} == {seconds() for seconds in busy.values()}
 
 
 async def test_a_late_loop_is_logged_once_gone_and_once_back() -> None:
