@@ -511,6 +511,7 @@ def _worker(settings: Settings, config: Path, log: Logbook) -> WorkerProcess:
         start_seconds=said.start_seconds,
         prepare_seconds=said.prepare_seconds,
         print_seconds=said.print_seconds,
+        socket=settings.optional_path(said.worker_socket),
     )
 
 
