@@ -82,7 +82,7 @@ def seclude() -> None:
 
 
 def _end_with_peer(link: int) -> None:
-    """Die at once when the daemon hangs up: started by systemd, we are not its child, and it cannot kill us."""
+    """Die at once when the daemon hangs up: it cannot kill what systemd started as another user."""
     watch = select.poll()
     watch.register(link, select.POLLRDHUP)
     watch.poll()
