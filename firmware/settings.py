@@ -348,6 +348,9 @@ class Console(_Section, frozen=True, kw_only=True):
 
 
 class Documents(_Section, frozen=True, kw_only=True):
+    """worker_socket: where systemd starts document workers; empty: they are the kiosk's children."""
+
+    worker_socket: str = ""
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
     gaiji_fonts: list[str] = []

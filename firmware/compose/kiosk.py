@@ -1,5 +1,6 @@
 """The kiosk put together: adapters picked from the settings."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -161,7 +162,7 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
 
 def open_journal(settings: Settings) -> Journal:
     """The journal file, not yet opened. Raises ConfigError if its key cannot be read."""
-    key_file = settings.path(settings.file.journal.key_file)
+    key_file = _credential(settings.path(settings.file.journal.key_file))
     try:
         key = key_file.read_bytes()
     except OSError as cause:
@@ -531,6 +532,13 @@ def _municipality(
     )
 
 
+def _credential(file: Path) -> Path:
+    """The copy of a key that systemd hands over under the file's name (LoadCredential=), else the file."""
+    handed_over = os.environ.get("CREDENTIALS_DIRECTORY")
+    copy = Path(handed_over) / file.name if handed_over else file
+    return copy if copy.exists() else file
+
+
 def _worker(settings: Settings, config: Path, log: Logbook) -> WorkerProcess:
     said = settings.file.documents
     return WorkerProcess(
@@ -540,6 +548,7 @@ def _worker(settings: Settings, config: Path, log: Logbook) -> WorkerProcess:
         start_seconds=said.start_seconds,
         prepare_seconds=said.prepare_seconds,
         print_seconds=said.print_seconds,
+        socket=settings.optional_path(said.worker_socket),
     )
 
 
