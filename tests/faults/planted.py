@@ -661,6 +661,27 @@ FAULTS: tuple[Fault, ...] = (
         "or len(text) > most",
         "tests/unit/test_documents_limits.py",
     ),
+    Fault(
+        "a 個人番号 with a wrong digit is printed",
+        "firmware/documents/contents.py",
+        "self.my_number[-1] != check_digit(self.my_number[:-1])",
+        "not check_digit(self.my_number[:-1])",
+        f"{_ISSUE} -k numbers",
+    ),
+    Fault(
+        "whoever ordered a 個人番号 pays for a paper without it",
+        "firmware/documents/sealed.py",
+        "None in shown[RecordItem.MY_NUMBER]",
+        "not shown[RecordItem.MY_NUMBER]",
+        f"{_ISSUE} -k numbers",
+    ),
+    Fault(
+        "a new era that begins before the one it follows is taken",
+        "firmware/documents/era.py",
+        "if later.begins <= earlier.begins:",
+        "if later.begins < earlier.begins:",
+        "tests/unit/test_documents_era.py",
+    ),
     # the console
     Fault(
         "an order that had its session opens another",

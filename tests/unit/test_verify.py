@@ -79,7 +79,7 @@ def back(message: bytes) -> print_scan.Grey:
     return print_scan.scan(raster.draw(message), print_scan.Damage(dpi=150), np.random.default_rng(0))
 
 
-def front(**changes: Any) -> print_scan.Grey:
+def front(damage: print_scan.Damage = FRONT_DAMAGE, /, **changes: Any) -> print_scan.Grey:
     """A printed and scanned front, ground and code and all, of `contents` or of what somebody made of it."""
     document = contents(**changes)["document"]
     protection = (
@@ -89,7 +89,7 @@ def front(**changes: Any) -> print_scan.Grey:
     made = render(opened, samples.city_seal(), DocumentSettings())
     with pypdfium2.PdfDocument(made.pdf) as pdf:
         page = rasterised(pdf[0], 600).copy()
-    return print_scan.scan_page(page, FRONT_DAMAGE, np.random.default_rng(1))
+    return print_scan.scan_page(page, damage, np.random.default_rng(1))
 
 
 @dataclass
@@ -259,6 +259,26 @@ def test_one_altered_character_is_marked_beside_the_genuine_page(
         assert (2 * 2480, 3508) == side_by_side.size
         marks = np.asarray(side_by_side)
         assert (marks[..., 0] > marks[..., 1] + 100).any()
+
+
+@pytest.mark.parametrize("altered", [False, True], ids=["genuine", "altered"])
+def test_a_front_with_heavy_drop_outs_is_left_to_the_eye_with_every_place_marked(
+    desk: Desk, altered: bool
+) -> None:
+    worn = replace(FRONT_DAMAGE, dropouts=400)
+    changes = (
+        {"persons": [samples.person(name="渋川　大郎"), samples.person(name="渋川　花子")]} if altered else {}
+    )
+    sides = [*desk.backs(*issued().messages), desk.file("front.png", front(worn, **changes))]
+    status, told = desk.verify(*sides, "--out", str(desk.folder / "out"))
+    assert (UNDECIDED, "undecided") == (status, told["verdict"])
+    assert Path(told["sheets"][0]["compared"]).exists()
+    marks = told["sheets"][0]["differences"]
+    at_the_name = [
+        mark for mark in marks if mark[0] <= 52 <= mark[0] + mark[2] and mark[1] <= 52 <= mark[1] + mark[3]
+    ]
+    assert altered == bool(at_the_name)
+    assert len(marks) > altered
 
 
 def test_a_front_with_the_code_of_another_certificate_is_altered(desk: Desk) -> None:

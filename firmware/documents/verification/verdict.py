@@ -231,8 +231,10 @@ def _with_fronts(
         reports[at] = replace(reports[at], compared=comparison)
         if count:
             words = Sentence(
-                f"おもて面に、市区町村が署名した内容と違うところが{count}か所あります。並べた画像の赤枠をご覧ください。",
-                f"the front differs in {count} places from what the municipality signed; see the picture",
+                f"おもて面に、市区町村が署名した内容と違うところが{count}か所あります。"
+                "並べた画像の赤枠をご覧ください（印刷のかすれや汚れも枠に入ります）。",
+                f"the front differs in {count} places from what the municipality signed; see the picture, "
+                "where worn toner and stains are marked, too",
             )
             findings.append(Finding(Verdict.UNDECIDED, words, front.name))
     return reports, findings
