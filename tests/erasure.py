@@ -238,6 +238,14 @@ def in_files(folders: Iterable[Path], canaries: Canaries, *, spared: Iterable[Pa
     return sorted(found)
 
 
+def pieces(image: Path) -> Iterator[bytes]:
+    """All of a long file in overlapping pieces; long runs of zeros are cut."""
+    with image.open("rb") as blocks:
+        for at in range(0, image.stat().st_size, _CHUNK_BYTES):
+            blocks.seek(at)
+            yield _ZEROS.sub(_FEW_ZEROS, blocks.read(_CHUNK_BYTES + _OVERLAP_BYTES))
+
+
 def in_memory(pid: int, canaries: Canaries, *, deep: bool = True, bare: bool = False) -> list[str]:
     """Hits in every page that the process itself may have written, as "memory of pid: name".
 

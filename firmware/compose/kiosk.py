@@ -70,6 +70,8 @@ from hw.printer.readiness import Reserves
 from hw.printer.receipt import EscPosReceiptPrinter
 
 _SETTLE_SECONDS = 15.0
+_SLIPS_A_VISIT = 2
+"""A receipt and, where change is owed, a claim slip."""
 _WATCHERS = frozenset(
     {
         "coin-acceptor",
@@ -460,7 +462,11 @@ def _document_printer(settings: Settings, log: Logbook) -> IppDocumentPrinter:
         poll_seconds=said.poll_seconds,
         appear_seconds=said.appear_seconds,
         stall_seconds=said.stall_seconds,
-        reserves=Reserves(said.tell_sheets, said.low_sheets),
+        reserves=Reserves(
+            said.tell_sheets,
+            said.low_sheets,
+            slip_sheets=_SLIPS_A_VISIT if settings.file.receipt_printer.kind == "a4" else 0,
+        ),
         exit_sensor=exit_sensor,
         exit_seconds=sensor.wait_seconds if sensor else 0.0,
     )

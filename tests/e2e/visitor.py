@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.books import Books, agreed_books
@@ -145,15 +146,17 @@ async def kiosk(
     pulse_acceptor: bool = False,
     nursery: Nursery | None = None,
     module: str = "firmware.__main__",
+    directory: Path | None = None,
 ) -> AsyncIterator[Visitor]:
     """A kiosk in its world and a visitor before it; at the end everything is held against everything.
 
-    timeouts, overrides: of kiosk.toml. The test must end every visit it begins.
+    directory: of the world. timeouts, overrides: of kiosk.toml. The test must end every visit it begins.
     """
     changes = {section: dict(keys) for section, keys in QUICK.items()}
     for section, keys in {"timeouts": timeouts or {}, **(overrides or {})}.items():
         changes.setdefault(section, {}).update(keys)
     world = World(
+        directory=directory,
         overrides=changes,
         hours=hours,
         hopper_coins=hopper_coins,

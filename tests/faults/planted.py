@@ -25,6 +25,7 @@ ACCOUNTS, CLOSING = "firmware/core/accounts.py", "firmware/core/closing.py"
 BOOKKEEPING, OFFICE = "firmware/core/bookkeeping.py", "firmware/shell/office.py"
 PULSES = "hw/coin/pulses.py"
 PROOF, READINESS, CANCELLER = (f"hw/printer/{name}.py" for name in ("proof", "readiness", "canceller"))
+QUEUE, _QUEUE = "hw/printer/queue.py", "tests/unit/test_print_queue.py"
 CREW, TELLING = "firmware/shell/crew.py", "firmware/core/telling.py"
 SESSION = "hw/card/session.py"
 
@@ -788,6 +789,34 @@ FAULTS: tuple[Fault, ...] = (
         "            except DeviceGone:\n                clean = False\n",
         "            except DeviceGone:\n                pass\n",
         _CANCELLER,
+    ),
+    Fault(
+        "a document that tore on its way stays in the print server's memory",
+        QUEUE,
+        "    finally:\n        blank(cups_socket)\n    return job_id\n",
+        "    finally:\n        pass\n    blank(cups_socket)\n    return job_id\n",
+        _QUEUE,
+    ),
+    Fault(
+        "the empty job of a refused document keeps the queue busy",
+        QUEUE,
+        "            server.cancelJob(job_id, purge_job=True)\n",
+        "            pass\n",
+        _QUEUE,
+    ),
+    Fault(
+        "a single printer promises the sheets that its slips need",
+        READINESS,
+        "[max(left - reserves.slip_sheets, 0)]",
+        "[left]",
+        _PROOF,
+    ),
+    Fault(
+        "paper that was left is told at every look",
+        "firmware/shell/tray_watch.py",
+        "        if left == self._left:\n            return\n",
+        "",
+        "tests/unit/test_shell_health.py -k paper_left",
     ),
     # whose page it is: the four published mechanisms, and reprints
     Fault(
