@@ -12,7 +12,7 @@ from firmware.console.metrics import Figures
 from firmware.console.status import DeviceStatus, Status
 from firmware.core.accounts import place_name
 from firmware.core.facts import Facts
-from firmware.core.hours import JST
+from firmware.core.hours import JST, HoursRule
 from firmware.core.rules import obstacles
 from firmware.core.states import Idle, NotServing
 from firmware.errors import ConfigError
@@ -26,7 +26,7 @@ from firmware.shell.runner import Runner
 
 
 class Outlook:
-    """Looks at everything and changes nothing. now: aware."""
+    """Looks at everything and changes nothing. hours: with the municipality's calendar. now: aware."""
 
     def __init__(
         self,
@@ -38,9 +38,10 @@ class Outlook:
         health: Health,
         journal: Journal,
         ring: EventRing,
+        hours: Callable[[], HoursRule],
         now: Callable[[], datetime],
     ) -> None:
-        self._settings = settings
+        self._settings, self._hours = settings, hours
         self._office, self._runner = office, runner
         self._maintenance, self._health = maintenance, health
         self._journal, self._ring = journal, ring
@@ -98,7 +99,7 @@ class Outlook:
 
     def hours_lines(self) -> list[str]:
         """When the kiosk serves, in Japan time."""
-        rule, clock = self._settings.hours, self._runner.facts.clock
+        rule, clock = self._hours(), self._runner.facts.clock
         lines = [f"daily {self._hours_text()}, no new visit in the last {rule.last_minutes} minutes"]
         lines += [
             f"closed {one.begins.astimezone(JST):%Y-%m-%d %H:%M} to {one.ends.astimezone(JST):%Y-%m-%d %H:%M}"
