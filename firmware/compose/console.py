@@ -18,7 +18,7 @@ from firmware.console.metrics import MetricsServer
 from firmware.console.orders import OrderKeys
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import ClosedDay
-from firmware.core.hours import JST
+from firmware.core.hours import JST, HoursRule
 from firmware.core.wording import Sentence
 from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import self_test_slip
@@ -79,6 +79,7 @@ class TechniciansConsole:
     journal: Journal
     ring: EventRing
     speak: Callable[[], Awaitable[Sentence | None]]
+    hours: Callable[[], HoursRule]
 
     def open_at(self, office: Office, runner: Runner) -> "OpenConsole":
         """The console of this run."""
@@ -92,6 +93,7 @@ class TechniciansConsole:
             health=self.health,
             journal=self.journal,
             ring=self.ring,
+            hours=self.hours,
             now=now_utc,
         )
         metrics = MetricsServer(settings.path(said.metrics_socket or "metrics"), outlook.figures, self.ring)

@@ -331,6 +331,7 @@ class Kiosk:
                 journal=journal,
                 ring=self._ring,
                 speak=self._told.try_voice,
+                hours=lambda: clock.rule,
             ).open_at,
             begin_errands=errands.begin,
             report_unheard_seconds=file.municipality.report_unheard_seconds,

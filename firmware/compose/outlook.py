@@ -12,7 +12,7 @@ from firmware.console.metrics import Figures
 from firmware.console.status import DeviceStatus, Status
 from firmware.core.accounts import Accounts, place_name, place_named
 from firmware.core.facts import Facts
-from firmware.core.hours import JST
+from firmware.core.hours import JST, HoursRule
 from firmware.core.rules import obstacles
 from firmware.core.states import Idle, NotServing
 from firmware.core.wording import Say, Sentence, told
@@ -27,7 +27,7 @@ from firmware.shell.runner import Runner
 
 
 class Outlook:
-    """Looks at everything and changes nothing. now: aware."""
+    """Looks at everything and changes nothing. hours: with the municipality's calendar. now: aware."""
 
     def __init__(
         self,
@@ -39,9 +39,10 @@ class Outlook:
         health: Health,
         journal: Journal,
         ring: EventRing,
+        hours: Callable[[], HoursRule],
         now: Callable[[], datetime],
     ) -> None:
-        self._settings = settings
+        self._settings, self._hours = settings, hours
         self._office, self._runner = office, runner
         self._maintenance, self._health = maintenance, health
         self._journal, self._ring = journal, ring
@@ -101,7 +102,7 @@ class Outlook:
 
     def hours_lines(self, say: Say = str) -> list[str]:
         """When the kiosk serves, in Japan time."""
-        rule, clock = self._settings.hours, self._runner.facts.clock
+        rule, clock = self._hours(), self._runner.facts.clock
         lines = [
             told(
                 "daily {hours}, no new visit in the last {minutes} minutes",

@@ -531,9 +531,17 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "what contradicts the municipality is told for ever",
         OUTBOX,
-        "except ReportRefused as refused:\n            record = _refused(tell, refused.code)",
+        "except ReportRefused as refused:\n"
+        "            record = self._contradicts(tell, subject, refused.code)",
         "except ReportRefused as refused:\n            return self._not_told(subject, refused)",
         f"{_OUTBOX} -k contradicts_the_municipalitys",
+    ),
+    Fault(
+        "a certificate is renewed in the middle of a visit",
+        "firmware/shell/renewal.py",
+        "while not self._resting():",
+        "while False:",
+        "tests/unit/test_shell_renewal.py -k waits_for_the_end",
     ),
     Fault(
         "a claim is told to nobody",

@@ -23,7 +23,7 @@ from tests.municipality import (
     settlement,
 )
 from tests.municipality.desk import Desk, Kiosk, utc
-from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
+from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse, Twice
 from tests.municipality.jpki import CardRefused, CardVerifier
 from tests.municipality.operator import Metrics
 from tests.municipality.pki import Authority
@@ -169,6 +169,7 @@ class _Window:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._late: set[asyncio.Future[web.StreamResponse]] = set()
 
     @web.middleware
     async def with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -184,6 +185,15 @@ class _Window:
                 answer = await handler(request)
                 body = answer.body if isinstance(answer, web.Response) else None
                 return _json(200, change(body if isinstance(body, bytes) else b""))
+            case Twice("before"):
+                await handler(request)
+                return await handler(request)
+            case Twice():
+                answer = await handler(request)
+                again = asyncio.ensure_future(handler(request))
+                self._late.add(again)
+                again.add_done_callback(self._late.discard)
+                return answer
             case Drop("before"):
                 return _cut(request)
             case Drop():

@@ -39,7 +39,14 @@ class Drop:
     when: Literal["before", "after"]
 
 
-Fault = Refuse | Alter | Delay | Drop
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Act twice on the same request: the second time before the answer leaves, or behind it."""
+
+    when: Literal["before", "after"]
+
+
+Fault = Refuse | Alter | Delay | Drop | Twice
 
 
 @dataclass(slots=True)

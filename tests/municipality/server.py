@@ -26,7 +26,7 @@ from tests.municipality import (
 from tests.municipality.application import Clock, Service, application, enrolment_desk, thumbprint
 from tests.municipality.checking import Checking
 from tests.municipality.desk import JST
-from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
+from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse, Twice
 from tests.municipality.jpki import CardVerifier
 from tests.municipality.operator import operator_page, standings
 from tests.municipality.orders import Order
@@ -272,6 +272,10 @@ class MunicipalityServer:
     def drop_next(self, when: Literal["before", "after"], path: str = "*") -> None:
         """Cut the connection of the next request, before or after acting on it."""
         self._service.faults.add(path, Drop(when))
+
+    def duplicate_next(self, when: Literal["before", "after"], path: str = "*") -> None:
+        """Act twice on the next request, the second time before its answer leaves or behind it."""
+        self._service.faults.add(path, Twice(when))
 
     def forget_faults(self) -> None:
         """Forget the faults that met no request yet."""

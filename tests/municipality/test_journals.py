@@ -1,7 +1,9 @@
 """Journals, open orders and publications by their bytes on the wire, on either database."""
 
+import asyncio
 import hashlib
 import json
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tests.municipality import MunicipalityServer
 from tests.municipality.databases import EDIT_REFUSED, edited
 from tests.municipality.pki import KIOSK
-from tests.municipality.test_server import BEAT, NOON, Wire, b64u, client, order, pki, unb64u
+from tests.municipality.test_server import BEAT, NOON, ROOT, Wire, b64u, client, order, pki, unb64u
 
 __all__ = ["pki"]  # the fixture
 
@@ -177,3 +179,24 @@ async def test_a_publication_is_told_by_the_heartbeat_and_handed_out_newest_firs
         claims["closures"],
     )
     assert datetime.fromtimestamp(claims["iat"], UTC) == NOON
+
+
+async def test_the_clerk_publishes_and_reads_a_journal(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "calendar.json"
+    file.write_text('{"closures": []}', encoding="utf-8")
+    command = [sys.executable, "-m", "tests.municipality.clerk", "--db", str(place.database)]
+
+    async def clerk(*words: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *command, *words, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    keys = str(place.wire.pki / "publication")
+    assert (0, "calendar 1: published\n") == await clerk("publish", "calendar", str(file), keys)
+    assert 1 == (await place.wire.send("GET", "/v1/publications/calendar")).message["serial"]
+    assert (1, "") == await clerk("journal", KIOSK)
+    assert (200, 2) == await send(place, journal(2), 1, 2)
+    status, said = await clerk("journal", KIOSK)
+    assert (0, [1, 2]) == (status, [json.loads(line)["seq"] for line in said.splitlines()])

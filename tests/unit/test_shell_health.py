@@ -105,6 +105,9 @@ def test_every_device_that_has_a_watcher_is_seen_to_hang() -> None:
         "office",
         "runner",
         "health",
+        "certificate-renewal",
+        "publications",
+        "journal-copy",
     }
     busy = busy_by_device(devices)
     assert set() == watchers(settings) - of_no_device - busy.keys()
