@@ -132,11 +132,13 @@ class Staff(_Section, frozen=True, kw_only=True):
     """The store's staff (係員), see `firmware.shell.staff` and `firmware.core.complaints`.
 
     code_file: holds the hash of their code; empty, or an absent file, sets none. complaint_seconds: after
-    a visit, for a print defect. steps, forget_seconds: as of the lockout, for wrong staff codes.
+    a visit, for a print defect. door_seconds: how long after they were let in the door may stand open
+    without alarm. steps, forget_seconds: as of the lockout, for wrong staff codes.
     """
 
     code_file: str = ""
     complaint_seconds: Seconds = 300
+    door_seconds: Seconds = 900
     forget_seconds: Seconds = complaints.SHIPPED_FORGET_SECONDS
     steps: Annotated[list[LockoutStep], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: [

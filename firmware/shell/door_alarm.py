@@ -12,7 +12,8 @@ _AGAIN_SECONDS = 5.0
 class DoorAlarm:
     """Sounds from grace_seconds after the door was opened until it is shut or somebody may have it open.
 
-    ordered: whether a maintenance order is active. The serial line of the console may lie behind the door:
+    ordered: whether a maintenance order is active, or staff were let in by their code. The serial line of
+    the console may lie behind the door:
     the grace is the time to log in.
     """
 
