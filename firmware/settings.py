@@ -305,7 +305,7 @@ class Console(_Section, frozen=True, kw_only=True):
     and the seconds no login is taken then. door_grace_seconds: until a door opened without an order sounds
     the alarm. test_seconds: how long a test waits for a card, a coin or the door.
     support_folder: for bundles and exports. metrics_socket: empty for no figures.
-    reboot_command: starts the machine anew.
+    reboot_command: starts the machine anew. log_command: prints the kiosk's log, newest first, a line each.
     """
 
     socket: Word = "/run/madoguchi/console.sock"
@@ -327,6 +327,11 @@ class Console(_Section, frozen=True, kw_only=True):
     metrics_socket: str = ""
     reboot_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["systemctl", "reboot"]
+    )
+    log_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: [
+            *("journalctl", "--unit=madoguchi", "--output=cat", "--no-pager", "--reverse", "--lines=100000")
+        ]
     )
 
 

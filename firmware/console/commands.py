@@ -169,7 +169,7 @@ def _test(words: Sequence[str]) -> w.AnyRequest:
 LOCAL: Final[dict[str, Sentence]] = {
     "help": told("this list; help WORD says more"),
     "events": told("what an event or a screen's code means"),
-    "watch": told("show events as they come, until Ctrl-C"),
+    "watch": told("show events as they come, until Ctrl-C; watch P2 only some"),
     "lang": told("choose the language: lang ja or lang en"),
     "login": told("paste a maintenance order"),
     "logout": told("end the session; the order is spent"),
@@ -179,7 +179,7 @@ LOCAL: Final[dict[str, Sentence]] = {
 
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(("status",), "", _none(w.AskStatus), told("everything on one screen")),
-    Command(("logs",), "[EVENT] [N]", _events, told("the last events, of one id")),
+    Command(("logs",), "[EVENT|CODE] [N]", _events, told("the last N events; of one id or code")),
     Command(
         ("test",),
         "PART [seen|unseen]",

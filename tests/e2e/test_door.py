@@ -31,7 +31,7 @@ async def test_an_open_door_at_rest_closes_the_kiosk_and_knows_staff_by_their_co
     await visitor.world.set_door(True)
     assert "door" == (await visitor.sees("out_of_service"))["reason"]
     admitted = len(events(visitor.world, "staff-admitted"))
-    await visitor.type_staff_code()
+    await visitor.world.type_staff_code()
     async with asyncio.timeout(SECONDS):
         while len(events(visitor.world, "staff-admitted")) == admitted:  # noqa: ASYNC110 - a log tells nobody
             await asyncio.sleep(0.05)

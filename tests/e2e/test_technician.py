@@ -218,6 +218,8 @@ async def test_either_side_may_die_and_the_order_goes_on(tmp_path: Path) -> None
             await world.start_kiosk()
             await visitor.rests(seconds=60.0)
             assert "serves people" in await line.answers("status")
+            log = await line.answers("logs daemon-started 5")
+            assert 2 == log.count("version="), "what was logged before the crash is not found"
             await line.types("maintenance on --yes")
             await line.sees("maintenance is on")
             await line.prompted()
