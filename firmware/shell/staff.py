@@ -18,7 +18,7 @@ from pathlib import Path
 from firmware.core import records as r
 from firmware.core.complaints import CODE_DIGITS, LastSale
 from firmware.core.facts import StaffLevel
-from firmware.core.lockout import Lockout, LockoutRule, after_staff, current, from_journal, waits_until
+from firmware.core.lockout import STAFF, LockoutRule, Strikes
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
@@ -99,12 +99,11 @@ class StaffDoor:
         entries = tuple(entries)
         self.buffer = PinBuffer(CODE_DIGITS)
         self._code_file = code_file
-        self._rule = rule
         self._complaint_seconds = complaint_seconds
         self._log = log
         self._now = now
         self._last_sale = LastSale(entries)
-        self._lockout: Lockout = from_journal(entries, now(), rule, after_staff)
+        self._strikes = Strikes(entries, now(), rule, STAFF)
         self._level = StaffLevel()
         self._report: ReportLevel | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -122,10 +121,10 @@ class StaffDoor:
         """These records were committed to the journal now."""
         now = self._now()
         for record in records:
-            self._lockout = after_staff(self._lockout, record, now, self._rule)
+            self._strikes.enter(record, now)
             self._last_sale.enter(now, record)
             if isinstance(record, r.StaffRefused):
-                self._log(EventId.STAFF_REFUSED, count=self._lockout.strikes)
+                self._log(EventId.STAFF_REFUSED, count=self._strikes.count)
             if isinstance(record, r.StaffAdmitted):
                 self._admitted_monotonic = self._monotonic()
                 self._log(EventId.STAFF_ADMITTED)
@@ -178,9 +177,7 @@ class StaffDoor:
         self._stop_timer()
         if self._report is None:
             return
-        self._lockout = current(self._lockout, now, self._rule)
-        waits_to = waits_until(self._lockout, self._rule)
-        waits = waits_to is not None and waits_to > now
+        waits = self._strikes.wait(now) is not None
         sale = self._last_sale.sale(now, self._complaint_seconds)
         level = StaffLevel(CODE_DIGITS if self._code_set else 0, waits, sale)
         if waits or sale is not None:
