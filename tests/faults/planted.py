@@ -558,14 +558,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "two close the day together and the second empties it",
         OFFICE,
-        "        async with self._desk:\n            day = self.open_day",
+        "        async with self.desk:\n            day = self.open_day",
         "        if True:\n            day = self.open_day",
         _OFFICE,
     ),
     Fault(
         "two take the same coins out",
         OFFICE,
-        "        async with self._desk:\n            position = ",
+        "        async with self.desk:\n            position = ",
         "        if True:\n            position = ",
         _OFFICE,
     ),
