@@ -17,7 +17,7 @@ from firmware.compose.outlook import Outlook
 from firmware.console import pages
 from firmware.console import wire as w
 from firmware.console.catalogue import events_of
-from firmware.console.roles import ROLE_OF, command_word
+from firmware.console.roles import command_word, role_of
 from firmware.console.sayings import left, say_in
 from firmware.console.status import status_page
 from firmware.core import events as e
@@ -120,7 +120,7 @@ class TechnicianDesk:
 
     async def _allowed(self, request: w.AnyRequest, who: str) -> str:
         """Who does it, as the books keep it; the command is on disk then. Raises OfficeRefused."""
-        role = ROLE_OF[type(request)]
+        role = role_of(request)
         if request.session:
             session = self._maintenance.authorize(request.session, role)
             if not (isinstance(request, w.AskEvents) and request.since):
@@ -128,7 +128,7 @@ class TechnicianDesk:
             by = f"order:{session.order_id}"
         elif self._needs_no_order(who):
             by = who
-            if role in {Role.SERVICE, Role.SYSTEM}:
+            if role in {Role.SERVICE, Role.SYSTEM} or isinstance(request, w.TestPart):
                 await self._maintenance.command("", who, command_word(request))
         else:
             raise OfficeRefused("log in with a maintenance order first")

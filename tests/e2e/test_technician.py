@@ -219,14 +219,12 @@ async def test_either_side_may_die_and_the_order_goes_on(tmp_path: Path) -> None
     async with ordered_kiosk(issuer, tmp_path / "orders.jwks") as visitor:
         world = visitor.world
         await visitor.rests()
-        order = issuer.order(KIOSK, roles=["look", "service"])
+        order = issuer.order(KIOSK, roles=["look", "service", "cash"])
         async with terminal(world) as line:
             await line.sees("Paste a maintenance order")
             line.says(order)
             await line.sees("tech-17 may look service")
-            assert "does not allow this: it needs the role cash" in await line.answers(
-                "cash refill 3 5 --yes"
-            )
+            assert "does not allow this: it needs the role settle" in await line.answers("settle --yes")
             await line.types("maintenance on --yes")
             await line.sees("maintenance is on")
             await dies_with_a_coin_out(line, world)

@@ -12,6 +12,7 @@ import pytest
 
 from firmware.compose.technician import TechnicianDesk
 from firmware.console import wire as w
+from firmware.console.roles import role_of
 from firmware.core.maintenance import OpenSession
 from firmware.core.terms import Role
 from firmware.core.wording import Sentence, told
@@ -229,3 +230,10 @@ async def test_a_log_without_end_is_read_only_as_far_as_it_is_wanted() -> None:
     said = await read_old_log(("yes", json.dumps(OLD[0])), ("printer-not-ready",), 3)
     assert [OLD[0]] * 3 == said
     assert [] == await read_old_log(("yes", "x" * 70_000), (), 3)
+
+
+async def test_a_hoppers_test_lets_a_coin_out_and_needs_the_role_for_coins() -> None:
+    bench = Bench(roles=(Role.LOOK, Role.SERVICE))
+    assert "no" == await refused(bench, w.TestPart(w.Part.HOPPER, session="good"))
+    assert [] == bench.story
+    assert Role.SERVICE is role_of(w.TestPart(w.Part.COIN))
