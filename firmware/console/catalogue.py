@@ -14,9 +14,9 @@ from firmware.logbook import EventId
 
 SCREEN_CODES: Final = {
     "T1": ("state-entered",),
-    "D1": ("door-opened-unordered", "state-entered"),
+    "D1": ("door-shut",),
 }
-"""Codes of what no event of its own says: something left behind, an open door."""
+"""Events that tell of a code and are not shown with it: something left behind, a door shut again."""
 
 
 class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -31,8 +31,10 @@ class DoorAlarm:
         if not isinstance(level, PanelLevel):
             return
         if level.door_open and self._task is None:
+            self._log(EventId.DOOR_OPENED)
             self._task = asyncio.create_task(self._watch(), name="door-alarm")
         elif not level.door_open and self._task is not None:
+            self._log(EventId.DOOR_SHUT)
             self._task.cancel()
             self._task = None
 
