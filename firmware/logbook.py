@@ -112,6 +112,8 @@ class EventId(enum.Enum):
     MAINTENANCE_ENDED = "maintenance-ended"
     COMMAND_GIVEN = "command-given"
     PART_TESTED = "part-tested"
+    DOOR_OPENED = "door-opened"
+    DOOR_SHUT = "door-shut"
     DOOR_OPENED_UNORDERED = "door-opened-unordered"
     DOOR_QUIET = "door-quiet"
     LOOP_SLOW = "loop-slow"

@@ -136,11 +136,13 @@ class Staff(_Section, frozen=True, kw_only=True):
     """The store's staff (係員), see `firmware.shell.staff` and `firmware.core.complaints`.
 
     code_file: holds the hash of their code; empty, or an absent file, sets none. complaint_seconds: after
-    a visit, for a print defect. steps, forget_seconds: as of the lockout, for wrong staff codes.
+    a visit, for a print defect. door_seconds: how long after they were let in the door may stand open
+    without alarm. steps, forget_seconds: as of the lockout, for wrong staff codes.
     """
 
     code_file: str = ""
     complaint_seconds: Seconds = 300
+    door_seconds: Seconds = 900
     forget_seconds: Seconds = complaints.SHIPPED_FORGET_SECONDS
     steps: Annotated[list[LockoutStep], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: [
@@ -322,7 +324,7 @@ class Console(_Section, frozen=True, kw_only=True):
     and the seconds no login is taken then. door_grace_seconds: until a door opened without an order sounds
     the alarm. test_seconds: how long a test waits for a card, a coin or the door.
     support_folder: for bundles and exports. metrics_socket: empty for no figures.
-    reboot_command: starts the machine anew.
+    reboot_command: starts the machine anew. log_command: prints the kiosk's log, newest first, a line each.
     """
 
     socket: Word = "/run/madoguchi/console.sock"
@@ -344,6 +346,11 @@ class Console(_Section, frozen=True, kw_only=True):
     metrics_socket: str = ""
     reboot_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["systemctl", "reboot"]
+    )
+    log_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: [
+            *("journalctl", "--unit=madoguchi", "--output=cat", "--no-pager", "--reverse", "--lines=100000")
+        ]
     )
 
 

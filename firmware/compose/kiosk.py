@@ -371,6 +371,7 @@ def staff_door(settings: Settings, entries: Sequence[tuple[datetime, Record]], l
         code_file=settings.path(said.code_file) if said.code_file else None,
         rule=said.rule,
         complaint_seconds=said.complaint_seconds,
+        door_seconds=said.door_seconds,
         entries=entries,
         log=log,
         now=now_utc,

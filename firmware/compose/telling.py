@@ -79,7 +79,7 @@ class Told:
                 continue
             if fault := await self._voice.try_out(sample, private=private, seconds=_SAMPLE_SECONDS):
                 return told(
-                    "{name} (ALSA device {device}) did not play: {fault}",
+                    "the {name} (ALSA device {device}) did not play: {fault}",
                     name=name,
                     device=device,
                     fault=fault,

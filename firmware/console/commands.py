@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from firmware.console import wire as w
+from firmware.console.sayings import width
 from firmware.core.wording import Say, Sentence, told
 from firmware.errors import ConsoleError
 
@@ -86,14 +87,24 @@ def help_page(say: Say, about: str = "") -> Iterator[str]:
     """Every command, or those that begin with a word."""
     chosen = [one for one in COMMANDS if not about or one.words[0] == about]
     for command in chosen:
-        yield f"{command.usage:<38} {say(command.says)}"
+        yield from _explained(command.usage, say(command.says))
         if about and command.warns is not None:
             yield f"    {say(command.warns)}"
     if not about:
         for word, says in LOCAL.items():
-            yield f"{word:<38} {say(says)}"
+            yield from _explained(word, say(says))
     elif not chosen:
         yield say(told("no command begins with {word}", word=about[:20]))
+
+
+def _explained(usage: str, says: str) -> Iterator[str]:
+    """On one line, or on two where the first is full."""
+    line = f"{usage:<{_USAGE_COLUMNS}} {says}"
+    if len(usage) <= _USAGE_COLUMNS and width(line) <= _COLUMNS:
+        yield line
+        return
+    yield usage
+    yield f"    {says}"
 
 
 def _split(text: str) -> list[str]:
@@ -166,10 +177,12 @@ def _test(words: Sequence[str]) -> w.AnyRequest:
     return w.TestPart(w.Part(part), {"seen": True, "unseen": False}[seen[0]] if seen else None)
 
 
+_USAGE_COLUMNS, _COLUMNS = 38, 80
+
 LOCAL: Final[dict[str, Sentence]] = {
     "help": told("this list; help WORD says more"),
     "events": told("what an event or a screen's code means"),
-    "watch": told("show events as they come, until Ctrl-C"),
+    "watch": told("events as they come; watch P2 only some"),
     "lang": told("choose the language: lang ja or lang en"),
     "login": told("paste a maintenance order"),
     "logout": told("end the session; the order is spent"),
@@ -179,7 +192,7 @@ LOCAL: Final[dict[str, Sentence]] = {
 
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(("status",), "", _none(w.AskStatus), told("everything on one screen")),
-    Command(("logs",), "[EVENT] [N]", _events, told("the last events, of one id")),
+    Command(("logs",), "[EVENT|CODE] [N]", _events, told("the last N events; of one id or code")),
     Command(
         ("test",),
         "PART [seen|unseen]",
@@ -286,7 +299,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         ("maintenance", "plan"),
-        "BEGIN END   (YYYY-MM-DDTHH:MM)",
+        "YYYY-MM-DDTHH:MM YYYY-MM-DDTHH:MM",
         _typed(w.PlanMaintenance, "begins", "ends"),
         told("out of service between two moments"),
     ),
@@ -295,7 +308,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("hours",),
         "",
         _none(w.ShowHours),
-        told("show when the kiosk serves; profile and municipality set it"),
+        told("when the kiosk serves; the city sets it"),
     ),
     Command(
         ("support-bundle",),
@@ -308,7 +321,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("certificate", "renew"),
         "",
         _none(w.RenewCertificate),
-        told("have the municipality renew the kiosk's certificate now"),
+        told("have the certificate renewed now"),
     ),
     Command(("config", "check"), "", _none(w.CheckConfig), told("read the configuration files")),
     Command(

@@ -78,7 +78,10 @@ def _lines(status: Status, say: Say) -> Iterator[tuple[Sentence, str]]:
     yield told("clock"), status.clock
     days = told("{days} days left", days=status.certificate_days)
     yield told("cert"), say(told("cannot be read") if status.certificate_days is None else days)
-    yield told("visits"), "  ".join(f"{k} {n}" for k, n in status.visits.items()) or say(told("none"))
+    yield (
+        told("visits"),
+        "  ".join(f"{say(told(k))} {n}" for k, n in status.visits.items()) or say(told("none")),
+    )
     if status.unsure:
         yield told("unsure"), " ".join(visit[:8] for visit in status.unsure)
     yield (

@@ -182,8 +182,8 @@ class Terminal:
                 case ["events", word]:
                     self._page(explain(word, self._language))
                     return True
-                case ["watch"]:
-                    self._watch()
+                case ["watch"] | ["watch", _]:
+                    self._watch(*text.split()[1:])
                     return True
                 case _:
                     return self._answer(understand(text))
@@ -223,17 +223,23 @@ class Terminal:
             self._page(answer.text.splitlines())
         return answer.done
 
-    def _watch(self) -> None:
+    def _watch(self, event: str = "") -> None:
+        """event: only of this id, or behind this code of the screen."""
         number = int(str(self._ask(w.AskEvents(last=1)).facts["number"]))
         self._touched()
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 if self._idle_left() == 0:
                     raise _Idle
-                answer = self._ask(w.AskEvents(since=max(1, number), last=100, wait_seconds=10.0))
+                answer = self._ask(
+                    w.AskEvents(since=max(1, number), event=event, last=100, wait_seconds=10.0)
+                )
+                if not answer.done:
+                    self._say(answer.text)
+                    return
                 number = int(str(answer.facts.get("number", number)))
-                for event in answer.facts.get("events", []):
-                    self._say(event_line(event))
+                for came in answer.facts.get("events", []):
+                    self._say(event_line(came))
 
     def _ask(self, request: w.AnyRequest, language: Language | None = None) -> w.Answer:
         """language: of the answer; a program's is English."""

@@ -121,7 +121,9 @@ class AskStatus(Request, frozen=True, tag="status"):
 
 
 class AskEvents(Request, frozen=True, tag="events"):
-    """The last events of the log behind number since, of one id if event is given.
+    """The last events of the log behind number since. event: of this id, or behind this code of the screen.
+
+    Where the running kiosk remembers fewer, its older log is read too, unless since says where to begin.
 
     wait_seconds: for how long to wait for one.
     """

@@ -149,14 +149,14 @@ class StaffDecided:
 
 @dataclass(frozen=True, slots=True)
 class StaffRefused:
-    """A wrong staff code (係員コード). visit: empty when a sold certificate is complained of."""
+    """A wrong staff code (係員コード). visit: empty at the door, and for a sale that is complained of."""
 
     visit: str
 
 
 @dataclass(frozen=True, slots=True)
 class StaffAdmitted:
-    """The right staff code; clears the wrong ones before."""
+    """The right staff code; clears the wrong ones before. visit: empty at the open door."""
 
     visit: VisitId
 

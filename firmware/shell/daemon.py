@@ -29,6 +29,7 @@ from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
 from firmware.shell.door_alarm import DoorAlarm
+from firmware.shell.door_code import DoorCode
 from firmware.shell.health import Health
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.lockout import LockoutWatch
@@ -219,10 +220,16 @@ class Daemon:
             log=log,
         )
         self._door_alarm = DoorAlarm(
-            ordered=lambda: parts.maintenance.session is not None,
+            ordered=self._door_may_be_open,
             sound=lambda: parts.devices.panel.buzz(Alarm.ALARM.value),
             grace_seconds=parts.door_grace_seconds,
             log=log,
+        )
+        self._door_code = DoorCode(
+            wanted=self._door_code_wanted,
+            is_right=parts.staff.is_right,
+            write=self._write_staff,
+            refused=lambda: parts.devices.panel.buzz(Alarm.ATTENTION.value),
         )
         self._outbox = Outbox(
             municipality=parts.devices.municipality,
@@ -276,6 +283,7 @@ class Daemon:
                 self._parts.staff,
                 self._parts.maintenance,
                 self._door_alarm,
+                self._door_code,
                 self._parts.medium,
             )
             for device in closing:
@@ -345,7 +353,7 @@ class Daemon:
     def _start_devices(self) -> None:
         devices, report = self._parts.devices, self.runner.report
         devices.card.start(report)
-        devices.keypad.start(report, self.runner.key)
+        devices.keypad.start(report, self._key)
         devices.acceptor.start(
             self._report_coin_device,
             self._coin,
@@ -365,9 +373,26 @@ class Daemon:
         self._parts.maintenance.start(report, self.office.write)
         self._parts.medium.start(report)
 
+    def _key(self, key: KeypadKey) -> None:
+        self._door_code.key(key)
+        self.runner.key(key)
+
+    def _door_may_be_open(self) -> bool:
+        return self._parts.maintenance.session is not None or self._parts.staff.may_open
+
+    def _door_code_wanted(self) -> bool:
+        open_unordered = self.runner.facts.panel.door_open and not self._door_may_be_open()
+        return open_unordered and isinstance(self.runner.state, NotServing) and self._parts.staff.takes_code
+
+    async def _write_staff(self, records: Sequence[r.Record]) -> None:
+        await self.office.write(records)
+        self._parts.staff.note(records)
+
     def _report_panel(self, level: Level) -> None:
         self.runner.report(level)
         self._door_alarm.seen(level)
+        if not self.runner.facts.panel.door_open:
+            self._door_code.forget()
 
     def _told_facts(self) -> Facts:
         facts = self.runner.facts

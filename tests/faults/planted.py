@@ -24,6 +24,7 @@ EVENTS, FRAMES, HOPPER = "hw/coin/event_buffer.py", "hw/coin/cctalk.py", "hw/coi
 ACCOUNTS, CLOSING = "firmware/core/accounts.py", "firmware/core/closing.py"
 BOOKKEEPING, OFFICE = "firmware/core/bookkeeping.py", "firmware/shell/office.py"
 PULSES = "hw/coin/pulses.py"
+TRIAL, _TRIAL = "firmware/shell/trial_coin.py", "tests/unit/test_shell_trial_coin.py"
 PROOF, READINESS, CANCELLER = (f"hw/printer/{name}.py" for name in ("proof", "readiness", "canceller"))
 QUEUE, _QUEUE = "hw/printer/queue.py", "tests/unit/test_print_queue.py"
 CREW, TELLING = "firmware/shell/crew.py", "firmware/core/telling.py"
@@ -567,16 +568,30 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "two close the day together and the second empties it",
         OFFICE,
-        "        async with self._desk:\n            day = self.open_day",
+        "        async with self.desk:\n            day = self.open_day",
         "        if True:\n            day = self.open_day",
         _OFFICE,
     ),
     Fault(
         "two take the same coins out",
         OFFICE,
-        "        async with self._desk:\n            position = ",
+        "        async with self.desk:\n            position = ",
         "        if True:\n            position = ",
         _OFFICE,
+    ),
+    Fault(
+        "a technician's coin moves that no intent on disk foretold",
+        TRIAL,
+        "            await self._write((intended,))\n",
+        "            await asyncio.sleep(0)\n",
+        _TRIAL,
+    ),
+    Fault(
+        "a technician's coin is still in the hopper by the books",
+        ACCOUNTS,
+        "            case r.TrialCoinEnded(certainty=Certainty.DONE):\n                position.take(1)",
+        "            case r.TrialCoinEnded(certainty=Certainty.DONE):\n                pass",
+        _TRIAL,
     ),
     Fault(
         "a stop forgets the coins behind a command given up",

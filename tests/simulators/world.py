@@ -279,6 +279,7 @@ class World:
                 "socket": str(self._sockets / "console"),
                 "support_folder": str(self.directory / "support"),
                 "reboot_command": ["touch", str(self.directory / "rebooted")],
+                "log_command": ["tac", str(self.log)],
             },
             "hoppers": {"coins_loaded": self.coins.hopper_coins},
             "document_printer": {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from firmware.console import wire as w
 from firmware.console.commands import COMMANDS, LOCAL, completions, help_page, understand
 from firmware.console.roles import ROLE_OF, command_word
-from firmware.console.sayings import say_in
+from firmware.console.sayings import say_in, width
 from firmware.console.terminal import CommandHistory, CommandMemory, is_command, language_of
 from firmware.core.terms import Language
 from firmware.errors import ConsoleError
@@ -145,6 +145,13 @@ def test_help_says_every_command_and_what_it_warns_of(language: Language) -> Non
     for command in COMMANDS:
         if command.warns is not None:
             assert say(command.warns) in "\n".join(help_page(say, command.words[0]))
+
+
+@pytest.mark.parametrize("language", list(Language)[:2])
+def test_no_line_of_the_help_is_broken_by_a_terminal(language: Language) -> None:
+    say = say_in(language)
+    lines = [*help_page(say), *(line for command in COMMANDS for line in help_page(say, command.words[0]))]
+    assert [] == [line for line in lines if width(line) > 80]
 
 
 def test_english_is_ascii() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from firmware.console.sayings import cut, in_japanese, left, right, say_in, sayings, width
 from firmware.core.facts import Facts, MaintenanceLevel, PanelLevel
 from firmware.core.rules import obstacles
+from firmware.core.states import EndReason
 from firmware.core.terms import Language, ServiceHours, VisitId
 from firmware.core.wording import Sentence, told
 from firmware.settings import load
@@ -40,13 +41,14 @@ def in_the_code() -> dict[str, str]:
 
 
 def words() -> set[str]:
-    """What is said by the value of something else: hours, obstacles."""
+    """What is said by the value of something else: hours, obstacles, outcomes of visits."""
     rules = load(REPOSITORY / "config" / "kiosk.toml").rules
     worst = Facts(next_visit=VisitId("0" * 32), maintenance=MaintenanceLevel(on=True))
     panel = PanelLevel(door_open=True, paper_in_tray=True, change_in_cup=True)
     worst = replace(worst, panel=panel, lockout=replace(worst.lockout, waits=True))
     worst = replace(worst, journal=replace(worst.journal, room=False))
-    return {hours.value for hours in ServiceHours} | set(obstacles(worst, rules))
+    outcomes = {"sold", *(reason.value for reason in EndReason)}
+    return {hours.value for hours in ServiceHours} | set(obstacles(worst, rules)) | outcomes
 
 
 def names(template: str) -> set[str]:

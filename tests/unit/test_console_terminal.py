@@ -173,14 +173,14 @@ async def test_the_last_events_are_kept_also_for_somebody_who_counts_from_the_ru
     for coins in range(3):
         ring(EventId.COIN_ACCEPTED, coins=coins)
     ring(EventId.PANEL_GONE)
-    assert [2, 3] == [one.number for one in ring.behind(1, "coin-accepted")]
+    assert [2, 3] == [one.number for one in ring.behind(1, ("coin-accepted",))]
     assert 4 == len(ring.behind(1000))
-    waiting = asyncio.create_task(ring.wait_behind(4, "panel-back", 5.0))
+    waiting = asyncio.create_task(ring.wait_behind(4, ("panel-back",), 5.0))
     await asyncio.sleep(0)
     ring(EventId.KEYPAD_GONE)
     ring(EventId.PANEL_BACK)
     assert ["panel-back"] == [one.said["event"] for one in await waiting]
-    assert [] == await ring.wait_behind(6, "", 0.001)
+    assert [] == await ring.wait_behind(6, (), 0.001)
     assert {"coin-accepted": 3, "panel-gone": 1, "keypad-gone": 1, "panel-back": 1} == ring.counts
 
 
