@@ -330,7 +330,7 @@ async def test_an_incomplete_pin_is_not_confirmed() -> None:
         await kiosk.crew.begins(o.CollectPin)
         for key in ("1", "2", "3", "confirm", "4"):
             kiosk.runner.key(KeypadKey(key))
-        await kiosk.until(lambda: len(kiosk.screens) == 5)
+        await kiosk.until(lambda: len(kiosk.screens) == 6)
         assert replace(ENTERING, digits=4) == kiosk.runner.state
 
 
