@@ -6,6 +6,7 @@ Set MADOGUCHI_PICTURES to a directory to keep a PNG of every picture.
 import asyncio
 import io
 import os
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -22,6 +23,7 @@ from firmware.core.terms import Aid, KeypadKey, Language
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
+from tests.unit.engine_world import Machine
 from tests.unit.test_screen_storyboard import AMOUNTS, MESSAGES, NAMES, PIN, STORYBOARD, name_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -70,15 +72,21 @@ APPROVED: tuple[tuple[tuple[int, int], Language, tuple[Aid, ...], str], ...] = (
     ((1280, 800), Language.JA, (Aid.LARGE,), "choose_kind"),
     ((1280, 800), Language.JA, (Aid.CONTRAST,), "choose_items"),
     ((1280, 800), Language.EASY, (), "pin"),
+    ((1280, 800), Language.JA, (), "stop-money"),
+    ((1280, 800), Language.JA, (Aid.LARGE,), "go_on"),
     ((1280, 800), Language.EN, (), "confirm"),
     ((1280, 800), Language.ZH, (), "notice"),
     ((1024, 600), Language.KO, (), "coins"),
+    ((1024, 600), Language.EN, (), "coins-rejected"),
+    ((1024, 600), Language.PT, (), "printing"),
     ((1024, 600), Language.VI, (), "idle"),
     ((1080, 1920), Language.PT, (), "choose_kind"),
     ((1080, 1920), Language.JA, (), "printing"),
     ((1920, 1080), Language.JA, (), "confirm"),
 )
 """Panel, language, aids and name of the pictures that a person has looked at."""
+
+MASHERS = 20 if os.environ.get("MADOGUCHI_EVERY_PICTURE") else 3
 
 EVERYTHING = bool(os.environ.get("MADOGUCHI_EVERY_PICTURE"))
 """Sweep what takes minutes too: every language with the aids on every panel, axe on every picture."""
@@ -299,6 +307,65 @@ async def test_a_touch_presses_the_key_it_shows(browser: Browser, kiosk: Kiosk) 
             async with asyncio.timeout(5):
                 await kiosk.touched.wait()
             assert key == kiosk.pressed[-1]
+
+
+async def test_who_touches_anything_never_meets_a_screen_that_leads_nowhere(
+    browser: Browser, kiosk: Kiosk
+) -> None:
+    """The page, its server and the engine together; hundreds more in tests/unit/test_persons.py."""
+    async with AsyncExitStack() as stack:
+        watched = await opened(browser, kiosk, stack)
+        await watched.page.clock.install()
+        await watched.page.reload()
+        seen: set[ScreenId] = set()
+        for seed in range(MASHERS):
+            seen |= await touches_anything(watched.page, kiosk, random.Random(seed))  # noqa: S311 - no secret
+        assert len(seen) > 10
+        assert not watched.complaints
+
+
+async def touches_anything(page: Page, kiosk: Kiosk, chance: random.Random) -> set[ScreenId]:
+    """50 touches and deeds of one person; the screens that stood."""
+    machine = Machine(shown=kiosk.server.show)
+    machine.begin()
+    seen = set()
+    for _ in range(50):
+        await page.wait_for_selector(f"#kiosk[data-seq='{kiosk.server.seq}']")
+        await page.clock.run_for(TOUCH_LOCK_MS + 1)
+        screen = machine.screen
+        seen.add(screen.id)
+        buttons, confirm = page.locator("button:enabled:visible"), page.locator("#confirm:enabled")
+        count = await buttons.count()
+        assert count or screen.place, f"{screen.id.value} leads nowhere"
+        if not count or (screen.place and screen.id is not ScreenId.IDLE and chance.random() < 0.7):
+            elsewhere(machine, chance)
+            continue
+        presses = len(kiosk.pressed)
+        kiosk.touched.clear()
+        likely = await confirm.count() and chance.random() < 0.6
+        await (confirm if likely else buttons.nth(chance.randrange(count))).click()
+        async with asyncio.timeout(20):
+            await kiosk.touched.wait()
+        machine.press(kiosk.pressed[presses].value)
+    return seen
+
+
+def elsewhere(machine: Machine, chance: random.Random) -> None:
+    """What the person does beside the screen: card, PIN, coins, paper, time."""
+    match machine.screen.id:
+        case ScreenId.PRESENT_CARD | ScreenId.TAKE_CARD:
+            machine.lay_card(lies=machine.screen.id is ScreenId.PRESENT_CARD)
+        case ScreenId.PIN:
+            for key in (*machine.pin, "confirm"):
+                machine.press(key)
+        case ScreenId.COINS:
+            machine.drop(chance.choice((100, 500)))
+        case ScreenId.TAKE_ALL | ScreenId.ENDED:
+            machine.lay_card(lies=False)
+            machine.take_paper()
+            machine.take_change()
+        case _:
+            machine.wait()
 
 
 async def test_a_touch_right_after_a_change_or_twice_in_a_row_is_not_passed_on(

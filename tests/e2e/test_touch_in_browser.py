@@ -1,4 +1,4 @@
-"""A whole visit in a real Chromium: all by touch but the PIN; the next person finds no aid on."""
+"""Whole visits in a real Chromium: all by touch but the PIN, then by keypad alone; no aid stays on."""
 
 import contextlib
 
@@ -6,7 +6,8 @@ from playwright.async_api import Page, async_playwright
 from playwright.async_api import TimeoutError as PageTimeout
 
 from tests.e2e.test_screen_pages import CHROMIUM, FLAGS
-from tests.e2e.visitor import kiosk
+from tests.e2e.visitor import Visitor, kiosk
+from tests.simulators.bench.world_api import Key
 
 
 async def tap_until(page: Page, button: str, screen: str) -> None:
@@ -19,6 +20,53 @@ async def tap_until(page: Page, button: str, screen: str) -> None:
             await page.locator(button).tap(timeout=500)
             await wanted.wait_for(state="attached", timeout=500)
     raise AssertionError(f"{button} does not lead to {screen}")
+
+
+async def by_keypad_alone(page: Page, visitor: Visitor) -> None:
+    """The page is looked at and never touched: each step is a key that it shows."""
+    world, done = visitor.world, visitor.world.eyes.pictures
+    await press_until(page, visitor, "6", "html[lang='vi']")
+    await press_until(page, visitor, "8", "html.large")
+    await press_until(page, visitor, "confirm", "[data-screen='notice']")
+    await press_until(page, visitor, "confirm", "[data-screen='present_card']")
+    await world.insert_card(visitor.card)
+    await shows(page, "[data-screen='pin']")
+    pictures_before = len(done)
+    await visitor.type_by_keypad(visitor.pin)
+    assert all("1234" not in str(picture) for picture in done[pictures_before:])
+    await shows(page, "[data-screen='take_card']")
+    await world.remove_card()
+    steps: tuple[tuple[Key, str], ...] = (
+        ("1", "choose_subjects"),
+        ("1", "choose_items"),
+        ("confirm", "choose_copies"),
+        ("correct", "choose_kind"),
+        ("3", "choose_copies"),
+        ("cancel", "stop"),
+        ("cancel", "choose_copies"),
+        ("1", "confirm"),
+        ("confirm", "coins"),
+    )
+    for key, screen in steps:
+        await press_until(page, visitor, key, f"[data-screen='{screen}']")
+    await visitor.drop((100, 100, 100))
+    await shows(page, "#confirm:enabled")
+    await world.press("confirm")
+    await shows(page, "[data-screen='take_all']")
+    await world.take_paper()
+    await world.take_receipt()
+    await shows(page, "[data-screen='thanks']")
+    await press_until(page, visitor, "confirm", "[data-screen='idle']")
+
+
+async def press_until(page: Page, visitor: Visitor, key: Key, wanted: str) -> None:
+    """One press; a starved keypad that misses it is pressed again, as a person would."""
+    for _ in range(5):
+        await visitor.world.press(key)
+        with contextlib.suppress(PageTimeout):
+            await page.locator(wanted).wait_for(state="attached", timeout=8000)
+            return
+    raise AssertionError(f"key {key} does not lead to {wanted}")
 
 
 async def shows(page: Page, selector: str) -> None:
@@ -72,5 +120,6 @@ async def test_a_whole_visit_by_touch_with_large_type_and_the_next_one_begins_as
         await shows(page, "#kiosk[data-screen='thanks']")
         await tap_until(page, "#confirm", "idle")
         await shows(page, "html[lang='ja']:not(.large):not(.contrast)")
+        await by_keypad_alone(page, visitor)
         assert complaints == []
         await browser.close()

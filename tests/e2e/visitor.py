@@ -38,6 +38,12 @@ class Visitor(Resident):
         await self._type_watching(pin)
         await self.touch("confirm")
 
+    async def type_by_keypad(self, pin: str) -> None:
+        """Type it and confirm it without a touch."""
+        self.pins.add(pin)
+        await self._type_watching(pin)
+        await self.world.press("confirm")
+
     async def type_staff_code(self, code: str = STAFF_CODE) -> None:
         """Type it like the store's staff and confirm it."""
         self.pins.add(code)

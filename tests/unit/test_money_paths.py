@@ -61,6 +61,9 @@ FACTS = Facts(
 TOO_FEW = DocumentPrinterLevel(frozenset(), most_sheets=0)
 JAMMED = DocumentPrinterLevel(frozenset({PrinterReason.MEDIA_JAM}))
 CONFIRM, CANCEL = e.KeyPressed(KeypadKey.CONFIRM), e.KeyPressed(KeypadKey.CANCEL)
+STOP = (CANCEL, CONFIRM)
+"""取消, and yes to the question."""
+
 DIGIT = e.KeyPressed(KeypadKey.DIGIT_5)
 SHUT = e.CoinsClosed(7, 9)
 DONE, NOT_DONE, UNKNOWN = Certainty
@@ -140,27 +143,27 @@ def test_a_receipt_that_did_not_come_out_is_not_promised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "facts", "reason"),
+    ("events", "facts", "reason"),
     [
-        (CANCEL, FACTS, s.EndReason.CANCELLED),
-        (e.TimedOut(), FACTS, s.EndReason.TIMED_OUT),
-        (e.FactsChanged(), replace(FACTS, panel=PanelLevel(door_open=True)), s.EndReason.DOOR_OPENED),
-        (e.FactsChanged(), replace(FACTS, acceptor=AcceptorLevel()), s.EndReason.COIN_FAULT),
-        (e.FactsChanged(), replace(FACTS, printer=JAMMED), s.EndReason.PRINTER_NOT_READY),
-        (e.FactsChanged(), replace(FACTS, printer=TOO_FEW), s.EndReason.TOO_FEW_SHEETS),
+        (STOP, FACTS, s.EndReason.CANCELLED),
+        ((e.TimedOut(), e.TimedOut()), FACTS, s.EndReason.TIMED_OUT),
+        ((e.FactsChanged(),), replace(FACTS, panel=PanelLevel(door_open=True)), s.EndReason.DOOR_OPENED),
+        ((e.FactsChanged(),), replace(FACTS, acceptor=AcceptorLevel()), s.EndReason.COIN_FAULT),
+        ((e.FactsChanged(),), replace(FACTS, printer=JAMMED), s.EndReason.PRINTER_NOT_READY),
+        ((e.FactsChanged(),), replace(FACTS, printer=TOO_FEW), s.EndReason.TOO_FEW_SHEETS),
         (
-            e.FactsChanged(),
+            (e.FactsChanged(),),
             replace(FACTS, clock=ClockLevel(True, ServiceHours.CLOSED)),
             s.EndReason.OUTSIDE_HOURS,
         ),
     ],
 )
 def test_what_ends_the_payment_gives_every_coin_back(
-    event: e.Event, facts: Facts, reason: s.EndReason
+    events: tuple[e.Event, ...], facts: Facts, reason: s.EndReason
 ) -> None:
     visit = Visit().goes(coin(100), coin(100))
     visit.facts = facts
-    closing = visit.goes(event).state
+    closing = visit.goes(*events).state
     assert s.ClosingCoins(VISIT, PURCHASE, 200, reason) == closing
     visit.goes(SHUT, PAID, PAID)
     assert s.Ended(VISIT, reason, back_yen=200) == visit.state
@@ -168,12 +171,13 @@ def test_what_ends_the_payment_gives_every_coin_back(
 
 
 def test_the_whole_sum_goes_back_not_only_the_fee() -> None:
-    visit = Visit().goes(coin(500), CANCEL, SHUT, *[PAID] * 5)
+    visit = Visit().goes(coin(500), *STOP, SHUT, *[PAID] * 5)
     assert (500, 0, 500, 0) == visit.owns()
 
 
 def test_a_time_out_with_the_fee_paid_buys_nothing() -> None:
-    assert s.EndReason.TIMED_OUT == Visit().goes(coin(500), e.TimedOut()).state.refund  # type: ignore[union-attr]
+    timed_out = Visit().goes(coin(500), e.TimedOut(), e.TimedOut()).state
+    assert s.EndReason.TIMED_OUT == timed_out.refund  # type: ignore[union-attr]
 
 
 def test_who_has_paid_before_the_hours_end_may_still_print() -> None:
@@ -183,7 +187,7 @@ def test_who_has_paid_before_the_hours_end_may_still_print() -> None:
 
 
 def test_a_visit_without_a_coin_ends_without_a_payout() -> None:
-    visit = Visit().goes(CANCEL, SHUT)
+    visit = Visit().goes(*STOP, SHUT)
     assert ["SlotShut", "VisitEnded"] == visit.kinds()
 
 
@@ -195,11 +199,11 @@ def test_keys_that_mean_nothing_yet_change_nothing(key: e.KeyPressed) -> None:
 
 
 def test_an_acceptor_that_was_never_heard_leaves_no_mark() -> None:
-    assert "SlotShut" not in Visit().goes(coin(100), CANCEL, e.CoinsClosed()).kinds()
+    assert "SlotShut" not in Visit().goes(coin(100), *STOP, e.CoinsClosed()).kinds()
 
 
 def test_a_slot_that_does_not_say_it_is_shut_ends_by_time() -> None:
-    visit = Visit().goes(coin(100), CANCEL, e.TimedOut(), PAID)
+    visit = Visit().goes(coin(100), *STOP, e.TimedOut(), PAID)
     assert (100, 0, 100, 0) == visit.owns()
 
 
@@ -273,12 +277,12 @@ def test_staff_who_found_no_paper_give_everything_back() -> None:
 
 
 def test_a_coin_that_comes_while_money_goes_back_goes_back_too() -> None:
-    visit = Visit().goes(coin(100), CANCEL, SHUT, coin(100), PAID, PAID)
+    visit = Visit().goes(coin(100), *STOP, SHUT, coin(100), PAID, PAID)
     assert (200, 0, 200, 0) == visit.owns()
 
 
 def test_after_a_doubtful_coin_everything_left_is_owed_and_no_more_paid() -> None:
-    visit = Visit().goes(coin(500), CANCEL, SHUT, PAID, IN_DOUBT, SLIP)
+    visit = Visit().goes(coin(500), *STOP, SHUT, PAID, IN_DOUBT, SLIP)
     assert 2 == sum(isinstance(order, o.PayCoin) for order in visit.orders)
     assert r.ClaimOpened(VISIT, "AB12-CD34", 400) in visit.records
     assert (500, 0, 100, 400) == visit.owns()
@@ -286,7 +290,7 @@ def test_after_a_doubtful_coin_everything_left_is_owed_and_no_more_paid() -> Non
 
 
 def test_a_claim_without_a_slip_is_shown_long_enough_to_write_its_number_down() -> None:
-    visit = Visit().goes(coin(500), CANCEL, SHUT, PAID, IN_DOUBT, e.SlipFinished(NOT_DONE))
+    visit = Visit().goes(coin(500), *STOP, SHUT, PAID, IN_DOUBT, e.SlipFinished(NOT_DONE))
     ended = s.Ended(VISIT, s.EndReason.CANCELLED, back_yen=100, owed_yen=400, slip_out=False)
     assert ended == visit.state
     rules = replace(RULES, timeouts_seconds={"Ended": 10.0})
@@ -298,7 +302,7 @@ def test_a_claim_without_a_slip_is_shown_long_enough_to_write_its_number_down() 
 
 def test_a_hopper_that_pays_nothing_is_asked_once_and_the_next_goes_on() -> None:
     visit = Visit(facts=replace(FACTS, hoppers=(HUNDREDS, FIFTIES)))
-    visit.goes(coin(100), CANCEL, SHUT, NOT_PAID, PAID, PAID)
+    visit.goes(coin(100), *STOP, SHUT, NOT_PAID, PAID, PAID)
     assert [3, 4, 4] == [order.hopper for order in visit.orders if isinstance(order, o.PayCoin)]
     assert (100, 0, 100, 0) == visit.owns()
 
@@ -313,14 +317,14 @@ def test_what_no_hopper_pays_is_owed_by_a_claim_slip_before_the_receipt() -> Non
 
 
 def test_a_hopper_that_turns_out_empty_is_written_down_with_what_should_lie_there() -> None:
-    visit = Visit().goes(coin(100), CANCEL, SHUT)
+    visit = Visit().goes(coin(100), *STOP, SHUT)
     visit.facts = FACTS.with_level(replace(HUNDREDS, coins=0))
     visit.goes(NOT_PAID)
     assert r.HopperFoundEmpty(VISIT, 3, 20) in visit.records
 
 
 def test_the_last_coin_of_a_hopper_is_no_surprise() -> None:
-    visit = Visit(facts=FACTS.with_level(replace(HUNDREDS, coins=1))).goes(coin(100), CANCEL, SHUT)
+    visit = Visit(facts=FACTS.with_level(replace(HUNDREDS, coins=1))).goes(coin(100), *STOP, SHUT)
     visit.facts = FACTS.with_level(replace(HUNDREDS, coins=0))
     assert "HopperFoundEmpty" not in visit.goes(PAID).kinds()
 

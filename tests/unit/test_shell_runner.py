@@ -330,7 +330,7 @@ async def test_an_incomplete_pin_is_not_confirmed() -> None:
         await kiosk.crew.begins(o.CollectPin)
         for key in ("1", "2", "3", "confirm", "4"):
             kiosk.runner.key(KeypadKey(key))
-        await kiosk.until(lambda: len(kiosk.screens) == 5)
+        await kiosk.until(lambda: len(kiosk.screens) == 6)
         assert replace(ENTERING, digits=4) == kiosk.runner.state
 
 
@@ -368,6 +368,7 @@ async def test_a_broken_order_without_an_answer_is_logged_and_the_kiosk_goes_on(
     async with kiosk.running(COLLECTING):
         await kiosk.crew.begins(o.AcceptCoins)
         kiosk.runner.key(KeypadKey.CANCEL)
+        kiosk.runner.key(KeypadKey.CONFIRM)
         await kiosk.reaches(s.ClosingCoins)
     assert (EventId.TASK_FAILED, {"order": "AcceptCoins", "error": "Leaky"}) in kiosk.log
 
@@ -377,6 +378,7 @@ async def test_the_old_state_s_orders_are_cancelled_before_the_new_one_s_begin()
     async with kiosk.running(COLLECTING):
         await kiosk.crew.begins(o.AcceptCoins)
         kiosk.runner.key(KeypadKey.CANCEL)
+        kiosk.runner.key(KeypadKey.CONFIRM)
         await kiosk.crew.begins(o.CloseCoins)
         assert [o.AcceptCoins(VISIT, RULES.denominations_yen)] == kiosk.crew.cancelled
 

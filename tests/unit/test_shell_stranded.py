@@ -169,7 +169,9 @@ async def test_a_stop_on_the_way_out_waits_until_the_slot_is_shut() -> None:
     daemon._leaving = False
     daemon._serve = serve  # type: ignore[method-assign]
     screen: Any = SimpleNamespace(
-        start_screen=partial(note, "screen on"), close_screen=partial(note, "screen off")
+        start_screen=partial(note, "screen on"),
+        close_screen=partial(note, "screen off"),
+        listen=lambda _plugged: None,
     )
     daemon._parts = screen
     running = asyncio.create_task(daemon.run(ServiceManager({})))
