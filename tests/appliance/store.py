@@ -67,6 +67,14 @@ GUEST: dict[str, dict[str, Any]] = {
         "authenticating_seconds": 240,
         "preparing_seconds": 300,
         "closing_coins_seconds": 60,
+        **dict.fromkeys(
+            (
+                *("notice_seconds", "present_card_seconds", "pin_seconds", "choose_kind_seconds"),
+                *("choose_subjects_seconds", "choose_items_seconds", "choose_copies_seconds"),
+                *("confirm_seconds", "coins_seconds", "take_all_seconds", "thanks_seconds"),
+            ),
+            300,
+        ),
     },
 }
 """Of the machine's kiosk.toml: the places of an installed kiosk, and patience for a slow processor."""
@@ -121,6 +129,7 @@ class Store(World):
         self._ports = {name: _free_port() for name in IN_GUEST}
         self._screen_port = _free_port()
         self._boots = 0
+        self.press_ms = 700  # what so slow a processor does not miss
         self.cards_stand = cast("CardStand", GuestReader(self._ports["vpcd"]))
         self.print_server = cast(
             "PrintServer", SimpleNamespace(socket="/run/madoguchi-cups/cups.sock", queue="certificates")

@@ -4,6 +4,12 @@ import configparser
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from firmware.compose.kiosk import open_journal
+from firmware.errors import ConfigError
+from firmware.settings import load
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -75,3 +81,16 @@ def test_the_journals_key_reaches_the_kiosk_by_the_name_it_looks_for() -> None:
     shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
     name, _, file = unit("madoguchi.service")["Service"]["LoadCredential"].partition(":")
     assert (Path(file).name, file) == (name, shipped["journal"]["key_file"])
+
+
+def test_a_key_that_systemd_hands_over_is_taken_in_place_of_a_file_that_the_kiosk_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "journal.key").write_bytes(bytes(32))
+    settings = load(ROOT / "config" / "kiosk.toml")
+    assert settings.path(settings.file.journal.key_file) == Path("/etc/madoguchi/journal.key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    open_journal(settings)
+    (tmp_path / "journal.key").write_bytes(b"short")
+    with pytest.raises(ConfigError, match="has 5 bytes"):
+        open_journal(settings)
