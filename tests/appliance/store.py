@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,7 +33,10 @@ from tests.simulators.world import CONFIG, PKI, REPOSITORY, World, _clock, _free
 SYSUSERS = REPOSITORY / "systemd" / "sysusers" / "madoguchi.conf"
 LAYER = Path(__file__).with_name("layer")
 IN_GUEST = {"screen": 7080, "pins": 7001, "vpcd": 35963}
-BOOT_SECONDS = 600.0
+BOOT_SECONDS = 900.0
+_PAUSE_SECONDS = 1.0
+
+Relay = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 GUEST: dict[str, dict[str, Any]] = {
     "kiosk": {"messages": "/usr/lib/madoguchi/config/messages"},
@@ -64,6 +67,14 @@ GUEST: dict[str, dict[str, Any]] = {
         "authenticating_seconds": 240,
         "preparing_seconds": 300,
         "closing_coins_seconds": 60,
+        **dict.fromkeys(
+            (
+                *("notice_seconds", "present_card_seconds", "pin_seconds", "choose_kind_seconds"),
+                *("choose_subjects_seconds", "choose_items_seconds", "choose_copies_seconds"),
+                *("confirm_seconds", "coins_seconds", "take_all_seconds", "thanks_seconds"),
+            ),
+            300,
+        ),
     },
 }
 """Of the machine's kiosk.toml: the places of an installed kiosk, and patience for a slow processor."""
@@ -116,7 +127,9 @@ class Store(World):
         super().__init__(directory=directory, overrides=GUEST, page_ms=page_ms)
         self._image = image
         self._ports = {name: _free_port() for name in IN_GUEST}
-        self._screen_port = self._ports["screen"]
+        self._screen_port = _free_port()
+        self._boots = 0
+        self.press_ms = 700  # what so slow a processor does not miss
         self.cards_stand = cast("CardStand", GuestReader(self._ports["vpcd"]))
         self.print_server = cast(
             "PrintServer", SimpleNamespace(socket="/run/madoguchi-cups/cups.sock", queue="certificates")
@@ -159,8 +172,10 @@ class Store(World):
         await self.network.start()
         self._write_config()
         await self._fill_data_partition()
-        relay = await asyncio.start_unix_server(self._relay_pins, self._sockets / "pins")
-        self._undo.callback(relay.close)
+        pins = await asyncio.start_unix_server(self._relay_to("pins"), self._sockets / "pins")
+        self._undo.callback(pins.close)
+        screen = await asyncio.start_server(self._relay_to("screen"), "127.0.0.1", self._screen_port)
+        self._undo.callback(screen.close)
         printer_port = int(re.findall(r":(\d+)/", self.printer.uri)[0])
         self.machine = Machine(
             image=self._image,
@@ -198,17 +213,31 @@ class Store(World):
         os.chown(content / "console", _number("madoguchi-console"), _number("madoguchi-console"))
         await make_data_partition(content, self.data)
 
-    async def _relay_pins(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._ports["pins"])
-        except OSError:
-            writer.close()
-            return
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+    def _relay_to(self, name: str) -> Relay:
+        """To a port of the guest, once its daemon runs: trying again before that costs its processor."""
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                if not self._daemon_runs():
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                    return
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._ports[name])
+                await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            except OSError:
+                return
+            finally:
+                writer.close()
+
+        return relay
+
+    def _daemon_runs(self) -> bool:
+        said = self.log.read_bytes() if self.log.exists() else b""
+        return said.count(b"systemd[1]: Started madoguchi.service") >= self._boots
 
     async def start_kiosk(self, *, under: Sequence[str] = ()) -> None:
         """Switch the machine on; returns when the daemon's pins answer."""
         assert not under
+        self._boots += 1
         self.kiosk = await self.machine.start()
         if self.pins is None:
             connecting = asyncio.create_task(

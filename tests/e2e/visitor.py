@@ -53,7 +53,7 @@ class Visitor(Resident):
 
     async def touch(self, action: str) -> None:
         """Touch the twin of a key on the picture that stands; again if it changed under the finger."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(10.0 * self.patience):
             while await self.world.eyes.touch(action) == 409:
                 await self._next_picture()
 
@@ -69,7 +69,7 @@ class Visitor(Resident):
 
     async def _next_picture(self) -> None:
         stands = self.world.eyes.now
-        await self.world.eyes.until(lambda picture: picture is not stands, 2.0)
+        await self.world.eyes.until(lambda picture: picture is not stands, 2.0 * self.patience)
 
     async def walk_to(self, screen: str, *, kind: str = "1") -> Picture:
         """From the start screen to this one, by the longest way (住民票, whole household, one copy)."""
@@ -107,7 +107,9 @@ class Visitor(Resident):
     async def pays(self, *coins: int) -> None:
         """Throw the coins in and confirm."""
         await self.drop(coins)
-        await self.world.eyes.until(lambda picture: bool(picture["keys"]["confirm"]["enabled"]), 10.0)
+        await self.world.eyes.until(
+            lambda picture: bool(picture["keys"]["confirm"]["enabled"]), 10.0 * self.patience
+        )
         await self.touch("confirm")
 
     async def leave(self) -> int:

@@ -189,6 +189,8 @@ class World:
         self._returned_taken_yen = 0
         self._last_press: tuple[str, float] = ("", 0.0)
         self._slips: list[bytes] = []
+        self.press_ms = 120
+        """How long a finger stays on a key."""
         self.sheets_unseen = 0
         """So many sheets to come do not cover the sensor at the exit: they are still in the printer."""
         self._sheets_to_pass: asyncio.Queue[None] = asyncio.Queue()
@@ -447,7 +449,7 @@ class World:
         wait_seconds = pressed_at + _SAME_KEY_SECONDS - asyncio.get_running_loop().time()
         if key == last and wait_seconds > 0:
             await asyncio.sleep(wait_seconds)
-        await self._pins().press(key)
+        await self._pins().press(key, milliseconds=self.press_ms)
         self._last_press = (key, asyncio.get_running_loop().time())
 
     async def type_staff_code(self) -> None:

@@ -1,6 +1,7 @@
 """scripts/install into a tree: the same twice, differences named, everything put back byte for byte."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware.__main__ import _parser
 from firmware.settings import load
 
 ROOT = Path(__file__).parents[2]
@@ -208,3 +210,41 @@ def test_uninstalling_without_erasing_keeps_the_books(installed: Path) -> None:
     (installed / "var/lib/madoguchi/journal.db").write_text("yen")
     assert 0 == install(installed, "--uninstall").returncode
     assert "yen" == (installed / "var/lib/madoguchi/journal.db").read_text()
+
+
+def handbook(title: str) -> str:
+    text = (ROOT / "systemd/README.md").read_text(encoding="utf-8")
+    return text.split(f"## {title}")[1].split("\n## ")[0]
+
+
+def test_the_handbooks_commands_install_a_kiosk_and_find_nothing_different(tree: Path) -> None:
+    commands = handbook("Commissioning").split("```")[1].split("\n")
+    lines = [line.strip() for line in commands if line.strip()]
+    assert ["scripts/install", "scripts/install --check"] == lines
+    done = [install(tree, *line.split()[1:]) for line in lines]
+    assert [0, 0] == [each.returncode for each in done]
+    assert "`nothing differs`" in handbook("Commissioning")
+    assert "nothing differs\n" == done[1].stdout
+
+
+def test_every_path_and_command_of_the_handbook_is_there_once_installed(installed: Path) -> None:
+    text = handbook("Commissioning")
+    named = set(re.findall(r"(/(?:usr/lib|etc)/[\w./-]+)", text))
+    brought = {
+        "/etc/madoguchi/server_ca.pem",
+        "/etc/madoguchi/orders.jwks",
+    }  # by the municipality and the operator
+    assert brought < named
+    assert [] == sorted(name for name in named - brought if not (installed / name.lstrip("/")).exists())
+    for words in re.findall(r"madoguchi ((?:certificate enrol|check-config) --config \S+)`", text):
+        assert _parser().parse_args(words.split()).config == Path("/etc/madoguchi/kiosk.toml")
+    (erasing,) = re.findall(r"`scripts/install (--uninstall --erase) URN`", text)
+    assert 0 == install(installed, *erasing.split(), "urn:kiosk:demo-0001").returncode
+
+
+def test_the_two_addresses_of_the_store_are_all_that_the_units_let_through() -> None:
+    text = handbook("Commissioning")
+    for unit in re.findall(r"systemctl edit (madoguchi[\w-]*)`", text):
+        said = (ROOT / "systemd" / f"{unit}.service").read_text()
+        assert "\nIPAddressDeny=any\nIPAddressAllow=localhost\n" in said
+    assert "\n   [Service]\n   IPAddressAllow=" in text
