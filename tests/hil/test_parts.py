@@ -47,7 +47,7 @@ class Rig:
         self.facts = self.facts.with_level(level)
         self.changed.set()
 
-    def coin(self, coin: CoinAccepted | CoinsSuspect) -> None:
+    def coin(self, coin: CoinAccepted | CoinsSuspect | CoinReturned) -> None:
         self.coins.append(coin)
         self.changed.set()
 
