@@ -1,7 +1,6 @@
 """Keeps what the municipality publishes, checked as by a technician's `config check`."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from firmware.municipality.publications import Calendar, PublicationKeys, Public
 from firmware.settings import Settings, load, publication_file, publication_keys
 from firmware.shell.clock import Clock
 from firmware.shell.publications import Shelf
+from firmware.whole_file import write_whole
 
 _MODE = 0o644
 
@@ -85,21 +85,8 @@ class _Calendars:
 
 def _keep(path: Path, text: str) -> None:
     """Whole or not at all. Raises OfficeRefused."""
-    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        with os.fdopen(
-            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "w", encoding="ascii"
-        ) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, text.encode("ascii"), mode=_MODE)
     except (OSError, UnicodeEncodeError) as cause:
-        raise OfficeRefused(f"{path} cannot be written; what was in use stays in use") from cause
+        raise OfficeRefused("{path} cannot be written; what was in use stays in use", path=path) from cause

@@ -306,7 +306,7 @@ async def test_a_full_disk_leaves_what_was_in_use(
 
     await place.server.publish("calendar", {"closures": [CLOSED]})
     with monkeypatch.context() as patched:
-        patched.setattr("firmware.compose.published.os.fsync", full)
+        patched.setattr("firmware.whole_file.os.fsync", full)
         await machine.take(place, "calendar", 1)
     assert (EventId.PUBLICATION_REFUSED, "not-written") == machine.said()[-1]
     assert machine.settings.hours == machine.clock.rule
