@@ -20,6 +20,7 @@ from firmware import ports
 from firmware.core import events as e
 from firmware.core import records as r
 from firmware.core import states as s
+from firmware.core.asking import question_of
 from firmware.core.complaints import CODE_DIGITS, LastSale
 from firmware.core.facts import (
     AcceptorLevel,
@@ -406,7 +407,9 @@ class Machine:
                     started = True
                 elif state is not acted and state is not None:
                     acted = state
-                    if quits is not None and isinstance(state, quits):
+                    if question_of(state) is s.Question.STOP:
+                        self.runner.touch(KeypadKey.CONFIRM)
+                    elif quits is not None and isinstance(state, quits):
                         self.runner.touch(KeypadKey.CANCEL)
                     elif complains and isinstance(state, s.Thanks):
                         complains = False
