@@ -125,3 +125,16 @@ def test_any_octet_changed_in_the_word_makes_it_say_nothing(tmp_path: Path, at: 
     assert HeadFile(path, KEY).read() in (HEAD, None)
     assert HeadFile(path, b"another key of 16").read() is None
     path.unlink()
+
+
+async def test_lines_come_as_they_lie_there_and_never_more_than_asked_for(path: Path) -> None:
+    journal = Journal(path, KEY)
+    with pytest.raises(JournalError, match="is not open"):
+        await journal.lines(1, 5, 10**6)
+    entries = await journal.open()
+    lines = await journal.lines(2, 3, 10**6)
+    assert [(entry.seq, entry.chain) for entry in entries[1:4]] == [(line.seq, line.chain) for line in lines]
+    length = len(lines[0].fields)
+    assert (1, 2) == tuple([len(await journal.lines(2, 5, most)) for most in (1, 2 * length)])
+    assert () == await journal.lines(6, 5, 10**6)
+    await journal.close()
