@@ -26,6 +26,7 @@ class AlsaVoice:
         self._program = program
         self._fault = ""
         self._task: asyncio.Task[None] | None = None
+        self._free = asyncio.Lock()
 
     def play(
         self, clips: Sequence[Path], *, private: bool = False, gain_db: float = 0.0, rate: float = 1.0
@@ -36,14 +37,16 @@ class AlsaVoice:
         if before is not None:
             before.cancel()
         wanted = tuple(clips) if device else _SILENT
-        if before is not None or wanted:
-            turn = self._turn(before, device, wanted, gain_db, rate)
+        if wanted:
+            turn = self._turn(device, wanted, gain_db, rate)
             self._task = asyncio.get_running_loop().create_task(turn, name="voice")
 
     async def quiet(self) -> None:
         """Returns when everything has been said."""
         while (task := self._task) is not None and not task.done():
             await asyncio.wait([task])
+        async with self._free:
+            pass
 
     async def try_out(self, clips: Sequence[Path], *, private: bool = False, seconds: float) -> str:
         """Play this to its end; why it did not get there as one word, empty if it did."""
@@ -60,23 +63,13 @@ class AlsaVoice:
     async def close(self) -> None:
         """Silence; may be called twice."""
         self.play(_SILENT)
-        if self._task is not None:
-            await asyncio.wait([self._task])
-            self._task = None
+        await self.quiet()
 
-    async def _turn(
-        self,
-        before: asyncio.Task[None] | None,
-        device: str,
-        clips: Sequence[Path],
-        gain_db: float,
-        rate: float,
-    ) -> None:
-        """The device is free only when the turn before has ended."""
-        if before is not None:
-            await asyncio.wait([before])
-        if not clips:
-            return
+    async def _turn(self, device: str, clips: Sequence[Path], gain_db: float, rate: float) -> None:
+        async with self._free:  # the device is, only when the player before is gone
+            await self._say(device, clips, gain_db, rate)
+
+    async def _say(self, device: str, clips: Sequence[Path], gain_db: float, rate: float) -> None:
         if (gain_db, rate) == (0.0, 1.0):
             await self._aplay(device, tuple(map(str, clips)), None)
             return

@@ -218,3 +218,18 @@ async def test_a_sound_device_that_takes_nothing_ends_the_trial(tmp_path: Path, 
     voice.play([])
     assert "cut-short" == await trial
     await voice.close()
+
+
+async def test_no_player_is_left_behind_however_often_the_prompt_changes(tmp_path: Path) -> None:
+    told, player = tmp_path / "told", tmp_path / "player"
+    os.mkfifo(told)
+    player.write_text(f"#!/bin/sh\necho $$ >{told}\nexec sleep 600\n")
+    player.chmod(0o755)
+    voice = AlsaVoice(speaker="speaker", earphone="", log=lambda *_, **__: None, program=str(player))
+    voice.play([told])
+    process = int(await asyncio.to_thread(told.read_text))
+    for _ in range(5):
+        voice.play([])
+        await asyncio.sleep(0)
+    await voice.close()
+    assert not alive(process)
