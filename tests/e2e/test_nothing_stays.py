@@ -110,7 +110,7 @@ async def watched(temporary: Path, *, page_ms: int = 10) -> AsyncIterator[Visito
 
 async def test_a_visit_with_paper_leaves_nothing_behind(temporary: Path) -> None:
     async with watched(temporary) as visitor:
-        await visitor.walk_to("coins")
+        await visitor.walk_to("coins", items="3")
         await visitor.pays(500)
         await visitor.sees("take_all")
         await visitor.leave()
@@ -360,7 +360,9 @@ def people(card: str) -> dict[str, tuple[bytes, ...]]:
         for household, resident in load_people(date.today()).residents()  # noqa: DTZ011 - any day will do
         if resident.id == card
     )
-    return words({household.address} | {resident.name for resident in household.resident})
+    numbers = {resident.my_number for resident in household.resident if resident.my_number}
+    grouped = {f"{number[:4]} {number[4:8]} {number[8:]}" for number in numbers}
+    return words({household.address} | {resident.name for resident in household.resident} | numbers | grouped)
 
 
 def pin_commands(*pins: str) -> dict[str, tuple[bytes, ...]]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,11 @@ class Visitor(Resident):
     async def touch(self, action: str) -> None:
         """Touch the twin of a key on the picture that stands; again if it changed under the finger."""
         async with asyncio.timeout(10.0 * self.patience):
-            while await self.world.eyes.touch(action) == 409:
-                await self._next_picture()
+            while True:
+                stands = self.world.eyes.now
+                if await self.world.eyes.touch(action) != 409:
+                    return
+                await self._see_another(stands)
 
     async def stops(self) -> None:
         """取消, and yes where the screen asks whether to stop."""
@@ -67,12 +71,14 @@ class Visitor(Resident):
         if now["screen"] == "stop":
             await self.touch("confirm")
 
-    async def _next_picture(self) -> None:
-        stands = self.world.eyes.now
-        await self.world.eyes.until(lambda picture: picture is not stands, 2.0 * self.patience)
+    async def _see_another(self, picture: Picture | None) -> None:
+        await self.world.eyes.until(lambda now: now is not picture, 2.0 * self.patience)
 
-    async def walk_to(self, screen: str, *, kind: str = "1") -> Picture:
-        """From the start screen to this one, by the longest way (住民票, whole household, one copy)."""
+    async def walk_to(self, screen: str, *, kind: str = "1", items: str = "") -> Picture:
+        """From the start screen to this one, by the longest way (住民票, whole household, one copy).
+
+        items: keys of those to choose that are not chosen yet.
+        """
         world = self.world
         steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [
             ("idle", lambda: self.touch("confirm")),
@@ -85,6 +91,7 @@ class Visitor(Resident):
         if kind == "1":
             steps += [
                 ("choose_subjects", lambda: self.touch("2")),
+                *(("choose_items", partial(self.touch, item)) for item in items),
                 ("choose_items", lambda: self.touch("confirm")),
             ]
         steps += [
