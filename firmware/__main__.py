@@ -156,12 +156,16 @@ def _check_config(wanted: argparse.Namespace) -> int:
     from firmware.compose.worker import document_settings
     from firmware.documents.specimen import check_forms
     from firmware.settings import load
+    from firmware.shell.swap import refuse_swap
 
     settings = load(wanted.config)
     texts(settings)
     check_forms(document_settings(settings))
     card_acceptance(settings.file.card_reader)
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
+    if areas := refuse_swap(allowed=True):
+        where = f"this machine swaps to {areas}"
+        print(f"{where}: outside of its unit the kiosk starts only with allow_swap", file=sys.stderr)
     return 0
 
 

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from firmware.core.terms import CardRefusal, Certainty, Refusal
+from firmware.core.wording import Sentence, told
 
 
 class MadoguchiError(Exception):
@@ -103,11 +104,22 @@ class PrintUncertain(MadoguchiError, TimeoutError):
     certainty = Certainty.UNKNOWN
 
 
-class OfficeRefused(MadoguchiError, ValueError):
+class ToldToStaff(MadoguchiError, ValueError):
+    """A message for staff; sentence: the same, to be said in their language.
+
+    text: see `firmware.core.wording.told`; literal, or a sentence that somebody else has made.
+    """
+
+    def __init__(self, text: str | Sentence, /, **values: object) -> None:
+        self.sentence = text if isinstance(text, Sentence) else Sentence(text, values)
+        super().__init__(str(self.sentence))
+
+
+class OfficeRefused(ToldToStaff):
     """Staff asked for what may not be now; the message says why and what to do. Nothing was entered."""
 
 
-class ConsoleError(MadoguchiError, ValueError):
+class ConsoleError(ToldToStaff):
     """The kiosk's console cannot be reached, or what came over it is no message of it."""
 
 
@@ -117,9 +129,18 @@ class JournalError(MadoguchiError, OSError):
     certainty = Certainty.UNKNOWN
 
 
+class PublicationInvalid(MadoguchiError, PermissionError):
+    """What was fetched is no publication of our municipality that may be used now. reason: one word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no publication to be used: {reason}")
+        self.reason = reason
+
+
 class OrderInvalid(MadoguchiError, PermissionError):
     """What was shown at login is no maintenance order for this kiosk now. reason: one word."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"no maintenance order: {reason}")
         self.reason = reason
+        self.sentence = told("no maintenance order: {reason}", reason=Sentence(reason, {}))
+        super().__init__(str(self.sentence))

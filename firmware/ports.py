@@ -34,6 +34,16 @@ ReportLevel = Callable[[Level], None]
 """Called on the loop with a device's whole level after each change."""
 
 
+class Watched(Protocol):
+    """What has its hands on a device, and can be seen to hang."""
+
+    def busy_seconds(self) -> float:
+        """How long its present call has taken, or its watcher has not come round; 0 while nothing is due.
+
+        A device that is gone is none of it: its watcher comes round and reports the level.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class CardReading:
     """What a My Number Card tells without a PIN.
@@ -54,7 +64,7 @@ class CardSignature:
     signature: bytes
 
 
-class CardReader(Protocol):
+class CardReader(Watched, Protocol):
     """A PC/SC reader with at most one card session at a time."""
 
     def start(self, report: ReportLevel) -> None:
@@ -81,7 +91,7 @@ class CardReader(Protocol):
     async def close(self) -> None: ...
 
 
-class Keypad(Protocol):
+class Keypad(Watched, Protocol):
     """The matrix keypad; the only way a PIN enters."""
 
     def start(self, report: ReportLevel, pressed: Callable[[KeypadKey], None]) -> None:
@@ -126,7 +136,7 @@ class CoinsSuspect:
     coins: int | None = None
 
 
-class CoinAcceptor(Protocol):
+class CoinAcceptor(Watched, Protocol):
     """Takes coins; everything is inhibited unless accept is in force."""
 
     @property
@@ -158,7 +168,7 @@ class CoinAcceptor(Protocol):
     async def close(self) -> None: ...
 
 
-class CoinPayout(Protocol):
+class CoinPayout(Watched, Protocol):
     """One hopper of one denomination."""
 
     def start(self, report: ReportLevel) -> None:
@@ -192,7 +202,7 @@ class PrintResult:
     pages_out: int
 
 
-class DocumentPrinter(Protocol):
+class DocumentPrinter(Watched, Protocol):
     """The A4 printer as asked directly by IPP. Submitting is the document worker's part."""
 
     def start(self, report: ReportLevel) -> None:
@@ -234,7 +244,7 @@ class SlipLine:
     centred: bool = False
 
 
-class ReceiptPrinter(Protocol):
+class ReceiptPrinter(Watched, Protocol):
     """The slip printer (レシートプリンター)."""
 
     def start(self, report: ReportLevel) -> None:
@@ -260,7 +270,7 @@ class Voice(Protocol):
     async def close(self) -> None: ...
 
 
-class Panel(Protocol):
+class Panel(Watched, Protocol):
     """Lamps, buzzer, door contact, paper and change sensors."""
 
     def start(self, report: ReportLevel) -> None:
@@ -342,6 +352,37 @@ class JournalHead:
 
     seq: int
     chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """An entry of the journal as it lies there. fields: JSON, ASCII. chain: 32 bytes."""
+
+    seq: int
+    at: str
+    record: str
+    fields: str
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalKept:
+    """How far the municipality keeps a copy of the journal, 0 for nothing of it.
+
+    chain: of that entry, empty without one. link: SHA-256 over every line up to it.
+    """
+
+    seq: int
+    chain: bytes
+    link: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that the municipality has released and of whose end it has not heard. state: its word."""
+
+    order_id: OrderId
+    state: str
 
 
 class JournalWitness(Protocol):
@@ -443,6 +484,18 @@ class Municipality(Protocol):
 
         Raises ReportRefused if it was paid elsewhere, is not known or is about another sum.
         """
+
+    async def open_orders(self) -> tuple[OpenOrder, ...]:
+        """What was released to us and has no end there yet, to be compared after a power cut."""
+
+    async def journal_kept(self) -> JournalKept:
+        """How far our journal is kept there."""
+
+    async def keep_journal(self, kept: JournalKept, lines: Sequence[JournalLine]) -> JournalKept:
+        """Send lines in a row, the first of them the last one kept; safe to repeat."""
+
+    async def published(self, kind: str) -> str:
+        """The newest publication of this kind, signed, not verified."""
 
     async def end_session(self, session_id: str) -> None:
         """Forget the session; reservations without release end with it."""

@@ -25,7 +25,8 @@ from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Place
 from firmware.core.terms import CertificateKind, KeypadKey, Language, Yen
 from firmware.documents.form import Form
-from firmware.errors import ConfigError
+from firmware.errors import ConfigError, PublicationInvalid
+from firmware.municipality.publications import PublicationKeys, PublicationKind
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -40,7 +41,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Kiosk(_Section, frozen=True, kw_only=True):
-    """urn: the identity in the device certificate, urn:kiosk:…"""
+    """urn: the identity in the device certificate, urn:kiosk:… allow_swap: on a bench only; else no start."""
 
     urn: Annotated[str, Meta(pattern=r"^urn:kiosk:[a-z0-9][a-z0-9-]{0,62}$")]
     profiles: Annotated[list[str], Meta(min_length=1)]
@@ -48,6 +49,7 @@ class Kiosk(_Section, frozen=True, kw_only=True):
     languages: Annotated[list[Language], Meta(min_length=1, max_length=7)] = msgspec.field(
         default_factory=lambda: list(Language)
     )
+    allow_swap: bool = False
 
 
 class JournalFile(_Section, frozen=True, kw_only=True):
@@ -134,11 +136,13 @@ class Staff(_Section, frozen=True, kw_only=True):
     """The store's staff (係員), see `firmware.shell.staff` and `firmware.core.complaints`.
 
     code_file: holds the hash of their code; empty, or an absent file, sets none. complaint_seconds: after
-    a visit, for a print defect. steps, forget_seconds: as of the lockout, for wrong staff codes.
+    a visit, for a print defect. door_seconds: how long after they were let in the door may stand open
+    without alarm. steps, forget_seconds: as of the lockout, for wrong staff codes.
     """
 
     code_file: str = ""
     complaint_seconds: Seconds = 300
+    door_seconds: Seconds = 900
     forget_seconds: Seconds = complaints.SHIPPED_FORGET_SECONDS
     steps: Annotated[list[LockoutStep], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: [
@@ -283,6 +287,14 @@ class ReceiptPrinter(_Section, frozen=True, kw_only=True):
 
 
 class Municipality(_Section, frozen=True, kw_only=True):
+    """publication_keys: JWK Set of whoever signs configurations and calendars; empty: none are taken.
+
+    publication_folder: where the newest of each are kept. renewal_share: of a certificate's life, after
+    which it is renewed. renewal_check_seconds: between looks; renewal_retry_seconds: after a failure.
+    journal_copy_seconds: between two copies of the journal. report_unheard_seconds: after which a report
+    that nobody takes is told to staff.
+    """
+
     url: Annotated[str, Meta(pattern=r"^https://")]
     ca_file: str
     certificate_file: str
@@ -292,6 +304,13 @@ class Municipality(_Section, frozen=True, kw_only=True):
     request_seconds: Seconds = 10.0
     total_seconds: Seconds = 45.0
     clock_tolerance_seconds: Seconds = 2.0
+    publication_keys: str = ""
+    publication_folder: str = "published"
+    renewal_share: Annotated[float, Meta(ge=0.1, le=0.9)] = 0.6
+    renewal_check_seconds: Seconds = 3600.0
+    renewal_retry_seconds: Seconds = 300.0
+    journal_copy_seconds: Seconds = 300.0
+    report_unheard_seconds: Seconds = 3600.0
 
 
 class Console(_Section, frozen=True, kw_only=True):
@@ -305,7 +324,7 @@ class Console(_Section, frozen=True, kw_only=True):
     and the seconds no login is taken then. door_grace_seconds: until a door opened without an order sounds
     the alarm. test_seconds: how long a test waits for a card, a coin or the door.
     support_folder: for bundles and exports. metrics_socket: empty for no figures.
-    reboot_command: starts the machine anew.
+    reboot_command: starts the machine anew. log_command: prints the kiosk's log, newest first, a line each.
     """
 
     socket: Word = "/run/madoguchi/console.sock"
@@ -328,9 +347,17 @@ class Console(_Section, frozen=True, kw_only=True):
     reboot_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["systemctl", "reboot"]
     )
+    log_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: [
+            *("journalctl", "--unit=madoguchi", "--output=cat", "--no-pager", "--reverse", "--lines=100000")
+        ]
+    )
 
 
 class Documents(_Section, frozen=True, kw_only=True):
+    """worker_socket: where systemd starts document workers; empty: they are the kiosk's children."""
+
+    worker_socket: str = ""
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
     gaiji_fonts: list[str] = []
@@ -526,16 +553,21 @@ class Settings:
         return self.path(text) if text else None
 
 
-def load(path: Path) -> Settings:
-    """Read kiosk.toml and its profiles. Raises ConfigError."""
+def load(path: Path, configuration: str | None = None) -> Settings:
+    """Read kiosk.toml and its profiles, or the profile of the configuration that the municipality published.
+
+    configuration: a signed one to be tried instead of the one that is kept. Raises ConfigError.
+    """
     file = _typed(path.name, _table(path), KioskFile)
     _check_machine(path, file)
     _check_lockout(path.name, "lockout", file.lockout)
     _check_lockout(path.name, "staff", file.staff)
     _check_lockout(path.name, "console.order_lockout", file.console.order_lockout)
-    profiles = [path.parent / name for name in file.kiosk.profiles]
-    name = " + ".join(file.kiosk.profiles)
-    profile = _typed(name, merge([(p.name, _table(p)) for p in profiles]), ProfileFile)
+    tables = _published_profile(path, file, configuration) or [
+        (Path(name).name, _table(path.parent / name)) for name in file.kiosk.profiles
+    ]
+    name = " + ".join(name for name, _ in tables)
+    profile = _typed(name, merge(tables), ProfileFile)
     fees = _fees(name, profile)
     _check_money(path.name, file, name, fees)
     return Settings(
@@ -549,6 +581,41 @@ def load(path: Path) -> Settings:
         rules=_rules(file, profile.limits),
         day_ends=_day_ends(name, profile),
     )
+
+
+def publication_keys(settings: KioskFile, directory: Path) -> PublicationKeys | None:
+    """Who may publish for this kiosk; None if nobody may. Raises ConfigError."""
+    said = settings.municipality
+    if not said.publication_keys:
+        return None
+    keys = directory / said.publication_keys
+    return PublicationKeys(keys, issuer=said.audience, kiosk=settings.kiosk.urn)
+
+
+def publication_file(settings: KioskFile, directory: Path, kind: PublicationKind) -> Path:
+    """Where the newest publication of a kind is kept."""
+    return directory / settings.municipality.publication_folder / f"{kind.value}.jws"
+
+
+def _published_profile(
+    path: Path, file: KioskFile, configuration: str | None
+) -> list[tuple[str, dict[str, Any]]]:
+    keys = publication_keys(file, path.parent)
+    kept = publication_file(file, path.parent, PublicationKind.CONFIGURATION)
+    if keys is None or (configuration is None and not kept.exists()):
+        return []
+    try:
+        found = keys.configuration(
+            kept.read_text(encoding="ascii") if configuration is None else configuration
+        )
+    except (OSError, UnicodeDecodeError, PublicationInvalid) as cause:
+        reason = cause.reason if isinstance(cause, PublicationInvalid) else "cannot be read"
+        raise ConfigError(f"{kept}: {reason}; expected a configuration signed by the municipality") from cause
+    name = f"configuration {found.serial}"
+    try:
+        return [(name, tomllib.loads(found.profile))]
+    except tomllib.TOMLDecodeError as cause:
+        raise ConfigError(f"{name}: is no TOML: {cause}") from cause
 
 
 def merge(tables: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 A word is looked for as UTF-8, UTF-16 of both byte orders, Shift_JIS, EUC-JP, JSON's \\u escapes, the hex
 digits of a PDF string, URL escapes and base64 at each of its three alignments; and so again in whatever is
-deflated there (zlib, gzip, ASCII85 with zlib). A printed page is looked for by pieces of its file, and by its
+deflated there (zlib, gzip, ASCII85 with zlib; where it is asked for, deflate without any header, as in a
+zip file). A printed page is looked for by pieces of its file, and by its
 text operators as they stand in its inflated contents: numbers of glyphs, which no encoding of a word would
-find. What is deflated without any header, or encrypted, is not found.
+find. What is encrypted is not found.
 """
 
 import base64
@@ -15,6 +16,7 @@ import re
 import urllib.parse
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp932", "euc_jp")
 _LEAST_BASE64_BYTES = 9
 _PIECE_BYTES, _PIECES = 32, 16
 _LEAST_INFLATED_BYTES = 4
+_LEAST_BARE_BYTES = 12
 _MOST_SHOWN = 40
 _CHUNK_BYTES = 1 << 23
 _OVERLAP_BYTES = 1 << 16
@@ -36,6 +39,9 @@ _DEFLATED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
 _ASCII85 = re.compile(rb"(?:stream|<~)\s+([!-uz\s]{20,})~>")
 _GZIP_HEADER_BYTES = 10
 _FEED_BYTES = 256
+_DYNAMIC_HEADER_BYTES = 10
+_PARTS_OF_CODE = np.array([0, 64, 32, 16, 8, 4, 2, 1], dtype=np.uint16)
+"""What a code of so many bits takes of all codes, in parts of 128."""
 _LONG_BYTES = 1 << 18
 _ZEROS, _FEW_ZEROS = re.compile(rb"\0{256,}"), bytes(256)
 _SHOWN = re.compile(rb"\(((?:[^()\\]|\\.){%d,})\)\s*Tj|<([0-9A-Fa-f]{%d,})>\s*Tj" % (12, 24), re.DOTALL)
@@ -97,6 +103,45 @@ def inflated(content: bytes) -> Iterator[bytes]:
             yield plain
 
 
+def bare_inflated(content: bytes) -> Iterator[bytes]:
+    """Everything in there that is deflated without a header, as in a zip file; short ones may be missed.
+
+    A stream begins at a byte with a block of dynamic codes, or of the fixed ones, which nearly every
+    byte could begin: these are tried in short contents only. Source: RFC 1951, 3.2.3.
+    """
+    starts = _dynamic_blocks(content)
+    if len(content) < _LONG_BYTES:
+        starts += [at for at, octet in enumerate(content) if octet & 6 == 2]
+    view = memoryview(content)
+    for start in starts:
+        plain = b"".join(_inflated(view[start:]))
+        if len(plain) >= _LEAST_BARE_BYTES:
+            yield plain
+
+
+def _dynamic_blocks(content: bytes) -> list[int]:
+    """Where the header of a block with dynamic codes may stand: its numbers and first code make sense."""
+    octets = np.frombuffer(content, dtype=np.uint8)
+    most = len(octets) - _DYNAMIC_HEADER_BYTES
+    if most <= 0:
+        return []
+    first, second = octets[:most], octets[1 : most + 1]
+    places = np.flatnonzero(((first & 6) == 4) & (first < 30 << 3) & ((second & 31) < 30))
+    bits = np.zeros(len(places), dtype=np.uint64)
+    for at in range(8):
+        bits |= octets[places + at].astype(np.uint64) << np.uint64(8 * at)
+    lengths = ((bits >> np.uint64(13)) & np.uint64(15)) + np.uint64(4)
+    bits >>= np.uint64(17)
+    for at in (8, 9):
+        bits |= octets[places + at].astype(np.uint64) << np.uint64(8 * at - 17)
+    bits &= (np.uint64(1) << (np.uint64(3) * lengths)) - np.uint64(1)
+    parts = np.zeros(len(places), dtype=np.uint16)
+    for at in range(19):
+        parts += _PARTS_OF_CODE[((bits >> np.uint64(3 * at)) & np.uint64(7)).astype(np.intp)]
+    whole: list[int] = places[parts == 128].tolist()
+    return whole
+
+
 def _inflated(deflated: memoryview) -> Iterator[bytes]:
     """Piece by piece, without the checksum: what came before the damage counts."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -110,11 +155,16 @@ def _inflated(deflated: memoryview) -> Iterator[bytes]:
                 return
 
 
-def hits(content: bytes, canaries: Canaries) -> set[str]:
-    """Names of what stands in content, plain, deflated, or drawn on a page of a whole PDF."""
+def hits(content: bytes, canaries: Canaries, *, bare: bool = False) -> set[str]:
+    """Names of what stands in content, plain, deflated, or drawn on a page of a whole PDF.
+
+    bare: also what is deflated without a header.
+    """
     found = _plain_hits(content, canaries)
     for plain in inflated(content):
         found |= _plain_hits(plain, canaries)
+    if bare:
+        found |= _plain_hits(b"\0".join(bare_inflated(content)), canaries)
     return found | _page_hits(content, canaries)
 
 
@@ -184,16 +234,25 @@ def in_files(folders: Iterable[Path], canaries: Canaries, *, spared: Iterable[Pa
         if path in kept or not kept.isdisjoint(path.parents) or not path.is_file():
             continue
         with contextlib.suppress(FileNotFoundError):
-            found |= {f"{path.name}: {name}" for name in hits(path.read_bytes(), canaries)}
+            found |= {f"{path.name}: {name}" for name in hits(path.read_bytes(), canaries, bare=True)}
     return sorted(found)
 
 
-def in_memory(pid: int, canaries: Canaries, *, deep: bool = True) -> list[str]:
+def pieces(image: Path) -> Iterator[bytes]:
+    """All of a long file in overlapping pieces; long runs of zeros are cut."""
+    with image.open("rb") as blocks:
+        for at in range(0, image.stat().st_size, _CHUNK_BYTES):
+            blocks.seek(at)
+            yield _ZEROS.sub(_FEW_ZEROS, blocks.read(_CHUNK_BYTES + _OVERLAP_BYTES))
+
+
+def in_memory(pid: int, canaries: Canaries, *, deep: bool = True, bare: bool = False) -> list[str]:
     """Hits in every page that the process itself may have written, as "memory of pid: name".
 
-    deep: also in what is deflated there. Raises PermissionError if that memory may not be read.
+    deep: also in what is deflated there; bare: without a header, too.
+    Raises PermissionError if that memory may not be read.
     """
-    look = hits if deep else _plain_hits
+    look = partial(hits, bare=bare) if deep else _plain_hits
     found = {name for content in memory_of(pid) for name in look(content, canaries)}
     return [f"memory of {_command(pid)}: {name}" for name in sorted(found)]
 

@@ -45,6 +45,11 @@ class A4SlipPrinter:
         self._submit_seconds = submit_seconds
         self._one_user = asyncio.Lock()
 
+    @staticmethod
+    def busy_seconds() -> float:
+        """Nothing of its own is watched: the document printer is."""
+        return 0.0
+
     def start(self, report: ReportLevel) -> None:
         """Reports ReceiptPrinterLevel once."""
         report(ReceiptPrinterLevel(ready=True))

@@ -10,6 +10,7 @@ from firmware.compose.kiosk import read_journal
 from firmware.compose.worker import document_settings
 from firmware.console import pages
 from firmware.console.client import ask
+from firmware.console.sayings import say_in
 from firmware.console.wire import (
     AnyRequest,
     AskClaim,
@@ -23,6 +24,8 @@ from firmware.console.wire import (
 )
 from firmware.core.accounts import Accounts
 from firmware.core.money import ledger
+from firmware.core.terms import Language
+from firmware.core.wording import Sentence, told
 from firmware.documents.day_report import day_pdf
 from firmware.errors import ConsoleError, JournalError
 from firmware.settings import Settings, load
@@ -38,7 +41,7 @@ def run_books(wanted: argparse.Namespace) -> int:
     entries = asyncio.run(read_journal(settings))
     match wanted.command, wanted.act:
         case "journal", "verify":
-            _say((_verified(entries),))
+            _say((say_in(Language(wanted.language))(_verified(entries)),))
         case "journal", "show":
             _say(pages.record_line(entry.seq, entry.at, entry.record) for entry in _chosen(entries, wanted))
         case "journal", "export":
@@ -85,7 +88,7 @@ def _asked(settings: Settings, request: AnyRequest) -> int:
     seconds = 2 * settings.file.municipality.total_seconds + 15.0
     answer = ask(settings.path(settings.file.console.socket), request, seconds=seconds)
     if not answer.done:
-        raise ConsoleError(answer.text)
+        raise ConsoleError("{answer}", answer=answer.text)
     _say((answer.text,))
     return 0
 
@@ -105,11 +108,16 @@ def _read(settings: Settings, accounts: Accounts, what: str, wanted: argparse.Na
             _say(pages.claims_page(accounts))
 
 
-def _verified(entries: Sequence[Entry]) -> str:
+def _verified(entries: Sequence[Entry]) -> Sentence:
     if not entries:
-        return "no entries"
+        return told("no entries")
     last = entries[-1]
-    return f"{len(entries)} entries, none missing, the last of {last.at}: {last.chain.hex()}"
+    return told(
+        "{entries} entries, none missing, the last of {at}: {chain}",
+        entries=len(entries),
+        at=last.at,
+        chain=last.chain.hex(),
+    )
 
 
 def _chosen(entries: Sequence[Entry], wanted: argparse.Namespace) -> Sequence[Entry]:

@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from firmware.core.hours import JST
+from firmware.core.wording import Sentence, told
 from firmware.errors import ConfigError
 
 
@@ -23,15 +24,15 @@ def days_left(certificate: x509.Certificate, now: datetime) -> int:
     return (certificate.not_valid_after_utc - now).days
 
 
-def certificate_lines(certificate: x509.Certificate, now: datetime) -> dict[str, str]:
-    """What a technician reads out on the telephone."""
+def certificate_lines(certificate: x509.Certificate, now: datetime) -> tuple[tuple[Sentence, str], ...]:
+    """What a technician reads out on the telephone, each with its label."""
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return {
-        "subject": certificate.subject.rfc4514_string(),
-        "issuer": certificate.issuer.rfc4514_string(),
-        "serial": f"{certificate.serial_number:x}",
-        "from": f"{begins.astimezone(JST):%Y-%m-%d %H:%M}",
-        "to": f"{ends.astimezone(JST):%Y-%m-%d %H:%M}",
-        "days left": str(days_left(certificate, now)),
-        "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
-    }
+    return (
+        (told("subject"), certificate.subject.rfc4514_string()),
+        (told("issuer"), certificate.issuer.rfc4514_string()),
+        (told("serial"), f"{certificate.serial_number:x}"),
+        (told("from"), f"{begins.astimezone(JST):%Y-%m-%d %H:%M}"),
+        (told("to"), f"{ends.astimezone(JST):%Y-%m-%d %H:%M}"),
+        (told("days left"), str(days_left(certificate, now))),
+        (told("sha256"), certificate.fingerprint(hashes.SHA256()).hex()),
+    )

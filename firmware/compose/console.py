@@ -18,7 +18,8 @@ from firmware.console.metrics import MetricsServer
 from firmware.console.orders import OrderKeys
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import ClosedDay
-from firmware.core.hours import JST
+from firmware.core.hours import JST, HoursRule
+from firmware.core.wording import Sentence
 from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import self_test_slip
 from firmware.ports import SlipLine
@@ -33,6 +34,7 @@ from firmware.shell.maintenance import MaintenanceWatch, ReadOrder
 from firmware.shell.office import Office
 from firmware.shell.remote import RemoteDesk, RemoteHands
 from firmware.shell.runner import Runner
+from firmware.shell.trial_coin import TrialCoins
 
 
 def order_reader(settings: Settings) -> ReadOrder | None:
@@ -76,7 +78,8 @@ class TechniciansConsole:
     health: Health
     journal: Journal
     ring: EventRing
-    speak: Callable[[], Awaitable[str]]
+    speak: Callable[[], Awaitable[Sentence | None]]
+    hours: Callable[[], HoursRule]
 
     def open_at(self, office: Office, runner: Runner) -> "OpenConsole":
         """The console of this run."""
@@ -90,6 +93,7 @@ class TechniciansConsole:
             health=self.health,
             journal=self.journal,
             ring=self.ring,
+            hours=self.hours,
             now=now_utc,
         )
         metrics = MetricsServer(settings.path(said.metrics_socket or "metrics"), outlook.figures, self.ring)
@@ -118,6 +122,12 @@ class TechniciansConsole:
                     submit_seconds=settings.file.documents.print_seconds,
                 ).print_slip,
                 speak=self.speak,
+                pay=TrialCoins(
+                    payouts=self.devices.payouts,
+                    facts=lambda: runner.facts,
+                    write=office.write,
+                    desk=office.desk,
+                ).pay,
             ),
             ring=self.ring,
             outlook=outlook,

@@ -15,8 +15,9 @@ from firmware.console.wire import (
     Refill,
     SettleClaim,
 )
-from firmware.core.accounts import ClosedDay, place_name
+from firmware.core.accounts import ClosedDay, place_named
 from firmware.core.terms import Certainty
+from firmware.core.wording import Sentence, told
 from firmware.errors import OfficeRefused
 from firmware.ports import ReceiptPrinter, SlipLine
 from firmware.shell.office import Office
@@ -41,40 +42,49 @@ class StaffDesk:
         self._day_slip = day_slip
         self._self_test = self_test
 
-    async def act(self, request: BookRequest, who: str) -> str:
+    async def act(self, request: BookRequest, who: str) -> Sentence:
         """Raises OfficeRefused."""
         office = self._office
         match request:
             case Refill(hopper=hopper, coins=coins):
                 await office.refill(hopper, coins, who)
-                return f"{coins} coins into hopper {hopper}"
+                return told("{coins} coins into hopper {hopper}", coins=coins, hopper=hopper)
             case Collect(hopper=hopper, coin_yen=coin_yen, coins=coins):
                 await office.collect(hopper, coin_yen, coins, who)
-                return f"{coins} coins of {coin_yen} yen out of the {place_name(hopper)}"
+                return told(
+                    "{coins} coins of {yen} yen out of the {place}",
+                    coins=coins,
+                    yen=coin_yen,
+                    place=place_named(hopper),
+                )
             case Count(hopper=hopper, coin_yen=coin_yen, coins=coins):
                 difference = await office.count(hopper, coin_yen, coins, who)
-                return (
-                    f"{coins} coins of {coin_yen} yen in the {place_name(hopper)}: {_difference(difference)}"
+                return told(
+                    "{coins} coins of {yen} yen in the {place}: {difference}",
+                    coins=coins,
+                    yen=coin_yen,
+                    place=place_named(hopper),
+                    difference=_difference(difference),
                 )
             case CloseDay():
-                return f"{await office.close_day()} is closed"
+                return told("{day} is closed", day=await office.close_day())
             case PrintDay(business_date=business_date):
                 return await self._print_day(business_date)
             case PrintSelfTest():
                 await self._print(self._self_test())
-                return "the self-test is printed"
+                return told("the self-test is printed")
             case AskClaim(claim_no=claim_no):
                 return await self._ask_claim(claim_no)
             case SettleClaim(claim_no=claim_no):
                 claim = await office.settle_claim(claim_no, who)
-                return f"claim {claim_no} is settled: pay {claim.yen} yen"
+                return told("claim {claim} is settled: pay {yen} yen", claim=claim_no, yen=claim.yen)
             case _:
                 assert_never(request)
 
-    async def _print_day(self, business_date: str) -> str:
+    async def _print_day(self, business_date: str) -> Sentence:
         day = find_day(self._office.accounts.days, business_date)
         await self._print(self._day_slip(day))
-        return f"{business_date} is printed"
+        return told("{day} is printed", day=business_date)
 
     async def _print(self, lines: Sequence[SlipLine]) -> None:
         if not self._office.resting():
@@ -82,10 +92,10 @@ class StaffDesk:
         if await self._receipt.print_slip(lines) is not Certainty.DONE:
             raise OfficeRefused("the receipt printer did not print it")
 
-    async def _ask_claim(self, claim_no: str) -> str:
+    async def _ask_claim(self, claim_no: str) -> Sentence:
         state = await self._office.look_up_claim(claim_no)
-        paid = "not paid yet" if state.settled_by is None else f"paid by {state.settled_by}"
-        return f"claim {state.claim_no}: {state.yen} yen, {paid}"
+        paid = told("paid by {by}", by=state.settled_by) if state.settled_by else told("not paid yet")
+        return told("claim {claim}: {yen} yen, {paid}", claim=state.claim_no, yen=state.yen, paid=paid)
 
 
 def find_day(days: dict[str, ClosedDay], business_date: str) -> ClosedDay:
@@ -95,11 +105,13 @@ def find_day(days: dict[str, ClosedDay], business_date: str) -> ClosedDay:
     except ValueError:
         raise OfficeRefused("a day is written YYYY-MM-DD") from None
     if wanted not in days:
-        raise OfficeRefused(f"no day {wanted} is closed")
+        raise OfficeRefused("no day {day} is closed", day=wanted)
     return days[wanted]
 
 
-def _difference(coins: int) -> str:
+def _difference(coins: int) -> Sentence:
     if coins == 0:
-        return "as the books say"
-    return f"{abs(coins)} {'more' if coins > 0 else 'fewer'} than the books said"
+        return told("as the books say")
+    if coins > 0:
+        return told("{coins} more than the books said", coins=coins)
+    return told("{coins} fewer than the books said", coins=-coins)

@@ -21,14 +21,14 @@ async def enrolled(settings: Settings, url: str | None, code: str) -> datetime:
         return await _kept(answered, files)
 
 
-async def renewed(settings: Settings, now: datetime) -> datetime | None:
-    """Renew a certificate of whose life two thirds are over; None if it has time. A running kiosk takes
+async def renewed(settings: Settings, now: datetime, share: float = enrolment.TWO_THIRDS) -> datetime | None:
+    """Renew a certificate of whose life this share is over; None if it has time. A running kiosk takes
     the new one at its next heartbeat."""
     files = files_of(settings)
     with _alone(files):
         with _written(files):
             await asyncio.to_thread(enrolment.finish, files)
-        return await _asked_anew(settings, files) if enrolment.is_due(files, now) else None
+        return await _asked_anew(settings, files) if enrolment.is_due(files, now, share) else None
 
 
 async def renewed_now(settings: Settings) -> datetime:
@@ -65,8 +65,9 @@ def _written(files: Files) -> Iterator[None]:
         yield
     except OSError as error:
         raise OfficeRefused(
-            f"a new certificate cannot be written to {files.certificate.parent}: {error.strerror};"
-            " the old one stays in use"
+            "a new certificate cannot be written to {folder}: {error}; the old one stays in use",
+            folder=files.certificate.parent,
+            error=error.strerror,
         ) from error
 
 
@@ -77,7 +78,9 @@ def _alone(files: Files) -> Iterator[None]:
     try:
         folder = os.open(files.certificate.parent, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise OfficeRefused(f"{files.certificate.parent}: {error.strerror}") from error
+        raise OfficeRefused(
+            "{folder}: {error}", folder=files.certificate.parent, error=error.strerror
+        ) from error
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as busy:

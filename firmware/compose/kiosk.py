@@ -1,5 +1,6 @@
 """The kiosk put together: adapters picked from the settings."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -11,6 +12,7 @@ from firmware import __version__, ports
 from firmware.compose.a4_slips import A4SlipPrinter, slip_command
 from firmware.compose.console import TechniciansConsole, order_reader
 from firmware.compose.enrolment import files_of
+from firmware.compose.errands import Errands
 from firmware.compose.telling import Told, texts
 from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.fees import fee_on
@@ -48,6 +50,7 @@ from firmware.shell.pin import PinBuffer
 from firmware.shell.remote import RemoteDesk
 from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import wait_stranded
+from firmware.shell.swap import refuse_swap
 from firmware.shell.workers import SpareWorker
 from hw.card import PROFILES, Acceptance, PcscCardReader, label
 from hw.coin.acceptor import CcTalkAcceptor
@@ -67,6 +70,8 @@ from hw.printer.readiness import Reserves
 from hw.printer.receipt import EscPosReceiptPrinter
 
 _SETTLE_SECONDS = 15.0
+_SLIPS_A_VISIT = 2
+"""A receipt and, where change is owed, a claim slip."""
 _WATCHERS = frozenset(
     {
         "coin-acceptor",
@@ -74,6 +79,9 @@ _WATCHERS = frozenset(
         "keypad",
         "panel",
         "municipality-heartbeat",
+        "publications",
+        "journal-copy",
+        "certificate-renewal",
         "clock",
         "medium",
         "maintenance",
@@ -93,6 +101,20 @@ def watchers(settings: Settings) -> frozenset[str]:
     return _WATCHERS | hoppers | sensor | receipt
 
 
+def busy_by_device(devices: Devices) -> dict[str, Callable[[], float]]:
+    """How long each device has not come round, by the name of its watcher."""
+    watched: dict[str, ports.Watched] = {
+        "card-reader": devices.card,
+        "keypad": devices.keypad,
+        "coin-acceptor": devices.acceptor,
+        "document-printer": devices.printer,
+        "receipt-printer": devices.receipt,
+        "panel": devices.panel,
+        **{f"hopper-{address}": payout for address, payout in devices.payouts.items()},
+    }
+    return {name: device.busy_seconds for name, device in watched.items()}
+
+
 async def run_kiosk(config: Path) -> None:
     """Run the kiosk until cancelled. Raises ConfigError, JournalError, KioskFailed."""
     settings = load(config)
@@ -104,6 +126,8 @@ async def run_kiosk(config: Path) -> None:
 
 async def _run(config: Path, settings: Settings, log: Logbook) -> None:
     log(EventId.CONFIG_LOADED, version=__version__)
+    if refuse_swap(settings.file.kiosk.allow_swap):
+        log(EventId.SWAP_ON)
     async with AsyncExitStack() as undo:
         journal, medium = open_journal(settings), journal_medium(settings, log)
         undo.push_async_callback(journal.close)
@@ -140,7 +164,7 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
 
 def open_journal(settings: Settings) -> Journal:
     """The journal file, not yet opened. Raises ConfigError if its key cannot be read."""
-    key_file = settings.path(settings.file.journal.key_file)
+    key_file = _credential(settings.path(settings.file.journal.key_file))
     try:
         key = key_file.read_bytes()
     except OSError as cause:
@@ -228,13 +252,7 @@ class Kiosk:
             restart_seconds=file.card_reader.restart_seconds,
         )
         remote = RemoteDesk(log)
-        health = Health(
-            rule=HealthRule(),
-            journal_busy=journal.busy_seconds,
-            busy={"card-reader": card.busy_seconds},
-            watchers=watchers(settings),
-            log=log,
-        )
+        errands = Errands(settings, config, clock=clock, journal=journal, log=log)
         devices = Devices(
             card=card,
             keypad=MatrixKeypad(
@@ -261,9 +279,16 @@ class Kiosk:
             printer=printer,
             receipt=_receipt_printer(settings, config, printer, log),
             panel=_panel(settings, log),
-            municipality=_municipality(settings, clock, journal, remote, log),
+            municipality=_municipality(settings, clock, journal, log, remote=remote, errands=errands),
             new_worker=partial(_worker, settings, config, log),
             slip_lines=partial(_slip_lines, settings),
+        )
+        health = Health(
+            rule=HealthRule(),
+            journal_busy=journal.busy_seconds,
+            busy=busy_by_device(devices),
+            watchers=watchers(settings),
+            log=log,
         )
         said = [(datetime.fromisoformat(entry.at), entry.record) for entry in entries]
         door = staff_door(settings, said, log)
@@ -306,7 +331,10 @@ class Kiosk:
                 journal=journal,
                 ring=self._ring,
                 speak=self._told.try_voice,
+                hours=lambda: clock.rule,
             ).open_at,
+            begin_errands=errands.begin,
+            report_unheard_seconds=file.municipality.report_unheard_seconds,
             now=now_utc,
         )
 
@@ -343,6 +371,7 @@ def staff_door(settings: Settings, entries: Sequence[tuple[datetime, Record]], l
         code_file=settings.path(said.code_file) if said.code_file else None,
         rule=said.rule,
         complaint_seconds=said.complaint_seconds,
+        door_seconds=said.door_seconds,
         entries=entries,
         log=log,
         now=now_utc,
@@ -435,7 +464,11 @@ def _document_printer(settings: Settings, log: Logbook) -> IppDocumentPrinter:
         poll_seconds=said.poll_seconds,
         appear_seconds=said.appear_seconds,
         stall_seconds=said.stall_seconds,
-        reserves=Reserves(said.tell_sheets, said.low_sheets),
+        reserves=Reserves(
+            said.tell_sheets,
+            said.low_sheets,
+            slip_sheets=_SLIPS_A_VISIT if settings.file.receipt_printer.kind == "a4" else 0,
+        ),
         exit_sensor=exit_sensor,
         exit_seconds=sensor.wait_seconds if sensor else 0.0,
     )
@@ -481,7 +514,7 @@ def _panel(settings: Settings, log: Logbook) -> GpioPanel:
 
 
 def _municipality(
-    settings: Settings, clock: Clock, journal: Journal, remote: RemoteDesk, log: Logbook
+    settings: Settings, clock: Clock, journal: Journal, log: Logbook, *, remote: RemoteDesk, errands: Errands
 ) -> HttpsMunicipality:
     said = settings.file.municipality
     finish(files_of(settings))
@@ -498,12 +531,20 @@ def _municipality(
         server_hours=clock.server_said,
         journal=journal,
         remote=remote,
+        published=errands.told,
         patience=Patience(
             answer_seconds=said.request_seconds,
             total_seconds=said.total_seconds,
             heartbeat_seconds=said.heartbeat_seconds,
         ),
     )
+
+
+def _credential(file: Path) -> Path:
+    """The copy of a key that systemd hands over under the file's name (LoadCredential=), else the file."""
+    handed_over = os.environ.get("CREDENTIALS_DIRECTORY")
+    copy = Path(handed_over) / file.name if handed_over else file
+    return copy if copy.exists() else file
 
 
 def _worker(settings: Settings, config: Path, log: Logbook) -> WorkerProcess:
@@ -515,6 +556,7 @@ def _worker(settings: Settings, config: Path, log: Logbook) -> WorkerProcess:
         start_seconds=said.start_seconds,
         prepare_seconds=said.prepare_seconds,
         print_seconds=said.print_seconds,
+        socket=settings.optional_path(said.worker_socket),
     )
 
 

@@ -10,11 +10,12 @@ from firmware import __version__
 from firmware.compose.certificate import days_left, read_certificate
 from firmware.console.metrics import Figures
 from firmware.console.status import DeviceStatus, Status
-from firmware.core.accounts import place_name
+from firmware.core.accounts import Accounts, place_name, place_named
 from firmware.core.facts import Facts
-from firmware.core.hours import JST
+from firmware.core.hours import JST, HoursRule
 from firmware.core.rules import obstacles
 from firmware.core.states import Idle, NotServing
+from firmware.core.wording import Say, Sentence, told
 from firmware.errors import ConfigError
 from firmware.settings import Settings
 from firmware.shell.event_ring import EventRing
@@ -26,7 +27,7 @@ from firmware.shell.runner import Runner
 
 
 class Outlook:
-    """Looks at everything and changes nothing. now: aware."""
+    """Looks at everything and changes nothing. hours: with the municipality's calendar. now: aware."""
 
     def __init__(
         self,
@@ -38,16 +39,17 @@ class Outlook:
         health: Health,
         journal: Journal,
         ring: EventRing,
+        hours: Callable[[], HoursRule],
         now: Callable[[], datetime],
     ) -> None:
-        self._settings = settings
+        self._settings, self._hours = settings, hours
         self._office, self._runner = office, runner
         self._maintenance, self._health = maintenance, health
         self._journal, self._ring = journal, ring
         self._now = now
         self._began = time.monotonic()
 
-    async def status(self) -> Status:
+    async def status(self, say: Say = str) -> Status:
         """The state of this moment."""
         certificate_days = await asyncio.to_thread(self._certificate_days)
         facts, state, accounts = self._runner.facts, self._runner.state, self._office.accounts
@@ -61,18 +63,20 @@ class Outlook:
             up_seconds=round(time.monotonic() - self._began),
             state=type(state).__name__,
             obstacles=obstacles(facts, self._settings.rules) if resting else (),
-            devices=tuple(_devices(facts)),
-            change_yen={place_name(one.hopper): one.coins * one.coin_yen for one in accounts.open_day().cash},
-            hours=f"{self._hours_text()}, now {facts.clock.hours.value}",
-            clock="agrees with the municipality" if facts.clock.trusted else "NOT TRUSTED",
+            devices=tuple(_devices(facts, say)),
+            change_yen=_cash(accounts, say),
+            hours=say(
+                told("{hours}, now {now}", hours=self._hours_text(), now=told(facts.clock.hours.value))
+            ),
+            clock=say(told("agrees with the municipality") if facts.clock.trusted else told("NOT TRUSTED")),
             certificate_days=certificate_days,
             visits=dict(Counter(one.outcome for one in visits)),
             unsure=tuple(one.visit for one in visits if one.unsure),
             open_claims=len(claims),
             open_claims_yen=sum(claim.yen for claim in claims),
             business_day=self._office.open_day.isoformat(),
-            maintenance=self._maintenance_text(),
-            session=self._session_text(),
+            maintenance=say(self._maintenance_text()),
+            session=say(self._session_text()),
             loop_milliseconds=round(self._health.lag_seconds * 1000),
             health=self._health.illness(),
         )
@@ -92,20 +96,34 @@ class Outlook:
                 f"{place_name(one.hopper)} {one.coin_yen}": one.coins * one.coin_yen
                 for one in accounts.open_day().cash
             },
-            devices={device.name: device.well for device in _devices(facts)},
+            devices={device.name: device.well for device in _devices(facts, str)},
             events=self._ring.counts,
         )
 
-    def hours_lines(self) -> list[str]:
+    def hours_lines(self, say: Say = str) -> list[str]:
         """When the kiosk serves, in Japan time."""
-        rule, clock = self._settings.hours, self._runner.facts.clock
-        lines = [f"daily {self._hours_text()}, no new visit in the last {rule.last_minutes} minutes"]
+        rule, clock = self._hours(), self._runner.facts.clock
+        lines = [
+            told(
+                "daily {hours}, no new visit in the last {minutes} minutes",
+                hours=self._hours_text(),
+                minutes=rule.last_minutes,
+            )
+        ]
         lines += [
-            f"closed {one.begins.astimezone(JST):%Y-%m-%d %H:%M} to {one.ends.astimezone(JST):%Y-%m-%d %H:%M}"
+            told(
+                "closed {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M}",
+                begins=one.begins.astimezone(JST),
+                ends=one.ends.astimezone(JST),
+            )
             for one in rule.closures
             if one.ends > self._now()
         ]
-        return [*lines, f"now {clock.hours.value}", f"maintenance {self._maintenance_text()}"]
+        lines += [
+            told("now {now}", now=told(clock.hours.value)),
+            told("maintenance {maintenance}", maintenance=self._maintenance_text()),
+        ]
+        return [say(line) for line in lines]
 
     def _certificate_days(self) -> int | None:
         said = self._settings.file.municipality
@@ -119,39 +137,55 @@ class Outlook:
         closes = "24:00" if rule.closes.microsecond else f"{rule.closes:%H:%M}"
         return f"{rule.opens:%H:%M}-{closes}"
 
-    def _maintenance_text(self) -> str:
-        now = "on" if self._maintenance.on else "off"
+    def _maintenance_text(self) -> Sentence:
+        now = told("on") if self._maintenance.on else told("off")
         plan = self._maintenance.plan
         if plan is None:
             return now
         begins, ends = (moment.astimezone(JST) for moment in plan)
-        return f"{now}, planned {begins:%m-%d %H:%M} to {ends:%m-%d %H:%M}"
+        return told(
+            "{now}, planned {begins:%m-%d %H:%M} to {ends:%m-%d %H:%M}", now=now, begins=begins, ends=ends
+        )
 
-    def _session_text(self) -> str:
+    def _session_text(self) -> Sentence:
         session = self._maintenance.session
         if session is None:
-            return "nobody is logged in"
-        return f"order {session.order_id}, {session.by}, until {session.ends.astimezone(JST):%m-%d %H:%M}"
+            return told("nobody is logged in")
+        return told(
+            "order {order}, {by}, until {ends:%m-%d %H:%M}",
+            order=session.order_id,
+            by=session.by,
+            ends=session.ends.astimezone(JST),
+        )
 
 
-def _devices(facts: Facts) -> Iterator[DeviceStatus]:
+def _cash(accounts: Accounts, say: Say) -> dict[str, int]:
+    return {say(place_named(one.hopper)): one.coins * one.coin_yen for one in accounts.open_day().cash}
+
+
+def _devices(facts: Facts, say: Say) -> Iterator[DeviceStatus]:
     reasons = " ".join(sorted(reason.value for reason in facts.printer.reasons))
-    yield DeviceStatus("card", facts.reader.working, "card lies there" if facts.reader.card_present else "")
+    lies = say(told("card lies there")) if facts.reader.card_present else ""
+    yield DeviceStatus("card", facts.reader.working, lies)
     yield DeviceStatus("keypad", facts.keypad.working)
     yield DeviceStatus("coin", facts.acceptor.working)
     for level in facts.hoppers:
-        says = f"{level.coins} x {level.coin_yen} yen"
+        says = say(told("{coins} x {yen} yen", coins=level.coins, yen=level.coin_yen))
         yield DeviceStatus(f"hopper-{level.hopper}", level.working, says)
     low = " ".join(sorted(supply.value for supply in facts.printer.low))
-    yield DeviceStatus("printer", not reasons, reasons or (f"low: {low}" if low else "paper, toner enough"))
+    supplies = say(told("low: {low}", low=low) if low else told("paper, toner enough"))
+    yield DeviceStatus("printer", not reasons, reasons or supplies)
     ready = facts.receipt.ready
-    roll = "roll near its end" if facts.receipt.paper_low else ""
-    yield DeviceStatus("receipt", ready, roll if ready else "no paper, fault or silent")
-    yield DeviceStatus("door", not facts.panel.door_open, "open" if facts.panel.door_open else "shut")
+    roll = say(told("roll near its end")) if facts.receipt.paper_low else ""
+    yield DeviceStatus("receipt", ready, roll if ready else say(told("no paper, fault or silent")))
+    door = say(told("door open") if facts.panel.door_open else told("door shut"))
+    yield DeviceStatus("door", not facts.panel.door_open, door)
     panel = facts.panel
     sensors = (("paper", panel.paper_in_tray), ("change", panel.change_in_cup))
-    left = [name for name, there in sensors if there]
-    yield DeviceStatus("outlets", not left, f"left: {' '.join(left)}" if left else "empty")
+    forgotten = " ".join(name for name, there in sensors if there)
+    outlets = told("left: {what}", what=forgotten) if forgotten else told("empty")
+    yield DeviceStatus("outlets", not forgotten, say(outlets))
     yield DeviceStatus("municipality", facts.municipality.reachable)
-    yield DeviceStatus("journal", facts.journal.room, "" if facts.journal.room else "no room on its disk")
+    room = "" if facts.journal.room else say(told("no room on its disk"))
+    yield DeviceStatus("journal", facts.journal.room, room)
     yield DeviceStatus("clock", facts.clock.trusted)

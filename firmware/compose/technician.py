@@ -16,12 +16,15 @@ from firmware.compose.enrolment import renewed_now
 from firmware.compose.outlook import Outlook
 from firmware.console import pages
 from firmware.console import wire as w
-from firmware.console.roles import ROLE_OF, command_word
+from firmware.console.catalogue import events_of
+from firmware.console.roles import command_word, role_of
+from firmware.console.sayings import left, say_in
 from firmware.console.status import status_page
 from firmware.core import events as e
 from firmware.core.hours import JST
 from firmware.core.states import Attending
-from firmware.core.terms import KeypadKey, Role
+from firmware.core.terms import KeypadKey, Language, Role
+from firmware.core.wording import Say, Sentence, told
 from firmware.errors import ConfigError, ConsoleError, MunicipalityError, OfficeRefused
 from firmware.logbook import EventId, Logbook
 from firmware.settings import Settings, load
@@ -29,6 +32,7 @@ from firmware.shell.event_ring import EventRing
 from firmware.shell.fitness import Fitness
 from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.office import Office
+from firmware.shell.old_log import read_old_log
 from firmware.shell.remote import MUNICIPALITY, RemoteAct
 from firmware.shell.runner import Runner
 
@@ -36,7 +40,7 @@ _BOOKS = (w.Refill, w.Collect, w.Count, w.CloseDay, w.PrintDay, w.PrintSelfTest,
 _JOURNAL_SECONDS = 60.0
 _DECIDE_SECONDS = 10.0
 
-Books = Callable[[w.BookRequest, str], Awaitable[str]]
+Books = Callable[[w.BookRequest, str], Awaitable[Sentence]]
 
 
 class TechnicianDesk:
@@ -68,7 +72,7 @@ class TechnicianDesk:
         self._outlook, self._metrics = outlook, metrics
         self._books, self._restart = books, restart
         self._log, self._now = log, now
-        self._works: dict[type[w.Request], Callable[[Any, str], Awaitable[str | w.Answer]]] = {
+        self._works: dict[type[w.Request], Callable[[Any, str], Awaitable[Sentence | w.Answer]]] = {
             **dict.fromkeys(_BOOKS, books),
             w.Logout: self._logout,
             w.AskStatus: self._status,
@@ -91,7 +95,7 @@ class TechnicianDesk:
             w.Reboot: self._reboot,
         }
 
-    async def act(self, request: w.AnyRequest, who: str) -> str | w.Answer:
+    async def act(self, request: w.AnyRequest, who: str) -> Sentence | w.Answer:
         """Raises OfficeRefused."""
         match request:
             case w.AskNonce():
@@ -99,7 +103,7 @@ class TechnicianDesk:
                 nonce = "" if trusted else self._maintenance.nonce()
                 return w.Answer(done=True, text=nonce, facts={"nonce": nonce})
             case w.Login(order=order):
-                return await self._login(order)
+                return await self._login(order, say_in(request.language))
             case _:
                 by = await self._allowed(request, who)
                 return await self._works[type(request)](request, by)
@@ -116,7 +120,7 @@ class TechnicianDesk:
 
     async def _allowed(self, request: w.AnyRequest, who: str) -> str:
         """Who does it, as the books keep it; the command is on disk then. Raises OfficeRefused."""
-        role = ROLE_OF[type(request)]
+        role = role_of(request)
         if request.session:
             session = self._maintenance.authorize(request.session, role)
             if not (isinstance(request, w.AskEvents) and request.since):
@@ -124,7 +128,7 @@ class TechnicianDesk:
             by = f"order:{session.order_id}"
         elif self._needs_no_order(who):
             by = who
-            if role in {Role.SERVICE, Role.SYSTEM}:
+            if role in {Role.SERVICE, Role.SYSTEM} or isinstance(request, w.TestPart):
                 await self._maintenance.command("", who, command_word(request))
         else:
             raise OfficeRefused("log in with a maintenance order first")
@@ -135,14 +139,22 @@ class TechnicianDesk:
     def _needs_no_order(self, who: str) -> bool:
         return not self._settings.file.console.order_always and who in {"uid:0", f"uid:{os.getuid()}"}
 
-    async def _login(self, text: str) -> w.Answer:
+    async def _login(self, text: str, say: Say) -> w.Answer:
         opened = await self._maintenance.login(text)
         order = opened.order
         ends = order.ends.astimezone(JST)
         roles = " ".join(role.value for role in order.roles)
         return w.Answer(
             done=True,
-            text=f"order {order.order_id}: {order.by} may {roles} until {ends:%m-%d %H:%M}",
+            text=say(
+                told(
+                    "order {order}: {by} may {roles} until {ends:%m-%d %H:%M}",
+                    order=order.order_id,
+                    by=order.by,
+                    roles=roles,
+                    ends=ends,
+                )
+            ),
             facts={
                 "token": opened.token,
                 "order": order.order_id,
@@ -151,79 +163,85 @@ class TechnicianDesk:
             },
         )
 
-    async def _logout(self, request: w.Logout, _by: str) -> str | w.Answer:
+    async def _logout(self, request: w.Logout, _by: str) -> Sentence:
         if not request.session:
             raise OfficeRefused("nobody is logged in")
         await self._maintenance.logout(request.session)
-        held = "; the kiosk is still out of service: maintenance is on" if self._maintenance.on else ""
-        return f"logged out, the order is spent{held}"
+        if self._maintenance.on:
+            return told(
+                "logged out, the order is spent; the kiosk is still out of service: maintenance is on"
+            )
+        return told("logged out, the order is spent")
 
-    async def _status(self, _request: w.AskStatus, _by: str) -> w.Answer:
-        status = await self._outlook.status()
-        return w.Answer(done=True, text="\n".join(status_page(status)), facts=status.facts())
+    async def _status(self, request: w.AskStatus, _by: str) -> w.Answer:
+        say = say_in(request.language)
+        status = await self._outlook.status(say)
+        return w.Answer(done=True, text="\n".join(status_page(status, say)), facts=status.facts())
 
     async def _events(self, request: w.AskEvents, _by: str) -> w.Answer:
-        ids = {event.value for event in EventId}
-        if request.event and request.event not in ids:
-            raise OfficeRefused(f"there is no event {request.event}: see `events`")
+        events = [event.value for event in events_of(request.event)] if request.event else []
         if request.wait_seconds:
-            found = await self._ring.wait_behind(request.since, request.event, request.wait_seconds)
+            found = await self._ring.wait_behind(request.since, events, request.wait_seconds)
         else:
-            found = self._ring.behind(request.since, request.event)
+            found = self._ring.behind(request.since, events)
         found = found[-request.last :]
-        return w.Answer(
-            done=True,
-            text="\n".join(pages.event_line(event.said) for event in found),
-            facts={
-                "events": [event.said for event in found],
-                "number": found[-1].number if found else request.since,
-            },
-        )
+        number = found[-1].number if found else request.since
+        lines, complaint = [event.said for event in found], ""
+        if not request.since and len(found) < request.last:
+            try:
+                older = self._settings.file.console.log_command
+                lines = await read_old_log(older, events, request.last) or lines
+            except OfficeRefused as error:
+                complaint = say_in(request.language)(error.sentence)
+        text = "\n".join([*map(pages.event_line, lines), *filter(None, (complaint,))])
+        return w.Answer(done=True, text=text, facts={"events": lines, "number": number})
 
-    async def _test(self, request: w.TestPart, _by: str) -> w.Answer:
-        verdict = await self._fitness.test(request.part.value, request.seen)
-        facts = {"part": request.part.value, "fit": verdict.fit, "reason": verdict.reason}
-        if verdict.fit is None:
-            return w.Answer(done=True, text=verdict.reason, facts=facts, asks=verdict.question)
-        outcome = "fit" if verdict.fit else "unfit"
-        self._log(EventId.PART_TESTED, device=request.part, outcome=outcome)
-        return w.Answer(done=True, text=f"{request.part.value}: {outcome}, {verdict.reason}", facts=facts)
+    async def _test(self, request: w.TestPart, by: str) -> w.Answer:
+        say, part = say_in(request.language), request.part.value
+        verdict = await self._fitness.test(part, request.seen, by)
+        facts = {"part": part, "fit": verdict.fit, "reason": str(verdict.reason)}
+        if verdict.question is not None:
+            return w.Answer(done=True, text=say(verdict.reason), facts=facts, asks=say(verdict.question))
+        self._log(EventId.PART_TESTED, device=request.part, outcome="fit" if verdict.fit else "unfit")
+        outcome = told("fit") if verdict.fit else told("unfit")
+        text = say(told("{part}: {outcome}, {reason}", part=part, outcome=outcome, reason=verdict.reason))
+        return w.Answer(done=True, text=text, facts=facts)
 
-    async def _cash(self, _request: w.ShowCash, _by: str) -> w.Answer:
+    async def _cash(self, request: w.ShowCash, _by: str) -> w.Answer:
         places = self._office.accounts.open_day().cash
         facts = {"cash": [msgspec.to_builtins(place) for place in places]}
-        return w.Answer(done=True, text="\n".join(pages.cash_page(self._office.accounts)), facts=facts)
+        page = pages.cash_page(self._office.accounts, say_in(request.language))
+        return w.Answer(done=True, text="\n".join(page), facts=facts)
 
-    async def _days(self, _request: w.ShowDays, _by: str) -> w.Answer:
-        days = list(self._office.accounts.days)
-        return w.Answer(
-            done=True, text="\n".join(pages.days_page(self._office.accounts)), facts={"days": days}
-        )
+    async def _days(self, request: w.ShowDays, _by: str) -> w.Answer:
+        page = pages.days_page(self._office.accounts, say_in(request.language))
+        return w.Answer(done=True, text="\n".join(page), facts={"days": list(self._office.accounts.days)})
 
-    async def _claims(self, _request: w.ListClaims, _by: str) -> w.Answer:
+    async def _claims(self, request: w.ListClaims, _by: str) -> w.Answer:
         claims = [
             {"claim_no": claim.claim_no, "yen": claim.yen, "settled_by": claim.settled_by}
             for claim in self._office.accounts.claims.values()
         ]
-        text = "\n".join(pages.claims_page(self._office.accounts))
+        text = "\n".join(pages.claims_page(self._office.accounts, say_in(request.language)))
         return w.Answer(done=True, text=text, facts={"claims": claims})
 
     async def _journal(self, request: w.AskJournal, _by: str) -> w.Answer:
-        said = await self._journal_says(request.what, request.last)
+        say = say_in(request.language)
+        text = await self._journal_says(request.what, request.last, request.language)
         if request.what == "export":
             path = folder_for(self._settings) / f"journal-{self._stamp()}.jsonl"
-            await asyncio.to_thread(_write, path, said)
-            lines = said.count("\n")
-            return w.Answer(
-                done=True, text=f"{lines} entries in {path}", facts={"path": str(path), "entries": lines}
-            )
-        said = claims_covered(said)
-        return w.Answer(done=True, text=said.rstrip(), facts={"lines": said.splitlines()})
+            await asyncio.to_thread(_write, path, text)
+            lines = text.count("\n")
+            written = say(told("{entries} entries in {path}", entries=lines, path=path))
+            return w.Answer(done=True, text=written, facts={"path": str(path), "entries": lines})
+        text = claims_covered(text)
+        return w.Answer(done=True, text=text.rstrip(), facts={"lines": text.splitlines()})
 
-    async def _journal_says(self, what: str, last: int) -> str:
+    async def _journal_says(self, what: str, last: int, language: Language = Language.EN) -> str:
         """Read by a process of its own: a long journal must not keep a coin's record waiting."""
         words = ["journal", what, "--config", str(self._config)]
         words += ["--last", str(last)] if what == "show" else []
+        words += ["--language", language.value] if what == "verify" else []
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "firmware", *words),
             stdin=asyncio.subprocess.DEVNULL,
@@ -234,16 +252,19 @@ class TechnicianDesk:
             async with asyncio.timeout(_JOURNAL_SECONDS):
                 out, complaint = await process.communicate()
         except TimeoutError:
-            raise OfficeRefused(f"the journal was not read within {_JOURNAL_SECONDS:g} s") from None
+            raise OfficeRefused(
+                "the journal was not read within {seconds:g} s", seconds=_JOURNAL_SECONDS
+            ) from None
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         if process.returncode:
-            raise OfficeRefused(complaint.decode(errors="replace").strip()[-500:])
+            complained = complaint.decode(errors="replace").strip()[-500:]
+            raise OfficeRefused("the journal cannot be relied on: {complaint}", complaint=complained)
         return out.decode()
 
-    async def _visits(self, _request: w.ListVisits, _by: str) -> w.Answer:
+    async def _visits(self, request: w.ListVisits, _by: str) -> w.Answer:
         visits = self._office.visits.last
         waiting = self._waiting()
         facts = {
@@ -253,12 +274,15 @@ class TechnicianDesk:
             ],
             "waiting": waiting.visit if waiting else None,
         }
-        return w.Answer(done=True, text="\n".join(pages.visits_page(visits, waiting)), facts=facts)
+        page = pages.visits_page(visits, waiting, say_in(request.language))
+        return w.Answer(done=True, text="\n".join(page), facts=facts)
 
-    async def _resolve(self, request: w.ResolveVisit, _by: str) -> str:
+    async def _resolve(self, request: w.ResolveVisit, _by: str) -> Sentence:
         waiting = self._waiting()
         if waiting is None or not waiting.visit.startswith(request.visit):
-            raise OfficeRefused(f"no visit {request.visit} waits for a decision: see `visit list`")
+            raise OfficeRefused(
+                "no visit {visit} waits for a decision: see `visit list`", visit=request.visit
+            )
         if not self._runner.facts.panel.door_open:
             raise OfficeRefused("open the door and look where the pages are: nothing is decided with it shut")
         self._runner.post(e.KeyPressed(KeypadKey.CONFIRM if request.printed else KeypadKey.CANCEL))
@@ -268,35 +292,37 @@ class TechnicianDesk:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise OfficeRefused("the printer still holds the job: say it again when it has let go") from None
-        decided = "printed, the fee is kept" if request.printed else "not printed, the money goes back"
-        return f"visit {waiting.visit[:8]}: {decided}"
+        if request.printed:
+            return told("visit {visit}: printed, the fee is kept", visit=waiting.visit[:8])
+        return told("visit {visit}: not printed, the money goes back", visit=waiting.visit[:8])
 
     def _waiting(self) -> Attending | None:
         state = self._runner.state
         return state if isinstance(state, Attending) else None
 
-    async def _switch(self, request: w.SwitchMaintenance, by: str) -> str:
+    async def _switch(self, request: w.SwitchMaintenance, by: str) -> Sentence:
         if not request.on and self._fitness.busy:
             raise OfficeRefused("a test is running: say it again when it has ended")
         await self._maintenance.switch(on=request.on, by=by)
-        if request.on:
-            ends = "" if self._office.resting() else ", when the running visit has ended"
-            return f"maintenance is on: the kiosk serves nobody{ends}"
-        return "maintenance is off: the kiosk serves when nothing else keeps it"
+        if not request.on:
+            return told("maintenance is off: the kiosk serves when nothing else keeps it")
+        if self._office.resting():
+            return told("maintenance is on: the kiosk serves nobody")
+        return told("maintenance is on: the kiosk serves nobody, when the running visit has ended")
 
-    async def _plan(self, request: w.PlanMaintenance, by: str) -> str:
+    async def _plan(self, request: w.PlanMaintenance, by: str) -> Sentence:
         if request.begins is None or request.ends is None:
             await self._maintenance.forget_plan(by)
-            return "no maintenance is planned"
+            return told("no maintenance is planned")
         begins, ends = _moment(request.begins), _moment(request.ends)
         await self._maintenance.schedule(begins, ends, by)
-        return f"maintenance from {begins:%m-%d %H:%M} to {ends:%m-%d %H:%M}"
+        return told("maintenance from {begins:%m-%d %H:%M} to {ends:%m-%d %H:%M}", begins=begins, ends=ends)
 
-    async def _hours(self, _request: w.ShowHours, _by: str) -> w.Answer:
-        lines = self._outlook.hours_lines()
+    async def _hours(self, request: w.ShowHours, _by: str) -> w.Answer:
+        lines = self._outlook.hours_lines(say_in(request.language))
         return w.Answer(done=True, text="\n".join(lines), facts={"hours": lines})
 
-    async def _bundle(self, _request: w.MakeBundle, _by: str) -> w.Answer:
+    async def _bundle(self, request: w.MakeBundle, _by: str) -> w.Answer:
         status = await self._outlook.status()
         content = Bundle(
             status="\n".join(status_page(status)),
@@ -311,51 +337,67 @@ class TechnicianDesk:
         )
         return w.Answer(
             done=True,
-            text=f"{path}\n{size} bytes, SHA-256 {digest}",
+            text=say_in(request.language)(
+                told("{path}\n{size} bytes, SHA-256 {digest}", path=path, size=size, digest=digest)
+            ),
             facts={"path": str(path), "sha256": digest, "bytes": size},
         )
 
-    async def _certificate(self, _request: w.ShowCertificate, _by: str) -> w.Answer:
+    async def _certificate(self, request: w.ShowCertificate, _by: str) -> w.Answer:
         path = self._settings.path(self._settings.file.municipality.certificate_file)
         try:
             certificate = await asyncio.to_thread(read_certificate, path)
         except ConfigError as error:
-            raise OfficeRefused(str(error)) from error
-        lines = certificate_lines(certificate, self._now())
-        return w.Answer(done=True, text="\n".join(f"{k:<12}{v}" for k, v in lines.items()), facts=dict(lines))
+            raise OfficeRefused("the certificate cannot be read: {error}", error=error) from error
+        say, lines = say_in(request.language), certificate_lines(certificate, self._now())
+        text = "\n".join(f"{left(say(label), 12)}{value}" for label, value in lines)
+        return w.Answer(done=True, text=text, facts={str(label): value for label, value in lines})
 
-    async def _renew(self, _request: w.RenewCertificate, _by: str) -> w.Answer:
+    async def _renew(self, request: w.RenewCertificate, _by: str) -> w.Answer:
         self._must_rest()
         try:
             until = await renewed_now(self._settings)
         except (ConfigError, MunicipalityError) as error:
-            raise OfficeRefused(f"not renewed, the old certificate stays in use: {error}") from error
+            raise OfficeRefused(
+                "not renewed, the old certificate stays in use: {error}", error=error
+            ) from error
         ends = until.astimezone(JST)
         return w.Answer(
             done=True,
-            text=f"renewed, good until {ends:%Y-%m-%d %H:%M}; in use from the next heartbeat on",
+            text=say_in(request.language)(
+                told(
+                    "renewed, good until {ends:%Y-%m-%d %H:%M}; in use from the next heartbeat on", ends=ends
+                )
+            ),
             facts={"until": ends.isoformat()},
         )
 
-    async def _check_config(self, _request: w.CheckConfig | w.ReloadConfig, _by: str) -> str:
+    async def _check_config(self, _request: w.CheckConfig | w.ReloadConfig, _by: str) -> Sentence:
         try:
             settings = await asyncio.to_thread(load, self._config)
         except ConfigError as error:
-            raise OfficeRefused(str(error)) from error
-        return f"{self._config.name}: {settings.city.name}, {len(settings.fees)} fees: good"
+            raise OfficeRefused("the configuration is not good: {error}", error=error) from error
+        return told(
+            "{file}: {city}, {fees} fees: good",
+            file=self._config.name,
+            city=settings.city.name_en,
+            fees=len(settings.fees),
+        )
 
-    async def _reload(self, request: w.ReloadConfig, by: str) -> str:
+    async def _reload(self, request: w.ReloadConfig, by: str) -> Sentence:
         good = await self._check_config(request, by)
         self._start_anew()
-        return f"{good}; the kiosk starts anew"
+        return told("{good}; the kiosk starts anew", good=good)
 
-    async def _reboot(self, _request: w.Reboot, _by: str) -> str:
+    async def _reboot(self, _request: w.Reboot, _by: str) -> Sentence:
         self._must_rest()
         command = self._settings.file.console.reboot_command
         process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
         if await process.wait():
-            raise OfficeRefused(f"{command[0]} refused: status {process.returncode}")
-        return "the machine starts anew"
+            raise OfficeRefused(
+                "{command} refused: status {status}", command=command[0], status=process.returncode
+            )
+        return told("the machine starts anew")
 
     def _start_anew(self) -> None:
         """After the answer has left."""
@@ -379,4 +421,4 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=JST)
     except ValueError as cause:
-        raise ConsoleError(f"{text}: no moment; expected YYYY-MM-DDTHH:MM, Japan time") from cause
+        raise ConsoleError("{text}: no moment; expected YYYY-MM-DDTHH:MM, Japan time", text=text) from cause

@@ -6,6 +6,7 @@ from pathlib import Path
 from firmware.core.orders import Alarm
 from firmware.core.screens import Screen
 from firmware.core.terms import Aid, KeypadKey, Language
+from firmware.core.wording import Sentence, told
 from firmware.logbook import Logbook
 from firmware.screen.clips import Clips
 from firmware.screen.server import ScreenServer
@@ -66,19 +67,24 @@ class Told:
             self._speaker.plug(plugged)
         self._plugged(plugged)
 
-    async def try_voice(self) -> str:
-        """Play a sample on every sound device; why that was not possible, empty if it was."""
+    async def try_voice(self) -> Sentence | None:
+        """Play a sample on every sound device; why that was not possible, None if it was."""
         if self._speaker is None:
-            return "not configured: voice.clips is empty, the kiosk is silent"
+            return told("not configured: voice.clips is empty, the kiosk is silent")
         sample = self._speaker.sample()
         if not sample:
-            return "voice.clips holds no chime: make it anew with scripts/voice"
+            return told("voice.clips holds no chime: make it anew with scripts/voice")
         for name, device, private in self._devices:
             if not device:
                 continue
             if fault := await self._voice.try_out(sample, private=private, seconds=_SAMPLE_SECONDS):
-                return f"the {name} (ALSA device {device}) did not play: {fault}"
-        return ""
+                return told(
+                    "the {name} (ALSA device {device}) did not play: {fault}",
+                    name=name,
+                    device=device,
+                    fault=fault,
+                )
+        return None
 
     async def close(self) -> None:
         """Silence."""

@@ -7,13 +7,20 @@ from firmware.documents.settings import DocumentSettings
 from firmware.documents.submitting import Submit
 from firmware.documents.worker import serve
 from firmware.settings import Settings, load
-from hw.printer.queue import submit
+from hw.printer.queue import blank, submit
 
 
 def document_worker(config: Path) -> None:
     """The one-shot process: serves one visit over standard input and output."""
     settings = load(config)
-    serve(sys.stdin.buffer, sys.stdout.buffer, submit_to(settings), document_settings(settings))
+    cups_socket = str(settings.path(settings.file.document_printer.cups_socket))
+    serve(
+        sys.stdin.buffer,
+        sys.stdout.buffer,
+        submit_to(settings),
+        document_settings(settings),
+        tidy=lambda: blank(cups_socket),
+    )
 
 
 def submit_to(settings: Settings) -> Submit:

@@ -16,7 +16,8 @@ def add_books(
         return _Group(parser.add_subparsers(dest="act", required=True), configured)
 
     journal = group("journal", "the journal: check it, read it")
-    journal.add("verify", "check every entry and where it ends")
+    verify = journal.add("verify", "check every entry and where it ends")
+    verify.add_argument("--language", choices=("ja", "en"), default="en", help="default: en")
     show = journal.add("show", "entries for a reader")
     show.add_argument("--visit", metavar="DIGITS", help="only of the visits that begin so")
     show.add_argument("--record", choices=_record_names(), help="only of this kind", metavar="NAME")

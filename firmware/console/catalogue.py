@@ -14,9 +14,9 @@ from firmware.logbook import EventId
 
 SCREEN_CODES: Final = {
     "T1": ("state-entered",),
-    "D1": ("door-opened-unordered", "state-entered"),
+    "D1": ("door-shut",),
 }
-"""Codes of what no event of its own says: something left behind, an open door."""
+"""Events that tell of a code and are not shown with it: something left behind, a door shut again."""
 
 
 class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,17 +43,22 @@ def catalogue() -> dict[EventId, Meaning]:
     return {event: said[event] for event in EventId}
 
 
-def explain(word: str, language: Language) -> Iterator[str]:
-    """What an event id or a code of the screen means. Raises ConsoleError for neither."""
+def events_of(word: str) -> tuple[EventId, ...]:
+    """The event with this id, or those behind a code of the screen. Raises ConsoleError for neither."""
     code = word.upper()
-    found = [
+    found = tuple(
         event
         for event, meaning in catalogue().items()
         if event.value == word or code in meaning.codes or event.value in SCREEN_CODES.get(code, ())
-    ]
+    )
     if not found:
-        raise ConsoleError(f"no event and no code of the screen: {word[:40]}")
-    for event in found:
+        raise ConsoleError("no event and no code of the screen: {word}", word=word[:40])
+    return found
+
+
+def explain(word: str, language: Language) -> Iterator[str]:
+    """What an event id or a code of the screen means. Raises ConsoleError for neither."""
+    for event in events_of(word):
         meaning = catalogue()[event]
         happened, to_do = meaning.in_language(language)
         yield f"{event.value}{''.join(f' [{code}]' for code in meaning.codes)}"

@@ -17,7 +17,7 @@ def ask(path: Path, request: AnyRequest, *, seconds: float = 60.0) -> Answer:
         try:
             kiosk.connect(str(path))
         except OSError as cause:
-            raise ConsoleError(f"{path}: the kiosk does not run, or you may not ask it") from cause
+            raise ConsoleError("{path}: the kiosk does not run, or you may not ask it", path=path) from cause
         try:
             kiosk.sendall(to_line(request))
             with kiosk.makefile("rb") as answers:

@@ -106,5 +106,5 @@ class OrderKeys:
         except jwt.InvalidSignatureError:
             raise OrderInvalid("signature") from None
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError, TypeError):
-            raise OrderInvalid("claims") from None
+            raise OrderInvalid("contents") from None
         return claims

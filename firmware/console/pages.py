@@ -1,57 +1,72 @@
-"""The books as text on a console: plain lines of at most 80 columns."""
+"""The books as text on a console: plain lines of at most 80 columns, in the language of whoever asks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
-from firmware.core.accounts import Accounts, ClosedDay, place_name, sum_yen
+from firmware.console.sayings import left, right
+from firmware.core.accounts import Accounts, ClosedDay, place_named, sum_yen
 from firmware.core.hours import JST
 from firmware.core.records import Record
 from firmware.core.states import Attending
 from firmware.core.totals import DayTotals
 from firmware.core.visit_log import SeenVisit
+from firmware.core.wording import Say, told
 
 
-def cash_page(accounts: Accounts) -> Iterator[str]:
+def cash_page(accounts: Accounts, say: Say = str) -> Iterator[str]:
     """Where the coins lie. 現金在高"""
     totals = accounts.open_day()
-    yield f"{'place':<10} {'coin':>5} {'coins':>6} {'unsure':>7} {'in':>6} {'out':>6} {'diff':>6} {'yen':>9}"
+    heads = (
+        (told("coin"), 6),
+        (told("coins"), 7),
+        (told("unsure"), 8),
+        (told("in"), 7),
+        (told("out"), 7),
+        (told("diff"), 7),
+        (told("yen"), 10),
+    )
+    yield left(say(told("place")), 10) + "".join(right(say(head), columns) for head, columns in heads)
     for place in totals.cash:
         yield (
-            f"{place_name(place.hopper):<10} {place.coin_yen:>5} {place.coins:>6} {place.unsure:>7}"
-            f" {place.refilled:>6} {place.collected:>6} {place.difference:>+6}"
+            f"{left(say(place_named(place.hopper)), 10)} {place.coin_yen:>5} {place.coins:>6}"
+            f" {place.unsure:>7} {place.refilled:>6} {place.collected:>6} {place.difference:>+6}"
             f" {place.coins * place.coin_yen:>9}"
         )
-    yield f"{'all':<10} {sum_yen(totals.cash):>51}"
+    yield f"{left(say(told('all')), 10)} {sum_yen(totals.cash):>51}"
 
 
-def days_page(accounts: Accounts) -> Iterator[str]:
+def days_page(accounts: Accounts, say: Say = str) -> Iterator[str]:
     """The closed days, newest last."""
-    yield f"{'day':<10} {'closed':<16} {'issues':>6} {'fees':>8} {'claims':>7} {'unsure':>6}  municipality"
+    heads = ((told("issues"), 7), (told("fees"), 9), (told("claims"), 8), (told("unsure"), 7))
+    yield (
+        f"{left(say(told('day')), 10)} {left(say(told('closed at')), 16)}"
+        f"{''.join(right(say(head), columns) for head, columns in heads)}  {say(told('municipality'))}"
+    )
     for day in accounts.days.values():
         totals = day.totals
         yield (
             f"{day.business_date:<10} {_minute(day.closed_at):<16} {len(totals.issued):>6}"
-            f" {totals.fees_yen:>8} {totals.claims_yen:>7} {len(totals.uncertain):>6}  {_compared(day)}"
+            f" {totals.fees_yen:>8} {totals.claims_yen:>7} {len(totals.uncertain):>6}  {_compared(day, say)}"
         )
 
 
-def day_page(day: ClosedDay) -> Iterator[str]:
+def day_page(day: ClosedDay, say: Say = str) -> Iterator[str]:
     """One closed day. 日計表"""
-    yield f"day {day.business_date}, closed {_minute(day.closed_at)}"
-    yield from _totals(day.totals)
-    yield f"municipality: {_compared(day)}"
+    yield say(told("day {day}, closed {closed}", day=day.business_date, closed=_minute(day.closed_at)))
+    yield from _totals(day.totals, say)
+    yield say(told("municipality: {compared}", compared=_compared(day, say)))
     if day.compared is not None:
         yield from (f"  {difference}" for difference in day.compared.differences)
 
 
-def claims_page(accounts: Accounts) -> Iterator[str]:
+def claims_page(accounts: Accounts, say: Say = str) -> Iterator[str]:
     """Claims by slip, oldest first. 返金引換券"""
-    yield f"{'claim':<10} {'yen':>6}  state"
+    yield f"{left(say(told('claim')), 10)} {right(say(told('yen')), 6)}  {say(told('state'))}"
     for claim in accounts.claims.values():
-        state = "open" if claim.settled_by is None else f"paid by {claim.settled_by}"
-        yield f"{claim.claim_no:<10} {claim.yen:>6}  {state}"
+        state = told("not paid") if claim.settled_by is None else told("paid by {by}", by=claim.settled_by)
+        yield f"{claim.claim_no:<10} {claim.yen:>6}  {say(state)}"
 
 
 def record_line(seq: int, at: str, record: Record) -> str:
@@ -65,27 +80,44 @@ def record_line(seq: int, at: str, record: Record) -> str:
     return f"{seq:>7} {moment:%m-%d %H:%M:%S} {type(record).__name__:<17} {fields}".rstrip()
 
 
-def _totals(totals: DayTotals) -> Iterator[str]:
+def _totals(totals: DayTotals, say: Say) -> Iterator[str]:
     for sold in totals.sold:
-        yield f"  {sold.kind.value:<18} {sold.issues:>5} issues {sold.copies:>5} copies {sold.yen:>9} yen"
-    for label, yen in (
-        ("coins taken", totals.taken_yen),
-        ("fees", totals.fees_yen),
-        ("paid out", totals.paid_out_yen),
-        ("claims", totals.claims_yen),
-        ("unclaimed", totals.unclaimed_yen),
-        ("claims paid here", totals.claims_settled_yen),
-        ("cash by the books", sum_yen(totals.cash)),
+        issues, copies, yen = (
+            right(say(words), columns)
+            for words, columns in (
+                (told("{n} issues", n=sold.issues), 12),
+                (told("{n} copies", n=sold.copies), 13),
+                (told("{n} yen", n=sold.yen), 14),
+            )
+        )
+        yield f"  {sold.kind.value:<18}{issues}{copies}{yen}"
+    for label, amount in (
+        (told("coins taken"), totals.taken_yen),
+        (told("fees"), totals.fees_yen),
+        (told("paid out"), totals.paid_out_yen),
+        (told("claims"), totals.claims_yen),
+        (told("unclaimed"), totals.unclaimed_yen),
+        (told("claims paid here"), totals.claims_settled_yen),
+        (told("cash by the books"), sum_yen(totals.cash)),
     ):
-        yield f"  {label:<18} {yen:>36} yen"
-    yield f"  {totals.visits} visits, {len(totals.given_back)} given back, {len(totals.uncertain)} uncertain,"
-    yield f"  {totals.suspects} times the acceptor was not sure"
+        yield f"  {left(say(label), 18)} {right(say(told('{n} yen', n=amount)), 40)}"
+    yield "  " + say(
+        told(
+            "{visits} visits, {given_back} given back, {uncertain} uncertain,",
+            visits=totals.visits,
+            given_back=len(totals.given_back),
+            uncertain=len(totals.uncertain),
+        )
+    )
+    yield "  " + say(told("{times} times the acceptor was not sure", times=totals.suspects))
 
 
-def _compared(day: ClosedDay) -> str:
+def _compared(day: ClosedDay, say: Say) -> str:
     if day.compared is None:
-        return "not answered yet"
-    return "agrees" if day.compared.matched else f"{len(day.compared.differences)} differences"
+        return say(told("not answered yet"))
+    if day.compared.matched:
+        return say(told("agrees"))
+    return say(told("{n} differences", n=len(day.compared.differences)))
 
 
 def _minute(moment: str) -> str:
@@ -98,20 +130,26 @@ def _short(name: str, value: object) -> object:
     return value if not isinstance(value, list | dict) else "…"
 
 
-def event_line(said: Mapping[str, object]) -> str:
+def event_line(event: Mapping[str, object]) -> str:
     """One event of the log for a reader."""
-    moment = datetime.fromisoformat(str(said["time"])).astimezone(JST)
-    fields = " ".join(f"{name}={value}" for name, value in said.items() if name not in {"time", "event"})
-    return f"{moment:%m-%d %H:%M:%S} {said['event']!s:<24} {fields}".rstrip()
+    moment = datetime.fromisoformat(str(event["time"])).astimezone(JST)
+    fields = " ".join(f"{name}={value}" for name, value in event.items() if name not in {"time", "event"})
+    return f"{moment:%m-%d %H:%M:%S} {event['event']!s:<24} {fields}".rstrip()
 
 
-def visits_page(visits: Sequence[SeenVisit], waiting: Attending | None) -> Iterator[str]:
+def visits_page(visits: Sequence[SeenVisit], waiting: Attending | None, say: Say = str) -> Iterator[str]:
     """The last visits, newest last, and the one that waits for a decision."""
-    yield f"{'visit':<9} {'began':<14} outcome"
+    yield f"{left(say(told('visit')), 9)} {left(say(told('began')), 14)} {say(told('outcome'))}"
     for one in visits:
-        unsure = "  print not proven" if one.unsure else ""
-        yield f"{one.visit[:8]:<9} {one.at.astimezone(JST):%m-%d %H:%M:%S} {one.outcome}{unsure}"
+        unsure = "  " + say(told("print not proven")) if one.unsure else ""
+        yield f"{one.visit[:8]:<9} {one.at.astimezone(JST):%m-%d %H:%M:%S} {say(told(one.outcome))}{unsure}"
     if waiting is not None:
-        purchase = waiting.purchase
-        yield f"visit {waiting.visit[:8]} waits: did {purchase.sheets} sheets come out, and who has them?"
-        yield f"look, then: visit resolve {waiting.visit[:8]} printed|not-printed"
+        visit, sheets = waiting.visit[:8], waiting.purchase.sheets
+        yield say(
+            told(
+                "visit {visit} waits: did {sheets} sheets come out, and who has them?",
+                visit=visit,
+                sheets=sheets,
+            )
+        )
+        yield say(told("look, then: visit resolve {visit} printed|not-printed", visit=visit))

@@ -8,12 +8,14 @@ import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from firmware.console.sayings import say_in
 from firmware.console.wire import MOST_BYTES, Answer, AnyRequest, to_line, to_request
+from firmware.core.wording import Say, Sentence
 from firmware.errors import ConsoleError, OfficeRefused
 from firmware.logbook import EventId, Logbook
 
-Act = Callable[[AnyRequest, str], Awaitable[str | Answer]]
-"""(request, who asks) -> what was done, in words. Raises OfficeRefused."""
+Act = Callable[[AnyRequest, str], Awaitable[Sentence | Answer]]
+"""(request, who asks) -> what was done. Raises OfficeRefused."""
 
 _PEER = struct.Struct("3i")  # pid, uid, gid of SO_PEERCRED, see unix(7)
 
@@ -93,12 +95,18 @@ class ConsoleServer:
             writer.close()
 
     async def _answer_to(self, reader: asyncio.StreamReader, who: str) -> Answer:
+        say: Say = str
         try:
             async with asyncio.timeout(self._read_seconds):
                 line = await reader.readline()
-            said = await self._act(to_request(line), who)
-            return said if isinstance(said, Answer) else Answer(done=True, text=said)
-        except (OfficeRefused, ConsoleError, ValueError) as refused:
+            request = to_request(line)
+            say = say_in(request.language)
+            done = await self._act(request, who)
+            return done if isinstance(done, Answer) else Answer(done=True, text=say(done))
+        except (OfficeRefused, ConsoleError) as refused:
+            self._log(EventId.CONSOLE_REFUSED, error=type(refused).__name__)
+            return Answer(done=False, text=say(refused.sentence))
+        except ValueError as refused:
             self._log(EventId.CONSOLE_REFUSED, error=type(refused).__name__)
             return Answer(done=False, text=str(refused))
 

@@ -5,6 +5,9 @@ from typing import Any
 
 import msgspec
 
+from firmware.console.sayings import cut, left
+from firmware.core.wording import Say, Sentence, told
+
 
 class DeviceStatus(msgspec.Struct, frozen=True):
     """well: it works now. says: what it says of itself, a few words."""
@@ -15,7 +18,7 @@ class DeviceStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What the kiosk says of itself; nothing of a person is in it.
+    """What the kiosk says of itself, in the language of whoever asks; nothing of a person is in it.
 
     obstacles: why no visit can begin. certificate_days: until the kiosk's own certificate ends, None if it
     cannot be read. visits: how many of the last ended so, by outcome. change_yen: by place.
@@ -48,33 +51,59 @@ class Status(msgspec.Struct, frozen=True):
         return facts
 
 
-def status_page(status: Status) -> Iterator[str]:
+def status_page(status: Status, say: Say = str) -> Iterator[str]:
     """One screen."""
-    serves = "serves people" if not status.obstacles else f"serves nobody: {' '.join(status.obstacles)}"
-    yield f"{status.kiosk}  {status.version}  {status.now}  up {_duration(status.up_seconds)}"
-    yield f"{status.state}, {serves}"[:80]
-    devices = [_device(device) for device in status.devices]
-    for left, right in zip(devices[::2], [*devices[1::2], ""], strict=False):
-        yield f"{left:<40}{right}".rstrip()
-    yield "change    " + "  ".join(f"{place} {yen} yen" for place, yen in status.change_yen.items())[:70]
-    yield f"hours     {status.hours}"
-    yield f"clock     {status.clock}"
-    days = "cannot be read" if status.certificate_days is None else f"{status.certificate_days} days left"
-    yield f"cert      {days}"
-    yield "visits    " + ("  ".join(f"{k} {n}" for k, n in status.visits.items()) or "none")[:70]
+    yield f"{status.kiosk}  {status.version}  {status.now}  {say(_up(status.up_seconds))}"
+    serves = told("serves people")
+    if status.obstacles:
+        serves = told(
+            "serves nobody: {obstacles}", obstacles=" ".join(say(told(one)) for one in status.obstacles)
+        )
+    yield cut(f"{status.state}, {say(serves)}", 80)
+    devices = [_device(device, say) for device in status.devices]
+    for one, other in zip(devices[::2], [*devices[1::2], ""], strict=False):
+        yield f"{left(one, 40)}{other}".rstrip()
+    for label, line in _lines(status, say):
+        yield f"{left(say(label), 9)} {cut(line, 70)}"
+
+
+def _lines(status: Status, say: Say) -> Iterator[tuple[Sentence, str]]:
+    yield (
+        told("change"),
+        "  ".join(
+            say(told("{place} {yen} yen", place=place, yen=yen)) for place, yen in status.change_yen.items()
+        ),
+    )
+    yield told("hours"), status.hours
+    yield told("clock"), status.clock
+    days = told("{days} days left", days=status.certificate_days)
+    yield told("cert"), say(told("cannot be read") if status.certificate_days is None else days)
+    yield (
+        told("visits"),
+        "  ".join(f"{say(told(k))} {n}" for k, n in status.visits.items()) or say(told("none")),
+    )
     if status.unsure:
-        yield "unsure    " + " ".join(visit[:8] for visit in status.unsure)[:70]
-    yield f"claims    {status.open_claims} open, {status.open_claims_yen} yen"
-    yield f"day       {status.business_day}"
-    yield f"maint.    {status.maintenance}"
-    yield f"session   {status.session}"
-    yield f"health    {status.health or 'well'}, loop {status.loop_milliseconds} ms late at worst in a minute"
+        yield told("unsure"), " ".join(visit[:8] for visit in status.unsure)
+    yield (
+        told("claims"),
+        say(told("{n} open, {yen} yen", n=status.open_claims, yen=status.open_claims_yen)),
+    )
+    yield told("day"), status.business_day
+    yield told("maint."), status.maintenance
+    yield told("session"), status.session
+    health = told(
+        "{health}, loop {milliseconds} ms late at worst in a minute",
+        health=status.health or told("well"),
+        milliseconds=status.loop_milliseconds,
+    )
+    yield told("health"), say(health)
 
 
-def _device(device: DeviceStatus) -> str:
-    return f"{'ok ' if device.well else 'BAD'} {device.name:<12} {device.says}"[:39]
+def _device(device: DeviceStatus, say: Say) -> str:
+    well = left(say(told("ok") if device.well else told("BAD")), 3)
+    return cut(f"{well} {device.name:<12} {device.says}", 39)
 
 
-def _duration(seconds: int) -> str:
+def _up(seconds: int) -> Sentence:
     hours, rest = divmod(seconds, 3600)
-    return f"{hours // 24}d {hours % 24:02}:{rest // 60:02}"
+    return told("up {days}d {clock}", days=hours // 24, clock=f"{hours % 24:02}:{rest // 60:02}")

@@ -30,35 +30,11 @@ from firmware.console.catalogue import explain
 from firmware.console.client import ask
 from firmware.console.commands import COMMANDS, LOCAL, Command, Line, completions, help_page, understand
 from firmware.console.pages import event_line
+from firmware.console.sayings import say_in
 from firmware.core.terms import Language
+from firmware.core.wording import Sentence, told
 from firmware.errors import ConsoleError
 
-_WORDS = {
-    Language.JA: {
-        "hello": "窓口 保守端末。help で説明。",
-        "order": "保守指示を貼り付けて Enter (画面には出ません): ",
-        "nonce": "時計が未確認です。この値を含む保守指示が必要です:",
-        "sure": "よろしいですか (yes/no): ",
-        "not done": "何もしていません。",
-        "more": "--続く-- (Enter 次, q やめる) ",
-        "idle": "操作がないため終了します。",
-        "Did every lamp light?": "ランプはすべて点きましたか (yes/no): ",
-        "Did the buzzer sound?": "ブザーは鳴りましたか (yes/no): ",
-        "Did you hear the voice?": "音声は聞こえましたか (yes/no): ",
-    },
-    Language.EN: {
-        "hello": "Madoguchi maintenance console. Type help.",
-        "order": "Paste a maintenance order and press Enter (it is not shown): ",
-        "nonce": "The clock is not trusted. The order must carry this nonce:",
-        "sure": "Are you sure (yes/no): ",
-        "not done": "Nothing was done.",
-        "more": "--More-- (Enter, or q) ",
-        "idle": "Nobody has typed for too long: this terminal logs out.",
-        "Did every lamp light?": "Did every lamp light (yes/no): ",
-        "Did the buzzer sound?": "Did the buzzer sound (yes/no): ",
-        "Did you hear the voice?": "Did you hear the voice (yes/no): ",
-    },
-}
 _PAGE_LINES = 22
 _HISTORY_CHARACTERS = 80
 
@@ -151,7 +127,7 @@ class Terminal:
             return 0
 
     def _talk(self) -> int:
-        self._say(self._word("hello"))
+        self._say(self._in_words(told("Madoguchi maintenance console. Type help.")))
         with contextlib.suppress(EOFError):
             self._one("login")
             while True:
@@ -185,7 +161,7 @@ class Terminal:
     def _leave(self) -> None:
         """Whoever comes by next finds no session here, also if the kiosk cannot be told."""
         self._say("")
-        self._say(self._word("idle"))
+        self._say(self._in_words(told("Nobody has typed for too long: this terminal logs out.")))
         if self._token:
             self._one("logout")
         self._token = ""
@@ -194,7 +170,7 @@ class Terminal:
         try:
             match text.split():
                 case ["help", *about]:
-                    self._page(help_page(self._language, " ".join(about)))
+                    self._page(help_page(self._in_words, " ".join(about)))
                     return True
                 case ["lang", "ja" | "en" as language]:
                     self._language = Language(language)
@@ -206,60 +182,77 @@ class Terminal:
                 case ["events", word]:
                     self._page(explain(word, self._language))
                     return True
-                case ["watch"]:
-                    self._watch()
+                case ["watch"] | ["watch", _]:
+                    self._watch(*text.split()[1:])
                     return True
                 case _:
                     return self._answer(understand(text))
         except ConsoleError as error:
-            self._say(str(error))
+            self._say(self._in_words(error.sentence))
             return False
 
     def _login(self) -> bool:
         nonce = self._ask(w.AskNonce()).text
         if nonce:
-            self._say(f"{self._word('nonce')} {nonce}")
-        order = self._read_secret(self._word("order"))
+            self._say(
+                self._in_words(
+                    told("The clock is not trusted. The order must carry this nonce: {nonce}", nonce=nonce)
+                )
+            )
+        order = self._read_secret(
+            self._in_words(told("Paste a maintenance order and press Enter (it is not shown): "))
+        )
         return self.login(order) if order else False
 
     def _answer(self, line: Line) -> bool:
         if not (line.sure or self._sure) and line.command.warns is not None:
-            self._say(line.command.warns[self._language])
-            if not self._agreed(self._word("sure")):
-                self._say(self._word("not done"))
+            self._say(self._in_words(line.command.warns))
+            if not self._agreed(self._in_words(told("Are you sure (yes/no): "))):
+                self._say(self._in_words(told("Nothing was done.")))
                 return False
-        answer = self._ask(line.request)
+        as_json = line.as_json or self._as_json
+        language = Language.EN if as_json else self._language
+        answer = self._ask(line.request, language)
         if answer.asks and isinstance(line.request, w.TestPart):
             self._say(answer.text)
-            seen = self._agreed(_WORDS[self._language].get(answer.asks, f"{answer.asks} "))
-            answer = self._ask(msgspec.structs.replace(line.request, seen=seen))
-        if line.as_json or self._as_json:
+            seen = self._agreed(f"{answer.asks} (yes/no): ")
+            answer = self._ask(msgspec.structs.replace(line.request, seen=seen), language)
+        if as_json:
             self._say(json.dumps({"done": answer.done, "text": answer.text, **answer.facts}))
         else:
             self._page(answer.text.splitlines())
         return answer.done
 
-    def _watch(self) -> None:
+    def _watch(self, event: str = "") -> None:
+        """event: only of this id, or behind this code of the screen."""
         number = int(str(self._ask(w.AskEvents(last=1)).facts["number"]))
         self._touched()
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 if self._idle_left() == 0:
                     raise _Idle
-                answer = self._ask(w.AskEvents(since=max(1, number), last=100, wait_seconds=10.0))
+                answer = self._ask(
+                    w.AskEvents(since=max(1, number), event=event, last=100, wait_seconds=10.0)
+                )
+                if not answer.done:
+                    self._say(answer.text)
+                    return
                 number = int(str(answer.facts.get("number", number)))
-                for said in answer.facts.get("events", []):
-                    self._say(event_line(said))
+                for came in answer.facts.get("events", []):
+                    self._say(event_line(came))
 
-    def _ask(self, request: w.AnyRequest) -> w.Answer:
-        request = msgspec.structs.replace(request, session=self._token)
+    def _ask(self, request: w.AnyRequest, language: Language | None = None) -> w.Answer:
+        """language: of the answer; a program's is English."""
+        request = msgspec.structs.replace(
+            request, session=self._token, language=self._language if language is None else language
+        )
         return ask(self._socket, request, seconds=self._seconds)
 
     def _agreed(self, question: str) -> bool:
         return self._read(question).strip().lower() in {"yes", "y", "はい"}
 
-    def _word(self, key: str) -> str:
-        return _WORDS[self._language][key]
+    def _in_words(self, sentence: Sentence) -> str:
+        return say_in(self._language)(sentence)
 
     def _say(self, text: str) -> None:
         if self._language is not Language.JA:
@@ -271,7 +264,11 @@ class Terminal:
         interactive = self._prompts is not None
         for number, line in enumerate(lines, start=1):
             self._say(line)
-            if interactive and number % _PAGE_LINES == 0 and self._read(self._word("more")).strip() == "q":
+            if (
+                interactive
+                and number % _PAGE_LINES == 0
+                and self._read(self._in_words(told("--More-- (Enter, or q) "))).strip() == "q"
+            ):
                 return
 
     def _prompt(self, prompt: str) -> str:

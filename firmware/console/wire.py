@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from firmware.core.terms import Yen
+from firmware.core.terms import Language, Yen
 from firmware.errors import ConsoleError
 
 MOST_BYTES = 65_536
@@ -29,9 +29,12 @@ Moment = Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d\Z")]
 class Request(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="act", omit_defaults=True
 ):
-    """What staff want. session: the token of a login; empty for the machine's own users."""
+    """What staff want. session: the token of a login; empty for the machine's own users. language: of the
+    answer, Japanese or English.
+    """
 
     session: str = ""
+    language: Language = Language.EN
 
 
 class Refill(Request, frozen=True, tag="refill"):
@@ -118,7 +121,9 @@ class AskStatus(Request, frozen=True, tag="status"):
 
 
 class AskEvents(Request, frozen=True, tag="events"):
-    """The last events of the log behind number since, of one id if event is given.
+    """The last events of the log behind number since. event: of this id, or behind this code of the screen.
+
+    Where the running kiosk remembers fewer, its older log is read too, unless since says where to begin.
 
     wait_seconds: for how long to wait for one.
     """
@@ -263,7 +268,7 @@ def to_request(line: bytes) -> AnyRequest:
     try:
         request: AnyRequest = _REQUESTS.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as cause:
-        raise ConsoleError(f"no request: {cause}") from cause
+        raise ConsoleError("no request: {cause}", cause=cause) from cause
     return request
 
 

@@ -11,6 +11,7 @@ from firmware.core import records as r
 from firmware.core.states import PayoutPurpose
 from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId, Yen
 from firmware.core.totals import ClaimTotal, DayTotals, PlaceTotal, SoldTotal
+from firmware.core.wording import Sentence, told
 
 Place = tuple[int | None, Yen]
 """A hopper's address, or None for the cash box, and the value of the coins there."""
@@ -146,7 +147,7 @@ class Accounts:
                 self._day.suspects += 1
             case r.CoinPayEnded() | r.HopperFoundEmpty():
                 self._hopper(record)
-            case r.CoinsRefilled() | r.CoinsCollected() | r.CoinsCounted():
+            case r.CoinsRefilled() | r.CoinsCollected() | r.CoinsCounted() | r.TrialCoinEnded():
                 self._handled(record)
             case r.ClaimOpened() | r.ClaimSettled() | r.ClaimPaidElsewhere():
                 self._claim(record)
@@ -245,7 +246,9 @@ class Accounts:
             case _:
                 assert_never(record)
 
-    def _handled(self, record: r.CoinsRefilled | r.CoinsCollected | r.CoinsCounted) -> None:
+    def _handled(
+        self, record: r.CoinsRefilled | r.CoinsCollected | r.CoinsCounted | r.TrialCoinEnded
+    ) -> None:
         position = self._position((record.hopper, record.coin_yen))
         match record:
             case r.CoinsRefilled(coins=coins):
@@ -254,6 +257,10 @@ class Accounts:
                 position.take(coins)
             case r.CoinsCounted(coins=coins):
                 position.count(coins)
+            case r.TrialCoinEnded(certainty=Certainty.DONE):
+                position.take(1)
+            case r.TrialCoinEnded(certainty=certainty):
+                position.pay(certainty)
             case _:
                 assert_never(record)
 
@@ -387,9 +394,14 @@ def misplaced_hoppers(accounts: Accounts, coin_yen: Mapping[int, Yen]) -> tuple[
     )
 
 
-def place_name(hopper: int | None) -> str:
+def place_named(hopper: int | None) -> Sentence:
     """How the books call a place."""
-    return "cash box" if hopper is None else f"hopper {hopper}"
+    return told("cash box") if hopper is None else told("hopper {hopper}", hopper=hopper)
+
+
+def place_name(hopper: int | None) -> str:
+    """The same, in English."""
+    return str(place_named(hopper))
 
 
 def sum_yen(totals: Iterable[PlaceTotal]) -> Yen:

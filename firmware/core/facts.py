@@ -81,11 +81,15 @@ class ReceiptPrinterLevel:
 
 @dataclass(frozen=True, slots=True)
 class PanelLevel:
-    """Door contact and the two sensors that see what a person has not taken yet."""
+    """Door contact and the two sensors that see what a person has not taken yet.
+
+    paper_left: the person who should have taken the paper is gone; said for staff, it changes no decision.
+    """
 
     door_open: bool = False
     paper_in_tray: bool = False
     change_in_cup: bool = False
+    paper_left: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

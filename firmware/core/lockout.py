@@ -15,7 +15,7 @@ With the shipped steps:
 The journal keeps each strike, so that a restart changes nothing. Pure: the time comes in as an argument.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -45,37 +45,37 @@ class Lockout:
     last: datetime | None = None
 
 
-def after(lockout: Lockout, record: r.Record, at: datetime, rule: LockoutRule) -> Lockout:
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Which record is a mistake of this kind, and which one clears those before."""
+
+    strike: type[r.Record]
+    clears: type[r.Record]
+
+
+VISITORS: Final = Counts(r.CardStrike, r.PersonAuthenticated)
+STAFF: Final = Counts(r.StaffRefused, r.StaffAdmitted)
+"""Wrong staff codes (`firmware.core.complaints`)."""
+ORDERS: Final = Counts(r.MaintenanceRefused, r.MaintenanceOpened)
+"""Refused maintenance orders (`firmware.core.maintenance`)."""
+
+
+def after(
+    lockout: Lockout, record: r.Record, at: datetime, rule: LockoutRule, counts: Counts = VISITORS
+) -> Lockout:
     """The lockout once this record stands in the journal. at: aware."""
-    match record:
-        case r.CardStrike():
-            return Lockout(current(lockout, at, rule).strikes + 1, at)
-        case r.PersonAuthenticated():
-            return Lockout()
-        case _:
-            return lockout
-
-
-def after_staff(lockout: Lockout, record: r.Record, at: datetime, rule: LockoutRule) -> Lockout:
-    """The same for wrong staff codes (`firmware.core.complaints`)."""
-    match record:
-        case r.StaffRefused():
-            return Lockout(current(lockout, at, rule).strikes + 1, at)
-        case r.StaffAdmitted():
-            return Lockout()
-        case _:
-            return lockout
-
-
-After = Callable[[Lockout, r.Record, datetime, LockoutRule], Lockout]
+    if isinstance(record, counts.strike):
+        return Lockout(current(lockout, at, rule).strikes + 1, at)
+    return Lockout() if isinstance(record, counts.clears) else lockout
 
 
 def from_journal(
-    entries: Iterable[tuple[datetime, r.Record]], now: datetime, rule: LockoutRule, counts: After = after
+    entries: Iterable[tuple[datetime, r.Record]],
+    now: datetime,
+    rule: LockoutRule,
+    counts: Counts = VISITORS,
 ) -> Lockout:
     """What the whole journal says now. entries: when each record was written, and the record.
-
-    counts: which mistakes count, `after` or `after_staff`.
 
     No record is later than those behind it: one of the future was dated by a clock that was ahead.
     """
@@ -85,7 +85,7 @@ def from_journal(
         dated.append((latest, record))
     lockout = Lockout()
     for at, record in reversed(dated):
-        lockout = counts(lockout, record, at, rule)
+        lockout = after(lockout, record, at, rule, counts)
     return current(lockout, now, rule)
 
 
@@ -107,3 +107,35 @@ def waits_until(lockout: Lockout, rule: LockoutRule) -> datetime | None:
     """When the next visit may begin, or None if nothing has to be waited for."""
     seconds = wait_seconds(lockout.strikes, rule)
     return None if lockout.last is None or not seconds else lockout.last + timedelta(seconds=seconds)
+
+
+class Strikes:
+    """Mistakes in a row of one kind, by journal and clock: enter every record once, in order.
+
+    entries: when each record of the journal so far was written (aware), and the record. now: aware.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[tuple[datetime, r.Record]],
+        now: datetime,
+        rule: LockoutRule,
+        counts: Counts = VISITORS,
+    ) -> None:
+        self._rule, self._counts = rule, counts
+        self._row = from_journal(entries, now, rule, counts)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._row.strikes
+
+    def enter(self, record: r.Record, at: datetime) -> None:
+        """This record was committed. at: aware."""
+        self._row = after(self._row, record, at, self._rule, self._counts)
+
+    def wait(self, now: datetime) -> datetime | None:
+        """Until when nothing more is taken; None when there is nothing to wait for. now: aware."""
+        self._row = current(self._row, now, self._rule)
+        until = waits_until(self._row, self._rule)
+        return None if until is None or until <= now else until

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Final
 
 from firmware.core import records as r
-from firmware.core.lockout import Lockout, LockoutRule, current
+from firmware.core.lockout import ORDERS, Lockout, LockoutRule
+from firmware.core.lockout import after as after_mistake
 from firmware.core.terms import Role
 
 SHIPPED_ORDER_STEPS: Final = ((3, 60.0), (5, 900.0), (8, 3600.0))
@@ -64,12 +65,13 @@ def after(state: Maintenance, record: r.Record, at: datetime, rule: LockoutRule)
     match record:
         case r.MaintenanceOpened(order_id=order_id, by=by, roles=roles, ends=ends, token_sha256=token):
             session = OpenSession(order_id, by, roles, datetime.fromisoformat(ends), token)
-            return replace(state, session=session, seen=state.seen | {order_id}, refused=Lockout())
+            refused = after_mistake(state.refused, record, at, rule, ORDERS)
+            return replace(state, session=session, seen=state.seen | {order_id}, refused=refused)
         case r.MaintenanceClosed(order_id=order_id):
             mine = state.session is not None and state.session.order_id == order_id
             return replace(state, session=None) if mine else state
         case r.MaintenanceRefused():
-            return replace(state, refused=Lockout(current(state.refused, at, rule).strikes + 1, at))
+            return replace(state, refused=after_mistake(state.refused, record, at, rule, ORDERS))
         case r.CommandGiven(order_id=order_id):
             return replace(state, given=state.given | {order_id}) if order_id not in state.given else state
         case r.MaintenanceSwitched(on=on):

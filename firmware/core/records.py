@@ -149,14 +149,14 @@ class StaffDecided:
 
 @dataclass(frozen=True, slots=True)
 class StaffRefused:
-    """A wrong staff code (係員コード). visit: empty when a sold certificate is complained of."""
+    """A wrong staff code (係員コード). visit: empty at the door, and for a sale that is complained of."""
 
     visit: str
 
 
 @dataclass(frozen=True, slots=True)
 class StaffAdmitted:
-    """The right staff code; clears the wrong ones before."""
+    """The right staff code; clears the wrong ones before. visit: empty at the open door."""
 
     visit: VisitId
 
@@ -247,7 +247,7 @@ class CoinPayEnded:
 
 @dataclass(frozen=True, slots=True)
 class HopperFoundEmpty:
-    """No coin came although so many should lie there: it is empty or jammed."""
+    """No coin came although so many should lie there: it is empty or jammed. visit: empty for a trial."""
 
     visit: VisitId
     hopper: int
@@ -347,6 +347,28 @@ class CoinsCounted:
     coin_yen: Yen
     coins: int
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCoinIntended:
+    """A technician has one coin paid out to see that the hopper works (試験払出); nobody's money is in it.
+
+    life_count: the hopper's own counter before this coin. by: who, as the console knows them.
+    """
+
+    hopper: int
+    coin_yen: Yen
+    life_count: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCoinEnded:
+    """DONE: the technician has the coin, as if collected; it comes back by CoinsRefilled."""
+
+    hopper: int
+    coin_yen: Yen
+    certainty: Certainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,6 +502,8 @@ Record = (
     | CommandGiven
     | MaintenanceSwitched
     | MaintenancePlanned
+    | TrialCoinIntended
+    | TrialCoinEnded
 )
 
 BookEntry = CoinsRefilled | CoinsCollected | CoinsCounted | DayClosed

@@ -15,6 +15,8 @@ settled by what the journal proves:
 | print done, change not paid                   | pay the rest of the change |
 | one coin intended, not ended                  | ask the hopper whether it came out |
 | a counted coin may have left again            | what is owed goes on a claim slip  |
+
+A technician's coin is no visit's: `open_trial` finds it, and the hopper is asked before anything else.
 """
 
 from collections.abc import Iterable
@@ -96,6 +98,20 @@ def open_visit(records: Iterable[r.Record]) -> OpenVisit | None:
             found = OpenVisit(record.visit)
         elif found is not None:
             found = None if isinstance(record, r.VisitEnded) else note(found, record)
+    return found
+
+
+def open_trial(records: Iterable[r.Record]) -> r.TrialCoinIntended | None:
+    """The technician's coin of which nobody knows whether it came out; at most one can be open."""
+    found: r.TrialCoinIntended | None = None
+    for record in records:
+        match record:
+            case r.TrialCoinIntended():
+                found = record
+            case r.TrialCoinEnded():
+                found = None
+            case _:
+                pass
     return found
 
 

@@ -1,7 +1,7 @@
 """Which glyph a character has: the cmap and GSUB tables of a font file, read where they lie.
 
-Source: ISO/IEC 14496-22 (OpenType), cmap formats 12 (full repertoire) and 14 (variation sequences), GSUB
-lookup types 4 (ligatures) and 7 (extension) of the feature ccmp.
+Source: ISO/IEC 14496-22 (OpenType), cmap formats 4 (the basic plane alone), 12 (full repertoire) and 14
+(variation sequences), GSUB lookup types 4 (ligatures) and 7 (extension) of the feature ccmp.
 """
 
 import struct
@@ -11,6 +11,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from mmap import mmap
 
+_FULL, _BASIC_PLANE = ((3, 10), (0, 6), (0, 4)), ((3, 1), (0, 3), (0, 2), (0, 1), (0, 0))
+"""Platform and encoding of maps from Unicode, the better first."""
+
 _LIGATURE = 4
 _EXTENSION = 7
 
@@ -19,12 +22,19 @@ class CharacterMap:
     """Glyphs of code points, and of code points with a variation selector. 0: the font has none."""
 
     def __init__(self, font: mmap, cmap: int) -> None:
-        """cmap: where the table begins. Raises ValueError without a map of the full repertoire."""
+        """cmap: where the table begins. Raises ValueError without a map of format 4 or 12."""
         self._font = font
         (count,) = struct.unpack_from(">H", font, cmap + 2)
         records = (struct.unpack_from(">HHL", font, cmap + 4 + 8 * at) for at in range(count))
         offsets = {(platform, encoding): cmap + offset for platform, encoding, offset in records}
-        self._read_groups(offsets.get((3, 10)) or offsets.get((0, 4)) or 0)
+        maps = [offsets[place] for place in (*_FULL, *_BASIC_PLANE) if place in offsets]
+        formats = [struct.unpack_from(">H", font, table)[0] for table in maps]
+        if 12 in formats:
+            self._read_groups(maps[formats.index(12)])
+        elif 4 in formats:
+            self._read_segments(maps[formats.index(4)])
+        else:
+            raise ValueError("no cmap of Unicode in format 4 or 12")
         variations = offsets.get((0, 5))
         self._selectors = {} if variations is None else dict(self._read_selectors(variations))
 
@@ -54,13 +64,41 @@ class CharacterMap:
         return 0
 
     def _read_groups(self, table: int) -> None:
-        table_format, groups = struct.unpack_from(">HxxLLL", self._font, table)[0::3]
-        if not table or table_format != 12:
-            raise ValueError("no cmap of the full repertoire (format 12)")
+        (groups,) = struct.unpack_from(">12xL", self._font, table)
         words = array("I", self._font[table + 16 : table + 16 + 12 * groups])
         if sys.byteorder == "little":
             words.byteswap()
         self._starts, self._ends, self._glyphs = words[0::3], words[1::3], words[2::3]
+
+    def _read_segments(self, table: int) -> None:
+        """Format 4 as groups of following codes with following glyphs."""
+        starts, ends, glyphs = array("I"), array("I"), array("I")
+        for code, glyph in self._codes_of_segments(table):
+            if starts and ends[-1] == code - 1 and glyphs[-1] + code - starts[-1] == glyph:
+                ends[-1] = code
+            else:
+                starts.append(code)
+                ends.append(code)
+                glyphs.append(glyph)
+        self._starts, self._ends, self._glyphs = starts, ends, glyphs
+
+    def _codes_of_segments(self, table: int) -> Iterator[tuple[int, int]]:
+        """Every code that has a glyph, and the glyph."""
+        (twice,) = struct.unpack_from(">6xH", self._font, table)
+        columns = (table + 14, table + 16 + twice, table + 16 + 2 * twice, table + 16 + 3 * twice)
+        for at in range(0, twice, 2):
+            end, start, delta, offset = (
+                struct.unpack_from(">H", self._font, column + at)[0] for column in columns
+            )
+            for code in range(start, min(end, 0xFFFE) + 1):
+                glyph = code
+                if offset:
+                    place = columns[3] + at + offset + 2 * (code - start)
+                    (glyph,) = struct.unpack_from(">H", self._font, place)
+                    if not glyph:
+                        continue
+                if glyph := (glyph + delta) & 0xFFFF:
+                    yield code, glyph
 
     def _read_selectors(self, table: int) -> Iterator[tuple[int, tuple[int, int]]]:
         """Selector, and where its default and its other sequences are listed; 0: nowhere."""

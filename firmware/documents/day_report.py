@@ -191,7 +191,11 @@ class _Sheet:
         day = date.fromisoformat(report.day.business_date)
         self._paper.value(Box(LEFT, 12, WIDTH, 10), "日　計　表", Align.CENTRE, largest_points=18)
         self._paper.value(Box(LEFT, 25, 90, 7), report.municipality, largest_points=12)
-        self._paper.value(Box(LEFT, 33, 90, 6), f"営業日　{era_date(day)}", largest_points=11)
+        self._paper.value(
+            Box(LEFT, 33, 90, 6),
+            f"営業日　{era_date(day, self._paper.settings.form.eras)}",
+            largest_points=11,
+        )
         right = (f"端末　{report.kiosk}", f"締め　{_moment(report.day.closed_at)}", f"{self._page}ページ")
         for at, text in enumerate(right):
             self._paper.label(Box(LEFT + 90, 24 + 5 * at, 90, 5), text, Align.RIGHT, points=8)

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from firmware.documents.era import ERAS, Era, check_eras
+
 Words = Annotated[str, Meta(min_length=1, max_length=200)]
 Millimetres = Annotated[float, Meta(ge=4.0, le=180.0)]
 TaxList = Literal["income", "deductions", "tax", "dependants"]
@@ -157,6 +159,7 @@ class Form(_Section, frozen=True, kw_only=True):
 
     city_seal_mm: longer side of the 公印, as the municipality's seal rules give it. juminhyo_rows: the table
     of one person; 住民票コード is no item and cannot be one. shotoku_columns: from left to right.
+    eras: 元号 from the first to today's.
     """
 
     city_seal_mm: Annotated[float, Meta(ge=15.0, le=26.0)] = 24.0
@@ -166,10 +169,12 @@ class Form(_Section, frozen=True, kw_only=True):
     shotoku_columns: Annotated[list[Column], Meta(min_length=1, max_length=4)] = msgspec.field(
         default_factory=lambda: [*_COLUMNS]
     )
+    eras: Annotated[list[Era], Meta(min_length=1)] = msgspec.field(default_factory=lambda: [*ERAS])
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a form that shows an item twice, loses one or runs over its paper."""
+        """Raises ValueError: an item shown twice or lost, a form larger than its paper, a gap in the eras."""
         _check_rows(self.juminhyo_rows)
+        check_eras(self.eras)
         lists = Counter(name for column in self.shotoku_columns for name in column.lists)
         if lists != Counter(TAX_LISTS):
             raise ValueError("shotoku_columns: each of income, deductions, tax, dependants once")

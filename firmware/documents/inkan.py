@@ -28,7 +28,7 @@ def draw(paper: Paper, contents: Contents, document: Inkan, seal: Bitmap | None,
         (labels.kana, document.kana or wording.not_applicable),
         (labels.name, document.name),
         (labels.inkan_alias, document.alias or wording.not_applicable),
-        (labels.birth_date, era_date(document.birth_date)),
+        (labels.birth_date, era_date(document.birth_date, paper.settings.form.eras)),
     )
     top = IMPRINT.top
     for height, (label, value) in zip(_ROWS, fields, strict=True):

@@ -8,7 +8,7 @@ from datetime import date
 from firmware.documents.bitmap import Bitmap
 from firmware.documents.contents import Contents, Juminhyo, Person
 from firmware.documents.era import era_date, western_date
-from firmware.documents.form import MY_NUMBER, Form, Wording
+from firmware.documents.form import MY_NUMBER, Form
 from firmware.documents.paper import Align, Box, Paper
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sheet import LEFT, WIDTH, Place, closing, heading
@@ -45,12 +45,13 @@ def draw(paper: Paper, contents: Contents, document: Juminhyo, seal: Bitmap | No
     closing(paper, contents, attested, seal, place)
 
 
-def shown(person: Person, item: str, wording: Wording) -> str:
+def shown(person: Person, item: str, form: Form) -> str:
     """What stands in the place of an item: never nothing, so that nothing can be written in."""
+    wording = form.wording
     value = getattr(person, item)
     if isinstance(value, date):
         western = item == "residence_expiry" or (item == "birth_date" and person.nationality is not None)
-        return western_date(value) if western else era_date(value)
+        return western_date(value) if western else era_date(value, form.eras)
     if value:
         return str(value)
     may_be_omitted = item in {"relation", MY_NUMBER} or (
@@ -87,7 +88,7 @@ def _person(paper: Paper, top: float, number: int, person: Person) -> None:
         left = LEFT + _NUMBER_WIDTH
         for cell in row.cells:
             box = Box(left, row_top, cell.width_mm, row.height_mm)
-            value = shown(person, cell.item, form.wording)
+            value = shown(person, cell.item, form)
             most_lines = 1 if cell.item in _DATES else 9
             paper.field(box, cell.label_mm, getattr(form.labels, cell.item), value, most_lines=most_lines)
             left += cell.width_mm

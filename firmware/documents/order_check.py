@@ -52,7 +52,7 @@ def _said(opened: Opened, form: Form, sheet: int, sheets: int) -> Iterator[str]:
         case Shotoku() as document:
             yield from _tax_certificate(document, form, sheet)
             yield wording.shotoku_attested
-    yield era_date(contents.issued_on)
+    yield era_date(contents.issued_on, form.eras)
     yield contents.municipality.mayor
     yield f"発行番号{contents.number}{sheet + 1}／{sheets}"
 
@@ -69,7 +69,7 @@ def _record(document: Juminhyo, form: Form, sheet: int) -> Iterator[str]:
         yield str(number)
         for row in form.juminhyo_rows:
             for cell in row.cells:
-                yield getattr(labels, cell.item) + juminhyo.shown(person, cell.item, wording)
+                yield getattr(labels, cell.item) + juminhyo.shown(person, cell.item, form)
 
 
 def _seal_certificate(document: Inkan, form: Form) -> Iterator[str]:
@@ -78,7 +78,7 @@ def _seal_certificate(document: Inkan, form: Form) -> Iterator[str]:
     yield labels.kana + (document.kana or wording.not_applicable)
     yield labels.name + document.name
     yield labels.inkan_alias + (document.alias or wording.not_applicable)
-    yield labels.birth_date + era_date(document.birth_date)
+    yield labels.birth_date + era_date(document.birth_date, form.eras)
     yield labels.address + document.address
 
 
@@ -88,7 +88,7 @@ def _tax_certificate(document: Shotoku, form: Form, sheet: int) -> Iterator[str]
     yield labels.address + document.address
     yield labels.address_on_january_1 + document.address_on_january_1
     yield labels.name + document.name
-    yield labels.birth_date + era_date(document.birth_date)
+    yield labels.birth_date + era_date(document.birth_date, form.eras)
     first = sheet * shotoku.ROWS_A_SHEET
     for column in form.shotoku_columns:
         yield column.title

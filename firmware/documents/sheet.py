@@ -43,7 +43,8 @@ def closing(paper: Paper, contents: Contents, attested: str, seal: Bitmap | None
     """The lower end of a front page: attestation, date, mayor, the seal or its empty place, and numbers."""
     wording = paper.settings.form.wording
     paper.value(Box(LEFT + 6, 252, 140, 7), attested, largest_points=11)
-    paper.value(Box(LEFT + 12, 260, 60, 6), era_date(contents.issued_on), largest_points=11)
+    issued_on = era_date(contents.issued_on, paper.settings.form.eras)
+    paper.value(Box(LEFT + 12, 260, 60, 6), issued_on, largest_points=11)
     paper.value(Box(70, 267, 92, 9), contents.municipality.mayor, Align.RIGHT, largest_points=14)
     if seal is not None:
         _city_seal(paper, seal)

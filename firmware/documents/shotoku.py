@@ -29,11 +29,15 @@ def sheets(document: Shotoku, form: Form) -> int:
 def draw(paper: Paper, contents: Contents, document: Shotoku, seal: Bitmap | None, place: Place) -> None:
     """The front page of one sheet. Raises DocumentRefused."""
     form = paper.settings.form
-    heading(paper, f"{era_year(date(document.fiscal_year, 4, 1))}度　{form.wording.shotoku_title}", top=16)
-    first_day, last_day = date(document.income_year, 1, 1), date(document.income_year, 12, 31)
-    paper.value(
-        Box(LEFT, 26, WIDTH, 6), f"（{era_date(first_day)}から{era_date(last_day)}までの所得）", Align.CENTRE
+    heading(
+        paper,
+        f"{era_year(date(document.fiscal_year, 4, 1), form.eras)}度　{form.wording.shotoku_title}",
+        top=16,
     )
+    first_day, last_day = (
+        era_date(date(document.income_year, *day), form.eras) for day in ((1, 1), (12, 31))
+    )
+    paper.value(Box(LEFT, 26, WIDTH, 6), f"（{first_day}から{last_day}までの所得）", Align.CENTRE)
     _person(paper, document)
     first = (place.sheet - 1) * ROWS_A_SHEET
     columns = _columns(document, form)
@@ -51,7 +55,7 @@ def _person(paper: Paper, document: Shotoku) -> None:
     on_january_1 = document.address_on_january_1
     paper.field(Box(LEFT, _PERSON_TOP + 12, WIDTH, 12), 26, labels.address_on_january_1, on_january_1)
     paper.field(Box(LEFT, _PERSON_TOP + 24, 110, 12), 26, labels.name, document.name)
-    birth_date = era_date(document.birth_date)
+    birth_date = era_date(document.birth_date, paper.settings.form.eras)
     paper.field(Box(LEFT + 110, _PERSON_TOP + 24, WIDTH - 110, 12), 18, labels.birth_date, birth_date)
     paper.frame(Box(LEFT, _PERSON_TOP, WIDTH, 36), heavy=True)
 

@@ -22,6 +22,7 @@ from firmware.documents.contents import (
     Person,
     Shotoku,
 )
+from firmware.documents.fonts import chain
 from firmware.documents.juminhyo import PERSONS_A_SHEET
 from firmware.documents.refusals import DocumentRefused
 from firmware.documents.sealed import Opened
@@ -43,6 +44,11 @@ def check_forms(settings: DocumentSettings) -> None:
             raise ConfigError(
                 f"certificates: the form of {kind.value} cannot be drawn: {refused}"
             ) from refused
+    for era in settings.form.eras:
+        try:
+            chain(settings.value_fonts, settings.gaiji_fonts).width(era.name)
+        except DocumentRefused as refused:
+            raise ConfigError(f"certificates: eras: {era.begins} cannot be drawn: {refused}") from refused
 
 
 def _documents() -> list[tuple[CertificateKind, Document, int]]:

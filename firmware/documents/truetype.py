@@ -23,13 +23,29 @@ _COMPOSITE_XY_SCALE = 0x0040
 _COMPOSITE_2X2 = 0x0080
 _COMPOSITE_INSTRUCTIONS = 0x0100
 
+_WIDE = {0x2985: 0xFF5F, 0x2986: 0xFF60}
+"""⦅ and ⦆ of JIS X 0213, 1-2-54 and 1-2-55, whose glyphs Japanese fonts have under the full-width codes."""
+
 _VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+
+
+_TRUE_TYPE = (b"\0\1\0\0", b"true")
+_OTHERS = {
+    b"OTTO": "it has CFF outlines; take its TrueType edition (.ttf), or convert the outlines to glyf",
+    b"ttcf": "it is a collection; take the one font out of it as a file of its own",
+    b"wOFF": "it is packed for the web; take the font itself",
+    b"wOF2": "it is packed for the web; take the font itself",
+}
+
+
+class _OtherFont(ValueError):
+    """A font, but of another make; the message says what to do."""
 
 
 class TrueTypeFile:
     """One font file with glyf outlines. Advances are in thousandths of an em.
 
-    Raises ConfigError if the file is missing or is not such a font.
+    Raises ConfigError if the file is missing or is not such a font, saying what would be.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,6 +54,8 @@ class TrueTypeFile:
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._tables = self._directory()
             self._read_header()
+        except _OtherFont as cause:
+            raise ConfigError(f"{path}: not a TrueType font: {cause}") from cause
         except (OSError, ValueError, KeyError, struct.error) as cause:
             raise ConfigError(f"{path}: not a usable TrueType font") from cause
 
@@ -46,7 +64,8 @@ class TrueTypeFile:
 
         A variation that the font does not list has none, nor has a letter whose marks it cannot place.
         """
-        nominal = self._map.glyph(ord(character[0]))
+        code = ord(character[0])
+        nominal = self._map.glyph(code) or self._map.glyph(_WIDE.get(code, code))
         if len(character) == 1:
             return nominal
         if len(character) == 2 and character[1] in _VARIATION_SELECTORS:
@@ -88,8 +107,10 @@ class TrueTypeFile:
         )
 
     def _directory(self) -> dict[str, tuple[int, int]]:
-        (version, count) = struct.unpack_from(">LH", self._bytes)
-        if version != 0x00010000:
+        (make, count) = struct.unpack_from(">4sH", self._bytes)
+        if make in _OTHERS:
+            raise _OtherFont(_OTHERS[make])
+        if make not in _TRUE_TYPE:
             raise ValueError("no TrueType outlines")
         entries = (struct.unpack_from(">4sLLL", self._bytes, 12 + 16 * at) for at in range(count))
         return {tag.decode("ascii"): (offset, length) for tag, _, offset, length in entries}

@@ -6,10 +6,15 @@ It writes to the print queue and to its two pipes, to no file, and no message of
 
 import ctypes
 import logging
+import os
 import resource
+import select
 import signal
+import stat
 import sys
+import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, assert_never
@@ -35,9 +40,17 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_DUMPABLE = 4
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, submit: Submit, settings: DocumentSettings) -> None:
+def serve(
+    requests: BinaryIO,
+    answers: BinaryIO,
+    submit: Submit,
+    settings: DocumentSettings,
+    *,
+    tidy: Callable[[], None],
+) -> None:
     """Serve one visit: send the public key, then answer until `End` or the end of requests.
 
+    tidy: removes what a worker killed while it submitted may have left with others; it may take seconds.
     Raises ConfigError if a font cannot be used, DocumentRefused if the requests make no sense.
     """
     seclude()
@@ -46,6 +59,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, submit: Submit, settings: Docum
     # The key is wanted at once, the page much later: reportlab loads while the resident reads the screen.
     from firmware.documents.issue import Issue  # noqa: PLC0415
 
+    tidy()
     issue = Issue(private_key=private_key, submit=submit, settings=settings)
     while (request := _next(requests)) is not None:
         match request:
@@ -69,10 +83,20 @@ def seclude() -> None:
     for option, argument in ((_PR_SET_DUMPABLE, 0), (_PR_SET_PDEATHSIG, signal.SIGKILL)):
         if libc.prctl(option, argument, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl")
+    if stat.S_ISSOCK(os.fstat(sys.stdin.fileno()).st_mode):
+        threading.Thread(target=_end_with_peer, args=(sys.stdin.fileno(),), daemon=True).start()
     sys.excepthook = _report
     sys.unraisablehook = lambda raised: _report(raised.exc_type, raised.exc_value, raised.exc_traceback)
     logging.disable()
     warnings.simplefilter("ignore")
+
+
+def _end_with_peer(link: int) -> None:
+    """Die at once when the daemon hangs up: it cannot kill what systemd started as another user."""
+    watch = select.poll()
+    watch.register(link, select.POLLRDHUP)
+    watch.poll()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _report(kind: type[BaseException], _: BaseException | None, traceback: TracebackType | None) -> None:

@@ -1,9 +1,8 @@
 """The daemon's side of the document worker: it passes sealed bytes on and learns counts and outcomes."""
 
 import asyncio
-import contextlib
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
+from pathlib import Path
 
 from firmware.documents.frames import (
     HEADER_BYTES,
@@ -21,13 +20,14 @@ from firmware.documents.frames import (
     to_frame,
 )
 from firmware.documents.refusals import DocumentRefused, Reason
+from firmware.documents.worker_link import ChildLink, UnitLink, WorkerLink
 from firmware.errors import PrintNotSubmitted, PrintUncertain
 from firmware.logbook import EventId, Logbook
 from firmware.ports import OrderRequest, Prepared
 
 
 class WorkerProcess:
-    """firmware.ports.DocumentWorker as a child process; `start` after `end` begins a new one.
+    """firmware.ports.DocumentWorker as a process of its own; `start` after `end` begins a new one.
 
     A worker that dies, is silent for too long, or says something unexpected is killed, and stays so.
     """
@@ -41,23 +41,29 @@ class WorkerProcess:
         start_seconds: float,
         prepare_seconds: float,
         print_seconds: float,
+        socket: Path | None = None,
     ) -> None:
-        """command: program and arguments; kiosk: URN that the municipality seals for."""
+        """command: program and arguments; kiosk: URN that the municipality seals for.
+
+        socket: where systemd starts workers (madoguchi-worker.socket); the command is not used then.
+        """
         self._command = tuple(command)
         self._log = log
         self._kiosk = kiosk
         self._start_seconds = start_seconds
         self._prepare_seconds = prepare_seconds
         self._print_seconds = print_seconds
-        self._process: Process | None = None
+        self._socket = socket
+        self._link: WorkerLink | None = None
 
     async def start(self) -> bytes:
         """Start the process; its X25519 public key, 32 bytes. Raises DocumentRefused."""
         await self.end()
         try:
-            # A session of its own: a Ctrl-C at the daemon's terminal must not tear a print in two.
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=PIPE, stdout=PIPE, start_new_session=True
+            self._link = (
+                await ChildLink.open(self._command)
+                if self._socket is None
+                else await UnitLink.open(self._socket)
             )
         except OSError as cause:
             raise self._refused(Reason.WORKER_GONE) from cause
@@ -114,38 +120,31 @@ class WorkerProcess:
 
     async def end(self) -> None:
         """Kill the process and wait until it is gone; harmless without one."""
-        process = self._process
-        if process is None:
+        link = self._link
+        if link is None:
             return
         self._kill()
-        code = await process.wait()
-        if self._process is process:
-            self._process = None
-            self._log(EventId.WORKER_ENDED, code=code)
+        code = await link.gone()
+        if self._link is link:
+            self._link = None
+            self._log(EventId.WORKER_ENDED, **({} if code is None else {"code": code}))
 
     def _alive(self) -> bool:
-        process = self._process
-        return (
-            process is not None
-            and process.returncode is None
-            and process.stdout is not None
-            and not process.stdout.at_eof()
-        )
+        return self._link is not None and self._link.alive()
 
     async def _exchange(self, request: Request | None, seconds: float) -> Answer | None:
         """Send request, if any, and read one answer; None and a killed worker if that fails."""
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
+        link = self._link
+        if link is None:
             return None
         answer = None
         try:
             async with asyncio.timeout(seconds):
                 if request is not None:
-                    process.stdin.write(to_frame(request))
-                    await process.stdin.drain()
-                length = body_bytes(await process.stdout.readexactly(HEADER_BYTES))
-                answer = to_answer(await process.stdout.readexactly(length))
-        except (OSError, asyncio.IncompleteReadError, DocumentRefused):
+                    await link.send(to_frame(request))
+                length = body_bytes(await link.receive(HEADER_BYTES))
+                answer = to_answer(await link.receive(length))
+        except (OSError, EOFError, DocumentRefused):
             return None
         finally:
             if answer is None:
@@ -153,9 +152,8 @@ class WorkerProcess:
         return answer
 
     def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        if self._link is not None:
+            self._link.kill()
 
     def _refused(self, reason: Reason, code_points: str = "") -> DocumentRefused:
         if code_points:

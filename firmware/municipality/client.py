@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from firmware.errors import (
     ReportRefused,
 )
 from firmware.logbook import EventId, Logbook
-from firmware.municipality import messages
+from firmware.municipality import journal_copy, messages
 from firmware.municipality.challenge import Expected, message_to_sign
 from firmware.municipality.exchange import Call, Exchange, Patience, Reply
 from firmware.municipality.heartbeat import Heartbeat, Listeners
@@ -31,7 +31,10 @@ from firmware.ports import (
     CardSignature,
     ClaimState,
     DayAnswer,
+    JournalKept,
+    JournalLine,
     JournalWitness,
+    OpenOrder,
     OrderRequest,
     Refetched,
     Released,
@@ -45,7 +48,7 @@ A = TypeVar("A", bound=messages.Message)
 
 SURELY_NOT_DONE = frozenset(
     """
-    request_invalid kiosk_unknown session_unknown session_used session_expired
+    request_invalid kiosk_unknown not_published session_unknown session_used session_expired
     order_unknown order_ended amount_wrong not_offered
     """.split()
 )
@@ -53,7 +56,10 @@ SURELY_NOT_DONE = frozenset(
 
 
 CONTRADICTIONS = frozenset(
-    "request_invalid order_unknown order_conflict claim_unknown claim_conflict day_conflict".split()
+    """
+    request_invalid order_unknown order_conflict claim_unknown claim_conflict day_conflict
+    journal_cut journal_gap
+    """.split()
 )
 """Problem codes of a report that the municipality cannot take; repeating it changes nothing.
 
@@ -72,7 +78,8 @@ class HttpsMunicipality:
     url: https://host[:port]. audience: the backend's name in what a card signs. kiosk: our URN, as in
     our certificate. server_time: told the server's clock after each heartbeat; server_hours: told
     OPEN, CLOSED or MAINTENANCE likewise. remote: asked what the
-    municipality wants done. journal: whose head is told with each. now: the trusted clock.
+    municipality wants done. published: told the newest serial numbers of configuration and calendar.
+    journal: whose head is told with each. now: the trusted clock.
     Raises ConfigError if a file cannot be used.
     """
 
@@ -91,6 +98,7 @@ class HttpsMunicipality:
         server_hours: Callable[[ServiceHours], None],
         journal: JournalWitness,
         remote: RemoteControl | None = None,
+        published: Callable[[int, int], None] | None = None,
         now: Callable[[], datetime] = system_time,
         patience: Patience | None = None,
     ) -> None:
@@ -100,7 +108,7 @@ class HttpsMunicipality:
         )
         self._log = log
         self._server_time, self._server_hours = server_time, server_hours
-        self._journal, self._remote = journal, remote
+        self._journal, self._remote, self._published = journal, remote, published
         self._now = now
         self._patience = Patience() if patience is None else patience
         self._open_exchange: Exchange | None = None
@@ -116,7 +124,7 @@ class HttpsMunicipality:
             firmware_version=self._firmware,
             log=self._log,
             now=self._now,
-            listeners=Listeners(report, self._server_time, self._server_hours, self._remote),
+            listeners=Listeners(report, self._server_time, self._server_hours, self._remote, self._published),
             journal=self._journal,
             facts=facts,
         )
@@ -261,6 +269,41 @@ class HttpsMunicipality:
         path = ("v1", "claims", claim_no, "settle")
         return await self._claim(Call("settle_claim", "POST", path, body, report=True), claim_no)
 
+    async def open_orders(self) -> tuple[OpenOrder, ...]:
+        """What was released to us and has no end there yet, to be compared after a power cut."""
+        _, answer = await self._ask(
+            Call("open_orders", "GET", ("v1", "open-orders")), messages.OpenOrdersAnswer
+        )
+        return tuple(OpenOrder(OrderId(one.order_id), one.state) for one in answer.orders)
+
+    async def journal_kept(self) -> JournalKept:
+        """How far our journal is kept there."""
+        _, answer = await self._ask(
+            Call("journal_kept", "GET", ("v1", "journal"), report=True), messages.JournalAnswer
+        )
+        return self._kept("journal_kept", answer)
+
+    async def keep_journal(self, kept: JournalKept, lines: Sequence[JournalLine]) -> JournalKept:
+        """Send lines in a row, the first of them the last one kept; safe to repeat. Raises ConfigError."""
+        told = journal_copy.message_lines(lines)
+        link = journal_copy.linked(kept, told)
+        part = journal_copy.signed_part(self._kiosk, told[-1].seq, link)
+        signature = await asyncio.to_thread(self._credentials.sign, part)
+        body = encode(messages.JournalRequest(told, b64u(signature)))
+        _, answer = await self._ask(
+            Call("journal", "POST", ("v1", "journal"), body, report=True), messages.JournalAnswer
+        )
+        now_kept = self._kept("journal", answer)
+        self._require(now_kept.seq >= told[-1].seq, "journal", "acked_seq")
+        self._require(now_kept.seq > told[-1].seq or now_kept.link == link, "journal", "link")
+        return now_kept
+
+    async def published(self, kind: str) -> str:
+        """The newest publication of this kind, signed, not verified."""
+        call = Call("publication", "GET", ("v1", "publications", kind))
+        _, answer = await self._ask(call, messages.PublicationAnswer)
+        return answer.signed
+
     async def end_session(self, session_id: str) -> None:
         """Forget the session; reservations without release end with it."""
         reply = await self._reply_to(Call("end_session", "DELETE", ("v1", "sessions", session_id)))
@@ -287,6 +330,11 @@ class HttpsMunicipality:
         reply = await self._reply_to(call)
         with self._naming_what_is_invalid():
             return reply, decode(call.message, reply.body, answer)
+
+    def _kept(self, message: str, answer: messages.JournalAnswer) -> JournalKept:
+        chain, link = (self._octets(message, name, getattr(answer, name)) for name in ("chain", "link"))
+        self._require(bool(chain) is bool(answer.acked_seq), message, "chain")
+        return JournalKept(answer.acked_seq, chain, link)
 
     async def _claim(self, call: Call, claim_no: str) -> ClaimState:
         _, answer = await self._ask(call, messages.ClaimAnswer)

@@ -7,7 +7,6 @@ cut left half done. The municipality lets the old certificate in until the new o
 import asyncio
 import base64
 import binascii
-import os
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from firmware.errors import ConfigError, MunicipalityAnswerInvalid, MunicipalityDown
 from firmware.municipality.messages import b64u
 from firmware.municipality.tls import Files, load_credentials, word_for
+from firmware.whole_file import sync_folder, write_whole
 
 ENROL, RENEW = "simpleenroll", "simplereenroll"
 SECONDS = 30.0
@@ -37,14 +37,17 @@ class Answered:
     not_after: datetime
 
 
-def is_due(files: Files, now: datetime) -> bool:
-    """Whether two thirds of the certificate's life are over. Raises ConfigError."""
+TWO_THIRDS = 2 / 3
+
+
+def is_due(files: Files, now: datetime, share: float = TWO_THIRDS) -> bool:
+    """Whether this share of the certificate's life is over. Raises ConfigError."""
     try:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
     except (OSError, ValueError) as cause:
         raise ConfigError(f"{files.certificate.name}: not a readable PEM certificate") from cause
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return now >= begins + (ends - begins) * 2 / 3
+    return now >= begins + (ends - begins) * share
 
 
 async def renew(url: str, ca_file: Path, files: Files) -> Answered:
@@ -75,8 +78,8 @@ async def enrol(url: str, ca_file: Path, files: Files, code: str) -> Answered:
 
 def put_in_place(answered: Answered, files: Files) -> None:
     """Whole or not at all, also when the power goes in the middle. Raises OSError."""
-    _write(_next(files.key), answered.key_pem, mode=0o600)
-    _write(_next(files.certificate), answered.certificate_pem, mode=0o644)
+    write_whole(_next(files.key), answered.key_pem, mode=0o600)
+    write_whole(_next(files.certificate), answered.certificate_pem, mode=0o644)
     finish(files)
 
 
@@ -87,7 +90,7 @@ def finish(files: Files) -> None:
     if _next(files.key).exists():
         _next(files.key).replace(files.key)
     _next(files.certificate).replace(files.certificate)
-    _sync(files.certificate.parent)
+    sync_folder(files.certificate.parent)
 
 
 async def _asked(
@@ -140,22 +143,3 @@ def _checked(body: bytes, key: ec.EllipticCurvePrivateKey, kiosk: str) -> Answer
 
 def _next(path: Path) -> Path:
     return path.with_name(f"{path.name}.next")
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -36,13 +36,14 @@ class Listeners:
 
     level: MunicipalityLevel whenever it changes. server_time: the server's clock after each beat.
     server_hours: OPEN, CLOSED or MAINTENANCE after each beat. remote: asked with each beat what the
-    municipality wants done.
+    municipality wants done. published: told the newest serial numbers of configuration and calendar.
     """
 
     level: ReportLevel
     server_time: Callable[[datetime], None]
     server_hours: Callable[[ServiceHours], None]
     remote: RemoteControl | None = None
+    published: Callable[[int, int], None] | None = None
 
 
 class Heartbeat:
@@ -125,6 +126,8 @@ class Heartbeat:
         )
         if self._listeners.remote is not None:
             self._listeners.remote.asked([(command.id, command.act) for command in answer.commands])
+        if self._listeners.published is not None:
+            self._listeners.published(answer.published.configuration, answer.published.calendar)
         return None
 
     def _outcomes(self) -> tuple[RemoteOutcome, ...]:
@@ -156,6 +159,9 @@ class Heartbeat:
             ),
             door_open=facts.panel.door_open,
             journal_has_room=facts.journal.room,
+            printer_low=tuple(sorted(supply.value for supply in facts.printer.low)),
+            receipt_paper_low=facts.receipt.paper_low,
+            paper_left=facts.panel.paper_left,
         )
 
     def _tell(self, failure: str | None) -> None:

@@ -26,6 +26,8 @@ Code = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")]
 Claim = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-F]{4}-[0-9A-F]{4}\Z")]
 Difference = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{0,39}(:[A-Za-z0-9_:.-]{1,120})?\Z")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Chain = Annotated[str, msgspec.Meta(pattern=r"\A([A-Za-z0-9_-]{43})?\Z")]
+Link = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{43}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Copies = Annotated[int, msgspec.Meta(ge=1, le=99)]
 
@@ -58,7 +60,11 @@ class HopperLine(Message, frozen=True):
 
 
 class Levels(Message, frozen=True):
-    """The devices as they are. printer: why it cannot print, keywords of RFC 8011; empty if it can."""
+    """The devices as they are. printer: why it cannot print, keywords of RFC 8011; empty if it can.
+
+    printer_low: what it will soon need, keywords too. receipt_paper_low: the roll is near its end.
+    paper_left: certificates lie in the tray and the person is gone.
+    """
 
     printer: tuple[str, ...]
     receipt_printer: bool
@@ -68,6 +74,9 @@ class Levels(Message, frozen=True):
     hoppers: tuple[HopperLine, ...]
     door_open: bool
     journal_has_room: bool
+    printer_low: tuple[str, ...] = ()
+    receipt_paper_low: bool = False
+    paper_left: bool = False
 
 
 class RemoteCommand(Message, frozen=True):
@@ -92,14 +101,57 @@ class HeartbeatRequest(Message, frozen=True, omit_defaults=True):
     remote: tuple[RemoteOutcome, ...] = ()
 
 
+class Published(Message, frozen=True):
+    """The newest serial number of each kind of publication, 0 for none."""
+
+    configuration: Count
+    calendar: Count
+
+
 class HeartbeatAnswer(Message, frozen=True):
-    """journal_seq: the journal's last entry known there. commands: those without an outcome."""
+    """journal_seq: the journal's last entry known there. commands: those without an outcome.
+
+    published: left out while nothing is.
+    """
 
     server_time: Moment
     open: bool
     reason: Literal["outside_hours", "maintenance"] | None
     journal_seq: Count
     commands: Annotated[tuple[RemoteCommand, ...], msgspec.Meta(max_length=16)] = ()
+    published: Published = Published(0, 0)
+
+
+class PublicationAnswer(Message, frozen=True):
+    """What the municipality publishes to its kiosks. signed: JWS, compact form, by its publication key."""
+
+    serial: Annotated[int, msgspec.Meta(ge=1)]
+    signed: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")]
+
+
+class JournalLine(Message, frozen=True):
+    """One line of the journal as it is kept. fields: JSON, ASCII. chain: its keyed chain value, base64url."""
+
+    seq: int
+    at: str
+    record: str
+    fields: str
+    chain: str
+
+
+class JournalRequest(Message, frozen=True):
+    """Lines in a row, the first of them the last one known there. signature: DER, by the device's key."""
+
+    lines: tuple[JournalLine, ...]
+    signature: str
+
+
+class JournalAnswer(Message, frozen=True):
+    """The last line that is kept there, 0 for none. link: of the hashes over all lines up to it."""
+
+    acked_seq: Count
+    chain: Chain
+    link: Link
 
 
 class OpenSessionRequest(Message, frozen=True):
@@ -304,6 +356,12 @@ class OrderAnswer(Message, frozen=True):
     paid_yen: Count | None
     refunded_yen: Count | None
     owed_yen: Count | None
+
+
+class OpenOrdersAnswer(Message, frozen=True):
+    """Orders that were released and whose end is not told yet, oldest first."""
+
+    orders: Annotated[tuple[OrderAnswer, ...], msgspec.Meta(max_length=1000)]
 
 
 class Problem(msgspec.Struct, frozen=True):

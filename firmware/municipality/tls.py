@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from firmware.errors import ConfigError
@@ -64,6 +65,16 @@ class Credentials:
         self.not_before = certificate.not_valid_before_utc
         self.not_after = certificate.not_valid_after_utc
         return True
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA with SHA-256 by the key of our certificate, DER. Raises ConfigError."""
+        try:
+            key = serialization.load_pem_private_key(self.files.key.read_bytes(), password=None)
+        except (OSError, ValueError, TypeError) as cause:
+            raise ConfigError(f"{self.files.key.name}: not a readable key") from cause
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ConfigError(f"{self.files.key.name}: not a key on an elliptic curve")
+        return key.sign(message, ec.ECDSA(hashes.SHA256()))
 
     def fault(self, now: datetime) -> str | None:
         """Why our own certificate cannot be used now, as a word for log and maintenance screen, or None."""

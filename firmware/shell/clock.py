@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from firmware.core.facts import ClockLevel
-from firmware.core.hours import JST, HoursRule, opens_next, service_hours
+from firmware.core.hours import JST, Closure, HoursRule, opens_next, service_hours
 from firmware.core.terms import ServiceHours
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
@@ -31,7 +32,7 @@ class Clock:
         now: Callable[[], datetime] = now_utc,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rule = rule
+        self._rule, self._own_closures = rule, rule.closures
         self._tolerance_seconds = tolerance_seconds
         self._log = log
         self._now = now
@@ -65,6 +66,16 @@ class Clock:
         """The municipality told whether it serves; the stricter of both sides holds."""
         self._server_hours = hours
         self._look()
+
+    def close_also(self, closures: tuple[Closure, ...]) -> None:
+        """The municipality's calendar: no service then, either. Takes the place of the one before."""
+        self._rule = replace(self._rule, closures=(*self._own_closures, *closures))
+        self._look()
+
+    @property
+    def rule(self) -> HoursRule:
+        """The hours with every closure."""
+        return self._rule
 
     async def close(self) -> None:
         """Stop looking."""

@@ -327,6 +327,8 @@ class DeviceCrew:
         except PrintNotSubmitted as error:
             self._log(EventId.PRINT_ENDED, certainty=error.certainty, pages=0)
             answer(e.PrintFinished(Certainty.NOT_DONE, 0))
+            # An empty job may stand at the print server, which would wait minutes for its document.
+            await self._devices.printer.purge(order.job_name)
             return
         except PrintUncertain:
             self._log(EventId.PRINT_SUBMITTED, certainty=Certainty.UNKNOWN)

@@ -2,25 +2,26 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from functools import partial
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from firmware import __version__, ports
 from firmware.core import events as e
 from firmware.core import records as r
 from firmware.core.accounts import Accounts, misplaced_hoppers
-from firmware.core.facts import Level
+from firmware.core.facts import Facts, Level
 from firmware.core.orders import Alarm
-from firmware.core.recovery import open_visit, recover
+from firmware.core.recovery import open_trial, open_visit, recover
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.states import Idle, NotServing
 from firmware.core.steps import Step
+from firmware.core.telling import Tell
 from firmware.core.terms import Aid, KeypadKey, Language, Yen
 from firmware.errors import JournalError
 from firmware.logbook import EventId, Logbook
@@ -28,6 +29,7 @@ from firmware.shell.clock import Clock
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
 from firmware.shell.door_alarm import DoorAlarm
+from firmware.shell.door_code import DoorCode
 from firmware.shell.health import Health
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.lockout import LockoutWatch
@@ -35,12 +37,14 @@ from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
-from firmware.shell.outbox import Outbox
+from firmware.shell.outbox import Outbox, OutboxState
 from firmware.shell.pace import PrintPace
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
 from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import by_journal, wait_stranded
+from firmware.shell.tray_watch import TrayWatch
+from firmware.shell.trial_coin import TrialCoins
 from firmware.shell.workers import SpareWorker
 
 _AT_REST = frozenset({ScreenId.IDLE, ScreenId.CLOSED, ScreenId.OUT_OF_SERVICE})
@@ -53,6 +57,13 @@ class Console(Protocol):
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
+
+
+BeginErrands = Callable[
+    [ports.Municipality, Callable[[], bool], Callable[[], Iterable[str]]],
+    Mapping[str, Callable[[], Coroutine[Any, Any, None]]],
+]
+"""What runs beside the engine, by name; see `firmware.compose.errands`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,8 @@ class Parts:
     day_ends: time
     door_grace_seconds: float
     make_console: Callable[[Office, Runner], Console]
+    begin_errands: BeginErrands
+    report_unheard_seconds: float
     now: Callable[[], datetime]
 
 
@@ -129,6 +142,20 @@ def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
     return mark
 
 
+def _orders(records: Iterable[r.Record]) -> Iterator[str]:
+    for record in records:
+        if order_id := getattr(record, "order_id", ""):
+            yield order_id
+
+
+def _orders_of_open_visit(records: Iterable[r.Record]) -> Iterator[str]:
+    """A person or the recovery still decides about these."""
+    records = tuple(records)
+    visit = open_visit(records)
+    if visit is not None:
+        yield from _orders(record for record in records if getattr(record, "visit", None) == visit.visit)
+
+
 def slot_was_open(records: Iterable[r.Record]) -> bool:
     """Coins could come in when the last record was written."""
     is_open = False
@@ -158,10 +185,13 @@ class Daemon:
         self._aids: frozenset[Aid] = frozenset()
         self._plugged = False
         self._screen: Screen | None = None
+        self._tray = TrayWatch(log)
         self._pin = PinBuffer()
         self._spare = SpareWorker(parts.devices.new_worker)
         self._crew = parts.make_crew(self._pin, self._spare, self._speak, self._adapt)
         self._settled = asyncio.Event()
+        self._errands: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        self._orders = set(_orders_of_open_visit(entry.record for entry in entries))
         self._leaving = False
         self.runner = Runner(
             rules=parts.rules,
@@ -190,15 +220,22 @@ class Daemon:
             log=log,
         )
         self._door_alarm = DoorAlarm(
-            ordered=lambda: parts.maintenance.session is not None,
+            ordered=self._door_may_be_open,
             sound=lambda: parts.devices.panel.buzz(Alarm.ALARM.value),
             grace_seconds=parts.door_grace_seconds,
             log=log,
+        )
+        self._door_code = DoorCode(
+            wanted=self._door_code_wanted,
+            is_right=parts.staff.is_right,
+            write=self._write_staff,
+            refused=lambda: parts.devices.panel.buzz(Alarm.ATTENTION.value),
         )
         self._outbox = Outbox(
             municipality=parts.devices.municipality,
             journal=parts.journal,
             noted=self.office.note,
+            unheard_seconds=parts.report_unheard_seconds,
             log=log,
         )
 
@@ -246,6 +283,7 @@ class Daemon:
                 self._parts.staff,
                 self._parts.maintenance,
                 self._door_alarm,
+                self._door_code,
                 self._parts.medium,
             )
             for device in closing:
@@ -253,11 +291,13 @@ class Daemon:
             undo.push_async_callback(self._spare.close)
             undo.push_async_callback(self.runner.keep_late_coins)
             undo.push_async_callback(self._crew.close)
+            self._errands = self._parts.begin_errands(devices.municipality, self._resting, self._mine)
             self._start_devices()
             self._spare.prepare()
             self._outbox.note(entry.record for entry in self._entries)
             self.office.note(started)
             await self._wait_for_coin_devices()
+            await self._settle_trial()
             console = self._parts.make_console(self.office, self.runner)
             undo.push_async_callback(console.close)
             await console.start()
@@ -269,11 +309,23 @@ class Daemon:
     async def _work(self, manager: ServiceManager) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._outbox.run(), name="outbox")
+            for name, errand in self._errands.items():
+                tasks.create_task(errand(), name=name)
             tasks.create_task(self.office.run(), name="office")
             tasks.create_task(self._parts.health.run(), name="health")
             tasks.create_task(manager.keep_alive(self._parts.health.well), name="watchdog")
             tasks.create_task(self.runner.run(self._recovered), name="runner")
             manager.ready()
+
+    @property
+    def outbox(self) -> OutboxState:
+        """What is still to be told, and what the municipality would not take."""
+        return self._outbox.state
+
+    def _mine(self) -> set[str]:
+        """Orders of which we still have to tell, or that this run has had its hands on."""
+        waiting = {tell.order_id for tell in self._outbox.waiting if isinstance(tell, Tell)}
+        return waiting | self._orders
 
     def _leave(
         self,
@@ -301,7 +353,7 @@ class Daemon:
     def _start_devices(self) -> None:
         devices, report = self._parts.devices, self.runner.report
         devices.card.start(report)
-        devices.keypad.start(report, self.runner.key)
+        devices.keypad.start(report, self._key)
         devices.acceptor.start(
             self._report_coin_device,
             self._coin,
@@ -313,7 +365,7 @@ class Daemon:
         devices.printer.start(report)
         devices.receipt.start(report)
         devices.panel.start(self._report_panel)
-        devices.municipality.start(report, lambda: self.runner.facts)
+        devices.municipality.start(report, self._told_facts)
         self._parts.clock.start(report)
         self._parts.lockout.start(report)
         self._parts.staff.start(report)
@@ -321,23 +373,56 @@ class Daemon:
         self._parts.maintenance.start(report, self.office.write)
         self._parts.medium.start(report)
 
+    def _key(self, key: KeypadKey) -> None:
+        self._door_code.key(key)
+        self.runner.key(key)
+
+    def _door_may_be_open(self) -> bool:
+        return self._parts.maintenance.session is not None or self._parts.staff.may_open
+
+    def _door_code_wanted(self) -> bool:
+        open_unordered = self.runner.facts.panel.door_open and not self._door_may_be_open()
+        return open_unordered and isinstance(self.runner.state, NotServing) and self._parts.staff.takes_code
+
+    async def _write_staff(self, records: Sequence[r.Record]) -> None:
+        await self.office.write(records)
+        self._parts.staff.note(records)
+
     def _report_panel(self, level: Level) -> None:
         self.runner.report(level)
         self._door_alarm.seen(level)
+        if not self.runner.facts.panel.door_open:
+            self._door_code.forget()
+
+    def _told_facts(self) -> Facts:
+        facts = self.runner.facts
+        return replace(facts, panel=replace(facts.panel, paper_left=self._tray.left))
 
     def _report_coin_device(self, level: Level) -> None:
         self.runner.report(level)
         self._settled.set()
 
     async def _wait_for_coin_devices(self) -> None:
-        """An open visit is settled in coins: give acceptor and hopper time to answer first."""
-        if open_visit(entry.record for entry in self._entries) is None:
+        """An open visit or trial is settled in coins: give acceptor and hopper time to answer first."""
+        records = [entry.record for entry in self._entries]
+        if open_visit(records) is None and open_trial(records) is None:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._parts.settle_seconds):
                 while not self.runner.coin_devices_work():
                     self._settled.clear()
                     await self._settled.wait()
+
+    async def _settle_trial(self) -> None:
+        """A technician's coin that was on its way when the power went: before any other leaves the hopper."""
+        if (intended := open_trial(entry.record for entry in self._entries)) is not None:
+            trials = TrialCoins(
+                payouts=self._parts.devices.payouts,
+                facts=lambda: self.runner.facts,
+                write=self.office.write,
+                desk=self.office.desk,
+            )
+            await trials.settle(intended)
 
     def _recovered(self) -> Step:
         records = [entry.record for entry in self._entries]
@@ -358,9 +443,11 @@ class Daemon:
 
     def _show(self, screen: Screen) -> None:
         """Draw what changed; the same screen again would turn its countdown back, and the timer runs on."""
+        resting = screen.id in _AT_REST
+        self._tray.seen(resting=resting, paper=self.runner.facts.panel.paper_in_tray)
         if screen == self._screen:
             return
-        if screen.id in _AT_REST and (self._screen is None or self._screen.id not in _AT_REST):
+        if resting and (self._screen is None or self._screen.id not in _AT_REST):
             self._aids = frozenset({Aid.VOICE}) if self._plugged else frozenset()
         self._screen = screen
         self._parts.show(screen, self._language, self._aids)
@@ -414,6 +501,7 @@ class Daemon:
         self._outbox.note(records)
 
     def _noted(self, records: Sequence[r.Record]) -> None:
+        self._orders |= set(_orders(records))
         self.office.note(records)
         self._outbox.note(records)
         self._parts.lockout.note(records)

@@ -12,7 +12,8 @@ _AGAIN_SECONDS = 5.0
 class DoorAlarm:
     """Sounds from grace_seconds after the door was opened until it is shut or somebody may have it open.
 
-    ordered: whether a maintenance order is active. The serial line of the console may lie behind the door:
+    ordered: whether a maintenance order is active, or staff were let in by their code. The serial line of
+    the console may lie behind the door:
     the grace is the time to log in.
     """
 
@@ -30,8 +31,10 @@ class DoorAlarm:
         if not isinstance(level, PanelLevel):
             return
         if level.door_open and self._task is None:
+            self._log(EventId.DOOR_OPENED)
             self._task = asyncio.create_task(self._watch(), name="door-alarm")
         elif not level.door_open and self._task is not None:
+            self._log(EventId.DOOR_SHUT)
             self._task.cancel()
             self._task = None
 

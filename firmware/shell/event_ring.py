@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -38,21 +39,21 @@ class EventRing:
         self.counts[event.value] = self.counts.get(event.value, 0) + 1
         self._came.set()
 
-    def behind(self, number: int, event: str = "") -> list[Event]:
-        """The events after this number, of one id if event is given.
+    def behind(self, number: int, events: Collection[str] = ()) -> list[Event]:
+        """The events after this number, with one of these ids if there are any.
 
         A number that was not reached yet is of a run before this one: then all of them.
         """
         number = 0 if number > self._number else number
         return [
-            one for one in self._events if one.number > number and (not event or one.said["event"] == event)
+            one for one in self._events if one.number > number and (not events or one.said["event"] in events)
         ]
 
-    async def wait_behind(self, number: int, event: str, seconds: float) -> list[Event]:
+    async def wait_behind(self, number: int, events: Collection[str], seconds: float) -> list[Event]:
         """As behind; waits up to seconds for the first."""
         try:
             async with asyncio.timeout(seconds):
-                while not (found := self.behind(number, event)):
+                while not (found := self.behind(number, events)):
                     self._came.clear()
                     await self._came.wait()
                 return found

@@ -1,4 +1,4 @@
-"""A technician's tests: each ends fit or unfit, with a reason. No coin is paid out, no PIN asked for."""
+"""A technician's tests: each ends fit or unfit, with a reason. No PIN is asked for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -11,6 +11,7 @@ from firmware.core.hours import JST
 from firmware.core.screens import Place
 from firmware.core.states import NotServing
 from firmware.core.terms import Certainty, KeypadKey, PrinterReason, Yen
+from firmware.core.wording import Sentence, told
 from firmware.errors import CardGone, CardUnusable, DeviceGone, OfficeRefused
 from firmware.ports import SlipLine
 from firmware.shell.devices import Devices
@@ -24,8 +25,8 @@ class Verdict:
     """fit: None while only the technician can tell; then question asks for it."""
 
     fit: bool | None
-    reason: str
-    question: str = ""
+    reason: Sentence
+    question: Sentence | None = None
 
 
 class Fitness:
@@ -33,7 +34,7 @@ class Fitness:
 
     wait_seconds: for a card, keys, a coin or the door. denominations: the coins taken. now: aware.
     print_page: prints lines on a sheet of A4 and says whether that is proven. speak: plays a sample of the
-    voice; why it could not, empty if it could.
+    voice; why it could not, None if it could. pay: pays one coin of a hopper to whoever tests.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class Fitness:
         now: Callable[[], datetime],
         wait_seconds: float,
         print_page: Callable[[Sequence[SlipLine]], Awaitable[Certainty]],
-        speak: Callable[[], Awaitable[str]],
+        speak: Callable[[], Awaitable[Sentence | None]],
+        pay: Callable[[int, str], Awaitable[Certainty]],
     ) -> None:
         self._devices = devices
         self._runner = runner
@@ -54,6 +56,8 @@ class Fitness:
         self._wait_seconds = wait_seconds
         self._print_page = print_page
         self._speak = speak
+        self._pay = pay
+        self._by = ""
         self._one = asyncio.Lock()
 
     @property
@@ -61,14 +65,14 @@ class Fitness:
         """Whether a test is running."""
         return self._one.locked()
 
-    async def test(self, part: str, seen: bool | None) -> Verdict:
-        """Test one part. seen: the technician's answer to the question of an earlier verdict.
+    async def test(self, part: str, seen: bool | None, by: str = "") -> Verdict:
+        """Test one part. seen: the technician's answer to the question of an earlier verdict. by: who tests.
 
         Raises OfficeRefused during a visit, for an unknown part, or while another test runs.
         """
         test = getattr(self, f"_{part}", None)
         if test is None:
-            raise OfficeRefused(f"there is no part {part}")
+            raise OfficeRefused("there is no part {part}", part=part)
         if not isinstance(self._runner.state, NotServing) or not self._runner.facts.maintenance.on:
             raise OfficeRefused(
                 "maintenance is off or a visit is under way: maintenance on, and say it again"
@@ -76,27 +80,34 @@ class Fitness:
         if self._one.locked():
             raise OfficeRefused("another test is running")
         async with self._one:
+            self._by = by
             verdict: Verdict = await test(seen)
         return verdict
 
     async def _card(self, _seen: bool | None) -> Verdict:
         if not self._runner.facts.reader.working:
-            return Verdict(False, "no card reader answers")
+            return Verdict(False, told("no card reader answers"))
         if not await self._becomes(lambda: self._runner.facts.reader.card_present):
-            return Verdict(False, f"no card was seen within {self._wait_seconds:g} s")
+            return Verdict(False, told("no card was seen within {seconds:g} s", seconds=self._wait_seconds))
         try:
             reading = await self._devices.card.read()
         except CardUnusable as error:
-            return Verdict(True, f"a card was read that cannot be used here: {error.refusal.value}")
+            return Verdict(
+                True,
+                told("a card was read that cannot be used here: {refusal}", refusal=error.refusal.value),
+            )
         except (CardGone, DeviceGone) as error:
-            return Verdict(False, f"the card could not be read: {type(error).__name__}")
+            return Verdict(False, told("the card could not be read: {error}", error=type(error).__name__))
         finally:
             await self._devices.card.release()
-        return Verdict(True, f"a My Number Card was read, {reading.tries_left} tries left; take it away")
+        return Verdict(
+            True,
+            told("a My Number Card was read, {tries} tries left; take it away", tries=reading.tries_left),
+        )
 
     async def _keypad(self, _seen: bool | None) -> Verdict:
         if not self._runner.facts.keypad.working:
-            return Verdict(False, "the keypad is not watched")
+            return Verdict(False, told("the keypad is not watched"))
         missing = set(KeypadKey)
         came = asyncio.Event()
 
@@ -113,12 +124,12 @@ class Fitness:
                         await came.wait()
             except TimeoutError:
                 silent = " ".join(sorted(key.value for key in missing))
-                return Verdict(False, f"these keys were not felt: {silent}")
-        return Verdict(True, f"all {len(KeypadKey)} keys were felt")
+                return Verdict(False, told("these keys were not felt: {keys}", keys=silent))
+        return Verdict(True, told("all {keys} keys were felt", keys=len(KeypadKey)))
 
     async def _coin(self, _seen: bool | None) -> Verdict:
         if not self._runner.facts.acceptor.working:
-            return Verdict(False, "the coin acceptor does not answer")
+            return Verdict(False, told("the coin acceptor does not answer"))
         felt: asyncio.Queue[e.Event] = asyncio.Queue()
 
         def came(what: KeypadKey | e.Event) -> None:
@@ -131,41 +142,69 @@ class Fitness:
                 async with asyncio.timeout(self._wait_seconds):
                     coin = await felt.get()
             except TimeoutError:
-                return Verdict(False, f"no coin was felt within {self._wait_seconds:g} s")
+                return Verdict(
+                    False, told("no coin was felt within {seconds:g} s", seconds=self._wait_seconds)
+                )
             except DeviceGone:
-                return Verdict(False, "the coin acceptor went away")
+                return Verdict(False, told("the coin acceptor went away"))
             finally:
                 await self._devices.acceptor.stop()
         if isinstance(coin, e.CoinInserted):
-            return Verdict(
-                True, f"a coin of {coin.yen} yen was taken; it lies in the box, entered as unclaimed"
+            taken = told(
+                "a coin of {yen} yen was taken; it lies in the box, entered as unclaimed", yen=coin.yen
             )
-        return Verdict(False, "the acceptor is not sure about the coin; look where it lies")
+            return Verdict(True, taken)
+        return Verdict(False, told("the acceptor is not sure about the coin; look where it lies"))
 
     async def _hopper(self, _seen: bool | None) -> Verdict:
+        """Each pays one coin, which the books know before it moves."""
         levels = [self._runner.facts.hopper(hopper) for hopper in self._devices.payouts]
         silent = [str(level.hopper) for level in levels if not level.working]
         if silent:
-            return Verdict(False, f"hopper {', '.join(silent)} does not answer or is faulty")
-        coins = ", ".join(f"hopper {level.hopper}: {level.coins} of {level.coin_yen} yen" for level in levels)
-        return Verdict(True, f"answers and passes its own check; {coins}; no coin was paid")
+            return Verdict(
+                False, told("hopper {hopper} does not answer or is faulty", hopper=", ".join(silent))
+            )
+        for level in levels:
+            certainty = await self._pay(level.hopper, self._by)
+            if certainty is Certainty.NOT_DONE:
+                return Verdict(
+                    False, told("hopper {hopper}: no coin came; empty or jammed", hopper=level.hopper)
+                )
+            if certainty is Certainty.UNKNOWN:
+                unsure = told(
+                    "hopper {hopper}: nobody knows whether a coin came; count it", hopper=level.hopper
+                )
+                return Verdict(False, unsure)
+        if not await self._becomes(lambda: self._runner.facts.panel.change_in_cup):
+            return Verdict(False, told("a coin was paid, but the sensor of the cup does not see it"))
+        return Verdict(
+            True,
+            told(
+                "each hopper paid one coin, booked as taken out by you; take it from the cup,"
+                " and enter it by `cash refill` if you put it back"
+            ),
+        )
 
     async def _printer(self, _seen: bool | None) -> Verdict:
         level = await self._devices.printer.refresh()
         # A page that is just out is let go of in a moment; the test page waits for that.
         if faults := level.reasons - {PrinterReason.JOBS_WAITING}:
-            return Verdict(False, ", ".join(sorted(reason.value for reason in faults)))
+            return Verdict(
+                False, told("{faults}", faults=", ".join(sorted(reason.value for reason in faults)))
+            )
         certainty = await self._print_page(self._test_lines())
         if certainty is not Certainty.DONE:
-            return Verdict(False, f"a test page was ordered; that it came out is {certainty.value}: look")
-        low = ", ".join(sorted(supply.value for supply in level.low))
-        return Verdict(True, f"a test page came out, proven; take it away{f'; low: {low}' if low else ''}")
+            ordered = told("a test page was ordered; that it came out is {how}: look", how=certainty.value)
+            return Verdict(False, ordered)
+        if low := ", ".join(sorted(supply.value for supply in level.low)):
+            return Verdict(True, told("a test page came out, proven; take it away; low: {low}", low=low))
+        return Verdict(True, told("a test page came out, proven; take it away"))
 
     async def _receipt(self, _seen: bool | None) -> Verdict:
         certainty = await self._devices.receipt.print_slip(self._test_lines())
         if certainty is Certainty.DONE:
-            return Verdict(True, "a test slip was printed and cut; throw it away")
-        return Verdict(False, "the receipt printer did not print")
+            return Verdict(True, told("a test slip was printed and cut; throw it away"))
+        return Verdict(False, told("the receipt printer did not print"))
 
     def _test_lines(self) -> Sequence[SlipLine]:
         now = self._now().astimezone(JST)
@@ -178,42 +217,51 @@ class Fitness:
 
     async def _lamp(self, seen: bool | None) -> Verdict:
         if seen is not None:
-            return Verdict(seen, f"the technician saw {'every lamp' if seen else 'a dark lamp'}")
+            lit = told("the technician saw every lamp") if seen else told("the technician saw a dark lamp")
+            return Verdict(seen, lit)
         for place in Place:
             self._devices.panel.light(place.value)
             await asyncio.sleep(_LAMP_SECONDS)
         self._devices.panel.light(None)
         places = ", ".join(place.value for place in Place)
-        return Verdict(None, f"lit in turn: {places}", "Did every lamp light?")
+        return Verdict(None, told("lit in turn: {places}", places=places), told("Did every lamp light?"))
 
     async def _buzzer(self, seen: bool | None) -> Verdict:
         if seen is not None:
-            return Verdict(seen, f"the technician heard {'it' if seen else 'nothing'}")
+            return _heard(seen)
         self._devices.panel.buzz("attention")
-        return Verdict(None, "sounded twice", "Did the buzzer sound?")
+        return Verdict(None, told("sounded twice"), told("Did the buzzer sound?"))
 
     async def _door(self, _seen: bool | None) -> Verdict:
         before = self._runner.facts.panel.door_open
         if not await self._becomes(lambda: self._runner.facts.panel.door_open is not before):
-            return Verdict(False, f"the door's contact did not move within {self._wait_seconds:g} s")
+            still = told("the door's contact did not move within {seconds:g} s", seconds=self._wait_seconds)
+            return Verdict(False, still)
         if not await self._becomes(lambda: self._runner.facts.panel.door_open is before):
-            return Verdict(False, f"the door's contact did not come back within {self._wait_seconds:g} s")
-        return Verdict(True, "the contact opened and closed")
+            away = told(
+                "the door's contact did not come back within {seconds:g} s", seconds=self._wait_seconds
+            )
+            return Verdict(False, away)
+        return Verdict(True, told("the contact opened and closed"))
 
     async def _voice(self, seen: bool | None) -> Verdict:
         if seen is not None:
-            return Verdict(seen, f"the technician heard {'it' if seen else 'nothing'}")
+            return _heard(seen)
         if fault := await self._speak():
             return Verdict(False, fault)
-        return Verdict(None, "a sample was played", "Did you hear the voice?")
+        return Verdict(None, told("a sample was played"), told("Did you hear the voice?"))
 
     async def _network(self, _seen: bool | None) -> Verdict:
         facts = self._runner.facts
         if not facts.municipality.reachable:
-            return Verdict(False, "the municipality does not answer: look for municipality-gone in the log")
+            return Verdict(False, told("the municipality does not answer: logs municipality-gone"))
         if not facts.clock.trusted:
-            return Verdict(False, "the municipality answers, but the clock does not agree with its time")
-        return Verdict(True, "the municipality answered the last heartbeat, and its time is the clock's")
+            return Verdict(
+                False, told("the municipality answers, but the clock does not agree with its time")
+            )
+        return Verdict(
+            True, told("the municipality answered the last heartbeat, and its time is the clock's")
+        )
 
     async def _becomes(self, holds: Callable[[], bool]) -> bool:
         try:
@@ -231,3 +279,7 @@ class Fitness:
             yield
         finally:
             self._runner.overheard = None
+
+
+def _heard(seen: bool) -> Verdict:
+    return Verdict(seen, told("the technician heard it") if seen else told("the technician heard nothing"))

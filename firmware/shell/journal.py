@@ -25,7 +25,7 @@ import msgspec
 
 from firmware.core.records import Record
 from firmware.errors import JournalError
-from firmware.ports import JournalHead
+from firmware.ports import JournalHead, JournalLine
 from firmware.shell.journal_head import HeadFile
 
 _SCHEMA = """
@@ -100,6 +100,12 @@ class Journal:
     async def chain_at(self, seq: int) -> bytes:
         """The chain value of an entry of the open journal; empty if there is none. Raises JournalError."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._chain_at, seq)
+
+    async def lines(self, first_seq: int, most: int, most_characters: int) -> tuple[JournalLine, ...]:
+        """Entries of the open journal as they lie there, from first_seq on in a row: at most so many, and of
+        so many characters unless the first alone has more. Raises JournalError."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._lines, first_seq, most, most_characters)
 
     async def open(self) -> tuple[Entry, ...]:
         """Open or create, check every entry, return them all.
@@ -183,6 +189,22 @@ class Journal:
         with self._named():
             row = self._connection.execute("SELECT chain FROM entries WHERE seq = ?", (seq,)).fetchone()
         return b"" if row is None else bytes(row[0])
+
+    def _lines(self, first_seq: int, most: int, most_characters: int) -> tuple[JournalLine, ...]:
+        if self._connection is None:
+            raise JournalError(f"{self._path.name}: is not open")
+        found: list[JournalLine] = []
+        with self._named():
+            rows = self._connection.execute(
+                "SELECT seq, at, record, fields, chain FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?",
+                (first_seq, most),
+            )
+            for seq, at, name, fields, chain in rows:
+                most_characters -= len(fields)
+                if found and most_characters < 0:
+                    break
+                found.append(JournalLine(seq, at, name, fields, bytes(chain)))
+        return tuple(found)
 
     @contextmanager
     def _named(self) -> Iterator[None]:

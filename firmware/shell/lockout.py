@@ -7,7 +7,7 @@ from datetime import datetime
 from firmware.core import records as r
 from firmware.core.facts import LockoutLevel
 from firmware.core.hours import JST
-from firmware.core.lockout import Lockout, LockoutRule, after, current, from_journal, waits_until
+from firmware.core.lockout import LockoutRule, Strikes
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
 
@@ -33,10 +33,9 @@ class LockoutWatch:
         log: Logbook,
         now: Callable[[], datetime],
     ) -> None:
-        self._rule = rule
         self._log = log
         self._now = now
-        self._lockout: Lockout = from_journal(entries, now(), rule)
+        self._strikes = Strikes(entries, now(), rule)
         self._level = LockoutLevel()
         self._report: ReportLevel | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -50,7 +49,7 @@ class LockoutWatch:
         """These records were committed to the journal now."""
         now = self._now()
         for record in records:
-            self._lockout = after(self._lockout, record, now, self._rule)
+            self._strikes.enter(record, now)
         self._look()
 
     async def close(self) -> None:
@@ -61,9 +60,8 @@ class LockoutWatch:
     def _look(self) -> None:
         now = self._now()
         self._stop_timer()
-        self._lockout = current(self._lockout, now, self._rule)
-        until = waits_until(self._lockout, self._rule)
-        if self._report is None or until is None or until <= now:
+        until = self._strikes.wait(now)
+        if self._report is None or until is None:
             self._tell(LockoutLevel(), 0.0)
             return
         left_seconds = (until - now).total_seconds()
@@ -84,9 +82,9 @@ class LockoutWatch:
             return
         if level.waits:
             milliseconds = round(left_seconds * 1000)
-            self._log(EventId.LOCKOUT_BEGAN, count=self._lockout.strikes, milliseconds=milliseconds)
+            self._log(EventId.LOCKOUT_BEGAN, count=self._strikes.count, milliseconds=milliseconds)
         else:
-            self._log(EventId.LOCKOUT_ENDED, count=self._lockout.strikes)
+            self._log(EventId.LOCKOUT_ENDED, count=self._strikes.count)
         self._report(level)
 
     def _stop_timer(self) -> None:

@@ -140,7 +140,7 @@ class MaintenanceWatch:
             except OrderInvalid as refused:
                 await self._enter(r.MaintenanceRefused(refused.reason))
                 self._log(EventId.MAINTENANCE_REFUSED, reason=refused.reason)
-                raise OfficeRefused(str(refused)) from refused
+                raise OfficeRefused(refused.sentence) from refused
             return await self._open(order)
 
     def authorize(self, token: str, role: Role) -> OpenSession:
@@ -150,7 +150,9 @@ class MaintenanceWatch:
             raise OfficeRefused("nobody is logged in with this session: log in with an order")
         if role is not Role.LOOK and role not in session.roles:
             raise OfficeRefused(
-                f"order {session.order_id} does not allow this: it needs the role {role.value}"
+                "order {order} does not allow this: it needs the role {role}",
+                order=session.order_id,
+                role=role.value,
             )
         return session
 
@@ -214,7 +216,7 @@ class MaintenanceWatch:
         until = waits_until(current(self._state.refused, self._now(), self._rule), self._rule)
         if until is not None and self._now() < until:
             raise OfficeRefused(
-                f"too many refused orders: no login until {until.astimezone(JST):%m-%d %H:%M:%S}"
+                "too many refused orders: no login until {until:%m-%d %H:%M:%S}", until=until.astimezone(JST)
             )
 
     def _is_over(self, session: OpenSession) -> bool:

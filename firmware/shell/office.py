@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 
 from firmware.core import records as r
-from firmware.core.accounts import Accounts, Claim, place_name
+from firmware.core.accounts import Accounts, Claim, place_named
 from firmware.core.closing import business_date, is_over, may_close
 from firmware.core.hours import JST
 from firmware.core.terms import Certainty, Yen
@@ -27,8 +27,6 @@ _AFTERMATH = r.DaySettled | r.DayCompared | r.MunicipalityTold
 """What still comes of a day that is closed, and begins no other."""
 
 _Handled = r.CoinsRefilled | r.CoinsCollected | r.CoinsCounted
-
-_NOT_NOW = "the door is shut or a visit is under way: open the door, wait for the visit to end, say it again"
 
 
 class Office:
@@ -79,7 +77,7 @@ class Office:
         self._log = log
         self._look_seconds = look_seconds
         # What one looks up in the books and then enters, nobody else may change meanwhile.
-        self._desk = asyncio.Lock()
+        self.desk = asyncio.Lock()
         self._claims: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._broken: JournalError | None = None
         self._broke = asyncio.Event()
@@ -102,6 +100,9 @@ class Office:
                     self._tell_hopper(record.hopper, record.coin_yen)
                 case r.CoinPayEnded(hopper=hopper, yen=yen, certainty=Certainty.UNKNOWN):
                     self._tell_hopper(hopper, yen)
+                case r.TrialCoinEnded(hopper=hopper, coin_yen=coin_yen, certainty=certainty):
+                    self._log(EventId.TRIAL_COIN_ENDED, device=f"hopper-{hopper}", certainty=certainty)
+                    self._tell_hopper(hopper, coin_yen)
                 case _:
                     pass
 
@@ -111,7 +112,7 @@ class Office:
         Raises JournalError, also for a record of a command that is not certainly on disk.
         """
         while True:
-            async with self._desk:
+            async with self.desk:
                 await self._keep_totals()
                 if self._trusted() and is_over(self.open_day, self._day_ends, self._now()):
                     await self._close(self.open_day)
@@ -124,12 +125,14 @@ class Office:
 
     async def close_day(self) -> str:
         """End the business day now; its date. Raises OfficeRefused."""
-        async with self._desk:
+        async with self.desk:
             day = self.open_day
             if not self._trusted():
                 raise OfficeRefused("the clock is not trusted: a day cannot be closed by it")
             if not may_close(day, self._now()):
-                raise OfficeRefused(f"{self.accounts.last_closed} is closed, and {day} has not begun")
+                raise OfficeRefused(
+                    "{last} is closed, and {day} has not begun", last=self.accounts.last_closed, day=day
+                )
             if not await self._close(day):
                 raise OfficeRefused("a visit is under way: say it again when it has ended")
             await self._keep_totals()
@@ -138,17 +141,19 @@ class Office:
     async def refill(self, hopper: int, coins: int, by: str) -> None:
         """Coins were put into a hopper (釣銭補充). Raises OfficeRefused."""
         record = r.CoinsRefilled(hopper, self._value(hopper), _counted(coins, least=1), by)
-        async with self._desk:
+        async with self.desk:
             await self._enter_handled(record)
 
     async def collect(self, hopper: int | None, coin_yen: Yen, coins: int, by: str) -> None:
         """Coins were taken out of the cash box, or of a hopper (回収). Raises OfficeRefused."""
-        async with self._desk:
+        async with self.desk:
             position = self.accounts.position(hopper, coin_yen)
             if coins > position.coins:
                 raise OfficeRefused(
-                    f"by the books {position.coins} coins of {coin_yen} yen lie in the {place_name(hopper)}:"
-                    " count them first"
+                    "by the books {coins} coins of {yen} yen lie in the {place}: count them first",
+                    coins=position.coins,
+                    yen=coin_yen,
+                    place=place_named(hopper),
                 )
             await self._enter_handled(r.CoinsCollected(hopper, coin_yen, _counted(coins, least=1), by))
 
@@ -157,7 +162,7 @@ class Office:
 
         Raises OfficeRefused.
         """
-        async with self._desk:
+        async with self.desk:
             if (hopper, coin_yen) not in self.accounts.positions:
                 self._check_coin(hopper, coin_yen)
             believed = self.accounts.position(hopper, coin_yen).coins
@@ -172,18 +177,22 @@ class Office:
         async with self._claims[claim_no]:
             claim = self.accounts.claims.get(claim_no)
             if claim is None:
-                raise OfficeRefused(f"this kiosk has given no slip with the number {claim_no}")
+                raise OfficeRefused("this kiosk has given no slip with the number {claim}", claim=claim_no)
             if claim.settled_by is not None:
                 raise OfficeRefused(
-                    f"claim {claim_no} was noted as paid by {claim.settled_by}:"
-                    " pay it only if its slip is not among the paid ones"
+                    "claim {claim} was noted as paid by {by}:"
+                    " pay it only if its slip is not among the paid ones",
+                    claim=claim_no,
+                    by=claim.settled_by,
                 )
             try:
                 await self._municipality.settle_claim(claim_no, claim.yen)
             except ReportRefused as refused:
                 with contextlib.suppress(MunicipalityError):
                     await self._look_up(claim_no)
-                raise OfficeRefused(f"the municipality says {refused.code}: do not pay") from refused
+                raise OfficeRefused(
+                    "the municipality says {code}: do not pay", code=refused.code
+                ) from refused
             except MunicipalityError as silence:
                 raise OfficeRefused(
                     "the municipality does not answer: do not pay, say it again later"
@@ -201,7 +210,7 @@ class Office:
             try:
                 return await self._look_up(claim_no)
             except ReportRefused as refused:
-                raise OfficeRefused(f"the municipality says {refused.code}") from refused
+                raise OfficeRefused("the municipality says {code}", code=refused.code) from refused
             except MunicipalityError as silence:
                 raise OfficeRefused("the municipality does not answer") from silence
 
@@ -250,7 +259,10 @@ class Office:
 
     async def _enter_handled(self, record: _Handled) -> None:
         if not await self._book((record,)):
-            raise OfficeRefused(_NOT_NOW)
+            raise OfficeRefused(
+                "the door is shut or a visit is under way:"
+                " open the door, wait for the visit to end, say it again"
+            )
 
     def _tell_hopper(self, hopper: int | None, coin_yen: Yen) -> None:
         if hopper is not None and self._coin_yen.get(hopper) == coin_yen:
@@ -259,19 +271,29 @@ class Office:
     def _check_coin(self, hopper: int | None, coin_yen: Yen) -> None:
         """A place that the books do not know yet."""
         if hopper is not None and coin_yen != self._value(hopper):
-            raise OfficeRefused(f"hopper {hopper} holds coins of {self._value(hopper)} yen")
+            raise OfficeRefused(
+                "hopper {hopper} holds coins of {yen} yen", hopper=hopper, yen=self._value(hopper)
+            )
         if coin_yen not in COINS_YEN:
-            raise OfficeRefused(f"there is no coin of {coin_yen} yen; expected {_listed(COINS_YEN)}")
+            raise OfficeRefused(
+                "there is no coin of {yen} yen; expected {known}", yen=coin_yen, known=_listed(COINS_YEN)
+            )
 
     def _value(self, hopper: int) -> Yen:
         if hopper not in self._coin_yen:
-            raise OfficeRefused(f"there is no hopper {hopper}; expected {_listed(sorted(self._coin_yen))}")
+            raise OfficeRefused(
+                "there is no hopper {hopper}; expected {known}",
+                hopper=hopper,
+                known=_listed(sorted(self._coin_yen)),
+            )
         return self._coin_yen[hopper]
 
 
 def _counted(coins: int, *, least: int) -> int:
     if not least <= coins <= MOST_COINS:
-        raise OfficeRefused(f"{coins} coins; expected {least} to {MOST_COINS}")
+        raise OfficeRefused(
+            "{coins} coins; expected {least} to {most}", coins=coins, least=least, most=MOST_COINS
+        )
     return coins
 
 

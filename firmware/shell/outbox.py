@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from firmware.core import records as r
@@ -32,10 +34,24 @@ _FOR_NOW = frozenset({Refusal.MAINTENANCE, Refusal.OUTSIDE_HOURS, Refusal.REPLIC
 """Refusals that pass; every other one is the municipality's last word."""
 
 
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """For staff. waiting: messages without an answer. unheard_seconds: since when none was taken, or 0.
+
+    contradicted: messages of the open business day that the municipality's own books contradict, as
+    `ORDER subject`; they are not sent again, and stand in the differences of the day.
+    """
+
+    waiting: int
+    unheard_seconds: float
+    contradicted: tuple[str, ...]
+
+
 class Outbox:
     """Derives its messages from the journal alone, so that a power cut loses none.
 
-    noted: told the municipality's answers once they are on disk.
+    noted: told the municipality's answers once they are on disk. unheard_seconds: after which a message that
+    nobody takes is an event, once.
     """
 
     def __init__(
@@ -47,6 +63,8 @@ class Outbox:
         noted: Callable[[Sequence[r.Record]], None] = lambda _: None,
         first_pause_seconds: float = 0.5,
         longest_pause_seconds: float = 60.0,
+        unheard_seconds: float = 3600.0,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._municipality = municipality
         self._journal = journal
@@ -57,11 +75,26 @@ class Outbox:
         self._records: list[_About] = []
         self._wake = asyncio.Event()
         self._silence_logged = False
+        self._unheard_seconds = unheard_seconds
+        self._monotonic = monotonic
+        self._unheard_since: float | None = None
+        self._unheard_told = False
+        self._contradicted: list[str] = []
 
     def note(self, records: Iterable[r.Record]) -> None:
         """Records that are on disk now."""
-        self._records.extend(record for record in records if isinstance(record, _About))
+        about = [record for record in records if isinstance(record, _About)]
+        self._records.extend(about)
+        for record in about:
+            self._look_for_contradictions(record)
         self._wake.set()
+
+    @property
+    def state(self) -> OutboxState:
+        """As it is now."""
+        since = self._unheard_since
+        unheard_seconds = 0.0 if since is None else self._monotonic() - since
+        return OutboxState(len(self.waiting), unheard_seconds, tuple(self._contradicted))
 
     @property
     def waiting(self) -> tuple[Tell | TellDay, ...]:
@@ -100,14 +133,16 @@ class Outbox:
             if refused.refusal in _FOR_NOW:
                 return self._not_told(subject, refused)
             self._log(EventId.MUNICIPALITY_REFUSED, order=subject)
-            record = _refused(tell, refused.refusal.value)
+            record = self._contradicts(tell, subject, refused.refusal.value)
         except ReportRefused as refused:
-            record = _refused(tell, refused.code)
+            record = self._contradicts(tell, subject, refused.code)
         except MunicipalityError as error:
             return self._not_told(subject, error)
         self._silence_logged = False
+        self._unheard_since, self._unheard_told = None, False
         await self._journal.append((record,))
         self._records.append(record)
+        self._look_for_contradictions(record)
         self._noted((record,))
         accepted = record.matched if isinstance(record, r.DayCompared) else record.accepted
         self._log(EventId.MUNICIPALITY_TOLD, order=subject, outcome=accepted)
@@ -117,7 +152,27 @@ class Outbox:
         if not self._silence_logged:
             self._silence_logged = True
             self._log(EventId.MUNICIPALITY_GONE, order=subject, error=type(error).__name__)
+        if self._unheard_since is None:
+            self._unheard_since = self._monotonic()
+        elif not self._unheard_told and self._monotonic() - self._unheard_since >= self._unheard_seconds:
+            self._unheard_told = True
+            self._log(EventId.REPORT_UNHEARD, order=subject, count=len(self.waiting))
         return False
+
+    def _contradicts(self, tell: Tell | TellDay, subject: str, code: str) -> _Answer:
+        visit = tell.day.business_date if isinstance(tell, TellDay) else tell.order_id[:8]
+        self._log(EventId.REPORT_CONTRADICTED, order=subject, code=code, visit=visit)
+        return _refused(tell, code)
+
+    def _look_for_contradictions(self, record: _About) -> None:
+        """Of the open day: a closed one has them in its differences."""
+        match record:
+            case r.DaySettled():
+                self._contradicted.clear()
+            case r.MunicipalityTold(order_id=order_id, subject=subject, accepted=False):
+                self._contradicted.append(f"{order_id} {subject}")
+            case _:
+                pass
 
     async def _answered(self, tell: Tell | TellDay) -> _Answer:
         if isinstance(tell, TellDay):

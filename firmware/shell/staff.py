@@ -9,8 +9,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,11 +18,12 @@ from pathlib import Path
 from firmware.core import records as r
 from firmware.core.complaints import CODE_DIGITS, LastSale
 from firmware.core.facts import StaffLevel
-from firmware.core.lockout import Lockout, LockoutRule, after_staff, current, from_journal, waits_until
+from firmware.core.lockout import STAFF, LockoutRule, Strikes
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
 from firmware.shell.pin import PinBuffer
+from firmware.whole_file import write_whole
 
 _COST, _BLOCK, _LANES = 1 << 15, 8, 1
 _HASH_BYTES, _SALT_BYTES = 32, 16
@@ -46,13 +47,8 @@ def write_code(path: Path, code: str) -> None:
         raise ConfigError(f"a staff code has {CODE_DIGITS} digits")
     if len(set(code)) < 4 or code in "01234567890" or code in "09876543210":
         raise ConfigError("this staff code is easily guessed; expected at least 4 different digits, no row")
-    fresh = path.with_name(f"{path.name}.new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(hashed(code.encode("ascii")) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_whole(path, f"{hashed(code.encode('ascii'))}\n".encode("ascii"), mode=0o600)
     except OSError as cause:
         raise ConfigError(f"staff.code_file: {path} cannot be written") from cause
 
@@ -85,6 +81,7 @@ class StaffDoor:
 
     code_file: None or an absent file sets no code. complaint_seconds: how long after a sale its print may
     be complained of. entries: when each record of the journal was written (aware), and the record.
+    door_seconds: how long after they were let in the door may stand open.
     """
 
     def __init__(
@@ -96,44 +93,65 @@ class StaffDoor:
         entries: Iterable[tuple[datetime, r.Record]],
         log: Logbook,
         now: Callable[[], datetime],
+        door_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         entries = tuple(entries)
         self.buffer = PinBuffer(CODE_DIGITS)
         self._code_file = code_file
-        self._rule = rule
         self._complaint_seconds = complaint_seconds
         self._log = log
         self._now = now
         self._last_sale = LastSale(entries)
-        self._lockout: Lockout = from_journal(entries, now(), rule, after_staff)
+        self._strikes = Strikes(entries, now(), rule, STAFF)
         self._level = StaffLevel()
         self._report: ReportLevel | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._door_seconds, self._monotonic = door_seconds, monotonic
+        self._admitted_monotonic: float | None = None
+        self._code_set = False
 
     def start(self, report: ReportLevel) -> None:
         """Begin to report."""
         self._report = report
+        self._look_at_file()
         self._look()
 
     def note(self, records: Sequence[r.Record]) -> None:
         """These records were committed to the journal now."""
         now = self._now()
         for record in records:
-            self._lockout = after_staff(self._lockout, record, now, self._rule)
+            self._strikes.enter(record, now)
             self._last_sale.enter(now, record)
             if isinstance(record, r.StaffRefused):
-                self._log(EventId.STAFF_REFUSED, count=self._lockout.strikes)
+                self._log(EventId.STAFF_REFUSED, count=self._strikes.count)
             if isinstance(record, r.StaffAdmitted):
+                self._admitted_monotonic = self._monotonic()
                 self._log(EventId.STAFF_ADMITTED)
+        self._look_at_file()
         self._look()
 
     async def admits(self) -> bool:
         """Whether what was typed is the code; the buffer is empty and wiped afterwards."""
-        typed = self.buffer.take()
+        return await self.is_right(self.buffer.take())
+
+    async def is_right(self, typed: bytearray) -> bool:
+        """Whether these digits are the code; they are wiped."""
         try:
             return await asyncio.to_thread(self._is_right, typed)
         finally:
             typed[:] = bytes(len(typed))
+
+    @property
+    def takes_code(self) -> bool:
+        """Whether a code is set and may be tried now."""
+        return bool(self._level.digits) and not self._level.waits
+
+    @property
+    def may_open(self) -> bool:
+        """Whether staff were let in so short a time ago that the door may stand open without an order."""
+        admitted = self._admitted_monotonic
+        return admitted is not None and self._monotonic() - admitted <= self._door_seconds
 
     async def close(self) -> None:
         """Report no more, forget what was typed."""
@@ -151,17 +169,17 @@ class StaffDoor:
             self._log(EventId.STAFF_CODE_UNUSABLE, error=type(error).__name__)
             return False
 
+    def _look_at_file(self) -> None:
+        self._code_set = self._code_file is not None and self._code_file.exists()
+
     def _look(self) -> None:
         now = self._now()
         self._stop_timer()
         if self._report is None:
             return
-        self._lockout = current(self._lockout, now, self._rule)
-        waits_to = waits_until(self._lockout, self._rule)
-        waits = waits_to is not None and waits_to > now
+        waits = self._strikes.wait(now) is not None
         sale = self._last_sale.sale(now, self._complaint_seconds)
-        code_set = self._code_file is not None and self._code_file.exists()
-        level = StaffLevel(CODE_DIGITS if code_set else 0, waits, sale)
+        level = StaffLevel(CODE_DIGITS if self._code_set else 0, waits, sale)
         if waits or sale is not None:
             self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
         before, self._level = self._level, level

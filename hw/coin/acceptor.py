@@ -30,6 +30,7 @@ from hw.coin.event_buffer import (
 )
 from hw.coin.identity import Commissioned, Identity, log_word
 from hw.coin.keep import GoneReason, Unfit, keep
+from hw.pulse import Pulse
 
 ReportCoin = Callable[[CoinAccepted | CoinsSuspect | CoinReturned], None]
 
@@ -97,11 +98,16 @@ class CcTalkAcceptor:
         self._was_open = False
         self._wake = asyncio.Event()
         self._turned = asyncio.Event()
+        self._pulse = Pulse()
 
     @property
     def mark(self) -> CoinMark | None:
         """Where the event counter stands now, rejected coins included; None before the first contact."""
         return self._mark
+
+    def busy_seconds(self) -> float:
+        """How long the watcher has not come round; see `firmware.ports.Watched`."""
+        return self._pulse.silent_seconds()
 
     def start(
         self, report: ReportLevel, coin: ReportCoin, seen: CoinMark | None, *, was_open: bool = False
@@ -122,6 +128,7 @@ class CcTalkAcceptor:
                 self._gone,
                 first_pause_seconds=self._first_pause_seconds,
                 longest_pause_seconds=self._longest_pause_seconds,
+                beat=self._pulse.beat,
             ),
             name="coin-acceptor",
         )
@@ -166,6 +173,7 @@ class CcTalkAcceptor:
         task, self._task = self._task, None
         if task is None:
             return
+        self._pulse.end()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -183,6 +191,7 @@ class CcTalkAcceptor:
             await self._turn_slot()
             self._back()
             while True:
+                self._pulse.beat()
                 await self._turn_slot()
                 began = _now()
                 fresh = await self._tell_fresh()

@@ -19,6 +19,7 @@ from hw.coin.coin_ids import coin_yen, is_programmed
 from hw.coin.hopper_state import HopperFlags, is_low
 from hw.coin.keep import GoneReason, Unfit, keep
 from hw.coin.payout import Payout
+from hw.pulse import Pulse
 
 _KIND = b"Payout"
 
@@ -81,6 +82,11 @@ class CcTalkHopper:
         self._low = False
         self._life_count = 0
         self._gone_reason: GoneReason | None = None
+        self._pulse = Pulse()
+
+    def busy_seconds(self) -> float:
+        """How long the watcher has not come round; see `firmware.ports.Watched`."""
+        return self._pulse.silent_seconds()
 
     def start(self, report: ReportLevel) -> None:
         """Watch the hopper; see CoinPayout."""
@@ -91,6 +97,7 @@ class CcTalkHopper:
                 self._gone,
                 first_pause_seconds=self._first_pause_seconds,
                 longest_pause_seconds=self._longest_pause_seconds,
+                beat=self._pulse.beat,
             ),
             name=f"hopper-{self._address}",
         )
@@ -142,6 +149,7 @@ class CcTalkHopper:
         task, self._task = self._task, None
         if task is None:
             return
+        self._pulse.end()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -161,6 +169,7 @@ class CcTalkHopper:
         try:
             self._identified.clear()
             while True:
+                self._pulse.beat()
                 async with self._turn:
                     if not self._identified.is_set():
                         await self._identify()

@@ -39,8 +39,11 @@ async def keep(
     *,
     first_pause_seconds: float,
     longest_pause_seconds: float,
+    beat: Callable[[], None] = lambda: None,
 ) -> NoReturn:
     """Serve a device for ever; after each DeviceGone tell it and pause, longer each time.
+
+    beat: called whenever it begins anew; serve does it while it works.
 
     A device that was well for longer than longest_pause_seconds is tried again quickly.
     """
@@ -48,6 +51,7 @@ async def keep(
     pause_seconds = first_pause_seconds
     while True:
         began = loop.time()
+        beat()
         try:
             await serve()
         except Unfit as unfit:

@@ -21,6 +21,7 @@ from hw.coin.keep import GoneReason, keep
 from hw.coin.pulse_wires import PulsePins, PulseWires
 from hw.coin.pulses import PulseFault, PulseGroup, PulseGroups, PulseTiming
 from hw.gpio_pins import pin_faults
+from hw.pulse import Pulse
 
 ReportCoin = Callable[[CoinAccepted | CoinsSuspect | CoinReturned], None]
 
@@ -76,11 +77,16 @@ class PulseAcceptor:
         self._quiet = False
         self._moved = asyncio.Event()
         self._turned = asyncio.Event()
+        self._pulse = Pulse()
 
     @property
     def mark(self) -> CoinMark | None:
         """How many coins and doubts were told, by this adapter's own count; None before the first contact."""
         return None if self._counter is None else CoinMark(NO_SERIAL, self._counter)
+
+    def busy_seconds(self) -> float:
+        """How long the watcher has not come round; see `firmware.ports.Watched`."""
+        return self._pulse.silent_seconds()
 
     def start(
         self, report: ReportLevel, coin: ReportCoin, seen: CoinMark | None, *, was_open: bool = False
@@ -97,6 +103,7 @@ class PulseAcceptor:
                 self._gone,
                 first_pause_seconds=self._first_pause_seconds,
                 longest_pause_seconds=self._longest_pause_seconds,
+                beat=self._pulse.beat,
             ),
             name="coin-acceptor",
         )
@@ -136,6 +143,7 @@ class PulseAcceptor:
         task, self._task = self._task, None
         if task is None:
             return
+        self._pulse.end()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -155,6 +163,7 @@ class PulseAcceptor:
         groups = PulseGroups(self._timing, most_pulses=max(self._coins), active=wires.active())
         arrived_at = self._closed_at = _now()
         while True:
+            self._pulse.beat()
             self._moved.clear()
             if self._take(wires, groups):
                 arrived_at = _now()

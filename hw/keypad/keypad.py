@@ -1,6 +1,7 @@
 """The matrix keypad: asleep until an edge, scanned until it is quiet again."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -13,6 +14,7 @@ from hw.gpio_pins import pin_faults
 from hw.keypad.debounce import KeyDebounce
 from hw.keypad.layout import keys_by_contact
 from hw.keypad.matrix import KeyMatrix
+from hw.pulse import IDLE_SECONDS, Pulse
 
 
 class MatrixKeypad:
@@ -56,6 +58,11 @@ class MatrixKeypad:
         self._report: ReportLevel
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._pulse = Pulse()
+
+    def busy_seconds(self) -> float:
+        """How long the watcher has not come round; see `firmware.ports.Watched`."""
+        return self._pulse.silent_seconds()
 
     def start(self, report: ReportLevel, pressed: Callable[[KeypadKey], None]) -> None:
         """Watch the keys; a key already down now is not a press."""
@@ -65,12 +72,14 @@ class MatrixKeypad:
     async def close(self) -> None:
         """Let all pins go."""
         task, self._task = self._task, None
+        self._pulse.end()
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
 
     async def _keep_watching(self, pressed: Callable[[KeypadKey], None]) -> None:
         while True:
+            self._pulse.beat()
             try:
                 with pin_faults(), self._claim() as matrix:
                     await self._watch(matrix, pressed)
@@ -115,6 +124,7 @@ class MatrixKeypad:
         while True:
             debounce.disturb()
             while not debounce.settled:
+                self._pulse.beat()
                 contact = debounce.scan(matrix.scan(), asyncio.get_running_loop().time())
                 if contact in self._keys:
                     _tell_soon(pressed, self._keys[contact])
@@ -131,7 +141,10 @@ class MatrixKeypad:
         matrix.drive_all_rows()
         self._moved.clear()
         while matrix.low_columns() == expected_low:
-            await self._moved.wait()
+            self._pulse.beat()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await self._moved.wait()
             self._moved.clear()
 
 

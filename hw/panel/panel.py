@@ -13,6 +13,7 @@ from hw.gpio_pins import pin_faults
 from hw.panel.beeps import Beeps
 from hw.panel.debounce import LevelDebounce
 from hw.panel.wires import PanelWires, SensorPin
+from hw.pulse import IDLE_SECONDS, Pulse
 
 UNSEEN = PanelLevel(door_open=True)
 """What is reported while the pins cannot be used: a door that nobody sees counts as open."""
@@ -57,6 +58,11 @@ class GpioPanel:
         self._moved = asyncio.Event()
         self._reported: PanelLevel | None = None
         self._task: asyncio.Task[None] | None = None
+        self._pulse = Pulse()
+
+    def busy_seconds(self) -> float:
+        """How long the watcher has not come round; see `firmware.ports.Watched`."""
+        return self._pulse.silent_seconds()
 
     def start(self, report: ReportLevel) -> None:
         """Watch the inputs; reports PanelLevel, first as the sensors stand now."""
@@ -81,12 +87,14 @@ class GpioPanel:
     async def close(self) -> None:
         """Lamps out, silence, all pins let go."""
         task, self._task = self._task, None
+        self._pulse.end()
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
 
     async def _keep_working(self, report: ReportLevel) -> None:
         while True:
+            self._pulse.beat()
             try:
                 with pin_faults(), self._claim() as wires:
                     await self._work(wires, report)
@@ -122,6 +130,7 @@ class GpioPanel:
             LevelDebounce(active, debounce_seconds=self._debounce_seconds) for active in wires.active()
         ]
         while True:
+            self._pulse.beat()
             self._moved.clear()
             now_seconds = loop.time()
             due = [
@@ -132,7 +141,7 @@ class GpioPanel:
             wires.turn_on(self._lit | {BUZZER} if sounds else self._lit)
             self._note_working()
             self._tell(report, PanelLevel(*(sensor.level for sensor in sensors)))
-            due_seconds = min((seconds for seconds in (*due, beep_due) if seconds is not None), default=None)
+            due_seconds = min(seconds for seconds in (*due, beep_due, IDLE_SECONDS) if seconds is not None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(due_seconds):
                     await self._moved.wait()

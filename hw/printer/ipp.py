@@ -25,6 +25,7 @@ from hw.printer.proof import (
     uncounted,
 )
 from hw.printer.readiness import Reserves, most_sheets, reasons_of_printer, reasons_of_queue, supplies_low
+from hw.pulse import Pulse
 
 GONE = frozenset({PrinterReason.UNREACHABLE})
 SHIPPED_RESERVES = Reserves()
@@ -85,6 +86,11 @@ class IppDocumentPrinter:
         self._following = 0
         self._followed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
+        self._pulse = Pulse()
+
+    def busy_seconds(self) -> float:
+        """How long the watcher has not come round; see `firmware.ports.Watched`."""
+        return self._pulse.silent_seconds()
 
     def start(self, report: ReportLevel) -> None:
         """Watch printer and queue; reports DocumentPrinterLevel, the first one unasked."""
@@ -142,6 +148,7 @@ class IppDocumentPrinter:
 
     async def close(self) -> None:
         """End the watch and every connection."""
+        self._pulse.end()
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
@@ -154,6 +161,7 @@ class IppDocumentPrinter:
     async def _watch(self) -> None:
         """Looks soon again while nothing but a job on its way out keeps the printer from being ready."""
         while True:
+            self._pulse.beat()
             await self._canceller.hunt()
             level = await self.refresh()
             leaving = level.reasons == {PrinterReason.JOBS_WAITING}

@@ -59,13 +59,13 @@ def submit(
     except (RuntimeError, cups.IPPError) as cause:
         raise PrintNotSubmitted("the print server takes no job") from cause
     try:
-        try:
-            _send(server, queue, job_id, job_name, pdf)
-        except PrintNotSubmitted:
-            with contextlib.suppress(RuntimeError, cups.IPPError):
-                server.cancelJob(job_id, purge_job=True)
-            raise
+        _send(server, queue, job_id, job_name, pdf)
         _finish(server, queue)
+    except PrintNotSubmitted:
+        # Else cupsd waits minutes for the document of this job, and nobody is served meanwhile.
+        with contextlib.suppress(RuntimeError, cups.IPPError):
+            server.cancelJob(job_id, purge_job=True)
+        raise
     finally:
         blank(cups_socket)
     return job_id

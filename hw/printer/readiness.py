@@ -26,10 +26,12 @@ class Reserves:
 
     tell_sheets: fewer in the trays are low, and no more are promised than there are; it should be more than
     one order can take. low_sheets: so many at most are promised while something is low that nobody counts.
+    slip_sheets: of those that are left kept for slips, where this printer prints them, too.
     """
 
     tell_sheets: int = 60
     low_sheets: int = 5
+    slip_sheets: int = 0
 
 
 def reasons_of_printer(condition: Condition) -> frozenset[PrinterReason]:
@@ -74,7 +76,7 @@ def most_sheets(condition: Condition, reserves: Reserves) -> int | None:
     low = supplies_low(condition, reserves)
     left = sheets_in_trays(condition.trays)
     counted = {PrinterSupply.MEDIA_LOW} if left is not None else set()
-    limits = [left] if left is not None and low & counted else []
+    limits = [max(left - reserves.slip_sheets, 0)] if left is not None and low & counted else []
     if low - counted:
         limits.append(reserves.low_sheets)
     return min(limits, default=None)

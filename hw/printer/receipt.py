@@ -11,6 +11,7 @@ from firmware.errors import DeviceGone
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel, SlipLine
 from hw.printer import escpos, raster
+from hw.pulse import Pulse
 from hw.serial_line import SerialLine
 
 BITS_A_BYTE = 10
@@ -58,6 +59,11 @@ class EscPosReceiptPrinter:
         self._trouble: str | None = None
         self._level: ReceiptPrinterLevel | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._pulse = Pulse()
+
+    def busy_seconds(self) -> float:
+        """How long the watcher has not come round; see `firmware.ports.Watched`."""
+        return self._pulse.silent_seconds()
 
     def start(self, report: ReportLevel) -> None:
         """Watch the printer; reports ReceiptPrinterLevel, the first one unasked."""
@@ -79,6 +85,7 @@ class EscPosReceiptPrinter:
 
     async def close(self) -> None:
         """End the watch and give the line back."""
+        self._pulse.end()
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
@@ -88,6 +95,7 @@ class EscPosReceiptPrinter:
     async def _watch(self) -> None:
         wait_seconds = self._retry_first_seconds
         while True:
+            self._pulse.beat()
             async with self._one_user:
                 trouble = await self._look()
             if trouble in ("unplugged", "silent"):

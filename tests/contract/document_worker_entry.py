@@ -17,7 +17,11 @@ from firmware.errors import PrintNotSubmitted, PrintUncertain
 def main() -> None:
     outcome, file = sys.argv[1], Path(sys.argv[2])
 
+    tidied: list[bool] = []
+
     def submit(pdf: bytes, job_name: str) -> None:
+        if not tidied:
+            raise RuntimeError("a print before what others left was removed")
         match outcome:
             case "take":
                 file.with_name(f"{job_name}.pdf").write_bytes(pdf)
@@ -32,7 +36,7 @@ def main() -> None:
             case "break":
                 raise RuntimeError(f"渋川 {pdf[:4]!r}")
 
-    serve(sys.stdin.buffer, sys.stdout.buffer, submit, DocumentSettings())
+    serve(sys.stdin.buffer, sys.stdout.buffer, submit, DocumentSettings(), tidy=lambda: tidied.append(True))
 
 
 if __name__ == "__main__":

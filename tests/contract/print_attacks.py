@@ -55,6 +55,8 @@ class Bench:
     paper: A4Printer
     server: PrintServer
     folder: Path
+    printer: IppDocumentPrinter | None = None
+    submitting: asyncio.subprocess.Process | None = None
     sheets_out: int = 0
     level: Level = field(default_factory=DocumentPrinterLevel)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,6 +79,49 @@ class Bench:
                     self.moved.clear()
                     await self.moved.wait()
         return condition()
+
+    async def start_kiosk(self) -> None:
+        """One that knows of no job."""
+        self.printer = IppDocumentPrinter(
+            printer_uri=self.paper.uri,
+            cups_socket=self.server.socket,
+            queue=self.server.queue,
+            log=self.log,
+            poll_seconds=0.2,
+            follow_seconds=0.05,
+            request_seconds=0.7,
+            appear_seconds=10.0,
+            stall_seconds=6.0,
+            silent_seconds=1.0,
+            purge_seconds=2.0,
+        )
+        self.printer.start(self.report)
+        self.moved.set()
+
+    async def stop_kiosk(self) -> None:
+        """Its worker dies with it."""
+        printer, self.printer = self.printer, None
+        self.moved.set()
+        if self.submitting is not None and self.submitting.returncode is None:
+            self.submitting.kill()
+        if printer is not None:
+            await printer.close()
+
+    async def followed(self, job_name: str) -> PrintResult:
+        """Followed to its end, by the next kiosk if this one goes away."""
+        while True:
+            await self.until(lambda: self.printer is not None, READY_SECONDS)
+            printer = self.printer
+            assert printer is not None
+            following = asyncio.create_task(printer.follow(job_name, PAGES, lambda _: None, sheets=SHEETS))
+            following.add_done_callback(lambda _: self.moved.set())
+            while not following.done() and self.printer is printer:
+                self.moved.clear()
+                await self.moved.wait()
+            if following.done():
+                return following.result()
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     async def kill_cupsd(self) -> None:
         await self.server.kill()
@@ -104,6 +149,8 @@ class Bench:
             "out of paper": (self.fault("empty"), mend),
             "jam": (self.fault("jam"), mend),
             "cover open": (self.fault("cover"), mend),
+            "toner empty": (self.fault("toner"), mend),
+            "kiosk killed": (self.stop_kiosk, self.start_kiosk),
         }
 
 
@@ -116,7 +163,11 @@ async def bench() -> AsyncIterator[Bench]:
         ):
             built = Bench(paper, server, Path(folder))
             paper.on_paper(built.sheets)
-            yield built
+            await built.start_kiosk()
+            try:
+                yield built
+            finally:
+                await built.stop_kiosk()
 
 
 async def submitted(bench: Bench, job_name: str) -> int | None:
@@ -126,6 +177,7 @@ async def submitted(bench: Bench, job_name: str) -> int | None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", SUBMIT, job_name, bench.server.socket, bench.server.queue, str(file))
     )
+    bench.submitting = process
     try:
         async with asyncio.timeout(SUBMIT_SECONDS):
             return await process.wait()
@@ -135,9 +187,7 @@ async def submitted(bench: Bench, job_name: str) -> int | None:
         return None
 
 
-async def strike(
-    bench: Bench, printer: IppDocumentPrinter, attack: str, moment: str
-) -> tuple[PrintResult, int]:
+async def strike(bench: Bench, attack: str, moment: str) -> tuple[PrintResult, int]:
     """One print under attack: its result, and the sheets out when it was told."""
     begin, mend = bench.attacks()[attack]
     job_name = f"cert-{secrets.token_hex(8)}"
@@ -150,7 +200,8 @@ async def strike(
         await mend()
 
     waits = {"first sheet": 1, "last sheet": SHEETS}
-    await printer.expect(job_name)
+    assert bench.printer is not None
+    await bench.printer.expect(job_name)
     attacking: asyncio.Task[None] | None = None
     if moment == "before":
         attacking = asyncio.create_task(attack_now(0))
@@ -163,7 +214,7 @@ async def strike(
     if status == 3:
         result = PrintResult(Certainty.NOT_DONE, 0)
     else:
-        result = await printer.follow(job_name, PAGES, lambda _: None, sheets=SHEETS)
+        result = await bench.followed(job_name)
     told = bench.sheets_out - before
     await attacking
     return result, told
@@ -196,32 +247,15 @@ async def sweep(rounds: int, only: str | None) -> int:
     """Every attack at every moment; the number of broken rules."""
     faults = 0
     async with bench() as built:
-        printer = IppDocumentPrinter(
-            printer_uri=built.paper.uri,
-            cups_socket=built.server.socket,
-            queue=built.server.queue,
-            log=built.log,
-            poll_seconds=0.2,
-            follow_seconds=0.05,
-            request_seconds=0.7,
-            appear_seconds=10.0,
-            stall_seconds=6.0,
-            silent_seconds=1.0,
-            purge_seconds=2.0,
-        )
-        printer.start(built.report)
-        try:
-            for attack in [name for name in built.attacks() if only in (None, name)]:
-                for moment in MOMENTS * rounds:
-                    built.paper.forget_jobs()
-                    before = built.sheets_out
-                    result, told = await strike(built, printer, attack, moment)
-                    found = await broken(built, result, told, before)
-                    faults += len(found)
-                    out = built.sheets_out - before
-                    say(f"{attack:22}{moment:14}{result.certainty.value:10}{out} sheets  {'; '.join(found)}")
-        finally:
-            await printer.close()
+        for attack in [name for name in built.attacks() if only in (None, name)]:
+            for moment in MOMENTS * rounds:
+                built.paper.forget_jobs()
+                before = built.sheets_out
+                result, told = await strike(built, attack, moment)
+                found = await broken(built, result, told, before)
+                faults += len(found)
+                out = built.sheets_out - before
+                say(f"{attack:22}{moment:14}{result.certainty.value:10}{out} sheets  {'; '.join(found)}")
     return faults
 
 

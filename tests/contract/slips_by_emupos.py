@@ -1,10 +1,11 @@
 """Our slips as pictures, rendered by a simulator that nobody here wrote, and its status bytes read.
 
-    python -m tests.contract.slips_by_emupos PATH_OF_EMUPOS [--keep FOLDER]
+    python -m tests.contract.slips_by_emupos PATH_OF_EMUPOS [--keep tests/pages/slips]
 
-emupos (PyPI) needs a newer Python than Debian 12 has, so that this is no part of the tests: install it in an
-environment of its own. It knows no kanji commands; the Shift_JIS slips are held against receiptline in
-`test_escpos_oracle`. Exit status 0 only if every dot is where we put it and every fault is read right.
+emupos (PyPI) needs a newer Python than Debian 12 has: install it in an environment of its own. What it drew
+is kept in tests/pages/slips, and the tests hold every slip of today against that. It knows no kanji commands;
+the Shift_JIS slips are held against receiptline in `test_escpos_oracle`. Exit status 0 only if every dot is
+where we put it and every fault is read right.
 """
 
 import argparse
@@ -22,10 +23,12 @@ from pathlib import Path
 from PIL import Image, ImageChops
 
 from firmware.core.terms import CertificateKind
+from firmware.documents.day_report import day_slip
 from firmware.documents.receipt import Sold, claim_slip, receipt, self_test_slip
 from firmware.ports import SlipLine
 from hw.printer import escpos, raster
 from tests.simulators.printers import roll
+from tests.unit.test_documents_day_report import report
 
 COLUMNS = 48
 FONT = Path("/usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf")
@@ -40,7 +43,7 @@ START_SECONDS = 20.0
 
 
 def slips() -> dict[str, tuple[SlipLine, ...]]:
-    """One of each kind of slip that a person or a technician may get."""
+    """One of each kind of slip that a person, the store or a technician may get."""
     return {
         "receipt": receipt(
             municipality="渋川市",
@@ -67,6 +70,7 @@ def slips() -> dict[str, tuple[SlipLine, ...]]:
             found=(("桁数", "48"),),
             columns=COLUMNS,
         ),
+        "settlement": day_slip(report(), columns=COLUMNS),
     }
 
 
@@ -141,14 +145,19 @@ async def compare(emupos: Emupos, name: str, lines: tuple[SlipLine, ...]) -> str
     [answer] = await emupos.ask(slip, 1)
     if not (escpos.is_paper_answer(answer) and escpos.paper_left(answer)):
         return f"{name}: {answer:02x} is no answer of a printer with paper"
-    drawn = await emupos.picture()
+    fault = differs(await emupos.picture(), slip)
+    return None if fault is None else f"{name}: {fault}"
+
+
+def differs(drawn: Image.Image, slip: bytes) -> str | None:
+    """In what a picture drawn by others differs from the dots that the slip means, None if in nothing."""
     [ours] = roll.pictures(slip)
-    ink = drawn.point(lambda level: 255 if level < 128 else 0)
+    ink = drawn.convert("L").point(lambda level: 255 if level < 128 else 0)
     box, our_box = ink.getbbox(), ours.getbbox()
     if box is None or our_box is None:
-        return f"{name}: nothing is printed"
+        return "nothing is printed"
     difference = ImageChops.difference(ink.crop(box), ours.convert("L").crop(our_box))
-    return None if difference.getbbox() is None else f"{name}: dots differ in {difference.getbbox()}"
+    return None if difference.getbbox() is None else f"dots differ in {difference.getbbox()}"
 
 
 async def check(program: Path, keep: Path | None) -> list[str]:

@@ -5,10 +5,12 @@ import contextlib
 import functools
 import io
 import secrets
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import cups
 import pytest
@@ -21,8 +23,10 @@ from firmware.core.terms import Certainty, PrinterReason, PrinterSupply
 from firmware.errors import PrintNotSubmitted
 from firmware.logbook import EventId, FieldValue, line
 from firmware.ports import PrintProgress, PrintResult
+from hw.printer.exit_sensor import ExitSensor
 from hw.printer.ipp import IppDocumentPrinter
-from hw.printer.queue import A4_DUPLEX, submit
+from hw.printer.queue import A4_DUPLEX, blank, submit
+from tests.erasure import in_files, in_memory
 from tests.simulators.printers import A4Printer, PrintServer
 
 READY = DocumentPrinterLevel(frozenset())
@@ -122,7 +126,12 @@ def watcher() -> Watcher:
 
 
 def adapter(
-    paper: A4Printer, server: PrintServer, watcher: Watcher, *, appear_seconds: float = 10.0
+    paper: A4Printer,
+    server: PrintServer,
+    watcher: Watcher,
+    *,
+    appear_seconds: float = 10.0,
+    sensor: ExitSensor | None = None,
 ) -> IppDocumentPrinter:
     return IppDocumentPrinter(
         printer_uri=paper.uri,
@@ -134,6 +143,7 @@ def adapter(
         request_seconds=0.7,
         appear_seconds=appear_seconds,
         stall_seconds=2.5,
+        exit_sensor=sensor,
         silent_seconds=1.5,
         purge_seconds=1.5,
     )
@@ -221,6 +231,57 @@ async def test_nothing_of_the_document_stays_at_the_print_server(
 
     kept = [file for file in server.memory.rglob("*") if file.is_file()]
     assert [] == [file for file in kept if b"%PDF" in file.read_bytes()]
+
+
+class Torn(bytes):
+    """A document that can be read only half."""
+
+    def __getitem__(self, part: Any) -> Any:
+        if part.stop > len(self) // 2:
+            raise RuntimeError("torn")
+        return bytes(self)[part]
+
+
+async def test_a_document_torn_on_its_way_leaves_no_piece_in_the_print_servers_memory(
+    paper: A4Printer, server: PrintServer, job_name: str
+) -> None:
+    pdf = b"%PDF-1.4\n" + secrets.token_bytes(1 << 19)
+    pieces = {"document": tuple(pdf[at : at + 32] for at in range(0, len(pdf), 4096))}
+    with pytest.raises(PrintNotSubmitted):
+        await send(server, Torn(pdf), job_name)
+
+    assert [] == await asyncio.to_thread(in_memory, server.pid, pieces, deep=False)
+    assert [] == in_files([server.memory], pieces)
+    assert [] == paper.jobs()
+
+
+async def test_what_a_killed_worker_left_with_the_print_server_the_next_one_blanks(
+    paper: A4Printer, server: PrintServer, job_name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "certificate").write_bytes(pdf := secrets.token_bytes(1 << 19))
+    pieces = {"document": tuple(pdf[at : at + 32] for at in range(0, len(pdf), 4096))}
+    killed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", KILLED, server.socket, server.queue, job_name, tmp_path / "certificate"),
+    )
+    assert -signal.SIGKILL == await killed.wait()
+    assert await asyncio.to_thread(in_memory, server.pid, pieces, deep=False), "nothing to blank"
+
+    await asyncio.to_thread(blank, server.socket)
+    assert [] == await asyncio.to_thread(in_memory, server.pid, pieces, deep=False)
+    assert [] == in_files([server.memory], pieces)
+
+
+KILLED = """
+import os, signal, sys
+import cups
+socket, queue, name, file = sys.argv[1:]
+pdf = open(file, "rb").read()
+server = cups.Connection(host=socket)
+job = server.createJob(queue, name, {})
+server.startDocument(queue, job, name, "application/pdf", 1)
+server.writeRequestData(pdf[: len(pdf) // 2], len(pdf) // 2)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 async def test_a_job_the_printer_refuses_is_surely_not_done(
@@ -459,6 +520,53 @@ async def test_a_name_nobody_knows_is_not_done_if_this_process_was_about_to_subm
     await impatient.expect(job_name)
 
     assert PrintResult(Certainty.NOT_DONE, 0) == await impatient.follow(job_name, 2, watcher.pages)
+
+
+class Barrier:
+    """An exit sensor that began to watch when it was made."""
+
+    def __init__(self, paper: A4Printer) -> None:
+        self.sheets = 0
+        paper.on_paper(self._passed)
+
+    def _passed(self, sheets: int) -> None:
+        self.sheets += sheets
+
+    def start(self) -> None: ...
+
+    async def until(self, sheets: int, seconds: float) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [("jam", PrintResult(Certainty.DONE, 4)), ("swallow", PrintResult(Certainty.UNKNOWN, 0))],
+)
+async def test_after_a_restart_a_sensor_that_did_not_watch_from_the_start_is_no_witness_of_no_page(
+    paper: A4Printer,
+    server: PrintServer,
+    watcher: Watcher,
+    fault: str,
+    expected: PrintResult,
+) -> None:
+    job_name = f"cert-{secrets.token_hex(8)}"
+    sheets: list[int] = []
+    paper.on_paper(sheets.append)
+    await paper.set_fault(fault, after_sheets=1)
+    await send(server, certificate(4), job_name)
+    async with asyncio.timeout(20):
+        while not (sheets or fault == "swallow"):  # noqa: ASYNC110 - the printer tells nobody
+            await asyncio.sleep(0.01)
+    barrier = Barrier(paper)
+    printer = adapter(paper, server, watcher, sensor=cast("ExitSensor", barrier))
+    printer.start(watcher.report)
+    await paper.set_fault(None if fault == "jam" else fault)
+
+    assert expected == await printer.follow(job_name, 4, watcher.pages, sheets=2)
+    assert len(sheets) == barrier.sheets + (fault == "jam")
+    assert [] == watcher.logged(EventId.PRINT_WITNESSED)
+    await printer.close()
 
 
 async def test_a_queue_that_does_not_exist_takes_nothing(server: PrintServer, job_name: str) -> None:

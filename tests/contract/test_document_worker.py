@@ -162,9 +162,9 @@ async def test_a_worker_silent_for_too_long_is_killed_so_that_it_cannot_print_la
     worker, key = await prepared_worker(bench, "hang", print_seconds=0.5)
     with pytest.raises(PrintUncertain):
         await worker.print(sealed_authority(key), "job-1")
-    assert worker._process is not None
+    assert worker._link is not None
     async with asyncio.timeout(5):
-        assert await worker._process.wait() == -signal.SIGKILL
+        assert await worker._link.gone() == -signal.SIGKILL
 
 
 async def test_an_unforeseen_error_tells_its_name_and_place_and_no_value(
@@ -181,8 +181,8 @@ async def test_an_unforeseen_error_tells_its_name_and_place_and_no_value(
 async def test_a_worker_killed_before_the_print_has_surely_printed_nothing(bench: Bench) -> None:
     worker, key = await prepared_worker(bench, "take")
     child().kill()
-    assert worker._process is not None
-    await worker._process.wait()
+    assert worker._link is not None
+    await worker._link.gone()
     with pytest.raises(PrintNotSubmitted):
         await worker.print(sealed_authority(key), "job-1")
 

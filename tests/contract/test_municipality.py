@@ -19,7 +19,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from firmware.core.accounts import Accounts
-from firmware.core.facts import Facts, HopperLevel, MunicipalityLevel
+from firmware.core.facts import (
+    DocumentPrinterLevel,
+    Facts,
+    HopperLevel,
+    MunicipalityLevel,
+    PanelLevel,
+    ReceiptPrinterLevel,
+)
 from firmware.core.records import DaySettled
 from firmware.core.terms import (
     Certainty,
@@ -27,6 +34,7 @@ from firmware.core.terms import (
     Language,
     Offer,
     OrderId,
+    PrinterSupply,
     RecordItem,
     Refusal,
     ServiceHours,
@@ -1266,11 +1274,20 @@ async def test_a_heartbeat_tells_the_devices_that_the_operator_must_look_after(p
     level = Watched()
     hopper = HopperLevel(hopper=3, working=True, coins=4)
     facts = Facts(next_visit=VisitId("a" * 32), hoppers=(hopper,))
+    low = frozenset({PrinterSupply.TONER_LOW, PrinterSupply.MEDIA_LOW})
+    for said in (
+        DocumentPrinterLevel(low=low),
+        ReceiptPrinterLevel(ready=True, paper_low=True),
+        PanelLevel(paper_in_tray=True, paper_left=True),
+    ):
+        facts = facts.with_level(said)
     place.kiosk().start(level, lambda: facts)
     await level.until(MunicipalityLevel(reachable=True))
     kept = await place.server.store.transact(lambda c: c.execute("SELECT levels FROM kiosk").fetchone()[0])
     levels = json.loads(kept)
     assert ["unreachable"] == levels["printer"]
+    assert ["media-low", "toner-low"] == levels["printer_low"]
+    assert (True, True) == (levels["receipt_paper_low"], levels["paper_left"])
     assert [{"hopper": 3, "coin_yen": 100, "coins": 4, "working": True}] == levels["hoppers"]
 
 

@@ -211,6 +211,22 @@ async def test_renewal_is_due_after_two_thirds_of_a_life(place: Place, files: Fi
     ]
 
 
+async def test_the_kiosk_renews_by_itself_before_two_thirds_of_a_life_and_not_earlier(
+    place: Place, files: Files
+) -> None:
+    await enrolled(place, files)
+    settings = settings_of(place, files)
+    share = settings.file.municipality.renewal_share
+    assert share < enrolment.TWO_THIRDS
+    born = place.clock.moment
+    place.clock.moment = born + timedelta(days=90) * (share - 0.01)
+    assert await renewed(settings, place.clock.moment, share) is None
+    place.clock.moment = born + timedelta(days=90) * (share + 0.01)
+    until = await renewed(settings, place.clock.moment, share)
+    assert until == (place.clock.moment + timedelta(days=90)).replace(microsecond=0)
+    assert await renewed(settings, place.clock.moment, share) is None
+
+
 # --- at the technician's console ------------------------------------------------------------------
 
 

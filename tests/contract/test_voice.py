@@ -172,7 +172,7 @@ async def tried(folder: Path | None, log: list[EventId], *, earphone: str = "ear
     settings = replace(settings, file=msgspec.structs.replace(settings.file, voice=said))
     told = Told(settings, cast("Any", None), write)
     try:
-        return await told.try_voice()
+        return str(await told.try_voice() or "")
     finally:
         await told.close()
 

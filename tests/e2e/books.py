@@ -59,13 +59,14 @@ class Books:
     """The journal, folded. told: the municipality's answers by order and subject.
 
     compared: what differs, by day. returned: by order, the visit in which its fee was given back.
-    staff_refused: wrong staff codes.
+    staff_refused: wrong staff codes. trial_coins: paid to a technician who tested the hopper.
     """
 
     visits: dict[str, Visit] = field(default_factory=lambda: defaultdict(Visit))
     unclaimed: int = 0
     suspected: int = 0
     unsure_payouts: int = 0
+    trial_coins: int = 0
     compared: list[str] = field(default_factory=list)
     returned: dict[str, Visit] = field(default_factory=dict)
     staff_refused: int = 0
@@ -129,8 +130,10 @@ def _enter(books: Books, entry: dict[str, Any]) -> None:  # noqa: C901, PLR0912,
             visit.earned += entry["yen"]
         case "CoinPayEnded" if entry["certainty"] == "done":
             visit.paid_out += entry["yen"]
-        case "CoinPayEnded" if entry["certainty"] == "unknown":
+        case "CoinPayEnded" | "TrialCoinEnded" if entry["certainty"] == "unknown":
             books.unsure_payouts += 1
+        case "TrialCoinEnded" if entry["certainty"] == "done":
+            books.trial_coins += 1
         case "ClaimOpened":
             visit.owed += entry["yen"]
         case "PayoutEnded" if entry["purpose"] == "refund":
@@ -193,7 +196,8 @@ def _coins(world: World, books: Books) -> Iterator[str]:
         yield f"the journal took {written} yen, the cash box {found}"
     if world.coins.uncredited_yen and not books.suspected:
         yield "coins without credit are in no book"
-    surely, at_most = books.total("paid_out") // 100, books.total("paid_out") // 100 + books.unsure_payouts
+    surely = books.total("paid_out") // 100 + books.trial_coins
+    at_most = surely + books.unsure_payouts
     if not surely <= world.coins.paid_coins <= at_most:
         yield f"the journal paid {surely} to {at_most} coins, the hopper {world.coins.paid_coins}"
 

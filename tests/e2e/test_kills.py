@@ -59,7 +59,7 @@ OFFICE = {
     *("CoinsCounted", "CoinsRefilled", "CoinsCollected", "ClaimSettled", "ClaimPaidElsewhere"),
     *("DayClosed", "DaySettled", "DayCompared"),
     *("MaintenanceOpened", "MaintenanceClosed", "MaintenanceRefused", "CommandGiven"),
-    *("MaintenanceSwitched", "MaintenancePlanned"),
+    *("MaintenanceSwitched", "MaintenancePlanned", "TrialCoinIntended", "TrialCoinEnded"),
 }
 """Records of the technician, of claims and of the close of a day, which no visit writes."""
 

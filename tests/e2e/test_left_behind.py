@@ -1,5 +1,8 @@
 """Things left behind: the kiosk calls after its owner and serves nobody until they are taken."""
 
+import asyncio
+
+from tests.e2e.clean_log import log_entries
 from tests.e2e.visitor import Visitor, kiosk
 
 KEY, ATTENTION, ALARM = 1, 2, 3
@@ -34,8 +37,12 @@ async def test_paper_left_in_the_tray_closes_the_kiosk_until_somebody_takes_it()
         picture = await visitor.sees("out_of_service", seconds=10.0)
         await visitor.world.eyes.until(lambda now: now["reason"] == "left_behind", 15.0)
         assert "out_of_service" == picture["screen"]
+        while "paper-left" not in await visitor.world.municipality.troubles():  # noqa: ASYNC110 - heartbeats
+            await asyncio.sleep(0.1)
         await visitor.world.take_paper()
         await visitor.rests()
+        told = [one["event"] for one in log_entries(visitor.world) if one["event"].startswith("paper-")]
+        assert ["paper-left-behind", "paper-taken-away"] == told
 
 
 async def test_coins_left_in_the_cup_after_a_refund_are_called_for_and_nobody_else_gets_them() -> None:

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -26,10 +28,24 @@ from firmware.documents.frames import (
     to_frame,
 )
 from tests.e2e.visitor import Visitor, kiosk
-from tests.erasure import Canaries, family, in_files, in_memory, memory_of, personal, printed, words
+from tests.erasure import (
+    Canaries,
+    family,
+    hits,
+    in_files,
+    in_memory,
+    memory_of,
+    personal,
+    pieces,
+    printed,
+    words,
+)
 from tests.municipality.register import load_people
 from tests.simulators.world import World
 
+DISK_BYTES = 32 << 20
+BARE = "STAYS_BARE" in os.environ
+"""Look into the kiosk's memory for what is deflated without a header, too: half a minute more a test."""
 CARD, PIN, WRONG_PIN = "shiken_taro", "1234", "9753"
 STALL = {"document_printer": {"stall_seconds": 2.0, "appear_seconds": 4.0}}
 
@@ -42,6 +58,44 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield Path(folder)
 
 
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A disk image that is mounted, and a folder beside it."""
+
+    image: Path
+    mounted: Path
+    world: Path
+
+    def hits(self, wanted: Canaries) -> set[str]:
+        """What stands in any block, in use or not."""
+        os.sync()
+        return {name for piece in pieces(self.image) for name in hits(piece, wanted, bare=True)}
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """A small ext4, on which every process of this test would put a temporary file, too."""
+    with tempfile.TemporaryDirectory(prefix="disk-") as folder:
+        disk = Disk(*(Path(folder) / name for name in ("image", "mounted", "world")))
+        disk.mounted.mkdir()
+        disk.world.mkdir()
+        with disk.image.open("wb") as image:
+            image.truncate(DISK_BYTES)
+        path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+        subprocess.run(["mkfs.ext4", "-q", disk.image], check=True, env={"PATH": path})
+        mounting = subprocess.run(
+            ["mount", "-o", "loop", disk.image, disk.mounted], capture_output=True, text=True, check=False
+        )
+        if mounting.returncode != 0:
+            pytest.skip(f"no loop device that this user may mount: {mounting.stderr.strip()}")
+        try:
+            (disk.mounted / "tmp").mkdir()
+            monkeypatch.setenv("TMPDIR", str(disk.mounted / "tmp"))
+            yield disk
+        finally:
+            subprocess.run(["umount", "--lazy", disk.mounted], check=True)
+
+
 @contextlib.asynccontextmanager
 async def watched(temporary: Path, *, page_ms: int = 10) -> AsyncIterator[Visitor]:
     """A kiosk that must have forgotten everybody when the block ends."""
@@ -51,7 +105,7 @@ async def watched(temporary: Path, *, page_ms: int = 10) -> AsyncIterator[Visito
         await visitor.sees("thanks", "idle")
         await visitor.leave()
         await visitor.rests()
-        assert [] == await asyncio.to_thread(remains, visitor.world, temporary)
+        assert [] == await remains(visitor.world, temporary)
 
 
 async def test_a_visit_with_paper_leaves_nothing_behind(temporary: Path) -> None:
@@ -73,6 +127,12 @@ async def test_a_visit_cancelled_after_a_wrong_pin_and_the_right_one_leaves_noth
         await visitor.sees("pin")
         await visitor.type_pin(PIN)
         await visitor.sees("take_card")
+        await visitor.touch("cancel")
+        await visitor.ends_with("cancelled")
+        await visitor.leave()
+        await visitor.walk_to("pin")
+        await visitor.type_pin(WRONG_PIN)  # the last that the card is sent
+        await visitor.sees("pin_wrong")
         await visitor.touch("cancel")
         await visitor.ends_with("cancelled")
         await visitor.leave()
@@ -163,12 +223,49 @@ async def test_a_printer_whose_power_was_cut_leaves_nothing_with_us(temporary: P
         await visitor.leave()
 
 
+async def test_no_block_of_the_disk_keeps_anything_also_of_files_that_are_gone(disk: Disk) -> None:
+    """All that the kiosk may write on lies on one disk: journal, log, support bundles, temporary files.
+
+    The print server's spool is not there: it is memory (`tests/unit/test_print_server_unit.py`).
+    """
+    (disk.world / "kiosk.log").symlink_to(disk.mounted / "kiosk.log")
+    on_disk: dict[str, dict[str, Any]] = {
+        **STALL,
+        "journal": {"path": str(disk.mounted / "journal.db"), "minimum_free_mib": 1},
+        "console": {"support_folder": str(disk.mounted / "support")},
+    }
+    async with kiosk(overrides=on_disk, page_ms=200, directory=disk.world) as visitor:
+        world = visitor.world
+        visitor.card, visitor.pin = CARD, PIN
+        await visitor.walk_to("coins")
+        await visitor.pays(500)
+        await world.eyes.until(lambda now: now["screen"] == "printing" and now["pages"]["out"] >= 1, 15.0)
+        await world.kill_kiosk()
+        await world.start_kiosk()
+        await visitor.sees("take_all", seconds=60.0)
+        await visitor.leave()
+        await visitor.sees("thanks", "idle")
+        sheets = printed("sheets", world.printer.jobs()[0].pdf.read_bytes())
+        sheets = await asyncio.to_thread(nobody_elses, world, sheets)
+    wanted = people(CARD) | pin_commands(PIN) | sheets
+    written = {path.name for path in disk.mounted.iterdir()}
+    assert {"journal.db", "kiosk.log", "tmp"} <= written
+    assert set() == await asyncio.to_thread(disk.hits, wanted)
+
+    word = next(iter(people(CARD)))
+    planted = disk.mounted / "tmp" / "planted"
+    planted.write_bytes(zlib.compress(b"..." + word.encode("euc_jp") + b"..."))
+    os.sync()
+    planted.unlink()
+    assert word in await asyncio.to_thread(disk.hits, wanted), "the scanner sees no file that is gone"
+
+
 async def test_what_was_planted_is_found(temporary: Path) -> None:
     """Of the places; that each encoding is found, the scanner's own tests say."""
     async with kiosk() as visitor:
         world = visitor.world
         await visitor.rests()
-        assert [] == await asyncio.to_thread(remains, world, temporary)
+        assert [] == await remains(world, temporary)
         word = next(iter(people(CARD)))
         for folder in (
             world.print_server.spool,
@@ -190,16 +287,22 @@ async def test_what_was_planted_is_found(temporary: Path) -> None:
         assert any("audience" in hit for hit in in_memory(_kiosk_pid(world), audience, deep=False))
 
 
-def remains(world: World, temporary: Path) -> list[str]:
+async def remains(world: World, temporary: Path) -> list[str]:
     """Where something of the visit still is; the printer's own memory and the register are apart."""
+    return await asyncio.to_thread(_remains, world, temporary, await world.cards_stand.pcscd_pid())
+
+
+def _remains(world: World, temporary: Path, pcscd: int) -> list[str]:
     named = people(CARD)
     sheets: dict[str, tuple[bytes, ...]] = {}
     for number, job in enumerate(world.printer.jobs()):
         sheets |= printed(f"sheets of job {number}", job.pdf.read_bytes())
     wanted = named | pin_commands(PIN, WRONG_PIN) | (nobody_elses(world, sheets) if sheets else {})
     found = in_places(world, temporary, wanted)
-    for pid in (*family(_kiosk_pid(world)), *family(world.print_server.pid)):
-        found += in_memory(pid, wanted)
+    for pid in family(_kiosk_pid(world)):
+        found += in_memory(pid, wanted, bare=BARE)
+    for pid in (*family(world.print_server.pid), pcscd):
+        found += in_memory(pid, wanted, bare=True)
     shown = json.dumps(world.eyes.pictures, ensure_ascii=False)
     return found + [f"screen: {word}" for word in named if word in shown]
 

@@ -110,14 +110,14 @@ async def test_a_print_nobody_can_prove_comes_again_whole_after_a_power_cut() ->
     async with kiosk(overrides=STALL, page_ms=150) as visitor:
         world = visitor.world
         await visitor.walk_to("coins")
-        await world.printer.set_fault("abort", after_sheets=1)
+        await world.printer.set_fault("jam", after_sheets=1)
         await visitor.pays(500)
-        await visitor.sees("attend", seconds=60.0)
-        await world.set_printer_fault(None)
-        await world.take_paper()
+        await world.eyes.until(lambda now: now["screen"] == "printing" and now["pages"]["out"] == 2, 30.0)
         await world.kill_kiosk()
+        await world.printer.set_fault("power_cycle")
         await world.start_kiosk()
         await visitor.sees("attend", seconds=60.0)
+        await world.take_paper()
         await calls_staff(visitor)
         await lets_in(visitor)
         await world.eyes.until(lambda now: bool(now["choices"]), 20.0)

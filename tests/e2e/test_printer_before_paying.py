@@ -1,9 +1,13 @@
 """The printer cannot print: nobody is asked for a coin, and coins already in come back."""
 
+import asyncio
+
 import pytest
 
 from tests.e2e.visitor import Visitor
 from tests.simulators.bench.world_api import PrinterFault
+
+LOW: dict[PrinterFault, str] = {"paper_low": "用紙", "toner_low": "トナー"}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -14,6 +18,30 @@ async def test_a_printer_that_fails_at_rest_closes_the_kiosk(visitor: Visitor, f
     picture = await visitor.sees("out_of_service")
     assert "printer" == picture["reason"]
     await visitor.world.set_printer_fault(None)
+    await visitor.rests()
+
+
+@pytest.mark.parametrize("fault", LOW)
+async def test_what_runs_low_is_told_to_staff_and_to_the_city_while_the_kiosk_still_serves(
+    visitor: Visitor, fault: PrinterFault
+) -> None:
+    world = visitor.world
+    await visitor.rests()
+    await world.set_printer_fault(fault)
+    await world.set_receipt_fault("near_end")
+    wanted = {fault.replace("_", "-"), "receipt-roll-low"}
+    async with asyncio.timeout(30.0):
+        while wanted != set(await world.municipality.troubles()):  # noqa: ASYNC110 - heartbeats
+            await asyncio.sleep(0.1)
+        assert "idle" == (await world.eyes.until(lambda now: now["reason"] == "supplies", 20.0))["screen"]
+        await world.set_door(True)
+        picture = await world.eyes.until(lambda now: len(now["rows"]) == 1, 20.0)
+        assert f"{LOW[fault]}・領収書の紙" == picture["rows"][0][1]
+        await world.set_door(False)
+        await world.set_printer_fault(None)
+        await world.set_receipt_fault(None)
+        while await world.municipality.troubles():  # noqa: ASYNC110 - heartbeats
+            await asyncio.sleep(0.1)
     await visitor.rests()
 
 

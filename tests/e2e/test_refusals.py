@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.clean_log import log_entries
+from tests.e2e.clean_log import events, log_entries
 from tests.e2e.visitor import Visitor
+from tests.municipality import orders
+from tests.municipality.scramble import Office, Protected, protect
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,3 +71,21 @@ async def test_a_certificate_one_cannot_have_sends_to_the_counter_without_a_reas
     await visitor.touch(kind)
     picture = await visitor.ends_with("go_to_counter")
     assert "この証明書は、ここでは発行できません" == picture["headline"]
+
+
+async def test_backs_signed_for_another_address_end_the_visit_before_the_coins(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_another(office: Office, contents: dict[str, Any], city_seal: bytes) -> Protected:
+        document = contents["document"] | {"address": "群馬県架空市手本町四丁目５番６号"}
+        return protect(office, contents | {"document": document}, city_seal)
+
+    monkeypatch.setattr(orders, "protect", of_another)
+    visitor.card = "shiken_taro"
+    await visitor.walk_to("confirm")
+    await visitor.touch("confirm")
+    await visitor.ends_with("document_refused")
+    assert ["protection-invalid"] == [
+        entry["reason"] for entry in events(visitor.world, "document-refused") if "reason" in entry
+    ]
+    assert [] == visitor.world.printer.jobs()

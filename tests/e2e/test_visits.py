@@ -1,12 +1,16 @@
 """The three certificates, bought with the coins people have."""
 
+import asyncio
+import json
 from collections.abc import Sequence
 
 import pytest
 
 from tests.e2e.books import agreed_books
 from tests.e2e.visitor import kiosk
+from tests.municipality.pki import KIOSK
 from tests.simulators.resident import Kind
+from tests.simulators.world import World
 
 
 @pytest.mark.parametrize(
@@ -42,6 +46,21 @@ async def test_a_certificate_is_paid_printed_and_taken(
             books.last.earned,
             books.last.paid_out,
         )
+        await _copied(world)
+
+
+async def _copied(world: World) -> None:
+    """The municipality has every line of the journal up to now, as it stands there."""
+    _, printed, _ = await world.journal_lines()
+    lines = [json.loads(line) for line in printed]
+    while True:
+        kept = await world.municipality.journal(KIOSK)
+        if len(kept) >= len(lines):
+            break
+        await asyncio.sleep(0.1)
+    for line, copy in zip(lines, kept, strict=False):
+        assert (line["seq"], line["record"]) == (copy["seq"], copy["record"])
+        assert json.loads(copy["fields"]).items() <= line.items()
 
 
 async def test_visits_after_one_another_mix_nothing_up_and_the_next_card_is_served_too() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.books import Books, agreed_books
@@ -17,7 +18,7 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     "coins": {"drain_seconds": 0.3, "poll_seconds": 0.1},
     "document_printer": {"poll_seconds": 0.2},
     "receipt_printer": {"poll_seconds": 0.2},
-    "municipality": {"heartbeat_seconds": 0.5},
+    "municipality": {"heartbeat_seconds": 0.5, "journal_copy_seconds": 1.0},
     "lockout": {"steps": []},  # its hazards have a module of their own
 }
 
@@ -52,7 +53,7 @@ class Visitor(Resident):
 
     async def touch(self, action: str) -> None:
         """Touch the twin of a key on the picture that stands; again if it changed under the finger."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(10.0 * self.patience):
             while await self.world.eyes.touch(action) == 409:
                 await self._next_picture()
 
@@ -68,7 +69,7 @@ class Visitor(Resident):
 
     async def _next_picture(self) -> None:
         stands = self.world.eyes.now
-        await self.world.eyes.until(lambda picture: picture is not stands, 2.0)
+        await self.world.eyes.until(lambda picture: picture is not stands, 2.0 * self.patience)
 
     async def walk_to(self, screen: str, *, kind: str = "1") -> Picture:
         """From the start screen to this one, by the longest way (住民票, whole household, one copy)."""
@@ -106,7 +107,9 @@ class Visitor(Resident):
     async def pays(self, *coins: int) -> None:
         """Throw the coins in and confirm."""
         await self.drop(coins)
-        await self.world.eyes.until(lambda picture: bool(picture["keys"]["confirm"]["enabled"]), 10.0)
+        await self.world.eyes.until(
+            lambda picture: bool(picture["keys"]["confirm"]["enabled"]), 10.0 * self.patience
+        )
         await self.touch("confirm")
 
     async def leave(self) -> int:
@@ -151,15 +154,17 @@ async def kiosk(
     pulse_acceptor: bool = False,
     nursery: Nursery | None = None,
     module: str = "firmware.__main__",
+    directory: Path | None = None,
 ) -> AsyncIterator[Visitor]:
     """A kiosk in its world and a visitor before it; at the end everything is held against everything.
 
-    timeouts, overrides: of kiosk.toml. The test must end every visit it begins.
+    directory: of the world. timeouts, overrides: of kiosk.toml. The test must end every visit it begins.
     """
     changes = {section: dict(keys) for section, keys in QUICK.items()}
     for section, keys in {"timeouts": timeouts or {}, **(overrides or {})}.items():
         changes.setdefault(section, {}).update(keys)
     world = World(
+        directory=directory,
         overrides=changes,
         hours=hours,
         hopper_coins=hopper_coins,

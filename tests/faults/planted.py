@@ -24,7 +24,9 @@ EVENTS, FRAMES, HOPPER = "hw/coin/event_buffer.py", "hw/coin/cctalk.py", "hw/coi
 ACCOUNTS, CLOSING = "firmware/core/accounts.py", "firmware/core/closing.py"
 BOOKKEEPING, OFFICE = "firmware/core/bookkeeping.py", "firmware/shell/office.py"
 PULSES = "hw/coin/pulses.py"
+TRIAL, _TRIAL = "firmware/shell/trial_coin.py", "tests/unit/test_shell_trial_coin.py"
 PROOF, READINESS, CANCELLER = (f"hw/printer/{name}.py" for name in ("proof", "readiness", "canceller"))
+QUEUE, _QUEUE = "hw/printer/queue.py", "tests/unit/test_print_queue.py"
 CREW, TELLING = "firmware/shell/crew.py", "firmware/core/telling.py"
 SESSION = "hw/card/session.py"
 
@@ -530,9 +532,17 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "what contradicts the municipality is told for ever",
         OUTBOX,
-        "except ReportRefused as refused:\n            record = _refused(tell, refused.code)",
+        "except ReportRefused as refused:\n"
+        "            record = self._contradicts(tell, subject, refused.code)",
         "except ReportRefused as refused:\n            return self._not_told(subject, refused)",
         f"{_OUTBOX} -k contradicts_the_municipalitys",
+    ),
+    Fault(
+        "a certificate is renewed in the middle of a visit",
+        "firmware/shell/renewal.py",
+        "while not self._resting():",
+        "while False:",
+        "tests/unit/test_shell_renewal.py -k waits_for_the_end",
     ),
     Fault(
         "a claim is told to nobody",
@@ -558,16 +568,30 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "two close the day together and the second empties it",
         OFFICE,
-        "        async with self._desk:\n            day = self.open_day",
+        "        async with self.desk:\n            day = self.open_day",
         "        if True:\n            day = self.open_day",
         _OFFICE,
     ),
     Fault(
         "two take the same coins out",
         OFFICE,
-        "        async with self._desk:\n            position = ",
+        "        async with self.desk:\n            position = ",
         "        if True:\n            position = ",
         _OFFICE,
+    ),
+    Fault(
+        "a technician's coin moves that no intent on disk foretold",
+        TRIAL,
+        "            await self._write((intended,))\n",
+        "            await asyncio.sleep(0)\n",
+        _TRIAL,
+    ),
+    Fault(
+        "a technician's coin is still in the hopper by the books",
+        ACCOUNTS,
+        "            case r.TrialCoinEnded(certainty=Certainty.DONE):\n                position.take(1)",
+        "            case r.TrialCoinEnded(certainty=Certainty.DONE):\n                pass",
+        _TRIAL,
     ),
     Fault(
         "a stop forgets the coins behind a command given up",
@@ -660,6 +684,27 @@ FAULTS: tuple[Fault, ...] = (
         "or count(text) > most",
         "or len(text) > most",
         "tests/unit/test_documents_limits.py",
+    ),
+    Fault(
+        "a 個人番号 with a wrong digit is printed",
+        "firmware/documents/contents.py",
+        "self.my_number[-1] != check_digit(self.my_number[:-1])",
+        "not check_digit(self.my_number[:-1])",
+        f"{_ISSUE} -k numbers",
+    ),
+    Fault(
+        "whoever ordered a 個人番号 pays for a paper without it",
+        "firmware/documents/sealed.py",
+        "None in shown[RecordItem.MY_NUMBER]",
+        "not shown[RecordItem.MY_NUMBER]",
+        f"{_ISSUE} -k numbers",
+    ),
+    Fault(
+        "a new era that begins before the one it follows is taken",
+        "firmware/documents/era.py",
+        "if later.begins <= earlier.begins:",
+        "if later.begins < earlier.begins:",
+        "tests/unit/test_documents_era.py",
     ),
     # the console
     Fault(
@@ -767,6 +812,34 @@ FAULTS: tuple[Fault, ...] = (
         "            except DeviceGone:\n                clean = False\n",
         "            except DeviceGone:\n                pass\n",
         _CANCELLER,
+    ),
+    Fault(
+        "a document that tore on its way stays in the print server's memory",
+        QUEUE,
+        "    finally:\n        blank(cups_socket)\n    return job_id\n",
+        "    finally:\n        pass\n    blank(cups_socket)\n    return job_id\n",
+        _QUEUE,
+    ),
+    Fault(
+        "the empty job of a refused document keeps the queue busy",
+        QUEUE,
+        "            server.cancelJob(job_id, purge_job=True)\n",
+        "            pass\n",
+        _QUEUE,
+    ),
+    Fault(
+        "a single printer promises the sheets that its slips need",
+        READINESS,
+        "[max(left - reserves.slip_sheets, 0)]",
+        "[left]",
+        _PROOF,
+    ),
+    Fault(
+        "paper that was left is told at every look",
+        "firmware/shell/tray_watch.py",
+        "        if left == self._left:\n            return\n",
+        "",
+        "tests/unit/test_shell_health.py -k paper_left",
     ),
     # whose page it is: the four published mechanisms, and reprints
     Fault(

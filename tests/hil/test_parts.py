@@ -1,4 +1,7 @@
-"""Every part of a machine answers as its port promises: nothing is paid out, one slip is printed."""
+"""Every part of a machine answers as its port promises, and one slip is printed.
+
+With hands at the machine also what a part does when something happens to it: a coin, a card, a payout.
+"""
 
 import asyncio
 import os
@@ -22,6 +25,7 @@ from firmware.settings import Settings, load
 from firmware.shell.devices import Devices
 from firmware.shell.event_ring import EventRing
 from hw.coin.bus import CcTalkBus
+from tests.hil.hands import Hands, PersonsHands, SimulatedHands
 from tests.simulators.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,6 +38,7 @@ class Rig:
 
     settings: Settings
     devices: Devices
+    hands: Hands | None
     facts: Facts = field(default_factory=lambda: Facts(next_visit=VisitId("0" * 32)))
     coins: list[CoinAccepted | CoinsSuspect | CoinReturned] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,6 +46,15 @@ class Rig:
     def report(self, level: Level) -> None:
         self.facts = self.facts.with_level(level)
         self.changed.set()
+
+    def coin(self, coin: CoinAccepted | CoinsSuspect | CoinReturned) -> None:
+        self.coins.append(coin)
+        self.changed.set()
+
+    def need_hands(self) -> Hands:
+        if self.hands is None:
+            pytest.skip("nobody at the machine: --hands")
+        return self.hands
 
     async def until(self, holds: Callable[[Facts], bool]) -> None:
         """Wait until the levels say so."""
@@ -58,6 +72,7 @@ def silent(_event: EventId, /, **_fields: FieldValue) -> None:
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     """The parts as compose builds them from the rig's configuration."""
     said: Path | None = request.config.getoption("--rig", default=None)
+    hands: Hands | None = PersonsHands() if request.config.getoption("--hands", default=False) else None
     async with AsyncExitStack() as undo:
         if said is None:
             world = await undo.enter_async_context(World())
@@ -66,12 +81,12 @@ async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
             pins = gpiozero.devices.Device
             before, pins.pin_factory = pins.pin_factory, MockFactory()  # type: ignore[no-untyped-call]
             undo.callback(setattr, pins, "pin_factory", before)
-            said = world.config
+            said, hands = world.config, SimulatedHands(world)
         settings = await asyncio.to_thread(load, said)
-        yield await _started(settings, said, undo)
+        yield await _started(settings, said, hands, undo)
 
 
-async def _started(settings: Settings, config: Path, undo: AsyncExitStack) -> Rig:
+async def _started(settings: Settings, config: Path, hands: Hands | None, undo: AsyncExitStack) -> Rig:
     coins = settings.file.coins
     bus = CcTalkBus(silent, path=str(settings.path(coins.device)), baud=coins.baud)
     undo.callback(bus.close)
@@ -82,11 +97,11 @@ async def _started(settings: Settings, config: Path, undo: AsyncExitStack) -> Ri
     undo.push_async_callback(told.close)
     kiosk = Kiosk(settings, config, EventRing(silent), told)
     devices = kiosk.parts((), journal, journal_medium(settings, silent), bus, screen).devices
-    rig = Rig(settings, devices)
+    rig = Rig(settings, devices, hands)
     keys: list[KeypadKey] = []
     devices.card.start(rig.report)
     devices.keypad.start(rig.report, keys.append)
-    devices.acceptor.start(rig.report, rig.coins.append, None)
+    devices.acceptor.start(rig.report, rig.coin, None)
     devices.printer.start(rig.report)
     devices.receipt.start(rig.report)
     devices.panel.start(rig.report)
@@ -142,3 +157,44 @@ async def test_a_slip_is_printed_and_cut(rig: Rig) -> None:
     await rig.until(lambda facts: facts.receipt.ready)
     certainty = await rig.devices.receipt.print_slip((SlipLine("テスト印字", centred=True), SlipLine("0123")))
     assert Certainty.DONE is certainty
+
+
+async def test_a_card_laid_down_is_read_without_its_pin_and_its_going_is_told(rig: Rig) -> None:
+    hands = rig.need_hands()
+    await rig.until(lambda facts: facts.reader.working and not facts.reader.card_present)
+    await hands.lay_card()
+    await rig.until(lambda facts: facts.reader.card_present)
+    reading = await rig.devices.card.read()
+    await rig.devices.card.release()
+    assert 0 <= reading.tries_left <= 3
+    assert reading.certificate_der
+    await hands.take_card()
+    await rig.until(lambda facts: not facts.reader.card_present)
+
+
+async def test_a_coin_is_told_once_with_a_mark_that_goes_on_and_none_after_stop(rig: Rig) -> None:
+    hands, acceptor = rig.need_hands(), rig.devices.acceptor
+    yen = min(rig.settings.rules.denominations_yen)
+    await rig.until(lambda facts: facts.acceptor.working)
+    before = acceptor.mark
+    await acceptor.accept(rig.settings.rules.denominations_yen)
+    await hands.drop_coin(yen)
+    await rig.until(lambda _facts: bool(rig.coins))
+    await acceptor.stop()
+    (coin,) = rig.coins
+    assert isinstance(coin, CoinAccepted)
+    assert (yen, acceptor.mark) == (coin.yen, coin.mark)
+    assert before != coin.mark
+
+
+async def test_each_hopper_pays_one_coin_and_not_a_second_one_for_the_same_intent(rig: Rig) -> None:
+    hands = rig.need_hands()
+    for address, payout in rig.devices.payouts.items():
+        await rig.until(lambda facts, address=address: facts.hopper(address).working)  # type: ignore[misc]
+        before = rig.facts.hopper(address)
+        assert Certainty.DONE is await payout.pay_one(before.life_count)
+        paid = rig.facts.hopper(address)
+        assert (before.coins - 1, before.life_count + 1) == (paid.coins, paid.life_count)
+        assert Certainty.DONE is await payout.pay_one(before.life_count), "it was paid"
+        assert paid.life_count == rig.facts.hopper(address).life_count, "a second coin"
+        await hands.take_change(before.coin_yen)

@@ -10,9 +10,20 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from tests.municipality import breaker, calendar, claims, enrolment, heartbeats, orders, sessions, settlement
+from tests.municipality import (
+    breaker,
+    calendar,
+    claims,
+    enrolment,
+    heartbeats,
+    journals,
+    orders,
+    publications,
+    sessions,
+    settlement,
+)
 from tests.municipality.desk import Desk, Kiosk, utc
-from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse
+from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse, Twice
 from tests.municipality.jpki import CardRefused, CardVerifier
 from tests.municipality.operator import Metrics
 from tests.municipality.pki import Authority
@@ -26,6 +37,7 @@ from tests.municipality.wire import (
     ClaimRequest,
     DayRequest,
     HeartbeatRequest,
+    JournalRequest,
     OpenSessionRequest,
     Problem,
     R,
@@ -93,6 +105,7 @@ def application(service: Service) -> web.Application:
             web.post("/v1/sessions/{session_id}/authenticate", window.authenticate),
             web.delete("/v1/sessions/{session_id}", window.end_session),
             web.post("/v1/orders", window.reserve),
+            web.get("/v1/open-orders", window.open_orders),
             web.get("/v1/orders/{order_id}", window.view),
             web.post("/v1/orders/{order_id}/release", window.release),
             web.post("/v1/orders/{order_id}/result", window.result),
@@ -103,6 +116,9 @@ def application(service: Service) -> web.Application:
             web.get("/v1/claims/{claim_no}", window.view_claim),
             web.post("/v1/claims/{claim_no}/settle", window.settle_claim),
             web.post("/v1/settlements/{business_date}", window.settle_day),
+            web.get("/v1/journal", window.view_journal),
+            web.post("/v1/journal", window.take_journal),
+            web.get("/v1/publications/{kind}", window.publication),
             web.post("/.well-known/est/simplereenroll", window.renew_certificate),
             web.get("/.well-known/est/cacerts", window.authorities),
         ]
@@ -153,6 +169,7 @@ class _Window:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._late: set[asyncio.Future[web.StreamResponse]] = set()
 
     @web.middleware
     async def with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -168,6 +185,15 @@ class _Window:
                 answer = await handler(request)
                 body = answer.body if isinstance(answer, web.Response) else None
                 return _json(200, change(body if isinstance(body, bytes) else b""))
+            case Twice("before"):
+                await handler(request)
+                return await handler(request)
+            case Twice():
+                answer = await handler(request)
+                again = asyncio.ensure_future(handler(request))
+                self._late.add(again)
+                again.add_done_callback(self._late.discard)
+                return answer
             case Drop("before"):
                 return _cut(request)
             case Drop():
@@ -199,6 +225,9 @@ class _Window:
         }
         commands, outcomes = self._service.commands, self._service.outcomes
         outcomes |= {one.id: one.outcome for one in beat.remote if one.id in commands}
+        published = await self._service.store.transact(publications.newest)
+        if any(published.values()):
+            answer["published"] = published
         if wanted := [{"id": one, "act": act} for one, act in commands.items() if one not in outcomes]:
             answer["commands"] = wanted
         return _ok(answer)
@@ -286,6 +315,21 @@ class _Window:
         message = await _body(request, DayRequest, most_bytes=_MOST_DAY_BYTES)
         business_date = request.match_info["business_date"]
         return _ok(await self._at_desk(request, lambda desk: settlement.settle(desk, business_date, message)))
+
+    async def open_orders(self, request: web.Request) -> web.Response:
+        return _ok(await self._at_desk(request, orders.open_orders))
+
+    async def view_journal(self, request: web.Request) -> web.Response:
+        return _ok(await self._at_desk(request, journals.known))
+
+    async def take_journal(self, request: web.Request) -> web.Response:
+        message = await _body(request, JournalRequest, most_bytes=_MOST_DAY_BYTES)
+        peer = _peer_certificate(request)
+        return _ok(await self._at_desk(request, lambda desk: journals.take(desk, message, peer)))
+
+    async def publication(self, request: web.Request) -> web.Response:
+        kind = request.match_info["kind"]
+        return _ok(await self._service.store.transact(lambda c: publications.view(c, kind)))
 
     async def renew_certificate(self, request: web.Request) -> web.Response:
         kiosk, authority, now = request[_KIOSK], self._service.devices, self._service.now()

@@ -5,13 +5,26 @@ from pathlib import Path
 from typing import Any
 
 _VERDICTS = {
-    "genuine": ("真正", "読み取ったすべてのうら面は、この市区町村が発行したものです。"),
-    "altered": ("改ざんの疑い", "発行したときのままではありません。この証明書を受け取らないでください。"),
+    "genuine": (
+        "真正",
+        "読み取ったすべてのうら面は、この市区町村が発行したものです。",
+        "Genuine: this municipality issued every back that was read.",
+    ),
+    "altered": (
+        "改ざんの疑い",
+        "発行したときのままではありません。この証明書を受け取らないでください。",
+        "Altered: this is not as it was issued. Do not accept the certificate.",
+    ),
     "unreadable": (
         "読取不能",
         "読み取れませんでした。改ざんとは限りません。300dpi以上で読み取り直してください。",
+        "Unreadable, which need not mean forged. Scan again with 300 dpi or more.",
     ),
-    "undecided": ("確認が必要", "読み取れた部分は真正ですが、すべては確認できていません。"),
+    "undecided": (
+        "確認が必要",
+        "読み取れた部分は真正ですが、すべては確認できていません。",
+        "Undecided: what was read is genuine, but not all of it could be checked.",
+    ),
 }
 
 _STYLE = Path(__file__).with_name("checking.css").read_text(encoding="utf-8")
@@ -34,15 +47,17 @@ PNG、JPEG、TIFF、PDF（合わせて40MBまで）。画像はこの確認だ�
 
 def report_page(issuer: str, told: dict[str, Any]) -> str:
     """What `madoguchi verify --json --pictures` says."""
-    title, words = _VERDICTS[told["verdict"]]
+    title, words, english = _VERDICTS[told["verdict"]]
     findings = "".join(
-        f"<li>{escape(' '.join(filter(None, (each['picture'], each['words']))))}</li>"
+        f"<li>{escape(' '.join(filter(None, (each['picture'], each['words_ja']))))}"
+        f'<br><small lang="en">{escape(each["words"])}</small></li>'
         for each in told["findings"]
     )
     sheets = "".join(map(_sheet, told["sheets"]))
     return _page(
         issuer,
-        f"""<p class="verdict {escape(told["verdict"])}" id="verdict">{title}</p><p>{words}</p>
+        f"""<p class="verdict {escape(told["verdict"])}" id="verdict">{title}</p>
+<p>{words}<br><small lang="en">{english}</small></p>
 <ul>{findings}</ul>{sheets}
 <p>真正とは、記載内容がこの市区町村の署名どおりであることです。用紙が原本であることは、けん制文字と偽造防止検出画像で確かめてください。</p>
 <p><a href="/">別の証明書を確認する</a></p>""",

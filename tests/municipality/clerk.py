@@ -8,6 +8,9 @@ alarms             what tripped the breaker: somebody's paper was about to carry
 reset              the cause of the alarms is found and gone: issue again
 invite URN         a code for one kiosk's first certificate, good once and for ten minutes
 forget URN         the kiosk's journal was looked at and begins anew: a new disk, or its tail is lost
+journal URN        the copy of the kiosk's journal, line by line
+publish KIND FILE KEYS  sign and hand out a configuration (a profile, TOML) or a calendar (JSON: closures with
+                   begins and ends) with the key in the folder KEYS
 """
 
 import argparse
@@ -16,11 +19,13 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from tests.municipality import breaker, enrolment
+from tests.municipality import breaker, enrolment, journals, publications
 from tests.municipality.claims import COUNTER, pay
 from tests.municipality.heartbeats import forget_journal
+from tests.municipality.register import load_city
 from tests.municipality.settlement import tick
 from tests.municipality.store import Connection, Store
 
@@ -47,7 +52,18 @@ def days(connection: Connection) -> list[dict[str, Any]]:
     ]
 
 
-_WORDS = {"claims": 0, "pay": 2, "days": 0, "tick": 1, "forget": 1, "alarms": 0, "reset": 0, "invite": 1}
+_WORDS = {
+    "claims": 0,
+    "pay": 2,
+    "days": 0,
+    "tick": 1,
+    "forget": 1,
+    "alarms": 0,
+    "reset": 0,
+    "invite": 1,
+    "journal": 1,
+    "publish": 3,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,6 +103,14 @@ def _act(connection: Connection, look: str, words: list[str]) -> int:
         case ["invite", kiosk]:
             sys.stdout.write(enrolment.invite(connection, kiosk, datetime.now(UTC)) + "\n")
             return 0
+        case ["journal", kiosk]:
+            rows = journals.lines(connection, kiosk)
+            sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            return 0 if rows else 1
+        case ["publish", "configuration" | "calendar" as kind, file, keys]:
+            serial = _publish(connection, kind, Path(file), Path(keys))
+            sys.stdout.write(f"{kind} {serial}: published\n")
+            return 0
         case ["reset"]:
             done = breaker.reset(connection)
             lines = ("issuing again", "nothing was tripped")
@@ -99,6 +123,17 @@ def _act(connection: Connection, look: str, words: list[str]) -> int:
             return 0
     sys.stdout.write(lines[0 if done else 1] + "\n")
     return 0 if done else 1
+
+
+def _publish(connection: Connection, kind: publications.Kind, file: Path, keys: Path) -> int:
+    """Raises OSError, ValueError for what cannot be read."""
+    text = file.read_text(encoding="utf-8")
+    content = {"profile": text} if kind == "configuration" else json.loads(text)
+    key = publications.PublicationKey.load(keys, load_city().audience)
+    serial = publications.newest(connection)[kind] + 1
+    signed = key.sign(kind, serial, content, datetime.now(UTC), publications.EVERY_KIOSK)
+    publications.publish(connection, kind, serial, signed)
+    return serial
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ class Assessment:
 
 def assess(household: Household, resident: Resident, city: City, today: date) -> Assessment:
     """All kinds decided for one resident on one day in Japan."""
-    refusals = {kind: refusal(kind, household, resident, city, today) for kind in KINDS}
+    private = private_refusal(household, resident, city, today)
+    refusals = {kind: private or _of_kind(kind, resident, city, today) for kind in KINDS}
     return Assessment(
         offers=tuple(
             Offer(
@@ -56,8 +57,13 @@ def refuse_all(code: str) -> Assessment:
 
 def refusal(kind: Kind, household: Household, resident: Resident, city: City, today: date) -> str | None:
     """Why this kind is refused to the resident, or None."""
-    code = private_refusal(household, resident, city, today)
-    if code is None and kind_closed(city, kind, today):
+    return private_refusal(household, resident, city, today) or _of_kind(kind, resident, city, today)
+
+
+def _of_kind(kind: Kind, resident: Resident, city: City, today: date) -> str | None:
+    """The reasons that keep nothing of a person's life secret, or None."""
+    code = None
+    if kind_closed(city, kind, today):
         code = "maintenance"
     if code is None and age(resident.birth_date, today) < city.minimum_age:
         code = "under_15"

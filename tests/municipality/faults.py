@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+_BESIDES = ("/v1/heartbeat", "/v1/journal", "/v1/publications/", "/v1/open-orders")
+"""What a kiosk sends by itself, besides its visits."""
+
 Change = Callable[[bytes], bytes]
 
 
@@ -36,12 +39,19 @@ class Drop:
     when: Literal["before", "after"]
 
 
-Fault = Refuse | Alter | Delay | Drop
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Act twice on the same request: the second time before the answer leaves, or behind it."""
+
+    when: Literal["before", "after"]
+
+
+Fault = Refuse | Alter | Delay | Drop | Twice
 
 
 @dataclass(slots=True)
 class Faults:
-    """Faults waiting for their request. path: a shell pattern; heartbeats only match by name."""
+    """Faults waiting for their request. path: a shell pattern; what comes besides visits matches by name."""
 
     _waiting: list[tuple[str, Fault]] = field(default_factory=list)
 
@@ -68,6 +78,6 @@ class Faults:
 
 
 def _strikes(pattern: str, path: str) -> bool:
-    if path == "/v1/heartbeat" and pattern == "*":
+    if pattern == "*" and path.startswith(_BESIDES):
         return False
     return fnmatch.fnmatchcase(path, pattern)

@@ -38,7 +38,10 @@ def follow_journal(desk: Desk, mark: JournalMark) -> int:
 
 def forget_journal(connection: Connection, urn: str) -> bool:
     """The clerk has looked: the next journal of this kiosk begins anew. False for an unknown kiosk."""
-    changed = connection.execute("UPDATE kiosk SET journal_seq = 0, journal_head = '' WHERE urn = ?", (urn,))
+    changed = connection.execute(
+        "UPDATE kiosk SET journal_seq = 0, journal_head = '', journal_no = journal_no + 1 WHERE urn = ?",
+        (urn,),
+    )
     return changed.rowcount == 1
 
 

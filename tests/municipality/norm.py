@@ -50,7 +50,8 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             most = schema.get("maximum", 2**53)
             return st.integers(schema.get("minimum", -(2**53)), most)
         case "array":
-            return st.lists(values(schema["items"]), max_size=min(3, schema.get("maxItems", 3)))
+            most = min(3, schema.get("maxItems", 3))
+            return st.lists(values(schema["items"]), min_size=schema.get("minItems", 0), max_size=most)
         case "string":
             return _texts(schema)
         case kind:

@@ -34,8 +34,14 @@ TROUBLES = (
     "receipt-printer",
     "door-open",
     "journal-full",
+    "paper-left",
+    "paper-low",
+    "toner-low",
+    "receipt-roll-low",
 )
 _NO_PAPER = frozenset({"media-empty", "media-needed", "input-tray-missing"})
+_LITTLE_PAPER = frozenset({"media-low"})
+_FULL_TRAY = frozenset({"output-area-almost-full"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ def troubles(
 
 
 def _of_devices(levels: dict[str, Any], rules: Operator) -> set[str]:
-    reasons = set(levels["printer"])
+    reasons, low = set(levels["printer"]), set(levels.get("printer_low", ()))
     hoppers = levels["hoppers"]
     short = any(line["coins"] < rules.fewest_change_coins or not line["working"] for line in hoppers)
     facts = {
@@ -89,6 +95,10 @@ def _of_devices(levels: dict[str, Any], rules: Operator) -> set[str]:
         "receipt-printer": not levels["receipt_printer"],
         "door-open": levels["door_open"],
         "journal-full": not levels["journal_has_room"],
+        "paper-left": levels.get("paper_left", False) or bool(low & _FULL_TRAY),
+        "paper-low": bool(low & _LITTLE_PAPER),
+        "toner-low": bool(low - _LITTLE_PAPER - _FULL_TRAY),
+        "receipt-roll-low": levels.get("receipt_paper_low", False),
     }
     return {trouble for trouble, holds in facts.items() if holds}
 

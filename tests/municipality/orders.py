@@ -33,6 +33,8 @@ from tests.municipality.wire import (
     unb64u,
 )
 
+_VIEWED = ("order_id", "state", "total_yen", "number", "receipt_no", "paid_yen", "refunded_yen", "owed_yen")
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -203,8 +205,18 @@ def refund(desk: Desk, order_id: str, request: RefundRequest) -> dict[str, Any]:
 def view(desk: Desk, order_id: str) -> dict[str, Any]:
     """The order as a kiosk may see it, without anything sealed. Raises Problem 404 order_unknown."""
     order = _owned(desk, order_id)
-    names = ("order_id", "state", "total_yen", "number", "receipt_no", "paid_yen", "refunded_yen", "owed_yen")
-    return {name: order[name] for name in names}
+    return {name: order[name] for name in _VIEWED}
+
+
+def open_orders(desk: Desk) -> dict[str, Any]:
+    """What was released to this kiosk and has no end yet, oldest first: nothing sealed."""
+    rows = desk.connection.execute(
+        f"SELECT {', '.join(_VIEWED)} FROM orders WHERE kiosk = ? AND settled_on IS NULL"  # noqa: S608
+        " AND released_at IS NOT NULL AND state IN ('RELEASED', 'PRINT_FAILED', 'UNCERTAIN')"
+        " ORDER BY released_at, order_id LIMIT 1000",
+        (desk.kiosk.urn,),
+    ).fetchall()
+    return {"orders": [{name: row[name] for name in _VIEWED} for row in rows]}
 
 
 def expire(connection: Connection, now: datetime, reprint_seconds: int) -> None:

@@ -11,6 +11,7 @@ made once. One process works in a folder at a time (OUT/.lock). Layout:
     cards/NAME/certificate.der ca.der key.pem card.json
     seals/city.png seals/NAME.png
     scramble/public.json opening.json KEY-ID.key   of the スクランブル画像; the kiosk gets none of them
+    publication/public.json publication.key        of configurations and calendars
     private/                                       keys of the three CAs
 """
 
@@ -31,6 +32,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.municipality import seals
+from tests.municipality.publications import make_key
 from tests.municipality.register import CITY, PEOPLE, Card, People, load_city, load_people
 from tests.municipality.scramble import Office
 
@@ -72,6 +74,7 @@ def make_test_pki(out: Path, people_file: Path = PEOPLE) -> People:
             _make_card(out / "cards" / name, root, name, card, now)
         _make_seals(out / "seals", people)
         _make_scramble_keys(out, now.date())
+        make_key(out / "publication")
     return people
 
 

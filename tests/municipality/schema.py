@@ -8,7 +8,19 @@ CREATE TABLE IF NOT EXISTS kiosk (
     urn TEXT PRIMARY KEY, thumbprint TEXT NOT NULL UNIQUE, next_thumbprint TEXT UNIQUE,
     active INTEGER NOT NULL,
     seq INTEGER, firmware TEXT, seen_at REAL, levels TEXT,
-    journal_seq INTEGER NOT NULL DEFAULT 0, journal_head TEXT NOT NULL DEFAULT '');
+    journal_seq INTEGER NOT NULL DEFAULT 0, journal_head TEXT NOT NULL DEFAULT '',
+    journal_no INTEGER NOT NULL DEFAULT 1);
+
+CREATE TABLE IF NOT EXISTS journal (
+    kiosk TEXT NOT NULL, journal_no INTEGER NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL,
+    record TEXT NOT NULL, fields TEXT NOT NULL, chain TEXT NOT NULL, link BLOB NOT NULL,
+    PRIMARY KEY (kiosk, journal_no, seq));
+CREATE TABLE IF NOT EXISTS journal_seal (
+    kiosk TEXT NOT NULL, journal_no INTEGER NOT NULL, seq INTEGER NOT NULL, thumbprint TEXT NOT NULL,
+    signature BLOB NOT NULL, PRIMARY KEY (kiosk, journal_no, seq));
+CREATE TABLE IF NOT EXISTS publication (
+    kind TEXT NOT NULL CHECK (kind IN ('configuration', 'calendar')), serial INTEGER NOT NULL,
+    signed TEXT NOT NULL, PRIMARY KEY (kind, serial));
 
 CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, kiosk TEXT NOT NULL, thumbprint TEXT NOT NULL, kem BLOB NOT NULL, tbs BLOB NOT NULL,
@@ -99,6 +111,10 @@ CREATE TRIGGER IF NOT EXISTS settlements_stay BEFORE UPDATE ON settlement
 BEGIN SELECT RAISE (ABORT, 'a settlement never changes'); END;
 CREATE TRIGGER IF NOT EXISTS settlements_never_go BEFORE DELETE ON settlement
 BEGIN SELECT RAISE (ABORT, 'a settlement is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS journals_stay BEFORE UPDATE ON journal
+BEGIN SELECT RAISE (ABORT, 'a line of a journal never changes'); END;
+CREATE TRIGGER IF NOT EXISTS journals_never_go BEFORE DELETE ON journal
+BEGIN SELECT RAISE (ABORT, 'a line of a journal is never deleted'); END;
 CREATE TRIGGER IF NOT EXISTS reservation_is_told AFTER INSERT ON orders
 BEGIN INSERT INTO event (order_id, state) VALUES (NEW.order_id, NEW.state); END;
 CREATE TRIGGER IF NOT EXISTS state_is_told AFTER UPDATE OF state ON orders WHEN NEW.state <> OLD.state
@@ -139,6 +155,10 @@ CREATE OR REPLACE TRIGGER settlements_stay BEFORE UPDATE ON settlement FOR EACH 
 EXECUTE FUNCTION stays ('a settlement never changes');
 CREATE OR REPLACE TRIGGER settlements_never_go BEFORE DELETE ON settlement FOR EACH ROW
 EXECUTE FUNCTION stays ('a settlement is never deleted');
+CREATE OR REPLACE TRIGGER journals_stay BEFORE UPDATE ON journal FOR EACH ROW
+EXECUTE FUNCTION stays ('a line of a journal never changes');
+CREATE OR REPLACE TRIGGER journals_never_go BEFORE DELETE ON journal FOR EACH ROW
+EXECUTE FUNCTION stays ('a line of a journal is never deleted');
 CREATE OR REPLACE TRIGGER reservation_is_told AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION tells ();
 CREATE OR REPLACE TRIGGER state_is_told AFTER UPDATE OF state ON orders FOR EACH ROW
 WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION tells ();

@@ -13,13 +13,22 @@ import msgspec
 from aiohttp import web
 from cryptography import x509
 
-from tests.municipality import claims, clerk, enrolment, heartbeats, orders, records
+from tests.municipality import (
+    claims,
+    clerk,
+    enrolment,
+    heartbeats,
+    journals,
+    orders,
+    publications,
+    records,
+)
 from tests.municipality.application import Clock, Service, application, enrolment_desk, thumbprint
 from tests.municipality.checking import Checking
 from tests.municipality.desk import JST
-from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse
+from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse, Twice
 from tests.municipality.jpki import CardVerifier
-from tests.municipality.operator import operator_page
+from tests.municipality.operator import operator_page, standings
 from tests.municipality.orders import Order
 from tests.municipality.pki import device_authority
 from tests.municipality.register import CITY, PEOPLE, load_city, load_people
@@ -181,6 +190,24 @@ class MunicipalityServer:
         """The clerk lets this kiosk's journal begin anew; False for an unknown kiosk."""
         return await self._service.store.transact(lambda c: heartbeats.forget_journal(c, urn))
 
+    async def publish(
+        self, kind: publications.Kind, content: dict[str, Any], to: str = publications.EVERY_KIOSK
+    ) -> int:
+        """Sign this and hand it to the kiosks from now on; its serial number."""
+        key = publications.PublicationKey.load(self._pki / "publication", self.audience)
+        now = self._service.now()
+
+        def published(connection: Connection) -> int:
+            serial = publications.newest(connection)[kind] + 1
+            publications.publish(connection, kind, serial, key.sign(kind, serial, content, now, to))
+            return serial
+
+        return await self._service.store.transact(published)
+
+    async def journal(self, urn: str) -> list[dict[str, Any]]:
+        """The lines of a kiosk's journals that are kept here."""
+        return await self._service.store.transact(lambda c: journals.lines(c, urn))
+
     async def admit_kiosk(self, certificate: Path) -> None:
         """Let the kiosk with this certificate in."""
         der = _certificate_der(certificate)
@@ -216,12 +243,18 @@ class MunicipalityServer:
         """What became of a command: done, refused, or None while nobody knows."""
         return self._service.outcomes.get(command_id)
 
+    async def troubles(self) -> tuple[str, ...]:
+        """What the operator's page says of all kiosks together, by the last heartbeats."""
+        rules, moment = self._service.city.operator, self._service.now().timestamp()
+        known = await self._service.store.transact(lambda c: standings(c, rules, moment))
+        return tuple(trouble for kiosk in known for trouble in kiosk.troubles)
+
     def set_maintenance(self, maintenance: bool) -> None:
         """Begin or end system maintenance."""
         self._service.maintenance = maintenance
 
     def refuse_next(self, code: str, path: str = "*") -> None:
-        """Refuse the next request with this code. path: a shell pattern; * means all but heartbeats."""
+        """Refuse the next request with this code. path: a shell pattern; * means all of a visit."""
         self._service.faults.add(path, Refuse(code))
 
     def answer_garbage_next(self, path: str = "*", body: bytes = b'{"state": "GARB') -> None:
@@ -239,6 +272,10 @@ class MunicipalityServer:
     def drop_next(self, when: Literal["before", "after"], path: str = "*") -> None:
         """Cut the connection of the next request, before or after acting on it."""
         self._service.faults.add(path, Drop(when))
+
+    def duplicate_next(self, when: Literal["before", "after"], path: str = "*") -> None:
+        """Act twice on the next request, the second time before its answer leaves or behind it."""
+        self._service.faults.add(path, Twice(when))
 
     def forget_faults(self) -> None:
         """Forget the faults that met no request yet."""

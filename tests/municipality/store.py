@@ -85,11 +85,8 @@ class Unit:
         self.result: Any = None
         self.failure: BaseException | None = None
 
-    def answer(self) -> None:
-        """Tell who waits, from the store's thread."""
-        self.loop.call_soon_threadsafe(self._settle)
-
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Tell who waits, in its loop."""
         if self.done.done():  # nobody waits any more
             return
         if self.failure is None:
@@ -169,7 +166,7 @@ class Store:
             unit.work(_NOTHING)
         except BaseException as failure:  # noqa: BLE001 - its caller raises it
             unit.failure = failure
-        unit.answer()
+        _answer([unit])
 
     def _together(self, group: list[Unit], connection: Connection) -> None:
         try:
@@ -181,8 +178,7 @@ class Store:
             for unit in group:
                 unit.failure = unit.failure or failure
             self._engine.rollback()
-        for unit in group:
-            unit.answer()
+        _answer(group)
 
     def _in_savepoint(self, unit: Unit, connection: Connection) -> None:
         connection.execute("SAVEPOINT unit")
@@ -286,6 +282,20 @@ def count(connection: Connection, name: str) -> int:
         (name,),
     ).fetchone()
     return int(row[0])
+
+
+def _answer(group: list[Unit]) -> None:
+    """Wake each loop once, however many wait in it: a wake-up is a system call."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Unit]] = {}
+    for unit in group:
+        by_loop.setdefault(unit.loop, []).append(unit)
+    for loop, units in by_loop.items():
+        loop.call_soon_threadsafe(_settle_all, units)
+
+
+def _settle_all(units: list[Unit]) -> None:
+    for unit in units:
+        unit.settle()
 
 
 class _Nothing:

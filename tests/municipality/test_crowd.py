@@ -11,13 +11,13 @@ from tests.municipality.crowd import crowd_at
 from tests.municipality.mutants import MUTANTS, Mutant
 from tests.municipality.store import Store
 
-ISSUANCES = int(os.environ.get("MADOGUCHI_CROWD", "10000"))
+ISSUANCES = int(os.environ.get("MADOGUCHI_CROWD", "100000"))
 """100,000 take two minutes of one core; a million by python -m tests.municipality.crowd."""
 
 
 @pytest.mark.timeout(60 + ISSUANCES // 50)
 async def test_many_issuances_at_once_and_nobody_gets_somebody_elses(tmp_path: Path) -> None:
-    tally, _ = await crowd_at(tmp_path / "m.sqlite", issuances=ISSUANCES)
+    tally, _ = await crowd_at(tmp_path / "m.sqlite", issuances=ISSUANCES, at_once=256)
     assert (ISSUANCES, 0, 0, 0) == (
         tally.issued + tally.given_up,
         tally.refused,

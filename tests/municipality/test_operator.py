@@ -49,6 +49,10 @@ def hoppers(coins: int = 50, *, working: bool = True) -> list[dict[str, object]]
         ({"coin_acceptor": False, "keypad": False}, ("coin-acceptor", "keypad")),
         ({"card_reader": False, "receipt_printer": False}, ("card-reader", "receipt-printer")),
         ({"door_open": True, "journal_has_room": False}, ("door-open", "journal-full")),
+        ({"printer_low": ["media-low"], "receipt_paper_low": True}, ("paper-low", "receipt-roll-low")),
+        ({"printer_low": ["marker-waste-almost-full"]}, ("toner-low",)),
+        ({"printer_low": ["toner-low", "output-area-almost-full"]}, ("paper-left", "toner-low")),
+        ({"paper_left": True}, ("paper-left",)),
     ],
 )
 def test_each_trouble_has_its_word(changes: dict[str, object], expected: tuple[str, ...]) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -54,10 +53,16 @@ class HopperLine(Request, frozen=True):
     working: bool
 
 
-class Levels(Request, frozen=True):
-    """A kiosk's devices. printer: why it cannot print, keywords of RFC 8011; empty if it can."""
+Keyword = Annotated[str, msgspec.Meta(pattern=r"\A[a-z-]{1,40}\Z")]
 
-    printer: Annotated[tuple[Annotated[str, msgspec.Meta(pattern=r"\A[a-z-]{1,40}\Z")], ...], _FEW]
+
+class Levels(Request, frozen=True):
+    """A kiosk's devices. printer: why it cannot print, keywords of RFC 8011; empty if it can.
+
+    printer_low: what it will soon need, keywords too. paper_left: in the tray, and the person is gone.
+    """
+
+    printer: Annotated[tuple[Keyword, ...], _FEW]
     receipt_printer: bool
     card_reader: bool
     keypad: bool
@@ -65,6 +70,9 @@ class Levels(Request, frozen=True):
     hoppers: Annotated[tuple[HopperLine, ...], _FEW]
     door_open: bool
     journal_has_room: bool
+    printer_low: Annotated[tuple[Keyword, ...], _FEW] = ()
+    receipt_paper_low: bool = False
+    paper_left: bool = False
 
 
 class RemoteOutcome(Request, frozen=True):
@@ -176,6 +184,23 @@ class DayRequest(Request, frozen=True):
     cash: tuple[CashLine, ...]
 
 
+class JournalLine(Request, frozen=True):
+    """One line of a kiosk's journal as it is kept. fields: JSON, ASCII. chain: its keyed chain value."""
+
+    seq: Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+    at: Annotated[str, msgspec.Meta(pattern=r"\A[0-9T:.+-]{1,40}\Z")]
+    record: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z]{1,40}\Z")]
+    fields: Annotated[str, msgspec.Meta(pattern=r"\A\{[ -~]*\}\Z")]
+    chain: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{43}\Z")]
+
+
+class JournalRequest(Request, frozen=True):
+    """Lines in a row, the first of them the last one known here. signature: DER, by the device's key."""
+
+    lines: Annotated[tuple[JournalLine, ...], msgspec.Meta(min_length=1, max_length=256)]
+    signature: Binary
+
+
 R = TypeVar("R", bound=Request)
 
 
@@ -202,4 +227,4 @@ def unb64u(text: str) -> bytes:
 
 def encode(message: Any) -> bytes:
     """JSON without white space, UTF-8."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+    return msgspec.json.encode(message)

@@ -98,7 +98,7 @@ def test_a_household_of_nine_takes_three_sheets_each_with_its_number_on_both_sid
     ],
 )
 def test_the_attestation_says_whether_the_household_is_whole(whole_household: bool, expected: str) -> None:
-    document = samples.juminhyo([samples.person()], whole_household=whole_household)
+    document = samples.juminhyo([samples.person()] * 2, whole_household=whole_household)
     assert expected + "令和８年１１月２２日渋川市長渋川太郎" in texts(certificate("juminhyo", document))[0]
 
 

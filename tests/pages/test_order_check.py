@@ -1,12 +1,14 @@
 """A finished page that does not say what was ordered is found, whatever the layout believes."""
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from firmware.documents import juminhyo
 from firmware.documents.certificate import render
+from firmware.documents.era import Era
 from firmware.documents.order_check import require_order
 from firmware.documents.proof import proofread
 from firmware.documents.refusals import DocumentRefused, Reason
@@ -97,6 +99,7 @@ def test_the_profile_changes_words_rows_and_columns_without_code() -> None:
         wording=replace_form(form.wording, household_attested="世帯全員の写しである。", omitted="－－－"),
         juminhyo_rows=[form.juminhyo_rows[1], form.juminhyo_rows[0], *form.juminhyo_rows[2:]],
         shotoku_columns=[*reversed(form.shotoku_columns)],
+        eras=[*form.eras, Era(name="見本", begins=date(2025, 12, 1))],
     )
     settings = DocumentSettings(form=changed)
     record = samples.opened("juminhyo", samples.juminhyo([samples.person()] * 2))
@@ -104,6 +107,7 @@ def test_the_profile_changes_words_rows_and_columns_without_code() -> None:
     assert "転入前住所群馬県前橋市" in read
     assert "世帯全員の写しである。" in read
     assert "個人番号－－－" in read
+    assert "見本２年１１月２２日" in read
     assert read.index("氏名渋川太郎") < read.index("氏名の振り仮名シブカワ")
     require_order([read], record, changed)
     tax = proofread(render(samples.opened("shotoku", samples.shotoku()), None, settings))[0]

@@ -93,7 +93,7 @@ def test_every_variant_of_the_font_has_the_glyph_that_the_font_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["渡邊\U000e0109　𠮷𠮟髙﨑", "か\u309a　𛀁𩸽", "NGUYỄN THỊ", "Nguye\u0302\u0303n"]
+    "name", ["渡邊\U000e0109　𠮷𠮟髙﨑", "か\u309a　𛀁𩸽", "⦅渋川⦆", "NGUYỄN THỊ", "Nguye\u0302\u0303n"]
 )
 def test_both_readers_give_back_the_very_characters_selectors_and_marks_included(name: str) -> None:
     made = certificate(name)

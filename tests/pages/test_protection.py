@@ -7,13 +7,17 @@ import io
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from firmware.__main__ import main
 from firmware.documents.certificate import Certificate, render
+from firmware.documents.fonts import ASCENT, typeface
 from firmware.documents.protection import void
 from firmware.documents.protection.copy_pattern import copy_pattern
 from firmware.documents.protection.detection import LINE_PITCH, blossom, figure, lines, screened
@@ -170,6 +174,58 @@ def test_the_lines_hide_what_is_in_them_show_it_through_a_film_and_tell_nothing_
     assert through_film(original, hidden) > 0.4
     sharp = copied(original, COPIERS[0], PRINTERS[1])
     assert through_film(sharp, hidden) > 0.3  # a copier keeps it: README.md says so
+
+
+MICROTEXT = {"front": (1, 291.0), "above the raster": (2, 26.4), "below it": (2, 237.6)}
+MICRO_EM = 1.9 * 600 / 72
+
+
+@cache
+def digit(character: str, place: float) -> NDArray[np.float32]:
+    """A digit of microtext as a magnifier shows it, 14 by 24 pixels; place: of its left edge in a pixel."""
+    fine = 8
+    picture = Image.new("L", (14 * fine, 24 * fine), 0)
+    font = ImageFont.truetype(FONT, MICRO_EM * fine)
+    at = ((2 + place) * fine, 18 * fine)
+    ImageDraw.Draw(picture).text(at, character, font=font, fill=255, anchor="ls")
+    return under_magnifier(np.asarray(picture.resize((14, 24), Image.Resampling.BOX)) / 255)
+
+
+def under_magnifier(ink: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(ink.astype(np.float32), (0, 0), 0.8), np.float32)
+
+
+def digits_read(paper: Plane, left: float, base_line: int) -> float:
+    """Share of the first issue number's digits that are told from the nine others. paper: 1 white."""
+    seen = under_magnifier(1 - paper)
+    right = 0
+    for character in samples.NUMBER:
+        if character.isdigit():
+            place = round(left % 1 * 4) / 4
+            likest = max("0123456789", key=lambda each: likeness(seen, left, base_line, digit(each, place)))
+            right += likest == character
+        left += typeface(FONT).advance(character) * MICRO_EM / 1000
+    return right / sum(map(str.isdigit, samples.NUMBER))
+
+
+def likeness(seen: NDArray[np.float32], left: float, base_line: int, wanted: NDArray[np.float32]) -> float:
+    """Correlation of a place with a digit, moved by a pixel at most."""
+    x, y = int(left), base_line
+    return float(cv2.matchTemplate(seen[y - 19 : y + 7, x - 3 : x + 13], wanted, cv2.TM_CCOEFF_NORMED).max())
+
+
+@pytest.mark.parametrize("line", MICROTEXT)
+@pytest.mark.parametrize("renderer", ["poppler", "ghostscript"])
+def test_microtext_is_read_under_a_magnifier_and_on_no_ordinary_copy(renderer: str, line: str) -> None:
+    page, top_mm = MICROTEXT[line]
+    top = round(top_mm * 600 / 25.4)
+    ink = part(drawn(renderer, page), 300, top - 60, 700, 150)
+    letters = (354.33 - 300, round(60 + MICRO_EM * ASCENT))
+    for printer in PRINTERS:
+        assert 1.0 == digits_read(printed(ink, printer), *letters)
+    original = printed(ink, PRINTERS[1])
+    for copier in COPIERS[1:]:  # the sharpest keeps it: README.md says so
+        assert digits_read(copied(original, copier, PRINTERS[1]), *letters) < 0.75
 
 
 def test_the_copy_pattern_is_sharper_on_an_original_than_on_any_copy() -> None:

@@ -27,6 +27,8 @@ def fold(lines: Iterable[str]) -> Counter[str]:
                 yen["fees"] += amount
             case {"record": "CoinPayEnded", "yen": amount, "certainty": "done"}:
                 yen["paid out"] += amount
+            case {"record": "TrialCoinEnded", "coin_yen": amount, "certainty": "done"}:
+                yen["trial"] += amount
             case {"record": "ClaimOpened", "yen": amount}:
                 yen["claims"] += amount
             case _:
@@ -39,7 +41,7 @@ async def check_books(world: World, lines: Sequence[str]) -> list[str]:
     yen = fold(lines)
     orders: list[Any] = await world.municipality.orders()
     issued_yen = sum(order.total_yen for order in orders if order.state is State.ISSUED)
-    paid_out_yen = world.coins.paid_coins * 100
+    paid_out_yen = world.coins.paid_coins * 100 - yen["trial"]
     found = []
     if yen["open visits"]:
         found.append("a visit was left open")

@@ -28,12 +28,14 @@ class Resident:
     """Makes visits in a world. card and pin: of an invented person. timeline: of the last visit.
 
     gives_up: a visit that ends without a certificate raises WorldRefusal instead of being waited for.
+    patience: how many times longer than usual everything may take.
     """
 
     world: World
     card: str = "shiken_taro"
     pin: str = "1234"
     gives_up: bool = False
+    patience: float = 1.0
     timeline: list[Moment] = field(default_factory=list)
     _last: float = 0.0
 
@@ -86,7 +88,9 @@ class Resident:
     async def pay(self, coins: Iterable[int]) -> None:
         """Throw the coins in and confirm."""
         await self.drop(coins)
-        await self.world.eyes.until(lambda picture: bool(picture["keys"]["confirm"]["enabled"]), 20.0)
+        await self.world.eyes.until(
+            lambda picture: bool(picture["keys"]["confirm"]["enabled"]), 20.0 * self.patience
+        )
         self._note("paid")
         await self.world.press("confirm")
 
@@ -115,18 +119,18 @@ class Resident:
     async def sees(self, *screens: str, seconds: float = 20.0) -> Picture:
         """Wait for one of the screens and note when it came."""
         looked_for = (*screens, "ended") if self.gives_up else screens
-        picture = await self.world.eyes.until_screen(*looked_for, seconds=seconds)
+        picture = await self.world.eyes.until_screen(*looked_for, seconds=seconds * self.patience)
         if picture["screen"] not in screens:
             raise WorldRefusal(f"expected {' or '.join(screens)}, but the visit ended: {picture['headline']}")
         self._note(picture["screen"])
         return picture
 
     async def _sees_paid(self, yen: int) -> None:
-        await self.world.eyes.until(lambda picture: self._paid(picture) >= yen, 20.0)
+        await self.world.eyes.until(lambda picture: self._paid(picture) >= yen, 20.0 * self.patience)
 
     async def _slot_opens(self) -> None:
         """The slot opens a moment after the screen asks for coins; a person tries again."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(20.0 * self.patience):
             while not await self.world.slot_is_open():  # noqa: ASYNC110 - a slot tells nobody
                 await asyncio.sleep(0.01)
 
@@ -140,11 +144,13 @@ class Resident:
             await self._type_until(cast("Key", digit), typed)
 
     async def _type_until(self, digit: Key, typed: int) -> None:
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(20.0 * self.patience):
             while True:
                 await self.world.press(digit)
                 with contextlib.suppress(TimeoutError):
-                    await self.world.eyes.until(lambda now: (now["pin_digits"] or 0) >= typed, 2.0)
+                    await self.world.eyes.until(
+                        lambda now: (now["pin_digits"] or 0) >= typed, 2.0 * self.patience
+                    )
                     return
 
     def _paid(self, picture: Picture | None) -> int:

@@ -91,12 +91,15 @@ OTHER_CARDS: tuple[CardChoice, ...] = (
 )
 """Things that are no good My Number Card, and all that one person's card can do."""
 
-_PRINTER_FAULTS: Mapping[PrinterFault, str] = {
+_FULL_TRAY_SHEETS, _LOW_TRAY_SHEETS = 200, 12
+_PRINTER_FAULTS: Mapping[PrinterFault, str | None] = {
     "jam": "jam",
     "paper_out": "empty",
     "cover_open": "cover",
     "offline": "offline",
     "abort": "abort",
+    "paper_low": None,
+    "toner_low": "toner-low",
 }
 COIN_ACCEPTOR_SERIAL = 960078
 """It stands in the log, where nobody's PIN may."""
@@ -186,6 +189,8 @@ class World:
         self._returned_taken_yen = 0
         self._last_press: tuple[str, float] = ("", 0.0)
         self._slips: list[bytes] = []
+        self.press_ms = 120
+        """How long a finger stays on a key."""
         self.sheets_unseen = 0
         """So many sheets to come do not cover the sensor at the exit: they are still in the printer."""
         self._sheets_to_pass: asyncio.Queue[None] = asyncio.Queue()
@@ -262,7 +267,11 @@ class World:
     def _write_config(self) -> None:
         table = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
         mine: dict[str, dict[str, Any]] = {
-            "kiosk": {"profiles": ["profile.toml"], "messages": str(CONFIG / "messages")},
+            "kiosk": {
+                "profiles": ["profile.toml"],
+                "messages": str(CONFIG / "messages"),
+                "allow_swap": True,  # the machine of a test is no kiosk
+            },
             "journal": {"path": "journal.db", "key_file": "journal.key"},
             "staff": {"code_file": "staff.code"},
             "screen": {"port": self._screen_port},
@@ -272,6 +281,7 @@ class World:
                 "socket": str(self._sockets / "console"),
                 "support_folder": str(self.directory / "support"),
                 "reboot_command": ["touch", str(self.directory / "rebooted")],
+                "log_command": ["tac", str(self.log)],
             },
             "hoppers": {"coins_loaded": self.coins.hopper_coins},
             "document_printer": {
@@ -439,7 +449,7 @@ class World:
         wait_seconds = pressed_at + _SAME_KEY_SECONDS - asyncio.get_running_loop().time()
         if key == last and wait_seconds > 0:
             await asyncio.sleep(wait_seconds)
-        await self._pins().press(key)
+        await self._pins().press(key, milliseconds=self.press_ms)
         self._last_press = (key, asyncio.get_running_loop().time())
 
     async def type_staff_code(self) -> None:
@@ -476,7 +486,11 @@ class World:
         self._state["door_open"] = open
 
     async def set_printer_fault(self, name: PrinterFault | None) -> None:
+        if self._state["printer_fault"] == "paper_low":
+            await self.printer.load(_FULL_TRAY_SHEETS)
         await self.printer.set_fault(None if name is None else _PRINTER_FAULTS[name])
+        if name == "paper_low":
+            await self.printer.load(_LOW_TRAY_SHEETS)
         self._state["printer_fault"] = name
 
     async def set_receipt_fault(self, name: ReceiptFault | None) -> None:

@@ -98,6 +98,7 @@ async def test_whoever_uploads_both_sides_sees_the_altered_front_beside_what_it_
         await window.get_by_role("button", name="確認する").click(no_wait_after=True)
         await expect(window.locator("#verdict")).to_have_text("確認が必要", timeout=90_000)
         await expect(window.get_by_text(samples.NUMBER).first).to_be_visible()
+        await expect(window.get_by_text("署名した内容と違うところが1か所あります")).to_be_visible()
         await expect(window.get_by_text("differs in 1 places")).to_be_visible()
         shown = window.get_by_alt_text("発行した内容と読み取ったおもて面")
         assert 2 * 2480 == await shown.evaluate("image => image.naturalWidth")
@@ -115,6 +116,7 @@ async def test_a_genuine_back_alone_is_genuine_and_a_forged_one_is_not(page: Pag
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     _, told, _ = await page.post(page.file("forged.png", pages(forged=True)[1]))
     assert ">改ざんの疑い<" in told
+    assert "forged.png 電子署名が、鍵「10208-2026-sign」によるものではありません。" in told
     assert "data:image/png" not in told
 
 
@@ -123,7 +125,8 @@ async def test_a_small_file_that_claims_to_be_huge_is_named_and_harms_nothing(pa
     assert 422 == status
     assert HTML not in told
     assert "&lt;img src=x onerror=alert(1)&gt;.png" in told
-    assert "pixels" in told
+    assert "読み取れないファイルです：" in told
+    assert "画素が多すぎます (more than" in told
 
 
 async def test_more_than_the_page_takes_is_refused_before_it_is_looked_at(page: Page) -> None:

@@ -37,6 +37,7 @@ def config(tmp_path: Path) -> Path:
     table = tomllib.loads((CONFIG / "kiosk.toml").read_text(encoding="utf-8"))
     table["kiosk"]["messages"] = str(CONFIG / "messages")
     table["kiosk"]["profiles"] = [str(CONFIG / "shibukawa.toml")]
+    table["kiosk"]["allow_swap"] = True
     table["journal"] = {"path": "journal.db", "key_file": "journal.key"}
     table["screen"]["port"] = 0
     table["console"]["socket"] = str(tmp_path / "console")
@@ -276,7 +277,7 @@ DAY = (
         ("journal balance", "claims            500 yen"),
         ("cash show", "hopper 3     100     20       0      0      0     +0      2000"),
         ("cash show", "all                                                       2500"),
-        ("claims list", "AAAA-AAAA     500  open"),
+        ("claims list", "AAAA-AAAA     500  not paid"),
         ("day list", "2026-11-25 2026-11-25 23:00      0        0     500      0  not answered yet"),
         ("day show 2026-11-25", "  claims                                              500 yen"),
     ],

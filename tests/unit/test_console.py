@@ -26,6 +26,7 @@ from firmware.console.wire import (
     to_line,
     to_request,
 )
+from firmware.core.wording import Sentence, told
 from firmware.errors import ConsoleError, OfficeRefused
 from firmware.logbook import EventId, FieldValue
 
@@ -41,14 +42,14 @@ class Rig:
         self.heard = asyncio.Event()
         self.server = ConsoleServer(path, self.act, self.write, read_seconds=0.2)
 
-    async def act(self, request: AnyRequest, who: str) -> str:
+    async def act(self, request: AnyRequest, who: str) -> Sentence:
         self.asked.append((request, who))
         self.heard.set()
         if self.hold:
             await asyncio.Event().wait()
         if isinstance(request, CloseDay):
-            raise OfficeRefused("not now")
-        return "done so"
+            raise OfficeRefused("no entries")
+        return told("{answer}", answer="done so")
 
     def write(self, event: EventId, /, **_fields: FieldValue) -> None:
         self.log.append(event)
@@ -81,7 +82,7 @@ async def test_a_request_comes_with_who_asks_and_goes_with_an_answer(rig: Rig) -
 
 async def test_a_refusal_says_why_and_is_logged(rig: Rig) -> None:
     answer = await asyncio.to_thread(ask, rig.path, CloseDay())
-    assert Answer(done=False, text="not now") == answer
+    assert Answer(done=False, text="no entries") == answer
     assert [EventId.CONSOLE_REFUSED] == rig.log
 
 

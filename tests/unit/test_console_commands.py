@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from firmware.console import wire as w
 from firmware.console.commands import COMMANDS, LOCAL, completions, help_page, understand
 from firmware.console.roles import ROLE_OF, command_word
+from firmware.console.sayings import say_in, width
 from firmware.console.terminal import CommandHistory, CommandMemory, is_command, language_of
 from firmware.core.terms import Language
 from firmware.errors import ConsoleError
@@ -137,16 +138,24 @@ def test_tab_completes_what_can_stand_there(before: str, words: list[str]) -> No
 
 @pytest.mark.parametrize("language", list(Language)[:2])
 def test_help_says_every_command_and_what_it_warns_of(language: Language) -> None:
-    page = "\n".join(help_page(language))
-    assert all(command.usage in page and command.says[language] in page for command in COMMANDS)
+    say = say_in(language)
+    page = "\n".join(help_page(say))
+    assert all(command.usage in page and say(command.says) in page for command in COMMANDS)
     assert all(word in page for word in LOCAL)
     for command in COMMANDS:
         if command.warns is not None:
-            assert command.warns[language] in "\n".join(help_page(language, command.words[0]))
+            assert say(command.warns) in "\n".join(help_page(say, command.words[0]))
+
+
+@pytest.mark.parametrize("language", list(Language)[:2])
+def test_no_line_of_the_help_is_broken_by_a_terminal(language: Language) -> None:
+    say = say_in(language)
+    lines = [*help_page(say), *(line for command in COMMANDS for line in help_page(say, command.words[0]))]
+    assert [] == [line for line in lines if width(line) > 80]
 
 
 def test_english_is_ascii() -> None:
-    page = "".join(help_page(Language.EN)) + "".join(c.warns[Language.EN] for c in COMMANDS if c.warns)
+    page = "".join(help_page(str)) + "".join(str(c.warns) for c in COMMANDS if c.warns)
     assert page.isascii()
 
 

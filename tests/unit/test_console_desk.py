@@ -1,5 +1,6 @@
 """Who may do what at the console: an order's roles, the journal first, and nobody by chance."""
 
+import json
 import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,15 @@ import pytest
 
 from firmware.compose.technician import TechnicianDesk
 from firmware.console import wire as w
+from firmware.console.roles import role_of
 from firmware.core.maintenance import OpenSession
 from firmware.core.terms import Role
-from firmware.errors import MunicipalityDown, OfficeRefused
+from firmware.core.wording import Sentence, told
+from firmware.errors import ConsoleError, MunicipalityDown, OfficeRefused
 from firmware.logbook import EventId, FieldValue
 from firmware.settings import load
+from firmware.shell.event_ring import Event
+from firmware.shell.old_log import read_old_log
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
@@ -29,6 +34,8 @@ class Bench:
     order_always: bool = False
     roles: tuple[Role, ...] = (Role.LOOK, Role.CASH)
     rests: bool = True
+    log_command: tuple[str, ...] = ("false",)
+    kept: list[Event] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     on: bool = False
 
@@ -37,6 +44,7 @@ class Bench:
         settings = load(CONFIG)
         console = msgspec.structs.replace(settings.file.console, order_always=self.order_always)
         me = cast("Any", self)
+        console = msgspec.structs.replace(console, log_command=list(self.log_command))
         return TechnicianDesk(
             settings=replace(settings, file=msgspec.structs.replace(settings.file, console=console)),
             config=CONFIG,
@@ -53,11 +61,14 @@ class Bench:
             now=lambda: NOW,
         )
 
+    def behind(self, _number: int, events: list[str]) -> list[Event]:
+        return [one for one in self.kept if not events or one.said["event"] in events]
+
     def write(self, event: EventId, /, **_: FieldValue) -> None: ...
 
-    async def books(self, request: w.BookRequest, by: str) -> str:
+    async def books(self, request: w.BookRequest, by: str) -> Sentence:
         self.story.append(f"{type(request).__name__} by {by}")
-        return "done"
+        return told("no entries")
 
     def authorize(self, token: str, role: Role) -> OpenSession:
         if token != "good" or role not in self.roles:
@@ -169,3 +180,60 @@ async def test_no_certificate_is_renewed_during_a_visit(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)
     assert (await refused(Bench(rests=False), w.RenewCertificate())).startswith("a visit is under way")
+
+
+def logged(event: str, minute: int) -> dict[str, Any]:
+    return {"time": f"2026-11-25T02:{minute:02}:00.000+00:00", "event": event}
+
+
+OLD = [logged("printer-not-ready", 1), logged("door-opened-unordered", 2), logged("coin-accepted", 3)]
+
+
+async def seen(bench: Bench, request: w.AskEvents) -> tuple[list[str], str]:
+    answer = await bench.desk.act(request, ME)
+    assert isinstance(answer, w.Answer)
+    return [one["event"] for one in answer.facts["events"]], answer.text
+
+
+async def test_the_log_from_before_the_last_start_is_found_by_event_and_by_the_screens_code(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    lines = [json.dumps(one) for one in OLD]
+    log.write_text("\n".join(["systemd: Started.", *lines, "{", "[1]", '{"event": 1}']), encoding="utf-8")
+    bench = Bench(log_command=("tac", str(log)), kept=[Event(1, OLD[2])])
+    assert ["printer-not-ready", "door-opened-unordered", "coin-accepted"] == (
+        await seen(bench, w.AskEvents())
+    )[0]
+    assert ["coin-accepted"] == (await seen(bench, w.AskEvents(last=1)))[0], "the kiosk remembers enough"
+    assert (["door-opened-unordered"], True) == (
+        (await seen(bench, w.AskEvents(event="D1")))[0],
+        "11:02:00" in (await seen(bench, w.AskEvents(event="D1")))[1],
+    )
+    assert [] == (await seen(bench, w.AskEvents(event="card-reader-gone")))[0]
+    with pytest.raises(ConsoleError, match="no event and no code of the screen: Z9"):
+        await bench.desk.act(w.AskEvents(event="Z9"), ME)
+
+
+@pytest.mark.parametrize("command", [("false",), ("/nowhere/journalctl",)])
+async def test_a_log_that_cannot_be_read_costs_nothing_that_is_remembered(command: tuple[str, ...]) -> None:
+    events, text = await seen(Bench(log_command=command, kept=[Event(1, OLD[2])]), w.AskEvents())
+    assert (["coin-accepted"], True) == (events, "the older log cannot be read" in text)
+
+
+async def test_a_log_that_is_silent_is_waited_for_only_so_long() -> None:
+    with pytest.raises(OfficeRefused, match="the older log cannot be read: sleep"):
+        await read_old_log(("sleep", "1000"), (), 5, seconds=0.05)
+
+
+async def test_a_log_without_end_is_read_only_as_far_as_it_is_wanted() -> None:
+    said = await read_old_log(("yes", json.dumps(OLD[0])), ("printer-not-ready",), 3)
+    assert [OLD[0]] * 3 == said
+    assert [] == await read_old_log(("yes", "x" * 70_000), (), 3)
+
+
+async def test_a_hoppers_test_lets_a_coin_out_and_needs_the_role_for_coins() -> None:
+    bench = Bench(roles=(Role.LOOK, Role.SERVICE))
+    assert "no" == await refused(bench, w.TestPart(w.Part.HOPPER, session="good"))
+    assert [] == bench.story
+    assert Role.SERVICE is role_of(w.TestPart(w.Part.COIN))

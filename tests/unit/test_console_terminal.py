@@ -18,6 +18,7 @@ from firmware.console import wire as w
 from firmware.console.server import ConsoleServer
 from firmware.console.terminal import Terminal
 from firmware.core.terms import Language
+from firmware.core.wording import Sentence, told
 from firmware.errors import OfficeRefused
 from firmware.logbook import EventId, FieldValue
 from firmware.shell.event_ring import EventRing
@@ -39,7 +40,7 @@ class Rig:
         self.first: Callable[[w.AnyRequest], w.Answer | None] = lambda _: None
         self.server = ConsoleServer(self.path, self.act, silent)
 
-    async def act(self, request: w.AnyRequest, _who: str) -> str | w.Answer:
+    async def act(self, request: w.AnyRequest, _who: str) -> Sentence | w.Answer:
         self.asked.append(request)
         if (said := self.first(request)) is not None:
             return said
@@ -49,13 +50,13 @@ class Rig:
             case w.Login(order="good"):
                 return w.Answer(done=True, text="welcome", facts={"token": "t0ken"})
             case w.Login():
-                raise OfficeRefused("no maintenance order: form")
+                raise OfficeRefused("no day {day} is closed", day="bad")
             case w.TestPart(seen=None):
                 return w.Answer(done=True, text="lit", asks="Did every lamp light?")
             case w.TestPart(seen=seen):
                 return w.Answer(done=True, text=f"lamp {seen}", facts={"fit": seen})
             case _:
-                return "\n".join(["done", "済"])
+                return told("{folder}: {error}", folder="済", error=told("serves people"))
 
     async def types(self, *lines: str, language: Language = Language.EN, once: bool = False) -> int:
         """These lines, and then the end of the line."""
@@ -126,7 +127,7 @@ async def test_a_part_that_eyes_must_judge_is_asked_for(rig: Rig) -> None:
 async def test_a_wrong_line_or_a_refused_order_ends_nothing(rig: Rig) -> None:
     assert 0 == await rig.types("bad", "open the door", "cash refill x", "events P1", "events Z9", "status")
     for said in (
-        "no maintenance order: form",
+        "no day bad is closed",
         "no command: open the door",
         "expected: cash refill",
         "printer-not-ready",
@@ -141,11 +142,25 @@ async def test_a_kiosk_that_is_gone_is_named_each_time_and_the_terminal_goes_on(
     assert rig.text.count("the kiosk does not run, or you may not ask it") == 3, "and the login"
 
 
-async def test_english_is_ascii_and_japanese_is_japanese(rig: Rig) -> None:
-    await rig.types("good", "status", "help", "lang ja", "status", "help cash")
-    english, _, japanese = rig.text.partition("済\n")
+async def test_english_is_ascii_and_japanese_is_japanese_also_what_the_kiosk_answers(rig: Rig) -> None:
+    await rig.types("good", "status", "help", "lang ja", "status", "help cash", "what", "events Z9", "login")
+    english, _, japanese = rig.text.partition("済: 利用可\n")
     assert english.isascii()
-    assert "釣銭を補充した" in japanese
+    assert "?: serves people" in english
+    for said_so in ("釣銭を補充した", "命令にありません: what", "記録にも画面の符号にもありません: Z9"):
+        assert said_so in japanese
+    assert [Language.EN, Language.JA] == [one.language for one in rig.asked if isinstance(one, w.AskStatus)]
+
+
+async def test_a_refusal_is_in_the_technicians_language(rig: Rig) -> None:
+    await rig.types("bad", language=Language.JA)
+    assert "締めた業務日 bad はありません" in rig.text
+
+
+async def test_a_program_is_answered_in_english_at_a_japanese_terminal(rig: Rig) -> None:
+    await rig.types("good", "status --json", language=Language.JA)
+    (line,) = (one for one in rig.said if one.startswith("{"))
+    assert "済: serves people" == json.loads(line)["text"]
 
 
 async def test_a_script_gets_a_status_and_a_line(rig: Rig) -> None:
@@ -158,14 +173,14 @@ async def test_the_last_events_are_kept_also_for_somebody_who_counts_from_the_ru
     for coins in range(3):
         ring(EventId.COIN_ACCEPTED, coins=coins)
     ring(EventId.PANEL_GONE)
-    assert [2, 3] == [one.number for one in ring.behind(1, "coin-accepted")]
+    assert [2, 3] == [one.number for one in ring.behind(1, ("coin-accepted",))]
     assert 4 == len(ring.behind(1000))
-    waiting = asyncio.create_task(ring.wait_behind(4, "panel-back", 5.0))
+    waiting = asyncio.create_task(ring.wait_behind(4, ("panel-back",), 5.0))
     await asyncio.sleep(0)
     ring(EventId.KEYPAD_GONE)
     ring(EventId.PANEL_BACK)
     assert ["panel-back"] == [one.said["event"] for one in await waiting]
-    assert [] == await ring.wait_behind(6, "", 0.001)
+    assert [] == await ring.wait_behind(6, (), 0.001)
     assert {"coin-accepted": 3, "panel-gone": 1, "keypad-gone": 1, "panel-back": 1} == ring.counts
 
 

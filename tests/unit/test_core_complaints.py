@@ -11,7 +11,7 @@ from firmware.core import records as r
 from firmware.core import states as s
 from firmware.core.complaints import CODE_DIGITS, SHIPPED_RULE, LastSale
 from firmware.core.facts import DocumentPrinterLevel, Facts, PanelLevel, StaffLevel
-from firmware.core.lockout import after_staff, from_journal, wait_seconds
+from firmware.core.lockout import STAFF, after, from_journal, wait_seconds
 from firmware.core.money import ledger
 from firmware.core.paying import held_in
 from firmware.core.recovery import recover
@@ -161,9 +161,9 @@ def test_the_municipality_hears_of_each_reprint_and_of_a_fee_that_is_none() -> N
 
 def test_guessing_gets_a_try_an_hour_and_a_restart_gives_none_back() -> None:
     tries = [(NOON + timedelta(seconds=n), r.StaffRefused("")) for n in range(8)]
-    lockout = from_journal(tries, NOON + timedelta(minutes=1), SHIPPED_RULE, after_staff)
+    lockout = from_journal(tries, NOON + timedelta(minutes=1), SHIPPED_RULE, STAFF)
     assert (8, 3600.0) == (lockout.strikes, wait_seconds(lockout.strikes, SHIPPED_RULE))
-    assert 0 == after_staff(lockout, r.StaffAdmitted(B), NOON, SHIPPED_RULE).strikes
+    assert 0 == after(lockout, r.StaffAdmitted(B), NOON, SHIPPED_RULE, STAFF).strikes
     a_year = 8 + 365 * 86_400 / 3600.0
     assert a_year / 10**CODE_DIGITS < 0.0001
 

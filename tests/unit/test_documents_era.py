@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from firmware.documents.era import era_date, era_year, western_date
+from firmware.documents.era import ERAS, Era, check_eras, era_date, era_year, western_date
 from firmware.documents.refusals import DocumentRefused, Reason
 
 
@@ -27,19 +27,44 @@ from firmware.documents.refusals import DocumentRefused, Reason
     ],
 )
 def test_each_era_ends_the_day_before_the_next_begins(day: date, expected: str) -> None:
-    assert expected == era_date(day)
+    assert expected == era_date(day, ERAS)
 
 
 def test_a_day_of_the_lunar_calendar_is_refused() -> None:
     with pytest.raises(DocumentRefused) as refused:
-        era_date(date(1872, 12, 31))
+        era_date(date(1872, 12, 31), ERAS)
     assert refused.value.reason == Reason.DATE_UNWRITABLE
 
 
 def test_a_fiscal_year_is_named_by_its_first_of_april() -> None:
-    assert era_year(date(2019, 4, 1)) == "平成３１年"
-    assert era_year(date(2026, 4, 1)) == "令和８年"
+    assert era_year(date(2019, 4, 1), ERAS) == "平成３１年"
+    assert era_year(date(2026, 4, 1), ERAS) == "令和８年"
 
 
 def test_foreign_residents_have_their_birth_date_without_era() -> None:
     assert western_date(date(1980, 12, 31)) == "１９８０年１２月３１日"
+
+
+def test_an_era_of_the_configuration_begins_on_its_day_and_ends_the_one_before() -> None:
+    eras = (*ERAS, Era(name="見本", begins=date(2027, 5, 1)))
+    check_eras(eras)
+    assert "令和９年４月３０日" == era_date(date(2027, 4, 30), eras)
+    assert "見本元年５月１日" == era_date(date(2027, 5, 1), eras)
+    assert "見本２年１月１日" == era_date(date(2028, 1, 1), eras)
+
+
+@pytest.mark.parametrize(
+    ("eras", "complaint"),
+    [
+        ((), "none on 1873-01-01"),
+        (ERAS[1:], "none on 1873-01-01"),
+        ((*ERAS, Era(name="見本", begins=date(2019, 5, 1))), "見本 does not begin after 令和"),
+        ((ERAS[0], ERAS[2], ERAS[1], *ERAS[3:]), "大正 does not begin after 昭和"),
+        ((*ERAS, Era(name="令和", begins=date(2027, 5, 1))), "twice"),
+    ],
+)
+def test_eras_that_leave_a_day_without_one_or_with_two_are_refused(
+    eras: tuple[Era, ...], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        check_eras(eras)

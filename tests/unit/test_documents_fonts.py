@@ -2,16 +2,25 @@
 
 import contextlib
 import unicodedata
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.t2CharStringPen import T2CharStringPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont
 
+from firmware.documents.certificate import render
 from firmware.documents.fonts import FontChain
+from firmware.documents.proof import proofread
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.settings import DocumentSettings
+from firmware.documents.specimen import check_forms
 from firmware.documents.truetype import TrueTypeFile
 from firmware.errors import ConfigError
+from tests.pages import samples
 
 SETTINGS = DocumentSettings()
 VARIANTS = ["邊\U000e0109", "葛\U000e0104", "辻\U000e0102"]
@@ -34,7 +43,7 @@ def names() -> FontChain:
 
 
 DRAWN = [
-    *"渋𠮷𠮟髙﨑邊A１－　 ー〇𛀁ăřłđÅñőŞİỗữạ’",
+    *"渋𠮷𠮟髙﨑邊⦅⦆A１－　 ー〇𛀁ăřłđÅñőŞİỗữạ’",
     *VARIANTS,
     "か\u309a",
     "が",
@@ -114,14 +123,16 @@ def test_a_character_that_steers_text_is_refused_by_its_code_point(
     assert f"character-invalid: U+{ord(character):04X}" == str(refused.value)
 
 
-def test_the_whole_of_jis_x_0213_is_drawn_but_for_two_brackets(names: FontChain) -> None:
+def test_the_whole_of_jis_x_0213_is_drawn_but_for_a_blank_and_a_hyphen_that_print_nothing(
+    names: FontChain,
+) -> None:
     refused = set()
     for character in jis_x_0213():
         try:
             names.of(character)
         except DocumentRefused:
             refused.add(character)
-    assert {"⦅", "⦆", "\u00a0", "\u00ad"} == refused
+    assert {"\u00a0", "\u00ad"} == refused
 
 
 def test_only_a_font_of_the_municipality_draws_private_characters(names: FontChain) -> None:
@@ -132,6 +143,85 @@ def test_only_a_font_of_the_municipality_draws_private_characters(names: FontCha
     chain = FontChain(SETTINGS.value_fonts, gaiji=(GOTHIC_WITH_PRIVATE,))
     assert chain.of("\uf130").fontName == str(GOTHIC_WITH_PRIVATE)
     assert chain.of("渋").fontName == str(SETTINGS.value_fonts[0])
+
+
+def operator_font(path: Path, codes: dict[int, str], formats: Sequence[int], *, cff: bool = False) -> Path:
+    """A font of black squares as a municipality might hand out, with cmaps of these formats alone."""
+    names = [".notdef", *dict.fromkeys(codes.values())]
+    font = FontBuilder(1000, isTTF=not cff)
+    font.setupGlyphOrder(names)
+    font.setupCharacterMap(codes)
+    square = T2CharStringPen(1000, None) if cff else TTGlyphPen(None)
+    for draw, point in ((square.moveTo, (50, 0)), (square.lineTo, (50, 800)), (square.lineTo, (900, 800))):
+        draw(point)
+    square.closePath()
+    if cff:
+        font.setupCFF("Gaiji", {}, dict.fromkeys(names, square.getCharString()), {})
+    else:
+        font.setupGlyf(dict.fromkeys(names, square.glyph()))
+    font.setupHorizontalMetrics(dict.fromkeys(names, (1000, 50)))
+    font.setupHorizontalHeader(ascent=880, descent=-120)
+    font.setupOS2()
+    font.setupPost()
+    cmap = font.font["cmap"]
+    cmap.tables = [table for table in cmap.tables if table.format in formats]
+    font.save(path)
+    return path
+
+
+GAIJI = {0xE000 + at: f"g{at}" for at in range(40)} | {0xE100: "g7", 0xE101: "g5", 0xF8FF: "g1", 0x6E0B: "g2"}
+
+
+@pytest.mark.parametrize(
+    ("formats", "codes"),
+    [((4,), GAIJI), ((12,), GAIJI | {0xF0001: "g3"}), ((4, 12), GAIJI | {0xF0001: "g3"})],
+)
+def test_a_font_of_the_municipality_joins_the_chain_whatever_map_of_its_characters_it_has(
+    tmp_path: Path, formats: Sequence[int], codes: dict[int, str]
+) -> None:
+    path = operator_font(tmp_path / "gaiji.ttf", codes, formats)
+    ours = TrueTypeFile(path)
+    with TTFont(path) as theirs:
+        for code, name in codes.items():
+            assert theirs.getGlyphID(name) == ours.glyph(chr(code))
+    assert 0 == ours.glyph("\ue0ff") == ours.glyph("\uffff") == ours.glyph("\udfff")
+    chain = FontChain(SETTINGS.value_fonts, gaiji=(path,))
+    assert {str(path)} == {chain.of(chr(code)).fontName for code in codes if code != 0x6E0B}
+    name = "渋川\ue003\ue005"
+    front = render(
+        samples.opened("inkan", samples.inkan(name=name)), None, DocumentSettings(gaiji_fonts=(path,))
+    )
+    assert name in proofread(front)[0]
+
+
+def test_a_map_of_the_basic_plane_is_read_as_another_reader_reads_it(tmp_path: Path) -> None:
+    """IPAexGothic's own map, without the one of the full repertoire: segments with deltas and with arrays."""
+    with TTFont(SETTINGS.label_fonts[0]) as font:
+        font["cmap"].tables = [table for table in font["cmap"].tables if table.format == 4]
+        expected = {code: font.getGlyphID(name) for code, name in font.getBestCmap().items()}
+        font.save(tmp_path / "plane.ttf")
+    ours = TrueTypeFile(tmp_path / "plane.ttf")
+    codes = set(range(0x10000)) - {0x2985, 0x2986}  # drawn as their full-width twins
+    assert expected == {code: ours.glyph(chr(code)) for code in codes if ours.glyph(chr(code))}
+    assert len(expected) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("file", "complaint"),
+    [
+        ("gaiji.otf", "CFF outlines; take its TrueType edition"),
+        ("gaiji.ttc", "collection"),
+        ("a.woff2", "web"),
+    ],
+)
+def test_a_font_of_another_make_is_refused_at_the_start_with_what_to_do(
+    tmp_path: Path, file: str, complaint: str
+) -> None:
+    path = operator_font(tmp_path / file, GAIJI, (4,), cff=file.endswith("otf"))
+    if not file.endswith("otf"):
+        path.write_bytes({"gaiji.ttc": b"ttcf", "a.woff2": b"wOF2"}[file] + bytes(100))
+    with pytest.raises(ConfigError, match=rf"{file}: not a TrueType font: .*{complaint}"):
+        check_forms(DocumentSettings(gaiji_fonts=(path,)))
 
 
 def test_a_latin_name_is_set_in_one_typeface(names: FontChain) -> None:

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import urllib.parse
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -38,6 +39,23 @@ def test_a_planted_word_is_found_in_each_encoding_plain_and_deflated(form: str, 
     assert callable(wrapped)
     noise = os.urandom(1000)
     assert NAME in hits(noise + wrapped(b"before " + FORMS[form] + b" after") + noise, CANARIES)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("long", [False, True], ids=["fixed codes", "dynamic codes"])
+def test_a_planted_word_is_found_in_what_is_deflated_without_a_header(form: str, long: bool) -> None:
+    around = b" ".join(str(number).encode() for number in range(2000)) if long else b""
+    deflated = zlib.compress(around + b"before " + FORMS[form] + b" after" + around, 9)[2:-4]
+    assert (4 if long else 2) == deflated[0] & 6
+    noise = os.urandom((1 << 18) if long else 1000)
+    assert NAME in hits(noise + deflated + noise, CANARIES, bare=True)
+    assert set() == hits(noise + deflated + noise, CANARIES)
+
+
+def test_a_word_in_a_zip_file_is_found(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bundle", "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("log", "a line of the log\n" * 100 + NAME + "another line of the log\n" * 100)
+    assert f"bundle: {NAME}" in in_files([tmp_path], CANARIES)
 
 
 def test_a_word_without_its_space_is_found_as_well_and_another_is_not() -> None:

@@ -295,5 +295,11 @@ def test_what_runs_low_is_told_and_limits_what_is_promised(
     assert most == most_sheets(seen, RESERVES)
 
 
+@pytest.mark.parametrize(("left", "most"), [(49, 47), (2, 0), (1, 0), (50, None)])
+def test_a_printer_of_slips_promises_no_sheet_that_the_slips_will_need(left: int, most: int | None) -> None:
+    seen = replace(condition(reasons=()), trays=(tray(left),))
+    assert most == most_sheets(seen, replace(RESERVES, slip_sheets=2))
+
+
 def test_an_empty_tray_is_no_paper_even_if_the_printer_gives_no_reason() -> None:
     assert {PrinterReason.MEDIA_EMPTY} == reasons_of_printer(replace(condition(), trays=(tray(0),)))

@@ -17,6 +17,7 @@ from firmware.core.hours import JST, Closure
 from firmware.core.lockout import LockoutRule
 from firmware.core.session import STATES
 from firmware.core.terms import CertificateKind, Language
+from firmware.documents.era import Era
 from firmware.documents.form import Form, Labels
 from firmware.documents.settings import DocumentSettings
 from firmware.documents.specimen import check_forms
@@ -453,6 +454,11 @@ def rows(change: Callable[[list[dict[str, Any]]], object]) -> Change:
     return put("certificates", "juminhyo_rows", value=table)
 
 
+def eras(*more: dict[str, Any]) -> Change:
+    known = [{"name": era.name, "begins": era.begins} for era in Form().eras]
+    return put("certificates", "eras", value=[*known, *more])
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -473,6 +479,9 @@ def rows(change: Callable[[list[dict[str, Any]]], object]) -> Change:
             "each of income",
         ),
         (put("certificates", "wording", "motto", value="x"), "motto"),
+        (eras({"name": "見本", "begins": date(2019, 5, 1)}), "does not begin after 令和"),
+        (eras({"name": "見本", "begins": date(2027, 5, 1), "ends": date(2027, 6, 1)}), "ends"),
+        (eras({"name": "見本"}), "begins"),
     ],
 )
 def test_a_form_that_would_lose_something_is_no_form(folder: Path, change: Change, expected: str) -> None:
@@ -487,3 +496,6 @@ def test_words_that_do_not_fit_their_place_are_found_by_the_check_of_the_configu
         check_forms(DocumentSettings(form=Form(labels=labels)))
     with pytest.raises(ConfigError, match=r"U\+AE40"):
         check_forms(DocumentSettings(form=Form(labels=Labels(sex="김"))))
+    later = [*Form().eras, Era(name="김", begins=date(2027, 5, 1))]
+    with pytest.raises(ConfigError, match=r"eras: 2027-05-01 cannot be drawn: .*U\+AE40"):
+        check_forms(DocumentSettings(form=Form(eras=later)))

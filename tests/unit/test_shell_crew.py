@@ -317,6 +317,13 @@ async def test_each_fault_has_its_answer(
     assert not any("x" == value for _, fields in bench.log for value in fields.values())
 
 
+async def test_what_the_print_server_surely_did_not_take_is_cancelled_there_all_the_same() -> None:
+    bench = Bench()
+    bench.world.faults["print"] = PrintNotSubmitted("x")
+    await bench.do(*RELEASED, PRINT)
+    assert f"purge {PRINT.job_name}" == bench.world.asked[-1]
+
+
 async def test_a_fee_that_is_not_the_profile_s_lets_nobody_pay() -> None:
     bench = Bench()
     bench.world.offers = (Offer(CertificateKind.INKAN, 400, 1, household=False),)

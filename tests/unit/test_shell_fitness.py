@@ -21,6 +21,7 @@ from firmware.core.facts import (
 )
 from firmware.core.states import Idle, NotServing
 from firmware.core.terms import CardRefusal, Certainty, KeypadKey, PrinterReason, VisitId
+from firmware.core.wording import Sentence
 from firmware.errors import CardUnusable, DeviceGone, OfficeRefused
 from firmware.ports import CardReading
 from firmware.shell.fitness import Fitness
@@ -48,7 +49,9 @@ class Bench:
     accept_error: Exception | None = None
     certainty: Certainty = Certainty.DONE
     coin: e.Event | None = None
-    voice_fault: str = ""
+    voice_fault: Sentence | None = None
+    paid: list[tuple[int, str]] = field(default_factory=list)
+    reaches_cup: bool = True
     released: int = 0
     wait_seconds: float = 0.05
 
@@ -63,6 +66,7 @@ class Bench:
             wait_seconds=self.wait_seconds,
             print_page=self.print_slip,
             speak=self.speak,
+            pay=self.pay,
         )
 
     @property
@@ -75,7 +79,13 @@ class Bench:
     def payouts(self) -> dict[int, None]:
         return {3: None}
 
-    async def speak(self) -> str:
+    async def pay(self, hopper: int, by: str) -> Certainty:
+        self.paid.append((hopper, by))
+        if self.reaches_cup:
+            self.facts = replace(self.facts, panel=PanelLevel(change_in_cup=True))
+        return self.certainty
+
+    async def speak(self) -> Sentence | None:
         return self.voice_fault
 
     async def read(self) -> CardReading:
@@ -121,7 +131,7 @@ class Watched(Bench):
 
 async def verdict(bench: Bench, part: str, seen: bool | None = None) -> tuple[bool | None, str]:
     said = await bench.fitness.test(part, seen)
-    return said.fit, said.reason
+    return said.fit, str(said.reason)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +154,10 @@ async def verdict(bench: Bench, part: str, seen: bool | None = None) -> tuple[bo
         ("coin", Bench(coin=e.CoinTrouble(1, 0, 1, 1)), False, "not sure about the coin"),
         ("coin", Bench(accept_error=DeviceGone("bus")), False, "the coin acceptor went away"),
         ("coin", Bench(replace(WELL, acceptor=AcceptorLevel())), False, "does not answer"),
-        ("hopper", Bench(), True, "hopper 3: 50 of 100 yen; no coin was paid"),
+        ("hopper", Bench(), True, "each hopper paid one coin, booked as taken out by you"),
+        ("hopper", Bench(reaches_cup=False), False, "the sensor of the cup does not see it"),
+        ("hopper", Bench(certainty=Certainty.NOT_DONE), False, "hopper 3: no coin came; empty or jammed"),
+        ("hopper", Bench(certainty=Certainty.UNKNOWN), False, "nobody knows whether a coin came; count it"),
         ("hopper", Bench(replace(WELL, hoppers=())), False, "hopper 3 does not answer or is faulty"),
         ("printer", Bench(), True, "a test page came out, proven"),
         ("printer", Bench(certainty=Certainty.UNKNOWN), False, "that it came out is unknown: look"),
@@ -163,7 +176,7 @@ async def verdict(bench: Bench, part: str, seen: bool | None = None) -> tuple[bo
         ("receipt", Bench(), True, "a test slip was printed and cut"),
         ("receipt", Bench(certainty=Certainty.UNKNOWN), False, "did not print"),
         ("door", Bench(), False, "the door's contact did not move within"),
-        ("voice", Bench(voice_fault="not configured"), False, "not configured"),
+        ("voice", Bench(voice_fault=Sentence("not configured", {})), False, "not configured"),
         ("network", Bench(), False, "the municipality does not answer"),
     ],
 )
@@ -185,10 +198,10 @@ async def test_what_only_eyes_and_ears_can_tell_is_asked(part: str, seen: bool) 
     bench = Bench()
     if part == "buzzer":
         asked = await bench.fitness.test(part, None)
-        assert (None, "Did the buzzer sound?") == (asked.fit, asked.question)
+        assert (None, "Did the buzzer sound?") == (asked.fit, str(asked.question))
     if part == "voice":
         asked = await bench.fitness.test(part, None)
-        assert (None, "Did you hear the voice?") == (asked.fit, asked.question)
+        assert (None, "Did you hear the voice?") == (asked.fit, str(asked.question))
     assert seen is (await verdict(bench, part, seen))[0]
 
 
@@ -211,7 +224,7 @@ async def test_a_door_that_moves_and_comes_back_is_fit() -> None:
         bench.looked = 0
         while bench.looked < 2 and not testing.done():  # noqa: ASYNC110 - its looks are waited for
             await asyncio.sleep(0)
-    assert (True, "the contact opened and closed") == ((await testing).fit, (await testing).reason)
+    assert (True, "the contact opened and closed") == ((await testing).fit, str((await testing).reason))
 
 
 async def test_a_cancelled_test_shuts_the_slot() -> None:

@@ -3,18 +3,27 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from firmware.compose.kiosk import watchers
+from firmware.compose.kiosk import busy_by_device, watchers
 from firmware.core.facts import PanelLevel
 from firmware.logbook import EventId, FieldValue
 from firmware.settings import load
+from firmware.shell.devices import Devices
 from firmware.shell.door_alarm import DoorAlarm
 from firmware.shell.health import Health, HealthRule
+from firmware.shell.tray_watch import TrayWatch
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
+
+
+class Watched:
+    @staticmethod
+    def busy_seconds() -> float:
+        return 7.0
 
 
 @dataclass
@@ -77,6 +86,34 @@ def test_coins_and_printers_are_watched_as_they_are_configured() -> None:
     assert not {"receipt-printer", "exit-sensor"} & changed
 
 
+def test_every_device_that_has_a_watcher_is_seen_to_hang() -> None:
+    settings = load(CONFIG)
+    watched = Watched()
+    devices = Devices(
+        **dict.fromkeys(("card", "keypad", "acceptor", "printer", "receipt", "panel"), cast("Any", watched)),
+        payouts={hopper.address: cast("Any", watched) for hopper in settings.file.hoppers},
+        municipality=cast("Any", None),
+        new_worker=cast("Any", None),
+        slip_lines=cast("Any", None),
+    )
+    of_no_device = {
+        "municipality-heartbeat",
+        "clock",
+        "medium",
+        "maintenance",
+        "outbox",
+        "office",
+        "runner",
+        "health",
+        "certificate-renewal",
+        "publications",
+        "journal-copy",
+    }
+    busy = busy_by_device(devices)
+    assert set() == watchers(settings) - of_no_device - busy.keys()
+    assert {7.0} == {seconds() for seconds in busy.values()}
+
+
 async def test_a_late_loop_is_logged_once_gone_and_once_back() -> None:
     bench = Bench()
     health = bench.health()
@@ -107,6 +144,17 @@ async def test_the_loop_is_measured() -> None:
     assert 0.0 <= health.lag_seconds
 
 
+def test_paper_left_behind_is_told_once_and_so_is_that_it_was_taken() -> None:
+    bench = Bench()
+    tray = TrayWatch(bench.write)
+    seen = []
+    for resting, paper in [(0, 1), (1, 0), (0, 1), (1, 1), (1, 1), (1, 0), (1, 0), (1, 1), (0, 1)]:
+        tray.seen(resting=bool(resting), paper=bool(paper))
+        seen.append(tray.left)
+    assert [False, False, False, True, True, False, False, True, False] == seen
+    assert [EventId.PAPER_LEFT_BEHIND, EventId.PAPER_TAKEN_AWAY] * 2 == [event for event, _ in bench.log]
+
+
 @pytest.mark.parametrize("ordered", [True, False])
 async def test_a_door_opened_without_an_order_sounds_until_it_is_shut(ordered: bool) -> None:
     bench, sounded = Bench(), asyncio.Event()
@@ -126,5 +174,8 @@ async def test_a_door_opened_without_an_order_sounds_until_it_is_shut(ordered: b
     await alarm.close()
     for _ in range(3):
         await asyncio.sleep(0)
-    expected = [] if ordered else [EventId.DOOR_OPENED_UNORDERED, EventId.DOOR_QUIET]
-    assert expected == [event for event, _ in bench.log]
+    alarmed = [] if ordered else [EventId.DOOR_OPENED_UNORDERED, EventId.DOOR_QUIET]
+    moved = [EventId.DOOR_OPENED, EventId.DOOR_SHUT]
+    events = [event for event, _ in bench.log]
+    assert moved == [event for event in events if event in moved], "once opened, once shut"
+    assert alarmed == [event for event in events if event not in moved]

@@ -399,6 +399,13 @@ async def test_a_coin_whose_payout_is_unknown_is_relied_on_no_more() -> None:
     assert [19] == desk.hopper.coins
 
 
+async def test_a_technicians_coin_leaves_the_hoppers_count_as_it_left_the_hopper() -> None:
+    desk = Desk().open(LOADED)
+    await desk.office.write((r.TrialCoinEnded(3, 100, Certainty.DONE),))
+    assert [19] == desk.hopper.coins
+    assert (EventId.TRIAL_COIN_ENDED, {"device": "hopper-3", "certainty": Certainty.DONE}) in desk.log
+
+
 async def test_a_clock_that_was_ahead_at_the_start_does_not_stop_the_days() -> None:
     desk = Desk().open(LOADED, at=datetime(2036, 1, 1, tzinfo=UTC))
     assert "2026-11-25" == await desk.office.close_day()

@@ -21,7 +21,7 @@ from firmware.errors import (
 )
 from firmware.logbook import FIELDS, EventId, FieldValue
 from firmware.ports import DayAnswer, Municipality
-from firmware.shell.outbox import Outbox
+from firmware.shell.outbox import Outbox, OutboxState
 
 A = VisitId("a" * 32)
 ORDER, NEXT = OrderId("a-1"), OrderId("b-1")
@@ -245,6 +245,42 @@ async def test_what_contradicts_the_municipalitys_books_is_kept_as_such_and_not_
         await office.idle()
     assert [r.MunicipalityTold(ORDER, "result", accepted=False)] == office.kept.records
     assert 1 == office.desk.asked
+
+
+async def test_staff_see_what_the_municipality_contradicts_until_the_day_is_closed() -> None:
+    office = Office()
+    office.desk.failing[ORDER] = ReportRefused("order_unknown")
+    office.outbox.note((intended(), printed(Certainty.DONE)))
+    async with office.open():
+        await office.idle()
+    assert (
+        EventId.REPORT_CONTRADICTED,
+        {"order": "result", "code": "order_unknown", "visit": "a-1"},
+    ) in office.log
+    assert OutboxState(0, 0.0, (f"{ORDER} result",)) == office.outbox.state
+
+    after_a_start = Office()
+    after_a_start.outbox.note((intended(), printed(Certainty.DONE), *office.kept.records))
+    assert office.outbox.state == after_a_start.outbox.state
+    office.outbox.note((DAY,))
+    assert () == office.outbox.state.contradicted
+
+
+async def test_a_report_that_nobody_takes_for_long_is_told_to_staff_once_and_goes_on() -> None:
+    office = Office()
+    hours = iter(range(1000))
+    office.outbox._monotonic = lambda: next(hours) * 1800.0
+    office.desk.failing[ORDER] = MunicipalityDown("x")
+    office.outbox.note((intended(), printed(Certainty.DONE)))
+    async with office.open():
+        await office.desk.until(lambda: office.desk.asked >= 8)
+        state = office.outbox.state
+        assert (1, True) == (state.waiting, state.unheard_seconds >= 3600)
+        office.desk.failing.clear()
+        await office.idle()
+    unheard = [fields for event, fields in office.log if event is EventId.REPORT_UNHEARD]
+    assert [{"order": "result", "count": 1}] == unheard
+    assert OutboxState(0, 0.0, ()) == office.outbox.state
 
 
 @pytest.mark.parametrize("found", [DayAnswer(True, ()), DayAnswer(False, ("fees:600:300",))])

@@ -10,6 +10,7 @@ import pytest
 from firmware.core import records as r
 from firmware.core.facts import Level, StaffLevel
 from firmware.core.lockout import LockoutRule
+from firmware.core.terms import VisitId
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, FieldValue, line
 from firmware.shell.staff import StaffDoor, hashed, is_right, write_code
@@ -34,8 +35,16 @@ class Bench:
             entries=[(NOON, record) for record in records],
             log=self.write,
             now=lambda: self.now,
+            door_seconds=900.0,
+            monotonic=self.monotonic,
         )
         self.door.start(self.levels.append)
+
+    def monotonic(self) -> float:
+        return (self.now - NOON).total_seconds()
+
+    def lets_in(self) -> bool:
+        return self.door.may_open
 
     def write(self, event: EventId, /, **fields: FieldValue) -> None:
         self.log.append(line(event, self.now, fields))
@@ -119,4 +128,18 @@ async def test_without_a_code_nobody_is_let_in() -> None:
     bench = Bench(None, *SOLD)
     assert 0 == bench.levels[-1].digits  # type: ignore[union-attr]
     assert await bench.types(CODE) is False
+    await bench.door.close()
+
+
+async def test_staff_who_were_let_in_may_have_the_door_open_for_a_time(code_file: Path) -> None:
+    bench = Bench(code_file, r.StaffAdmitted(VisitId("")))
+    assert not bench.lets_in(), "who was let in before a restart has gone"
+    bench.door.note([r.StaffRefused("")])
+    assert (False, True) == (bench.lets_in(), bench.door.takes_code)
+    bench.door.note([r.StaffAdmitted(VisitId(""))])
+    assert bench.lets_in()
+    bench.now += timedelta(seconds=901)
+    assert not bench.lets_in()
+    bench.door.note([r.StaffRefused(""), r.StaffRefused("")])
+    assert not bench.door.takes_code, "guessing at the door waits like any other"
     await bench.door.close()

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from firmware.core.facts import Facts
 from firmware.core.screens import Choice, Screen, ScreenId
-from firmware.core.terms import Aid, KeypadKey, Language
+from firmware.core.terms import Aid, KeypadKey, Language, VisitId
 from firmware.shell.daemon import Daemon
+from firmware.shell.tray_watch import TrayWatch
 
 COPIES = Screen(ScreenId.CHOOSE_COPIES, choices=(Choice(2, "choice.copies"), Choice(4, "choice.copies")))
 COINS, IDLE = Screen(ScreenId.COINS), Screen(ScreenId.IDLE)
@@ -25,6 +27,8 @@ def daemon() -> tuple[Daemon, list[KeypadKey], list[frozenset[Aid]]]:
     bare = Daemon.__new__(Daemon)
     bare._parts, bare._language, bare._screen = parts, Language.JA, None
     bare._aids, bare._plugged = frozenset(), False
+    bare._tray = TrayWatch(lambda *_, **__: None)
+    bare.runner = SimpleNamespace(facts=Facts(VisitId("1")))  # type: ignore[assignment]
     return bare, keys, shown
 
 

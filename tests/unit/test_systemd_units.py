@@ -4,6 +4,12 @@ import configparser
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from firmware.compose.kiosk import open_journal
+from firmware.errors import ConfigError
+from firmware.settings import load
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,7 +37,75 @@ def test_the_kiosk_may_write_that_file_and_nobody_else() -> None:
     assert Path("/run/madoguchi") == watched.parent
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "madoguchi.service",
+        "madoguchi-cups.service",
+        "madoguchi-screen.service",
+        "madoguchi-console@.service",
+        "pcscd.service.d/madoguchi.conf",
+    ],
+)
+def test_no_process_that_may_hold_something_of_a_person_is_swapped_or_dumped(name: str) -> None:
+    service = unit(name)["Service"]
+    assert ("0", "1") == (service["MemorySwapMax"], service["LimitCORE"])
+
+
 def test_a_pcscd_that_hangs_is_killed_before_the_kiosk_asks_again() -> None:
     shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
     stops_in = float(unit("pcscd.service.d/madoguchi.conf")["Service"]["TimeoutStopSec"])
     assert stops_in < shipped["card_reader"]["restart_seconds"]
+
+
+def test_what_is_not_needed_is_forbidden_in_every_unit_of_the_kiosk() -> None:
+    for file in sorted((ROOT / "systemd").glob("*.service")):
+        service = unit(file.name)["Service"]
+        for key, value in (
+            ("NoNewPrivileges", "yes"),
+            ("CapabilityBoundingSet", ""),
+            ("ProtectSystem", "strict"),
+        ):
+            assert value == service.get(key), f"{file.name}: {key}"
+        assert "any" == service.get("IPAddressDeny"), file.name
+        assert "1" == service.get("LimitCORE"), f"{file.name}: a crash may leave an image of memory"
+
+
+def test_the_document_worker_has_no_network_no_device_and_a_user_of_its_own() -> None:
+    worker = unit("madoguchi-worker@.service")["Service"]
+    assert "yes" == worker["PrivateNetwork"] == worker["PrivateDevices"]
+    assert "AF_UNIX" == worker["RestrictAddressFamilies"]
+    users = {
+        unit(f"madoguchi{name}.service")["Service"]["User"]
+        for name in ("", "-worker@", "-console@", "-screen")
+    }
+    assert 4 == len(users)
+
+
+def test_only_the_kiosk_gets_a_document_worker() -> None:
+    listening = unit("madoguchi-worker.socket")["Socket"]
+    kiosk = unit("madoguchi.service")["Service"]
+    assert (kiosk["User"], "0600", "yes") == tuple(
+        listening[key] for key in ("SocketUser", "SocketMode", "Accept")
+    )
+    manifest = tomllib.loads((ROOT / "systemd" / "install.toml").read_text(encoding="utf-8"))
+    assert listening["ListenStream"] == manifest["settings"]["documents.worker_socket"]
+
+
+def test_the_journals_key_reaches_the_kiosk_by_the_name_it_looks_for() -> None:
+    shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
+    name, _, file = unit("madoguchi.service")["Service"]["LoadCredential"].partition(":")
+    assert (Path(file).name, file) == (name, shipped["journal"]["key_file"])
+
+
+def test_a_key_that_systemd_hands_over_is_taken_in_place_of_a_file_that_the_kiosk_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "journal.key").write_bytes(bytes(32))
+    settings = load(ROOT / "config" / "kiosk.toml")
+    assert settings.path(settings.file.journal.key_file) == Path("/etc/madoguchi/journal.key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    open_journal(settings)
+    (tmp_path / "journal.key").write_bytes(b"short")
+    with pytest.raises(ConfigError, match="has 5 bytes"):
+        open_journal(settings)

@@ -22,7 +22,7 @@ from PIL import Image
 from firmware.__main__ import EXIT_CONFIG, main
 from firmware.documents.certificate import render, render_front
 from firmware.documents.scramble import raster
-from firmware.documents.scramble.errors import NotGenuine
+from firmware.documents.scramble.errors import NoImage, NotGenuine, Unreadable
 from firmware.documents.scramble.keys import Keys, SigningKey, load_keys
 from firmware.documents.scramble.sheet import check, front_secret, open_sheet
 from firmware.documents.settings import DocumentSettings
@@ -79,7 +79,7 @@ def back(message: bytes) -> print_scan.Grey:
     return print_scan.scan(raster.draw(message), print_scan.Damage(dpi=150), np.random.default_rng(0))
 
 
-def front(**changes: Any) -> print_scan.Grey:
+def front(damage: print_scan.Damage = FRONT_DAMAGE, /, **changes: Any) -> print_scan.Grey:
     """A printed and scanned front, ground and code and all, of `contents` or of what somebody made of it."""
     document = contents(**changes)["document"]
     protection = (
@@ -89,7 +89,7 @@ def front(**changes: Any) -> print_scan.Grey:
     made = render(opened, samples.city_seal(), DocumentSettings())
     with pypdfium2.PdfDocument(made.pdf) as pdf:
         page = rasterised(pdf[0], 600).copy()
-    return print_scan.scan_page(page, FRONT_DAMAGE, np.random.default_rng(1))
+    return print_scan.scan_page(page, damage, np.random.default_rng(1))
 
 
 @dataclass
@@ -143,10 +143,11 @@ def test_a_genuine_back_tells_what_the_front_must_say(desk: Desk, kind: str) -> 
 
 
 def test_a_front_is_drawn_again_in_the_words_of_its_municipality(desk: Desk) -> None:
-    certificates = {"wording": {"household_attested": "この写しは、原本と相違ない。"}}
-    _, told = desk.verify(*desk.backs(*issued().messages), certificates=certificates)
+    eras = [{"name": "明治", "begins": "1868-01-25"}, {"name": "見本", "begins": "2025-12-01"}]
+    wording = {"household_attested": "この写しは、原本と相違ない。"}
+    _, told = desk.verify(*desk.backs(*issued().messages), certificates={"wording": wording, "eras": eras})
     [sheet] = told["sheets"]
-    assert "この写しは、原本と相違ない。" in sheet["front"]
+    assert {"この写しは、原本と相違ない。", "見本２年１１月２２日"} <= set(sheet["front"])
 
 
 def test_a_key_file_with_forms_that_lose_an_item_is_named(desk: Desk) -> None:
@@ -258,6 +259,26 @@ def test_one_altered_character_is_marked_beside_the_genuine_page(
         assert (2 * 2480, 3508) == side_by_side.size
         marks = np.asarray(side_by_side)
         assert (marks[..., 0] > marks[..., 1] + 100).any()
+
+
+@pytest.mark.parametrize("altered", [False, True], ids=["genuine", "altered"])
+def test_a_front_with_heavy_drop_outs_is_left_to_the_eye_with_every_place_marked(
+    desk: Desk, altered: bool
+) -> None:
+    worn = replace(FRONT_DAMAGE, dropouts=400)
+    changes = (
+        {"persons": [samples.person(name="渋川　大郎"), samples.person(name="渋川　花子")]} if altered else {}
+    )
+    sides = [*desk.backs(*issued().messages), desk.file("front.png", front(worn, **changes))]
+    status, told = desk.verify(*sides, "--out", str(desk.folder / "out"))
+    assert (UNDECIDED, "undecided") == (status, told["verdict"])
+    assert Path(told["sheets"][0]["compared"]).exists()
+    marks = told["sheets"][0]["differences"]
+    at_the_name = [
+        mark for mark in marks if mark[0] <= 52 <= mark[0] + mark[2] and mark[1] <= 52 <= mark[1] + mark[3]
+    ]
+    assert altered == bool(at_the_name)
+    assert len(marks) > altered
 
 
 def test_a_front_with_the_code_of_another_certificate_is_altered(desk: Desk) -> None:
@@ -427,7 +448,9 @@ def test_a_file_that_is_no_scan_is_named_with_what_is_wrong(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keys = OFFICE.public_file(tmp_path / "keys.json")
     assert NO_SCAN == main(["verify", str(tmp_path / "none"), "--keys", str(keys)])
-    assert f"madoguchi: {tmp_path / 'none'}: cannot be read\n" == capsys.readouterr().err
+    assert (
+        f"madoguchi: {tmp_path / 'none'}: ファイルを読めません (cannot be read)\n" == capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
@@ -460,8 +483,28 @@ def test_the_words_for_a_person_show_verdict_number_date_and_text(
     main(["verify", *desk.backs(*issued().messages), "--keys", str(keys), "--code", code])
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("GENUINE 真正")
-    assert f"sheet 1/1  渋川市  {samples.NUMBER}  2026-11-22  key 10208-2026-sign" == said[1]
+    line = f"sheet 枚 1/1  渋川市  発行番号 {samples.NUMBER}  発行日 2026-11-22  key 鍵 10208-2026-sign"
+    assert line == said[1]
     assert "    渋川　花子" in said
+
+
+def test_what_is_wrong_is_said_in_japanese_with_the_english_beside(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = OFFICE.public_file(desk.folder / "keys.json", SEAL)
+    [scan] = desk.backs(issued_on_two_sheets().messages[1])
+    assert UNDECIDED == main(["verify", scan, "--keys", str(keys)])
+    said = capsys.readouterr().out.splitlines()
+    assert "  undecided 未確定: 1枚目がありません。 / sheet 1 is missing" == said[1]
+    assert said[2].startswith(f"  undecided 未確定: {scan}: おもて面の内容を開く鍵もコードもありません。")
+
+
+def test_every_finding_has_japanese_words_of_its_own() -> None:
+    for error in (Unreadable, NoImage, NotGenuine):
+        sentence = error("particulars").sentence
+        assert "particulars" == sentence.en
+        assert not sentence.ja.isascii()
+    assert 3 == len({error("x").sentence.ja for error in (Unreadable, NoImage, NotGenuine)})
 
 
 def test_no_code_of_the_kiosk_can_sign_or_seal_a_certificate() -> None:

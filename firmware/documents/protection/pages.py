@@ -29,7 +29,7 @@ def draw_under_front(paper: Paper, contents: Contents, backs: SignedBacks, clear
     _lay_ground(paper)
     for box in clear:
         paper.clear(box)
-    paper.microtext(LEFT, _FRONT_MICROTEXT_TOP, LEFT + WIDTH, contents.number)
+    _microtext(paper, _FRONT_MICROTEXT_TOP, contents.number)
     if backs.front_code is not None:
         paper.clear(front_code_place())
         paper.stamp(*front_code(backs.front_code))
@@ -49,7 +49,7 @@ def draw_back(paper: Paper, contents: Contents, place: Place, backs: SignedBacks
         points=10,
     )
     for top in _BACK_MICROTEXT_TOP:
-        paper.microtext(LEFT, top, LEFT + WIDTH, contents.number)
+        _microtext(paper, top, contents.number)
     paper.clear(with_margin(raster_box(), 2.0))
     paper.stamp(scramble_image(backs.messages[place.sheet - 1]), raster_box())
     draw_detection_image(paper)
@@ -76,6 +76,12 @@ def scramble_image(message: bytes) -> Bitmap:
         return bitmap(raster.draw(message).astype(bool))
     except TooLong as cause:
         raise DocumentRefused(Reason.PROTECTION_INVALID, "too long") from cause
+
+
+def _microtext(paper: Paper, top: float, text: str) -> None:
+    """One line of it on bare paper: a dot of the ground is as wide as a stroke."""
+    paper.clear(Box(LEFT - 0.4, top - 0.25, WIDTH + 0.8, 1.1))
+    paper.microtext(LEFT, top, LEFT + WIDTH, text)
 
 
 def _lay_ground(paper: Paper) -> None:

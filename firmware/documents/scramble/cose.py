@@ -52,7 +52,10 @@ def signed_by(message: bytes, public_key: Callable[[str], Ed25519PublicKey]) -> 
     try:
         public_key(key_id).verify(signature, encode(["Signature1", protected, SIGNED_FOR, payload]))
     except InvalidSignature as cause:
-        raise NotGenuine(f"the signature is not that of key {key_id}") from cause
+        raise NotGenuine(
+            f"the signature is not that of key {key_id}",
+            f"電子署名が、鍵「{key_id}」によるものではありません。",
+        ) from cause
     return key_id, payload
 
 
@@ -95,7 +98,10 @@ def opened(message: bytes, wrapped: bytes, wrapping_key: bytes, bound_to: bytes)
         key = aes_key_unwrap(wrapping_key, wrapped)
         return AESGCM(key).decrypt(nonce, ciphertext, encode(["Encrypt", protected, bound_to]))
     except (InvalidUnwrap, InvalidTag, ValueError) as cause:
-        raise NotGenuine("sealed contents: the key or code does not open them") from cause
+        raise NotGenuine(
+            "sealed contents: the key or code does not open them",
+            "おもて面のコードが、このうら面のものではありません。",
+        ) from cause
 
 
 def _tagged(message: bytes, tag: int, length: int, what: str) -> Any:

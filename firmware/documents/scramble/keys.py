@@ -49,7 +49,10 @@ class Keys:
     def public_key(self, key_id: str) -> Ed25519PublicKey:
         """Raises NotGenuine for a key that nobody here knows."""
         if key_id not in self.signing:
-            raise NotGenuine(f"signed with key {key_id}, which is not among the municipality's keys")
+            raise NotGenuine(
+                f"signed with key {key_id}, which is not among the municipality's keys",
+                f"鍵「{key_id}」は、この市区町村の鍵ではありません。",
+            )
         return self.signing[key_id].key
 
 

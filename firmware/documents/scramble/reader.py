@@ -69,7 +69,7 @@ def find(picture: Grey) -> Found:
     """The same, and where the raster is. Raises as `read`."""
     fault: Unreadable = NoImage("scramble image: none found")
     if min(picture.shape) < _SHORTEST_SIDE:
-        raise NoImage("scramble image: the picture is too small")
+        raise NoImage("scramble image: the picture is too small", "画像が小さすぎます。")
     shrunk = _shrunk(picture)
     damaged = 0
     for placement in placements(shrunk):

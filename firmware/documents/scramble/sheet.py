@@ -21,7 +21,7 @@ from firmware.core.terms import CertificateKind
 from firmware.documents import juminhyo
 from firmware.documents.contents import Contents, Document, Inkan, IssuingMunicipality, Juminhyo, Shotoku
 from firmware.documents.scramble import cose
-from firmware.documents.scramble.errors import NotGenuine
+from firmware.documents.scramble.errors import NotGenuine, Sentence
 from firmware.documents.scramble.keys import Keys
 from firmware.documents.sealed import Opened
 from firmware.documents.sheet import Place
@@ -88,9 +88,15 @@ def check(message: bytes, keys: Keys) -> Sheet:
     claims, sealed = _claims(cose.decode(payload, "claims"))
     key = keys.signing[key_id]
     if claims.issuer != key.issuer:
-        raise NotGenuine(f"key {key_id} is not of the issuer that the sheet names")
+        raise NotGenuine(
+            f"key {key_id} is not of the issuer that the sheet names",
+            f"鍵「{key_id}」は、証明書に書かれた発行者のものではありません。",
+        )
     if not key.first <= claims.issued_on <= key.last:
-        raise NotGenuine(f"key {key_id} was not in use on {claims.issued_on}")
+        raise NotGenuine(
+            f"key {key_id} was not in use on {claims.issued_on}",
+            f"鍵「{key_id}」は、発行日（{claims.issued_on}）には使われていませんでした。",
+        )
     return Sheet(claims, key_id, sealed)
 
 
@@ -117,7 +123,7 @@ def open_sheet(sheet: Sheet, keys: Keys, front_secret: bytes | None = None) -> O
     return None
 
 
-def set_faults(sheets: Sequence[Sheet]) -> tuple[list[str], list[int]]:
+def set_faults(sheets: Sequence[Sheet]) -> tuple[list[Sentence], list[int]]:
     """Of the sheets handed in together: what does not belong together, and the numbers that are missing."""
     first = sheets[0].claims
     faults = []
@@ -126,17 +132,30 @@ def set_faults(sheets: Sequence[Sheet]) -> tuple[list[str], list[int]]:
         claims = sheet.claims
         if claims.certificate_id != first.certificate_id:
             faults.append(
-                f"sheet {claims.sheet}/{claims.sheets} belongs to another certificate ({claims.number})"
+                Sentence(
+                    f"{claims.sheet}／{claims.sheets}枚目は、別の証明書（{claims.number}）のものです。",
+                    f"sheet {claims.sheet}/{claims.sheets} belongs to another certificate ({claims.number})",
+                )
             )
         elif replace(claims, sheet=first.sheet) != first:
             faults.append(
-                f"sheet {claims.sheet}/{claims.sheets} contradicts sheet {first.sheet}/{first.sheets}"
+                Sentence(
+                    f"{claims.sheet}／{claims.sheets}枚目が、{first.sheet}／{first.sheets}枚目と食い違っています。",
+                    f"sheet {claims.sheet}/{claims.sheets} contradicts sheet {first.sheet}/{first.sheets}",
+                )
             )
         elif by_number.setdefault(claims.sheet, sheet).sealed != sheet.sealed:
-            faults.append(f"sheet {claims.sheet}/{claims.sheets} exists twice with different contents")
+            faults.append(
+                Sentence(
+                    f"{claims.sheet}／{claims.sheets}枚目が、内容の異なる2枚あります。",
+                    f"sheet {claims.sheet}/{claims.sheets} exists twice with different contents",
+                )
+            )
     missing = [number for number in range(1, first.sheets + 1) if number not in by_number]
     if not missing and digest([by_number[number].sealed for number in sorted(by_number)]) != first.digest:
-        faults.append("the digest over all sheets does not agree")
+        faults.append(
+            Sentence("全枚数をそろえた照合値が合いません。", "the digest over all sheets does not agree")
+        )
     return faults, missing
 
 
@@ -203,7 +222,10 @@ def _front(sheet: Sheet, plaintext: bytes) -> OpenedSheet:
         claims.issued_on,
         claims.issuer,
     ):
-        raise NotGenuine("contents: they contradict the claims")
+        raise NotGenuine(
+            "contents: they contradict the claims",
+            "発行番号・発行日・発行者が、うら面の中で食い違っています。",
+        )
     place = Place(claims.sheet, claims.sheets)
     return OpenedSheet(front, Opened(_contents(front), _in_place(document, place)), place)
 

@@ -33,11 +33,27 @@ class Status(enum.IntEnum):
 EXIT_SCAN = 65  # EX_DATAERR of sysexits.h
 
 _HEADLINES = {
-    Verdict.GENUINE: "GENUINE 真正: what the front must say is what the municipality signed",
-    Verdict.ALTERED: "ALTERED 改ざん: not as the municipality made it",
-    Verdict.UNREADABLE: "UNREADABLE 読取不能: nothing can be said; scan again with 300 dpi",
-    Verdict.UNDECIDED: "UNDECIDED 未確定: what was read is genuine, but not all could be checked",
+    Verdict.GENUINE: (
+        "GENUINE 真正: 市区町村が署名したとおりの内容です。 / "
+        "what the front must say is what the municipality signed"
+    ),
+    Verdict.ALTERED: "ALTERED 改ざん: 発行したときのままではありません。 / not as the municipality made it",
+    Verdict.UNREADABLE: (
+        "UNREADABLE 読取不能: 判定できません。300dpiで読み取り直してください。 / "
+        "nothing can be said; scan again with 300 dpi"
+    ),
+    Verdict.UNDECIDED: (
+        "UNDECIDED 未確定: 読み取れた部分は真正ですが、すべては確認できていません。 / "
+        "what was read is genuine, but not all could be checked"
+    ),
 }
+_SHORT = {
+    Verdict.GENUINE: "真正",
+    Verdict.ALTERED: "改ざん",
+    Verdict.UNREADABLE: "読取不能",
+    Verdict.UNDECIDED: "未確定",
+}
+_PICTURES = {"drawn": "drawn おもて面の内容", "compared": "compared 並べた画像"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +99,12 @@ def _facts(report: Report, written: dict[int, dict[str, str]]) -> dict[str, Any]
     return {
         "verdict": report.verdict.value,
         "findings": [
-            {"verdict": each.verdict.value, "picture": each.picture, "words": each.words}
+            {
+                "verdict": each.verdict.value,
+                "picture": each.picture,
+                "words": each.words.en,
+                "words_ja": each.words.ja,
+            }
             for each in report.findings
         ],
         "sheets": [_sheet(each) | written.get(at, {}) for at, each in enumerate(report.sheets)],
@@ -113,18 +134,20 @@ def _words(facts: dict[str, Any]) -> str:
     lines = [_HEADLINES[Verdict(facts["verdict"])]]
     for finding in facts["findings"]:
         where = f"{finding['picture']}: " if finding["picture"] else ""
-        lines.append(f"  {finding['verdict']}: {where}{finding['words']}")
+        short = _SHORT[Verdict(finding["verdict"])]
+        lines.append(f"  {finding['verdict']} {short}: {where}{finding['words_ja']} / {finding['words']}")
     for sheet in facts["sheets"]:
         lines.append(
-            f"sheet {sheet['sheet']}/{sheet['sheets']}  {sheet['issuer']}  {sheet['number']}  "
-            f"{sheet['issued_on']}  key {sheet['key_id']}"
+            f"sheet 枚 {sheet['sheet']}/{sheet['sheets']}  {sheet['issuer']}  発行番号 {sheet['number']}  "
+            f"発行日 {sheet['issued_on']}  key 鍵 {sheet['key_id']}"
         )
         if sheet["copy_score"] is not None:
             lines.append(
-                f"  copy score {sheet['copy_score']:.2f} (originals of this printer say what is good)"
+                f"  copy score 複写検出 {sheet['copy_score']:.2f} "
+                "(この機種の原本の値と比べてください / originals of this printer say what is good)"
             )
         lines += [f"    {line}" for line in sheet["front"] or [] if line]
-        lines += [f"  {what}: {sheet[what]}" for what in ("drawn", "compared") if what in sheet]
+        lines += [f"  {what}: {sheet[name]}" for name, what in _PICTURES.items() if name in sheet]
     return "\n".join(lines)
 
 

@@ -29,7 +29,10 @@ _PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE
 
 
 class ScanInvalid(DocumentError):
-    """A file is no scan that can be looked at; the message names it and says why."""
+    """A file is no scan that can be looked at; the message names it and says why, in both languages."""
+
+    def __init__(self, name: str, ja: str, en: str) -> None:
+        super().__init__(f"{name}: {ja} ({en})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,12 @@ def pictures(path: Path) -> Iterator[Picture]:
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise ScanInvalid(f"{path}: {size} bytes; expected at most {MOST_BYTES}")
+            raise ScanInvalid(
+                str(path), "ファイルが大きすぎます", f"{size} bytes; expected at most {MOST_BYTES}"
+            )
         content = path.read_bytes()
     except OSError as cause:
-        raise ScanInvalid(f"{path}: cannot be read") from cause
+        raise ScanInvalid(str(path), "ファイルを読めません", "cannot be read") from cause
     yield from pictures_of(str(path), content)
 
 
@@ -63,7 +68,7 @@ def _image_pages(name: str, content: bytes) -> Iterator[Picture]:
             with _quiet():
                 many = getattr(image, "n_frames", 1)
             if many > MOST_PAGES:
-                raise ScanInvalid(f"{name}: {many} pages; expected at most {MOST_PAGES}")
+                raise ScanInvalid(name, "ページが多すぎます", f"{many} pages; expected at most {MOST_PAGES}")
             for number in range(1, many + 1):
                 with _quiet():
                     image.seek(number - 1)
@@ -71,9 +76,11 @@ def _image_pages(name: str, content: bytes) -> Iterator[Picture]:
                     grey = _grey(image)
                 yield Picture(name if many == 1 else f"{name} page {number}", grey)
     except Image.DecompressionBombError as cause:
-        raise ScanInvalid(f"{name}: more than {MOST_PIXELS} pixels") from cause
+        raise ScanInvalid(name, "画素が多すぎます", f"more than {MOST_PIXELS} pixels") from cause
     except UnidentifiedImageError as cause:
-        raise ScanInvalid(f"{name}: not a PNG, JPEG, TIFF or PDF") from cause
+        raise ScanInvalid(
+            name, "PNG・JPEG・TIFF・PDFのどれでもありません", "not a PNG, JPEG, TIFF or PDF"
+        ) from cause
     except (
         OSError,
         SyntaxError,
@@ -86,7 +93,7 @@ def _image_pages(name: str, content: bytes) -> Iterator[Picture]:
     ) as cause:
         if isinstance(cause, ScanInvalid):
             raise
-        raise ScanInvalid(f"{name}: damaged file") from cause
+        raise ScanInvalid(name, "壊れたファイルです", "damaged file") from cause
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -119,13 +126,19 @@ def _pdf_pages(name: str, content: bytes) -> Iterator[Picture]:
     try:
         with pypdfium2.PdfDocument(content) as document:
             if not 1 <= len(document) <= MOST_PAGES:
-                raise ScanInvalid(f"{name}: {len(document)} pages; expected 1 to {MOST_PAGES}")
+                raise ScanInvalid(
+                    name,
+                    "ページが多すぎるか、ありません",
+                    f"{len(document)} pages; expected 1 to {MOST_PAGES}",
+                )
             for number in range(len(document)):
                 yield Picture(
                     f"{name} page {number + 1}", _drawn(f"{name} page {number + 1}", document[number])
                 )
     except pypdfium2.PdfiumError as cause:
-        raise ScanInvalid(f"{name}: damaged PDF, or one with a password") from cause
+        raise ScanInvalid(
+            name, "壊れたPDFか、パスワードのあるPDFです", "damaged PDF, or one with a password"
+        ) from cause
 
 
 def _drawn(name: str, page: Any) -> NDArray[np.uint8]:
@@ -149,4 +162,6 @@ def rasterised(page: Any, dpi: int) -> NDArray[np.uint8]:
 
 def _check_pixels(name: str, width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
-        raise ScanInvalid(f"{name}: {width} by {height} pixels; expected at most {MOST_PIXELS} in all")
+        raise ScanInvalid(
+            name, "画素が多すぎます", f"{width} by {height} pixels; expected at most {MOST_PIXELS} in all"
+        )

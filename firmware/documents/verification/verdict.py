@@ -16,7 +16,7 @@ from firmware.documents.bitmap import Bitmap, read_seal
 from firmware.documents.certificate import render_front
 from firmware.documents.refusals import DocumentRefused
 from firmware.documents.scramble import reader
-from firmware.documents.scramble.errors import NoImage, NotGenuine, Unreadable
+from firmware.documents.scramble.errors import NoImage, NotGenuine, Sentence, Unreadable
 from firmware.documents.scramble.keys import Keys
 from firmware.documents.scramble.sheet import (
     LAYOUT,
@@ -38,6 +38,21 @@ _MICROTEXT_PLACE = Difference(13.0, 290.6, 184.0, 3.0)
 _CORNER, _CORNER_PIXELS = 0.35, (1200, 620)
 
 
+_NO_IMAGE = Sentence(
+    "スクランブル画像が見つかりません。うら面全体を300dpi以上で読み取ってください。",
+    "no scramble image found",
+)
+_NO_PICTURE = Sentence("画像がありません。", "no picture")
+_CLOSED = Sentence(
+    "おもて面の内容を開く鍵もコードもありません。おもて面も一緒に読み取ってください。",
+    "no key and no code of a front opens what the front must say",
+)
+_NO_FRONT = Sentence(
+    "うら面でも、この証明書のおもて面でもありません。",
+    "neither a scramble image nor the front of one of these sheets",
+)
+
+
 class Verdict(enum.Enum):
     """The worst that was found decides, in this order."""
 
@@ -52,7 +67,7 @@ class Finding:
     """Something that keeps a certificate from being genuine; picture: where, or None for the whole."""
 
     verdict: Verdict
-    words: str
+    words: Sentence
     picture: str | None = None
 
 
@@ -107,17 +122,17 @@ def judge(
         except NoImage:
             fronts.append(picture)
         except Unreadable as fault:
-            findings.append(Finding(Verdict.UNREADABLE, str(fault), picture.name))
+            findings.append(Finding(Verdict.UNREADABLE, fault.sentence, picture.name))
         except NotGenuine as fault:
-            findings.append(Finding(Verdict.ALTERED, str(fault), picture.name))
+            findings.append(Finding(Verdict.ALTERED, fault.sentence, picture.name))
     if not backs:
-        findings += [Finding(Verdict.UNREADABLE, "no scramble image found", front.name) for front in fronts]
+        findings += [Finding(Verdict.UNREADABLE, _NO_IMAGE, front.name) for front in fronts]
         if not findings:
-            findings.append(Finding(Verdict.UNREADABLE, "no picture"))
+            findings.append(Finding(Verdict.UNREADABLE, _NO_PICTURE))
         return Report(tuple(findings), ())
     faults, missing = set_faults([sheet for _, sheet in backs])
     findings += [Finding(Verdict.ALTERED, fault) for fault in faults]
-    findings += [Finding(Verdict.UNDECIDED, f"sheet {number} is missing") for number in missing]
+    findings += [Finding(Verdict.UNDECIDED, _missing(number)) for number in missing]
     secrets = [each for each in (secret, *map(_secret_on, fronts)) if each is not None]
     reports = []
     for picture, sheet in sorted(backs, key=lambda each: each[1].claims.sheet):
@@ -128,6 +143,10 @@ def judge(
     return Report((*findings, *unknown), tuple(compared))
 
 
+def _missing(number: int) -> Sentence:
+    return Sentence(f"{number}枚目がありません。", f"sheet {number} is missing")
+
+
 def _look_into(
     picture: Picture, sheet: Sheet, keys: Keys, settings: DocumentSettings, secrets: list[bytes]
 ) -> tuple[SheetReport, list[Finding]]:
@@ -135,18 +154,23 @@ def _look_into(
     try:
         opened = _opened(sheet, keys, secrets)
         if opened is None:
-            words = "no key and no code of a front opens what the front must say"
-            return closed, [Finding(Verdict.UNDECIDED, words, picture.name)]
+            return closed, [Finding(Verdict.UNDECIDED, _CLOSED, picture.name)]
         if opened.front.layout != LAYOUT:
-            words = f"printed form {opened.front.layout} is not known here"
+            layout = opened.front.layout
+            words = Sentence(
+                f"様式{layout}の証明書を、この版では描けません。", f"printed form {layout} is not known here"
+            )
             return closed, [Finding(Verdict.UNDECIDED, words, picture.name)]
         seal = _seal(opened, keys)
         form = keys.forms.get(sheet.claims.issuer, settings.form)
         certificate = render_front(opened.opened, seal, replace(settings, form=form), opened.place)
     except NotGenuine as fault:
-        return closed, [Finding(Verdict.ALTERED, str(fault), picture.name)]
+        return closed, [Finding(Verdict.ALTERED, fault.sentence, picture.name)]
     except DocumentRefused as fault:
-        words = f"what the front must say cannot be drawn: {fault.reason.value}"
+        words = Sentence(
+            f"おもて面に書かれているべき内容を描けません（{fault.reason.value}）。",
+            f"what the front must say cannot be drawn: {fault.reason.value}",
+        )
         return closed, [Finding(Verdict.UNDECIDED, words, picture.name)]
     drawn = _first_page(certificate.pdf)
     return SheetReport(sheet, picture.name, certificate.lines[0], drawn, seal is not None), []
@@ -201,13 +225,17 @@ def _with_fronts(
                 likest = (len(comparison.differences), at, comparison)
         if likest is None:
             if any(report.drawn is not None for report in reports):
-                words = "neither a scramble image nor the front of one of these sheets"
-                findings.append(Finding(Verdict.UNREADABLE, words, front.name))
+                findings.append(Finding(Verdict.UNREADABLE, _NO_FRONT, front.name))
             continue
         count, at, comparison = likest
         reports[at] = replace(reports[at], compared=comparison)
         if count:
-            words = f"the front differs in {count} places from what the municipality signed; see the picture"
+            words = Sentence(
+                f"おもて面に、市区町村が署名した内容と違うところが{count}か所あります。"
+                "並べた画像の赤枠をご覧ください（印刷のかすれや汚れも枠に入ります）。",
+                f"the front differs in {count} places from what the municipality signed; see the picture, "
+                "where worn toner and stains are marked, too",
+            )
             findings.append(Finding(Verdict.UNDECIDED, words, front.name))
     return reports, findings
 

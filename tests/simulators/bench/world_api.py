@@ -3,8 +3,9 @@
 from typing import Literal, Protocol, TypedDict
 
 Key = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "cancel", "correct", "confirm"]
-PrinterFault = Literal["jam", "paper_out", "cover_open", "offline", "abort"]
-ReceiptFault = Literal["paper_out", "cover_open", "silent"]
+PrinterFault = Literal["jam", "paper_out", "cover_open", "offline", "abort", "paper_low", "toner_low"]
+ReceiptFault = Literal["paper_out", "cover_open", "silent", "near_end"]
+"""The last of each keep nobody from printing yet: staff should look after the printer soon."""
 NetworkMode = Literal["ok", "cut", "slow"]
 
 

@@ -50,6 +50,7 @@ class Inside:
             "remove": self.remove,
             "insert_in_other": self.insert_in_other,
             "remove_from_other": self.remove_from_other,
+            "pcscd_pid": self.pcscd_pid,
             "freeze_pcscd": self.freeze_pcscd,
             "thaw_pcscd": self.thaw_pcscd,
             "unplug": self.unplug,
@@ -135,6 +136,12 @@ class Inside:
             await self._pcscd.wait()
             self._pcscd = None
         return {}
+
+    async def pcscd_pid(self) -> dict[str, Any]:
+        """Of the pcscd that runs."""
+        if self._pcscd is None:
+            raise ValueError("pcscd does not run")
+        return {"pid": self._pcscd.pid}
 
     async def freeze_pcscd(self) -> dict[str, Any]:
         """pcscd hangs: it takes connections and answers nothing."""

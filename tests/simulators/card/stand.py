@@ -102,6 +102,10 @@ class CardStand:
         """End pcscd as a crash does; the card stays where it is."""
         await self._ask("kill_pcscd")
 
+    async def pcscd_pid(self) -> int:
+        """Of the pcscd that runs."""
+        return int((await self._ask("pcscd_pid"))["pid"])
+
     async def freeze_pcscd(self) -> None:
         """pcscd hangs: it takes connections and answers nothing."""
         await self._ask("freeze_pcscd")

@@ -123,7 +123,7 @@ class PrintServer:
             return text
         user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
         text = text.replace("User lp\n", f"User {user}\n").replace("Group lp\n", f"Group {group}\n")
-        text = text.replace("-o root -g lp", f"-o {user} -g {group}")
+        text = text.replace("-o lp -g lp", f"-o {user} -g {group}")
         return text.replace("SystemGroup root\n", f"SystemGroup {group}\n")
 
     async def _boot(self, *, wipe: bool = True) -> None:

@@ -1,0 +1,50 @@
+"""The device's certificate is renewed in good time, between two visits, without anybody's hand."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from firmware.errors import MadoguchiError
+from firmware.logbook import EventId, Logbook
+
+_LOOK_SECONDS = 1.0
+
+
+class Renewal:
+    """Asks every so often whether it is time, and renews while no visit runs.
+
+    renewed: renews if it is time; until when the new certificate is good, None while the old one has time.
+    Pauses are drawn from half to one and a half of every_seconds; after a failure they begin at
+    retry_seconds and double up to every_seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        renewed: Callable[[], Awaitable[datetime | None]],
+        resting: Callable[[], bool],
+        every_seconds: float,
+        retry_seconds: float,
+        log: Logbook,
+    ) -> None:
+        self._renewed, self._resting = renewed, resting
+        self._every_seconds, self._retry_seconds = every_seconds, retry_seconds
+        self._log = log
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        pause, failing = self._every_seconds, False
+        while True:
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
+            while not self._resting():  # noqa: ASYNC110 - a state has no event of its own
+                await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                await self._renewed()
+            except MadoguchiError as error:
+                pause = min(2 * pause, self._every_seconds) if failing else self._retry_seconds
+                if not failing:
+                    self._log(EventId.CERTIFICATE_NOT_RENEWED, error=type(error).__name__)
+                failing = True
+            else:
+                pause, failing = self._every_seconds, False

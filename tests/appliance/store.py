@@ -1,0 +1,319 @@
+"""A store with the whole machine in it: the world's simulators around an emulated kiosk."""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sys
+import tomllib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import tomli_w
+
+from tests.appliance.machine import Machine, copy_out, make_data_partition
+from tests.municipality.pki import make_test_pki
+from tests.municipality.register import PEOPLE
+from tests.municipality.server import MunicipalityServer
+from tests.simulators.card.card import Faults, VirtualCard
+from tests.simulators.card.characters import BUILT_IN, load
+from tests.simulators.card.reader_slot import ReaderSlot
+from tests.simulators.card.stand import CardStand
+from tests.simulators.eyes import Eyes
+from tests.simulators.gpio.client import PinBench
+from tests.simulators.network import Network
+from tests.simulators.printers.print_server import PrintServer
+from tests.simulators.world import CONFIG, PKI, REPOSITORY, World, _clock, _free_port
+
+SYSUSERS = REPOSITORY / "systemd" / "sysusers" / "madoguchi.conf"
+LAYER = Path(__file__).with_name("layer")
+IN_GUEST = {"screen": 7080, "pins": 7001, "vpcd": 35963}
+BOOT_SECONDS = 900.0
+_PAUSE_SECONDS = 1.0
+
+Relay = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+GUEST: dict[str, dict[str, Any]] = {
+    "kiosk": {"messages": "/usr/lib/madoguchi/config/messages"},
+    "journal": {"path": "/var/lib/madoguchi/journal.db", "key_file": "/etc/madoguchi/journal.key"},
+    "coins": {"device": "/dev/madoguchi/cctalk", "drain_seconds": 1.0},
+    "card_reader": {"restart_request": "/run/madoguchi/restart-pcscd"},
+    "console": {"socket": "/run/madoguchi/console.sock", "support_folder": "/var/lib/madoguchi/support"},
+    "document_printer": {"uri": "ipp://localhost:7631/ipp/print", "poll_seconds": 2.0},
+    "receipt_printer": {"device": "/dev/madoguchi/receipt"},
+    "documents": {
+        "worker_socket": "/run/madoguchi-worker.sock",
+        "start_seconds": 300.0,
+        "prepare_seconds": 300.0,
+        "print_seconds": 300.0,
+    },
+    "municipality": {
+        "url": "https://localhost:7443",
+        "ca_file": "/etc/madoguchi/server_ca.pem",
+        "certificate_file": "/var/lib/madoguchi/own/kiosk.pem",
+        "key_file": "/var/lib/madoguchi/own/kiosk.key",
+        "heartbeat_seconds": 10.0,
+        "request_seconds": 60.0,
+        "total_seconds": 120.0,
+    },
+    "timeouts": {
+        "reading_card_seconds": 120,
+        "opening_session_seconds": 120,
+        "authenticating_seconds": 240,
+        "preparing_seconds": 300,
+        "closing_coins_seconds": 60,
+        **dict.fromkeys(
+            (
+                *("notice_seconds", "present_card_seconds", "pin_seconds", "choose_kind_seconds"),
+                *("choose_subjects_seconds", "choose_items_seconds", "choose_copies_seconds"),
+                *("confirm_seconds", "coins_seconds", "take_all_seconds", "thanks_seconds"),
+            ),
+            300,
+        ),
+    },
+}
+"""Of the machine's kiosk.toml: the places of an installed kiosk, and patience for a slow processor."""
+
+
+class GuestReader:
+    """The outside of the reader in the machine: a card reaches the vpcd of its pcscd by a port of ours."""
+
+    def __init__(self, port: int) -> None:
+        self._slot = ReaderSlot(lambda _: None, ("127.0.0.1", port))
+        self._cards: dict[str, VirtualCard] = {}
+
+    async def insert(self, name: str) -> None:
+        """Lay it down; its tries are those it had when it was taken away."""
+        await self._slot.insert(self._card(name))
+
+    async def remove(self) -> None:
+        """Take the card away."""
+        await self._slot.remove()
+
+    async def stop(self) -> None:
+        """Take everything away."""
+        await self._slot.remove()
+
+    async def state(self, name: str) -> dict[str, Any]:
+        """What the card has seen, as CardStand.state."""
+        card = self._card(name)
+        return {"tries_left": card.tries_left, **asdict(card.counts)}
+
+    def _card(self, name: str) -> VirtualCard:
+        if name not in self._cards:
+            if name in BUILT_IN:
+                self._cards[name] = VirtualCard(BUILT_IN[name], Faults())
+            else:
+                folder, _, variant = name.partition("~")
+                character, settings = load(PKI / "cards" / folder, variant)
+                tries_left = settings.pop("tries_left", None)
+                self._cards[name] = VirtualCard(character, Faults(**settings), tries_left)
+        return self._cards[name]
+
+
+class Store(World):
+    """A World whose kiosk is a whole machine that boots an image.
+
+    power_cut and kill_kiosk end the emulator where it stands. image: what scripts/image/build made with
+    the layer of `write_layer`.
+    """
+
+    def __init__(self, image: Path, *, directory: Path | None = None, page_ms: int = 10) -> None:
+        super().__init__(directory=directory, overrides=GUEST, page_ms=page_ms)
+        self._image = image
+        self._ports = {name: _free_port() for name in IN_GUEST}
+        self._screen_port = _free_port()
+        self._boots = 0
+        self.press_ms = 700  # what so slow a processor does not miss
+        self.cards_stand = cast("CardStand", GuestReader(self._ports["vpcd"]))
+        self.print_server = cast(
+            "PrintServer", SimpleNamespace(socket="/run/madoguchi-cups/cups.sock", queue="certificates")
+        )
+        self.machine: Machine
+
+    @property
+    def log(self) -> Path:
+        """What the machine says on its first serial line."""
+        return self.directory / "console.log"
+
+    @property
+    def data(self) -> Path:
+        """The machine's data partition."""
+        return self.directory / "data.ext4"
+
+    def probed(self) -> dict[str, str]:
+        """What the machine has said of itself, once it has said "end"."""
+        said = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        return dict(re.findall(r"PROBE (\S+) (\S+)", said))
+
+    async def _start(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._sockets = self.directory
+        PKI.parent.mkdir(parents=True, exist_ok=True)
+        self._people = await asyncio.to_thread(make_test_pki, PKI, PEOPLE)
+        for simulator in (self.coins, self.printer, self.receipts):
+            self._undo.push_async_callback(simulator.stop)
+            await simulator.start()
+        self.printer.on_paper(self._paper_fell)
+        self.receipts.on_slip(self._slip_cut)
+        self.municipality = MunicipalityServer(
+            pki=PKI, database=self.directory / "municipality.db", checking_port=0
+        )
+        self.municipality.set_hours(_clock("00:00"), _clock("24:00"))
+        self._undo.push_async_callback(self.municipality.stop)
+        await self.municipality.start()
+        self.network = Network(self.municipality.port)
+        self._undo.push_async_callback(self.network.stop)
+        await self.network.start()
+        self._write_config()
+        await self._fill_data_partition()
+        pins = await asyncio.start_unix_server(self._relay_to("pins"), self._sockets / "pins")
+        self._undo.callback(pins.close)
+        screen = await asyncio.start_server(self._relay_to("screen"), "127.0.0.1", self._screen_port)
+        self._undo.callback(screen.close)
+        printer_port = int(re.findall(r":(\d+)/", self.printer.uri)[0])
+        self.machine = Machine(
+            image=self._image,
+            data=self.data,
+            console=self.log,
+            monitor=self.directory / "qmp",
+            serial_lines=(_terminal(self.coins.path), _terminal(self.receipts.path)),
+            forwarded={IN_GUEST[name]: port for name, port in self._ports.items()},
+            reached={"10.0.2.100:443": self.network.port, "10.0.2.101:631": printer_port},
+        )
+        self.eyes = await Eyes(self.screen_url).open()
+        self._undo.push_async_callback(self.eyes.close)
+        await self.start_kiosk()
+
+    async def _fill_data_partition(self) -> None:
+        content = self.directory / "data"
+        for name in ("etc/cups", "madoguchi/own", "madoguchi/support", "cups", "console"):
+            (content / name).mkdir(parents=True)
+        for name in ("kiosk.toml", "profile.toml", "journal.key", "staff.code"):
+            shutil.copy(self.directory / name, content / "etc" / name)
+        for name in ("cupsd.conf", "cups-files.conf", "kiosk.convs"):
+            shutil.copy(CONFIG / "cups" / name, content / "etc/cups" / name)
+        shutil.copy(PKI / "server_ca.pem", content / "etc/server_ca.pem")
+        shutil.copy(PKI / "kiosk" / "certificate.pem", content / "madoguchi/own/kiosk.pem")
+        shutil.copy(PKI / "kiosk" / "key.pem", content / "madoguchi/own/kiosk.key")
+        (content / "etc/rig.env").write_text(
+            f"SCREEN_PORT={self._screen_port}\nWIRING='{self._wiring.to_json()}'\n"
+        )
+        (content / "etc/journal.key").chmod(0o400)
+        number = _number("madoguchi")
+        for file in (content / "madoguchi", *(content / "madoguchi").rglob("*"), content / "etc/staff.code"):
+            os.chown(file, number, number)
+            file.chmod(0o700 if file.is_dir() else 0o400)
+        shutil.chown(content / "cups", "lp", "lp")
+        os.chown(content / "console", _number("madoguchi-console"), _number("madoguchi-console"))
+        await make_data_partition(content, self.data)
+
+    def _relay_to(self, name: str) -> Relay:
+        """To a port of the guest, once its daemon runs: trying again before that costs its processor."""
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                if not self._daemon_runs():
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                    return
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._ports[name])
+                await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            except OSError:
+                return
+            finally:
+                writer.close()
+
+        return relay
+
+    def _daemon_runs(self) -> bool:
+        said = self.log.read_bytes() if self.log.exists() else b""
+        return said.count(b"systemd[1]: Started madoguchi.service") >= self._boots
+
+    async def start_kiosk(self, *, under: Sequence[str] = ()) -> None:
+        """Switch the machine on; returns when the daemon's pins answer."""
+        assert not under
+        self._boots += 1
+        self.kiosk = await self.machine.start()
+        if self.pins is None:
+            connecting = asyncio.create_task(
+                PinBench.connect(self._sockets / "pins", self._wiring, wait_seconds=BOOT_SECONDS)
+            )
+            ended = asyncio.create_task(self.kiosk.wait())
+            await asyncio.wait({connecting, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                assert self.kiosk.stderr is not None
+                raise RuntimeError(f"the machine ended: {(await self.kiosk.stderr.read()).decode()}")
+            ended.cancel()
+            self.pins = await connecting
+            self._undo.push_async_callback(self.pins.close)
+
+    async def _end_kiosk(self, number: signal.Signals) -> int | None:
+        kiosk, self.kiosk = self.kiosk, None
+        if kiosk is None or kiosk.returncode is not None:
+            return None
+        if number == signal.SIGTERM:
+            with contextlib.suppress(OSError):
+                await self.machine.power_button()
+            try:
+                async with asyncio.timeout(BOOT_SECONDS):
+                    return await kiosk.wait()
+            except TimeoutError:
+                kiosk.kill()
+                raise
+        kiosk.kill()
+        return await kiosk.wait()
+
+    async def journal_lines(self) -> tuple[int, list[str], str]:
+        """`madoguchi journal export` over what lies on the data partition; the machine must be off."""
+        assert self.kiosk is None
+        out = self.directory / "taken-out"
+        shutil.rmtree(out, ignore_errors=True)
+        await copy_out(self.data, "/madoguchi", out)
+        table = tomllib.loads(self.config.read_text(encoding="utf-8"))
+        table["kiosk"]["messages"] = str(CONFIG / "messages")
+        table["journal"] |= {
+            "path": str(out / "madoguchi/journal.db"),
+            "key_file": str(self.directory / "journal.key"),
+        }
+        config = self.directory / "taken-out.toml"
+        config.write_text(tomli_w.dumps(table), encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "firmware", "journal", "export", "--config", str(config)),
+            cwd=REPOSITORY,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        lines, complaints = await process.communicate()
+        return process.returncode or 0, lines.decode().splitlines(), complaints.decode()
+
+
+def write_layer(to: Path) -> None:
+    """What a test lays over the image's tree: simulated pins, relays to the outside, and the probe."""
+    shutil.copytree(LAYER, to, symlinks=True, dirs_exist_ok=True)
+    ours = to / "usr/lib/madoguchi/tests"
+    for name in ("__init__.py", "simulators/__init__.py", "appliance/probe"):
+        (ours / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "tests" / name, ours / name)
+    shutil.copytree(REPOSITORY / "tests/simulators/gpio", ours / "simulators/gpio", dirs_exist_ok=True)
+
+
+def _terminal(link: str) -> str:
+    return os.path.realpath(link)
+
+
+def _number(user: str) -> int:
+    [number] = re.findall(rf"^u {user} +(\d+)", SYSUSERS.read_text(), re.MULTILINE)
+    return int(number)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while chunk := await source.read(65_536):
+            sink.write(chunk)
+            await sink.drain()
+    sink.close()

@@ -1,0 +1,250 @@
+"""scripts/install into a tree: the same twice, differences named, everything put back byte for byte."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from firmware.__main__ import _parser
+from firmware.settings import load
+
+ROOT = Path(__file__).parents[2]
+PASSWD = "root:x:0:0:root:/root:/bin/bash\nlp:x:7:7:lp:/var/spool/lpd:/usr/sbin/nologin\n"
+GROUP = "root:x:0:\nlp:x:7:\ndialout:x:20:\naudio:x:29:\n"
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+
+
+def install(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            ROOT / "scripts/install",
+            "--root",
+            tree,
+            "--without",
+            "packages",
+            "--without",
+            "python",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def picture(tree: Path) -> dict[str, object]:
+    """Every file, link and folder with its mode, owner, time of change and text."""
+    seen: dict[str, object] = {}
+    for file in sorted(tree.rglob("*")):
+        status = file.lstat()
+        text = file.readlink() if file.is_symlink() else file.read_bytes() if file.is_file() else None
+        when = status.st_mtime_ns if file.is_file() else 0
+        seen[str(file.relative_to(tree))] = (stat.filemode(status.st_mode), status.st_uid, when, text)
+    return seen
+
+
+def timeless(seen: dict[str, object]) -> dict[str, object]:
+    return {name: (said[0], said[1], said[3]) for name, said in seen.items() if isinstance(said, tuple)}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A Debian of few words, with things that the kiosk replaces."""
+    return bare(tmp_path / "root")
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = bare(tmp_path_factory.mktemp("once") / "root")
+    assert 0 == install(root).returncode
+    return root
+
+
+@pytest.fixture
+def installed(once: Path, tmp_path: Path) -> Path:
+    """Such a Debian with the kiosk on it."""
+    root = tmp_path / "root"
+    subprocess.run(["cp", "-a", once, root], check=True)
+    return root
+
+
+def bare(root: Path) -> Path:
+    (root / "etc/systemd/system").mkdir(parents=True)
+    (root / "etc/passwd").write_text(PASSWD)
+    (root / "etc/group").write_text(GROUP)
+    (root / "etc/systemd/system/cups.service").write_text("somebody's own unit\n")
+    (root / "etc/systemd/system/cups.service").chmod(0o640)
+    (root / "etc/systemd/system/swap.target").symlink_to("/lib/systemd/system/swap.target")
+    return root
+
+
+def test_installing_again_changes_nothing(installed: Path) -> None:
+    first = picture(installed)
+    assert 0 == install(installed).returncode
+    assert first == picture(installed)
+    assert (0, "nothing differs\n") == (
+        install(installed, "--check").returncode,
+        install(installed, "--check").stdout,
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("echo x >>etc/madoguchi/cups/cupsd.conf", "/etc/madoguchi/cups/cupsd.conf: other text"),
+        ("chmod 666 etc/sysctl.d/90-madoguchi.conf", "/etc/sysctl.d/90-madoguchi.conf: other mode"),
+        ("rm etc/systemd/system/cups.socket", "/etc/systemd/system/cups.socket: missing"),
+        ("ln -sf /x etc/systemd/system/cups.path", "/etc/systemd/system/cups.path: other link"),
+        ("sed -i /madoguchi-worker/d etc/passwd", "user madoguchi-worker: missing"),
+        ("rm usr/lib/madoguchi/hw/coin/bus.py", "/usr/lib/madoguchi/hw/coin/bus.py: missing"),
+    ],
+)
+def test_the_check_names_what_differs_and_installing_mends_it(installed: Path, spoil: str, said: str) -> None:
+    subprocess.run(["sh", "-c", spoil], cwd=installed, check=True)
+    found = install(installed, "--check")
+    assert (1, f"{said}\n") == (found.returncode, found.stdout)
+    assert 0 == install(installed).returncode
+    assert 0 == install(installed, "--check").returncode
+
+
+def test_the_check_of_a_bare_machine_names_every_part_and_changes_nothing(tree: Path) -> None:
+    before = picture(tree)
+    found = subprocess.run(
+        [ROOT / "scripts/install", "--root", tree, "--check", "--wheels", tree],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 1 == found.returncode
+    for part in (
+        "package pcscd: missing",
+        "/etc/systemd/system/madoguchi.service: missing",
+        "user madoguchi: ",
+    ):
+        assert part in found.stdout
+    assert "other Python packages" in found.stdout
+    assert before == picture(tree)
+
+
+def test_uninstalling_puts_everything_back_byte_for_byte(tree: Path) -> None:
+    before = timeless(picture(tree))
+    assert 0 == install(tree).returncode
+    assert before != timeless(picture(tree))
+    assert 0 == install(tree, "--uninstall").returncode
+    assert before == timeless(picture(tree))
+    assert 1 == install(tree, "--uninstall").returncode
+
+
+def test_uninstalling_keeps_what_others_have_added_since(installed: Path) -> None:
+    with (installed / "etc/passwd").open("a") as passwd:
+        passwd.write("ann:x:1000:1000::/home/ann:/bin/sh\n")
+    (installed / "etc/group").write_text(
+        (installed / "etc/group").read_text().replace("dialout:x:20:", "dialout:x:20:ann,")
+    )
+    (installed / "etc/sysctl.d/other.conf").write_text("x = 1\n")
+    assert 0 == install(installed, "--uninstall").returncode
+    assert PASSWD + "ann:x:1000:1000::/home/ann:/bin/sh\n" == (installed / "etc/passwd").read_text()
+    assert GROUP.replace("dialout:x:20:", "dialout:x:20:ann") == (installed / "etc/group").read_text()
+    assert (installed / "etc/sysctl.d/other.conf").exists()
+
+
+def test_what_was_written_for_this_machine_is_never_overwritten(installed: Path) -> None:
+    key = (installed / "etc/madoguchi/journal.key").read_bytes()
+    config = installed / "etc/madoguchi/kiosk.toml"
+    config.write_text(config.read_text().replace("demo-0001", "store-0007"))
+    assert 0 == install(installed).returncode
+    assert key == (installed / "etc/madoguchi/journal.key").read_bytes()
+    assert "store-0007" in config.read_text()
+    assert (32, 0o400) == (len(key), stat.S_IMODE((installed / "etc/madoguchi/journal.key").stat().st_mode))
+
+
+def test_a_file_of_an_older_release_goes_with_it(tree: Path, tmp_path: Path) -> None:
+    old = tmp_path / "release"
+    shutil.copytree(
+        ROOT, old, ignore=shutil.ignore_patterns(".git", ".venv", "build", "tests", "node_modules")
+    )
+    (old / "systemd/madoguchi-old.service").write_text("[Service]\nExecStart=/bin/true\n")
+    subprocess.run(
+        [old / "scripts/install", "--root", tree, "--without", "packages", "--without", "python"],
+        check=True,
+        capture_output=True,
+    )
+    assert (tree / "etc/systemd/system/madoguchi-old.service").exists()
+    assert 0 == install(tree).returncode
+    assert not (tree / "etc/systemd/system/madoguchi-old.service").exists()
+    assert not (tree / "usr/lib/madoguchi/systemd/madoguchi-old.service").exists()
+
+
+def test_the_configuration_that_is_laid_down_is_one_that_the_kiosk_takes(installed: Path) -> None:
+    config = installed / "etc/madoguchi/kiosk.toml"
+    laid = tomllib.loads(config.read_text())
+    assert "/run/madoguchi-worker.sock" == laid["documents"]["worker_socket"]
+    config.write_text(config.read_text().replace("/usr/lib/madoguchi", str(ROOT)))
+    assert "urn:kiosk:demo-0001" == load(config).file.kiosk.urn
+
+
+def test_decommissioning_erases_the_right_kiosk_alone(installed: Path) -> None:
+    own = installed / "var/lib/madoguchi/own"
+    own.mkdir(parents=True)
+    (own / "kiosk.key").write_text("the device's key")
+    held = os.open(own / "kiosk.key", os.O_RDONLY)
+    refused = install(installed, "--uninstall", "--erase", "urn:kiosk:other")
+    assert 1 == refused.returncode
+    assert "this kiosk is urn:kiosk:demo-0001" in refused.stderr
+    assert (own / "kiosk.key").exists()
+    assert 0 == install(installed, "--uninstall", "--erase", "urn:kiosk:demo-0001").returncode
+    assert bytes(16) == os.pread(held, 16, 0), "it was removed and not overwritten"
+    os.close(held)
+    assert not (installed / "var/lib/madoguchi").exists()
+    assert not (installed / "etc/madoguchi").exists()
+
+
+def test_uninstalling_without_erasing_keeps_the_books(installed: Path) -> None:
+    (installed / "var/lib/madoguchi").mkdir(parents=True)
+    (installed / "var/lib/madoguchi/journal.db").write_text("yen")
+    assert 0 == install(installed, "--uninstall").returncode
+    assert "yen" == (installed / "var/lib/madoguchi/journal.db").read_text()
+
+
+def handbook(title: str) -> str:
+    text = (ROOT / "systemd/README.md").read_text(encoding="utf-8")
+    return text.split(f"## {title}")[1].split("\n## ")[0]
+
+
+def test_the_handbooks_commands_install_a_kiosk_and_find_nothing_different(tree: Path) -> None:
+    commands = handbook("Commissioning").split("```")[1].split("\n")
+    lines = [line.strip() for line in commands if line.strip()]
+    assert ["scripts/install", "scripts/install --check"] == lines
+    done = [install(tree, *line.split()[1:]) for line in lines]
+    assert [0, 0] == [each.returncode for each in done]
+    assert "`nothing differs`" in handbook("Commissioning")
+    assert "nothing differs\n" == done[1].stdout
+
+
+def test_every_path_and_command_of_the_handbook_is_there_once_installed(installed: Path) -> None:
+    text = handbook("Commissioning")
+    named = set(re.findall(r"(/(?:usr/lib|etc)/[\w./-]+)", text))
+    brought = {
+        "/etc/madoguchi/server_ca.pem",
+        "/etc/madoguchi/orders.jwks",
+    }  # by the municipality and the operator
+    assert brought < named
+    assert [] == sorted(name for name in named - brought if not (installed / name.lstrip("/")).exists())
+    for words in re.findall(r"madoguchi ((?:certificate enrol|check-config) --config \S+)`", text):
+        assert _parser().parse_args(words.split()).config == Path("/etc/madoguchi/kiosk.toml")
+    (erasing,) = re.findall(r"`scripts/install (--uninstall --erase) URN`", text)
+    assert 0 == install(installed, *erasing.split(), "urn:kiosk:demo-0001").returncode
+
+
+def test_the_two_addresses_of_the_store_are_all_that_the_units_let_through() -> None:
+    text = handbook("Commissioning")
+    for unit in re.findall(r"systemctl edit (madoguchi[\w-]*)`", text):
+        said = (ROOT / "systemd" / f"{unit}.service").read_text()
+        assert "\nIPAddressDeny=any\nIPAddressAllow=localhost\n" in said
+    assert "\n   [Service]\n   IPAddressAllow=" in text
