@@ -3,7 +3,14 @@
 import pytest
 
 LONGEST = (
-    *("test_kills", "test_nothing_stays", "test_crash_images", "test_session_walk", "test_journal_fails"),
+    *(
+        "test_kills",
+        "test_nothing_stays",
+        "test_crowd",
+        "test_crash_images",
+        "test_session_walk",
+        "test_journal_fails",
+    ),
     *("test_measure_command", "test_technician", "test_business_day", "test_soak", "test_timeouts"),
 )
 """Modules that alone take minutes; the others follow as they are collected."""
