@@ -1,5 +1,6 @@
 """A certificate takes the place of one that works: what comes is looked at before it does."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ class Issuer:
         size = len(body) // self.pieces + 1
         for begin in range(0, len(body), size):
             await response.write(body[begin : begin + size])
+            for _ in range(50):  # rounds of the loop in which the client takes this piece alone
+                await asyncio.sleep(0)
         return response
 
 
