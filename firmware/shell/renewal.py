@@ -32,27 +32,28 @@ class Renewal:
         self._renewed, self._resting = renewed, resting
         self._every_seconds, self._retry_seconds = every_seconds, retry_seconds
         self._log = log
-        self._failing = False
+        self._told = False
 
     async def run(self) -> None:
         """Look until cancelled."""
-        pause = self._every_seconds
+        pause, failing = self._every_seconds, False
         while True:
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
             while not self._resting():  # noqa: ASYNC110 - a state has no event of its own
                 await asyncio.sleep(_LOOK_SECONDS)
             if await outlived(self._looked(), False, task="certificate-renewal", log=self._log):
-                pause, self._failing = self._every_seconds, False
+                pause, failing, self._told = self._every_seconds, False, False
             else:
-                pause = min(2 * pause, self._every_seconds) if self._failing else self._retry_seconds
-                self._failing = True
+                pause = min(2 * pause, self._every_seconds) if failing else self._retry_seconds
+                failing = True
 
     async def _looked(self) -> bool:
         """Whether nothing is wrong; what is, is told once."""
         try:
             await self._renewed()
         except MadoguchiError as error:
-            if not self._failing:
+            if not self._told:
+                self._told = True
                 self._log(EventId.CERTIFICATE_NOT_RENEWED, error=type(error).__name__)
             return False
         return True

@@ -99,13 +99,13 @@ def test_the_open_orders_are_asked_for_again_after_an_unforeseen_error() -> None
 
 
 def test_a_renewal_is_tried_again_after_an_unforeseen_error() -> None:
-    asked = Asked([Unforeseen(), None])
+    asked = Asked([Unforeseen(), MunicipalityDown("certificate: time-out"), None])
     renewal = Renewal(
         renewed=asked, resting=lambda: True, every_seconds=400, retry_seconds=10, log=asked.write
     )
-    run(lambda: for_a_while(renewal.run), 0)
-    assert asked.times >= 2
-    assert [failed("certificate-renewal")] == asked.log
+    run(lambda: for_a_while(renewal.run, 2000), 0)
+    assert asked.times >= 3
+    assert [EventId.TASK_FAILED, EventId.CERTIFICATE_NOT_RENEWED] == [event for event, _ in asked.log]
 
 
 @dataclass
