@@ -356,7 +356,7 @@ class TechnicianDesk:
     async def _renew(self, request: w.RenewCertificate, _by: str) -> w.Answer:
         self._must_rest()
         try:
-            until = await renewed_now(self._settings)
+            until = await renewed_now(self._settings, self._now())
         except (ConfigError, MunicipalityError) as error:
             raise OfficeRefused(
                 "not renewed, the old certificate stays in use: {error}", error=error

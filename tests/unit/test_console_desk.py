@@ -153,7 +153,7 @@ async def test_a_plan_of_no_day_is_refused_by_name() -> None:
 
 
 async def test_a_renewal_says_until_when_and_starts_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def renewed(_settings: object) -> datetime:
+    async def renewed(_settings: object, _now: datetime) -> datetime:
         return NOW + timedelta(days=90)
 
     monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)
@@ -166,7 +166,7 @@ async def test_a_renewal_says_until_when_and_starts_nothing_anew(monkeypatch: py
 
 
 async def test_a_renewal_that_failed_is_refused_by_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def renewed(_settings: object) -> datetime:
+    async def renewed(_settings: object, _now: datetime) -> datetime:
         raise MunicipalityDown("certificate: status 403")
 
     monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)
@@ -175,7 +175,7 @@ async def test_a_renewal_that_failed_is_refused_by_its_cause(monkeypatch: pytest
 
 
 async def test_no_certificate_is_renewed_during_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def renewed(_settings: object) -> datetime:
+    async def renewed(_settings: object, _now: datetime) -> datetime:
         raise AssertionError("a visit is under way")
 
     monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)
