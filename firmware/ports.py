@@ -532,5 +532,8 @@ class DocumentWorker(Protocol):
         Raises PrintNotSubmitted (surely not handed over) or PrintUncertain.
         """
 
+    def alive(self) -> bool:
+        """False when it can do nothing any more: not started, died, or ended for certain."""
+
     async def end(self) -> None:
-        """End the process; its memory goes with it."""
+        """End the process; its memory goes with it. Returns in bounded time: see alive."""

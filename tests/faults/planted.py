@@ -49,6 +49,7 @@ _MAINTENANCE = "tests/unit/test_shell_maintenance.py"
 
 _HANDS, _COMPLAINTS = "tests/unit/test_wrong_person.py", "tests/unit/test_core_complaints.py"
 _ISSUE = "tests/unit/test_documents_issue.py"
+_WORKERS = "tests/unit/test_shell_workers.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -845,9 +846,18 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a time-out frees the worker of one person for the next",
         "firmware/shell/workers.py",
-        "        self._next = None\n        return started\n",
-        "        return started\n",
+        "            await self._end_before()\n            coming = self._coming()\n"
+        "            started = await asyncio.shield(coming)\n            if coming is not self._next:\n"
+        "                return await self.take()\n            self._next = None\n",
+        "            coming = self._coming()\n            started = await asyncio.shield(coming)\n",
         _HANDS,
+    ),
+    Fault(
+        "somebody gets a worker while the one before still lives",
+        "firmware/shell/workers.py",
+        "        if before.alive():\n",
+        "        if not before:\n",
+        _WORKERS,
     ),
     Fault(
         "jobs are named by the clock",
