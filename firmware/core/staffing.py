@@ -17,9 +17,12 @@ AfterSale = s.Idle | s.NotServing | s.TakingAll | s.Thanks
 
 
 def may_complain(facts: Facts) -> bool:
-    """Something was sold a short time ago, and staff could be let in."""
+    """Something was sold a short time ago, and staff could be let in.
+
+    Not during maintenance: a technician's coin and a refund's at the same hopper would count as one.
+    """
     staff = facts.staff
-    return staff.sale is not None and bool(staff.digits) and not staff.waits
+    return staff.sale is not None and bool(staff.digits) and not staff.waits and not facts.maintenance.on
 
 
 def idle_key(state: s.Idle, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
