@@ -401,18 +401,23 @@ class Attending:
 
 @dataclass(frozen=True, slots=True)
 class EnteringStaffCode:
-    """係員コード: attending says what staff will decide. digits counts what is typed."""
+    """係員コード: attending says what staff will decide. digits counts what is typed.
+
+    left: where staff were called from while something of the person was still there to be taken.
+    """
 
     attending: Attending
     digits: int = 0
     wrong: bool = False
+    left: TakingAll | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckingStaffCode:
-    """The slow hash of what was typed is being made."""
+    """The slow hash of what was typed is being made. left: see EnteringStaffCode."""
 
     attending: Attending
+    left: TakingAll | None = None
 
 
 @dataclass(frozen=True, slots=True)
