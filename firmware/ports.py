@@ -174,6 +174,10 @@ class CoinPayout(Watched, Protocol):
     def start(self, report: ReportLevel) -> None:
         """Watch the hopper; reports HopperLevel."""
 
+    @property
+    def coins(self) -> int:
+        """What it counts in itself now, 0 once it has run in vain; a report may still be on its way."""
+
     def set_coins(self, coins: int) -> None:
         """So many coins certainly lie in it by the books; raises ValueError below 0."""
 

@@ -396,6 +396,7 @@ class Timeouts(_Section, frozen=True, kw_only=True):
     warning_seconds: Seconds = 20
     stop_seconds: Seconds = 30
     rejected_coin_seconds: Seconds = 5
+    most_rejected_coins: Annotated[int, Meta(ge=1, le=100)] = 5
     most_alarms: Annotated[int, Meta(ge=1, le=100)] = 17
 
 
@@ -879,4 +880,5 @@ def _rules(file: KioskFile, limits: Limits) -> Rules:
         warning_seconds=file.timeouts.warning_seconds,
         stop_seconds=file.timeouts.stop_seconds,
         rejected_seconds=file.timeouts.rejected_coin_seconds,
+        most_rejected=file.timeouts.most_rejected_coins,
     )

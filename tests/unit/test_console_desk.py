@@ -38,6 +38,7 @@ class Bench:
     kept: list[Event] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     on: bool = False
+    busy: bool = False
 
     @property
     def desk(self) -> TechnicianDesk:
@@ -84,9 +85,11 @@ class Bench:
     def resting(self) -> bool:
         return self.rests
 
-    @property
-    def busy(self) -> bool:
-        return False
+    async def schedule(self, *_: object) -> None:
+        self.story.append("schedule")
+
+    async def forget_plan(self, by: str) -> None:
+        self.story.append(f"forget by {by}")
 
 
 async def refused(bench: Bench, request: w.AnyRequest, who: str = ME) -> str:
@@ -129,6 +132,21 @@ async def test_without_an_order_only_the_machines_own_users_and_only_if_the_conf
     else:
         assert "log in with a maintenance order first" == await refused(bench, w.Refill(3, 50), who)
         assert [] == bench.story
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        w.SwitchMaintenance(on=False),
+        w.PlanMaintenance(None, None),
+        w.PlanMaintenance("2026-12-01T02:00", "2026-12-01T04:00"),
+    ],
+)
+async def test_nothing_puts_the_kiosk_in_service_while_a_device_is_tested(request_: w.AnyRequest) -> None:
+    bench = Bench(busy=True)
+    assert "a test is running: say it again when it has ended" == await refused(bench, request_)
+    assert len(bench.story) == 1, "it was done all the same"
+    await Bench().desk.act(request_, ME)
 
 
 async def test_what_changes_the_service_is_journaled_also_without_an_order() -> None:
