@@ -80,7 +80,8 @@ class Voice(_Section, frozen=True, kw_only=True):
     """clips: what scripts/voice wrote; empty: the kiosk does not speak.
 
     speaker, earphone: ALSA devices; an empty earphone is none, and nothing private is said.
-    earphone_jack: the input device whose switch knows whether the earphone is plugged in; empty: none.
+    earphone_jack: the input device whose switch knows whether the earphone is plugged in; empty: none. One
+        that cannot be read is as none, until it can.
     """
 
     clips: str = ""
