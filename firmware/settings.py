@@ -841,7 +841,7 @@ def _hours(name: str, hours: Hours) -> HoursRule:
             raise ConfigError(
                 f"{name}: hours.closures[{index}]: ends before it begins; expected the opposite"
             )
-        closures.append(Closure(entry.begins, entry.ends))
+        closures.append(Closure.said(entry.begins, entry.ends))
     opens, closes = _time(name, "hours.opens", hours.opens), _time(name, "hours.closes", hours.closes)
     if opens >= closes:
         raise ConfigError(

@@ -61,26 +61,39 @@ class _Calendars:
 
     def __init__(self, keys: PublicationKeys, path: Path, clock: Clock, log: Logbook) -> None:
         self._keys, self._path, self._clock = keys, path, clock
-        self.serial = 0
+        self._used = Calendar(0, ())
         if not path.exists():
             return
         try:
             self._use(keys.calendar(path.read_text(encoding="ascii")))
-        except (OSError, UnicodeDecodeError, PublicationInvalid):
+        except Exception:  # noqa: BLE001 - one bad file would end every start
             # The municipality says at every heartbeat whether it is open; it will be fetched anew.
+            self._use(Calendar(0, ()))
             log(EventId.PUBLICATION_REFUSED, kind=PublicationKind.CALENDAR, reason="kept-file")
 
     async def take(self, text: str) -> int:
         found = self._keys.calendar(text)
         if found.serial <= self.serial:
             raise PublicationInvalid("older")
-        await asyncio.to_thread(_keep, self._path, text)
-        self._use(found)
+        before = self._used
+        try:
+            # Used before it is kept: what cannot be used must not meet the next start.
+            self._use(found)
+            await asyncio.to_thread(_keep, self._path, text)
+        except (OfficeRefused, ArithmeticError, ValueError) as cause:
+            self._use(before)
+            if isinstance(cause, OfficeRefused):
+                raise
+            raise PublicationInvalid("closure") from cause
         return found.serial
+
+    @property
+    def serial(self) -> int:
+        return self._used.serial
 
     def _use(self, calendar: Calendar) -> None:
         self._clock.close_also(calendar.closures)
-        self.serial = calendar.serial
+        self._used = calendar
 
 
 def _keep(path: Path, text: str) -> None:

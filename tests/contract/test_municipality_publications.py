@@ -256,6 +256,55 @@ async def test_a_calendar_shuts_the_kiosk_at_once_and_after_a_start_without_a_li
     assert 0 == machine.starts + again.starts
 
 
+async def test_a_calendar_until_further_notice_shuts_the_kiosk_also_after_a_start(
+    place: Place, machine: Machine
+) -> None:
+    """And another one opens it again."""
+    further = {"begins": "2026-11-01T00:00:00+09:00", "ends": "9999-12-31T23:59:59Z"}
+    await place.server.publish("calendar", {"closures": [further]})
+    await machine.take(place, "calendar", 1)
+    again = machine.again()
+    levels = Watched()
+    again.clock.start(levels)
+    await again.clock.close()
+    again.clock.heard(NOON)
+    assert (ServiceHours.MAINTENANCE, None) == (levels.values[-1].hours, levels.values[-1].reopens)
+    assert [(EventId.PUBLICATION_TAKEN, None), (EventId.CLOCK_TRUSTED, None)] == again.said()
+    await place.server.publish("calendar", {"closures": []})
+    await again.take(place, "calendar", 2)
+    assert ServiceHours.OPEN is levels.values[-1].hours
+
+
+async def test_a_calendar_that_cannot_be_used_is_neither_kept_nor_in_the_way_of_a_start(
+    place: Place, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong with it: the one before stays, and a kept one is fetched anew."""
+    await place.server.publish("calendar", {"closures": [CLOSED]})
+    await machine.take(place, "calendar", 1)
+    shut = machine.clock.rule
+    look = Clock._look
+
+    def stumbles(clock: Clock) -> None:
+        if len(clock.rule.closures) > len(machine.settings.hours.closures) + 1:
+            raise OverflowError("date value out of range")
+        look(clock)
+
+    monkeypatch.setattr(Clock, "_look", stumbles)
+    later = {"begins": "2027-11-22T00:00:00+09:00", "ends": "2027-11-23T00:00:00+09:00"}
+    await place.server.publish("calendar", {"closures": [CLOSED, later]})
+    await machine.take(place, "calendar", 2)
+    assert (EventId.PUBLICATION_REFUSED, "closure") == machine.said()[-1]
+    assert (shut, 1) == (machine.clock.rule, machine.shelves["calendar"].serial())
+    assert 1 == machine.again().shelves["calendar"].serial()
+
+    monkeypatch.setattr(Clock, "_look", look)
+    await machine.again().take(place, "calendar", 2)
+    monkeypatch.setattr(Clock, "_look", stumbles)
+    again = machine.again()
+    assert (EventId.PUBLICATION_REFUSED, "kept-file") == again.said()[-1]
+    assert (0, machine.settings.hours) == (again.shelves["calendar"].serial(), again.clock.rule)
+
+
 @pytest.mark.parametrize(
     "closure",
     [
