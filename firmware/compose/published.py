@@ -13,7 +13,8 @@ from firmware.shell.clock import Clock
 from firmware.shell.publications import Shelf
 from firmware.whole_file import write_whole
 
-_MODE = 0o644
+# The document worker and the console read the same configuration, as users of their own.
+_MODE, _FOLDER_MODE = 0o644, 0o755
 
 
 def shelves(
@@ -99,7 +100,9 @@ class _Calendars:
 def _keep(path: Path, text: str) -> None:
     """Whole or not at all. Raises OfficeRefused."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+            path.parent.chmod(_FOLDER_MODE)
         write_whole(path, text.encode("ascii"), mode=_MODE)
     except (OSError, UnicodeEncodeError) as cause:
         raise OfficeRefused("{path} cannot be written; what was in use stays in use", path=path) from cause

@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import json
+import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +30,7 @@ from tests.municipality.register import Closure, load_city
 __all__ = ["pki", "place"]  # the fixtures
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
+NOBODY = 65534
 PROFILE = (CONFIG / "shibukawa.toml").read_text(encoding="utf-8")
 LATER = PROFILE.replace('opens = "06:30"', 'opens = "08:15"')
 NOON = datetime(2026, 11, 22, 12, tzinfo=JST)
@@ -100,6 +103,60 @@ async def test_a_signed_configuration_is_kept_and_used_from_the_next_start_on(
     await place.server.publish("configuration", {"profile": PROFILE})
     await machine.take(place, "configuration", 2)
     assert "06:30" == f"{machine.again().settings.hours.opens:%H:%M}"
+
+
+@pytest.fixture
+def open_machine(place: Place, machine: Machine) -> Iterator[Machine]:
+    """In a folder that every user may enter."""
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home)
+        folder.chmod(0o755)
+        keys = place.pki / "publication" / "public.json"
+        shutil.copy(keys, folder)
+        shutil.copy(CONFIG / "shibukawa.toml", folder)
+        text = machine.config.read_text(encoding="utf-8").replace(str(keys), keys.name)
+        text = text.replace(str(machine.config.parent / "published"), "published")
+        (folder / "kiosk.toml").write_text(text, encoding="utf-8")
+        yield Machine(folder / "kiosk.toml")
+
+
+def _as_a_stranger(config: Path) -> str:
+    """What a process of another user, as worker and console are, reads of the hours; or its error."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            said = f"{load(config).hours.opens:%H:%M}"
+        except Exception as error:  # noqa: BLE001 - the test compares it
+            said = f"{type(error).__name__}: {error}"
+        os.write(writes, said.encode())
+        os._exit(0)
+    os.close(writes)
+    os.waitpid(child, 0)
+    with os.fdopen(reads, encoding="utf-8") as pipe:
+        return pipe.read()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+async def test_worker_and_console_use_the_published_configuration_or_say_why_they_cannot(
+    place: Place, open_machine: Machine
+) -> None:
+    """The units' umask leaves nothing to others; and the profile on the machine is no way out."""
+    assert "06:30" == _as_a_stranger(open_machine.config)
+    await place.server.publish("configuration", {"profile": LATER})
+    umask = os.umask(0o077)
+    try:
+        await open_machine.take(place, "configuration", 1)
+    finally:
+        os.umask(umask)
+    assert "08:15" == _as_a_stranger(open_machine.config)
+    published = open_machine.config.with_name("published")
+    published.chmod(0o700)
+    said = _as_a_stranger(open_machine.config)
+    assert said.startswith(f"ConfigError: municipality.publication_folder: {published} cannot be read")
 
 
 async def test_a_configuration_waits_for_the_end_of_the_visit(place: Place, machine: Machine) -> None:
