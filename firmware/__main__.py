@@ -151,17 +151,10 @@ async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
 
 
 def _check_config(wanted: argparse.Namespace) -> int:
-    from firmware.compose.kiosk import card_acceptance
-    from firmware.compose.telling import texts
-    from firmware.compose.worker import document_settings
-    from firmware.documents.specimen import check_forms
-    from firmware.settings import load
+    from firmware.compose.checked import checked
     from firmware.shell.swap import refuse_swap
 
-    settings = load(wanted.config)
-    texts(settings)
-    check_forms(document_settings(settings))
-    card_acceptance(settings.file.card_reader)
+    settings = checked(wanted.config)
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
     if areas := refuse_swap(allowed=True):
         where = f"this machine swaps to {areas}"

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from firmware.compose.checked import checked
 from firmware.errors import OfficeRefused, PublicationInvalid
 from firmware.logbook import EventId, Logbook
 from firmware.municipality.publications import Calendar, PublicationKeys, PublicationKind
-from firmware.settings import Settings, load, publication_file, publication_keys
+from firmware.settings import Settings, publication_file, publication_keys
 from firmware.shell.clock import Clock
 from firmware.shell.publications import Shelf
 from firmware.whole_file import write_whole
@@ -50,7 +51,7 @@ class _Configurations:
         found = self._keys.configuration(text)
         if found.serial <= self.serial:
             raise PublicationInvalid("older")
-        await asyncio.to_thread(load, self._config, text)
+        await asyncio.to_thread(checked, self._config, text)
         await asyncio.to_thread(_keep, self._path, text)
         self.serial = found.serial
         await self._apply()

@@ -75,6 +75,7 @@ def machine(pki: Path, tmp_path: Path, place: Place) -> Machine:
     shutil.copy(CONFIG / "shibukawa.toml", tmp_path)
     text = (CONFIG / "kiosk.toml").read_text(encoding="utf-8")
     for key, value in {
+        "messages": str(CONFIG / "messages"),
         "publication_keys": str(pki / "publication" / "public.json"),
         "publication_folder": str(tmp_path / "published"),
         "audience": place.server.audience,
@@ -178,6 +179,8 @@ async def test_a_configuration_waits_for_the_end_of_the_visit(place: Place, mach
         ({"profile": PROFILE.replace('opens = "06:30"', 'opens = "25:30"')}, "content"),
         ({"profile": PROFILE + "\n[city.more]\n"}, "content"),
         ({"profile": PROFILE.replace("yen = 300", "yen = 310")}, "content"),
+        # No font has it: the form cannot be drawn, which a start finds out.
+        ({"profile": PROFILE.replace("この印は黒色です。", "この印は\U0010fffdです。")}, "content"),
         ({"profile": "no TOML ="}, "content"),
         ({"profile": ""}, "claims"),
         ({"profile": PROFILE, "more": 1}, "claims"),
