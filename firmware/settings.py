@@ -593,6 +593,14 @@ def publication_keys(settings: KioskFile, directory: Path) -> PublicationKeys | 
     return PublicationKeys(keys, issuer=said.audience, kiosk=settings.kiosk.urn)
 
 
+def kept_configuration(path: Path) -> Path | None:
+    """Where kiosk.toml has the signed configuration kept, None if it takes none. Raises ConfigError."""
+    file = _typed(path.name, _table(path), KioskFile)
+    if not file.municipality.publication_keys:
+        return None
+    return publication_file(file, path.parent, PublicationKind.CONFIGURATION)
+
+
 def publication_file(settings: KioskFile, directory: Path, kind: PublicationKind) -> Path:
     """Where the newest publication of a kind is kept."""
     return directory / settings.municipality.publication_folder / f"{kind.value}.jws"

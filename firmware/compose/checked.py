@@ -5,8 +5,12 @@ from pathlib import Path
 from firmware.compose.telling import texts
 from firmware.compose.worker import document_settings
 from firmware.errors import ConfigError
-from firmware.settings import CardReader, Settings, load
+from firmware.settings import CardReader, Settings, kept_configuration, load
+from firmware.whole_file import write_whole
 from hw.card import PROFILES, Acceptance, label
+
+READABLE = 0o644
+"""The document worker and the console read the same configuration, as users of their own."""
 
 
 def checked(config: Path, configuration: str | None = None) -> Settings:
@@ -22,6 +26,39 @@ def checked(config: Path, configuration: str | None = None) -> Settings:
     check_forms(document_settings(settings))
     card_acceptance(settings.file.card_reader)
     return settings
+
+
+def checked_or_former(config: Path) -> Settings:
+    """As `checked`; a published configuration that is no longer good gives its place to the one before it.
+
+    One that was good may not be after an update of the program, fonts or keys. It is put aside, which the
+    kiosk tells, and the municipality's newest is fetched and checked anew. Raises ConfigError if the former is
+    no good either.
+    """
+    try:
+        return checked(config)
+    except ConfigError as error:
+        kept = kept_configuration(config)
+        if kept is None or not former_of(kept).exists():
+            raise
+        text = former_of(kept).read_text(encoding="ascii", errors="replace")
+        try:
+            settings = checked(config, text)
+        except ConfigError:
+            raise error from None
+        write_whole(refused_of(kept), kept.read_bytes(), mode=READABLE)
+        write_whole(kept, text.encode("ascii"), mode=READABLE)
+        return settings
+
+
+def former_of(kept: Path) -> Path:
+    """The configuration before the one that is kept."""
+    return kept.with_suffix(".former.jws")
+
+
+def refused_of(kept: Path) -> Path:
+    """The configuration that was kept and that a start refused."""
+    return kept.with_suffix(".refused.jws")
 
 
 def card_acceptance(said: CardReader) -> Acceptance:

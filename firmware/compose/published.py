@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from firmware.compose.checked import checked
+from firmware.compose.checked import READABLE, checked, former_of, refused_of
 from firmware.errors import OfficeRefused, PublicationInvalid
 from firmware.logbook import EventId, Logbook
 from firmware.municipality.publications import Calendar, PublicationKeys, PublicationKind
@@ -14,8 +14,7 @@ from firmware.shell.clock import Clock
 from firmware.shell.publications import Shelf
 from firmware.whole_file import write_whole
 
-# The document worker and the console read the same configuration, as users of their own.
-_MODE, _FOLDER_MODE = 0o644, 0o755
+_FOLDER_MODE = 0o755
 
 
 def shelves(
@@ -29,7 +28,7 @@ def shelves(
     if keys is None:
         return {}
     file = partial(publication_file, settings.file, settings.directory)
-    configurations = _Configurations(keys, file(PublicationKind.CONFIGURATION), config, apply)
+    configurations = _Configurations(keys, file(PublicationKind.CONFIGURATION), config, apply, log)
     calendars = _Calendars(keys, file(PublicationKind.CALENDAR), clock, log)
     return {
         PublicationKind.CONFIGURATION.value: Shelf(lambda: configurations.serial, configurations.take),
@@ -41,18 +40,25 @@ class _Configurations:
     """serial: of what is kept, and used from the next start on."""
 
     def __init__(
-        self, keys: PublicationKeys, path: Path, config: Path, apply: Callable[[], Awaitable[None]]
+        self,
+        keys: PublicationKeys,
+        path: Path,
+        config: Path,
+        apply: Callable[[], Awaitable[None]],
+        log: Logbook,
     ) -> None:
         self._keys, self._path, self._config, self._apply = keys, path, config, apply
         # The settings were read with it: it is good.
         self.serial = keys.configuration(path.read_text(encoding="ascii")).serial if path.exists() else 0
+        if refused_of(path).exists():
+            log(EventId.PUBLICATION_REFUSED, kind=PublicationKind.CONFIGURATION, reason="kept-file")
 
     async def take(self, text: str) -> int:
         found = self._keys.configuration(text)
         if found.serial <= self.serial:
             raise PublicationInvalid("older")
         await asyncio.to_thread(checked, self._config, text)
-        await asyncio.to_thread(_keep, self._path, text)
+        await asyncio.to_thread(_keep_with_former, self._path, text)
         self.serial = found.serial
         await self._apply()
         return found.serial
@@ -98,12 +104,20 @@ class _Calendars:
         self._used = calendar
 
 
+def _keep_with_former(path: Path, text: str) -> None:
+    """See `checked_or_former`. Raises OfficeRefused."""
+    if path.exists():
+        _keep(former_of(path), path.read_text(encoding="ascii"))
+    _keep(path, text)
+    refused_of(path).unlink(missing_ok=True)
+
+
 def _keep(path: Path, text: str) -> None:
     """Whole or not at all. Raises OfficeRefused."""
     try:
         if not path.parent.exists():
             path.parent.mkdir(parents=True)
             path.parent.chmod(_FOLDER_MODE)
-        write_whole(path, text.encode("ascii"), mode=_MODE)
+        write_whole(path, text.encode("ascii"), mode=READABLE)
     except (OSError, UnicodeEncodeError) as cause:
         raise OfficeRefused("{path} cannot be written; what was in use stays in use", path=path) from cause

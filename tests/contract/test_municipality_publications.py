@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from firmware.__main__ import main
+from firmware.compose.checked import checked, checked_or_former
 from firmware.compose.published import shelves
 from firmware.core.hours import JST
 from firmware.core.terms import ServiceHours
@@ -389,8 +391,59 @@ async def test_a_kept_configuration_that_was_touched_keeps_the_kiosk_from_starti
     await machine.take(place, "configuration", 1)
     (kept,) = machine.config.parent.glob("published/*.jws")
     kept.write_text(kept.read_text(encoding="ascii").replace(".", ".A", 1), encoding="ascii")
-    with pytest.raises(ConfigError, match="expected a configuration signed by the municipality"):
-        load(machine.config)
+    for start in (load, checked_or_former):
+        with pytest.raises(ConfigError, match="expected a configuration signed by the municipality"):
+            start(machine.config)
+
+
+@pytest.mark.parametrize("harm", ["file", "keys"])
+async def test_a_kept_configuration_that_is_good_no_more_gives_its_place_to_the_one_before(
+    place: Place, machine: Machine, tmp_path: Path, harm: str
+) -> None:
+    """In the file, for the worker reads it too; it is told, and the municipality's newest taken again."""
+    await place.server.publish("configuration", {"profile": LATER})
+    await machine.take(place, "configuration", 1)
+    await place.server.publish("configuration", {"profile": PROFILE.replace('"06:30"', '"07:00"')})
+    await machine.take(place, "configuration", 2)
+    kept = machine.config.parent / "published/configuration.jws"
+    good = kept.read_text(encoding="ascii")
+    if harm == "file":
+        kept.write_text(good.replace(".", ".A", 1), encoding="ascii")
+    else:
+        make_key(tmp_path / "stranger")
+        stranger = PublicationKey.load(tmp_path / "stranger", place.server.audience)
+        kept.write_text(
+            stranger.sign("configuration", 2, {"profile": PROFILE}, NOON, "urn:kiosk:every"), encoding="ascii"
+        )
+    with pytest.raises(ConfigError):
+        checked(machine.config)
+    assert 0 == main(["check-config", "--or-former", "--config", str(machine.config)])
+
+    again = machine.again()
+    assert ("08:15", 1) == (f"{again.settings.hours.opens:%H:%M}", again.shelves["configuration"].serial())
+    assert (EventId.PUBLICATION_REFUSED, "kept-file") == again.said()[-1]
+    await again.take(place, "configuration", 2)
+    assert good == kept.read_text(encoding="ascii")
+    last = again.again()
+    assert ("07:00", (EventId.PUBLICATION_TAKEN, None)) == (
+        f"{last.settings.hours.opens:%H:%M}",
+        last.said()[-1],
+    )
+
+
+async def test_a_start_that_the_former_configuration_would_not_save_changes_no_file(
+    place: Place, machine: Machine
+) -> None:
+    for serial, profile in ((1, LATER), (2, PROFILE)):
+        await place.server.publish("configuration", {"profile": profile})
+        await machine.take(place, "configuration", serial)
+    before = {file.name: file.read_bytes() for file in machine.config.parent.glob("published/*")}
+    text = machine.config.read_text(encoding="utf-8")
+    machine.config.write_text(text.replace(str(CONFIG / "messages"), "nowhere"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="nowhere"):
+        checked_or_former(machine.config)
+    assert before == {file.name: file.read_bytes() for file in machine.config.parent.glob("published/*")}
+    assert {"configuration.jws", "configuration.former.jws"} == set(before)
 
 
 async def test_a_kept_calendar_that_was_touched_is_fetched_anew(place: Place, machine: Machine) -> None:
