@@ -32,8 +32,8 @@ def checked_or_former(config: Path) -> Settings:
     """As `checked`; a published configuration that is no longer good gives its place to the one before it.
 
     One that was good may not be after an update of the program, fonts or keys. It is put aside, which the
-    kiosk tells, and the municipality's newest is fetched and checked anew. Raises ConfigError if the former is
-    no good either.
+    kiosk tells, and the municipality's newest is fetched and checked anew. Raises ConfigError if the former
+    is no good either.
     """
     try:
         return checked(config)
