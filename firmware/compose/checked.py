@@ -39,12 +39,12 @@ def checked_or_former(config: Path) -> Settings:
         return checked(config)
     except ConfigError as error:
         kept = kept_configuration(config)
-        if kept is None or not former_of(kept).exists():
+        if kept is None:
             raise
-        text = former_of(kept).read_text(encoding="ascii", errors="replace")
         try:
+            text = former_of(kept).read_text(encoding="ascii", errors="replace")
             settings = checked(config, text)
-        except ConfigError:
+        except (OSError, ConfigError):
             raise error from None
         write_whole(refused_of(kept), kept.read_bytes(), mode=READABLE)
         write_whole(kept, text.encode("ascii"), mode=READABLE)
