@@ -60,13 +60,19 @@ def _parser() -> argparse.ArgumentParser:
     configured.add_argument("--config", type=Path, required=True, help="path of kiosk.toml")
     for name, text in (
         ("run", "run the kiosk"),
-        ("check-config", "read the configuration and say what is wrong with it"),
         ("lockout", "say whether mistakes in a row hold the kiosk, and until when"),
         ("staff-code", "set the code by which the store's staff are let in"),
         ("card-test", "read a My Number Card without its PIN and say whether the reader is fit"),
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
     ):
         commands.add_parser(name, help=text, description=text, parents=[configured])
+    text = "read the configuration and say what is wrong with it"
+    check = commands.add_parser("check-config", help=text, description=text, parents=[configured])
+    check.add_argument(
+        "--or-former",
+        action="store_true",
+        help="put the published configuration before it in the place of one that is no longer good",
+    )
     certificate = commands.add_parser(
         "certificate", help="the kiosk's own certificate at the municipality", parents=[configured]
     )
@@ -151,17 +157,10 @@ async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
 
 
 def _check_config(wanted: argparse.Namespace) -> int:
-    from firmware.compose.kiosk import card_acceptance
-    from firmware.compose.telling import texts
-    from firmware.compose.worker import document_settings
-    from firmware.documents.specimen import check_forms
-    from firmware.settings import load
+    from firmware.compose.checked import checked, checked_or_former
     from firmware.shell.swap import refuse_swap
 
-    settings = load(wanted.config)
-    texts(settings)
-    check_forms(document_settings(settings))
-    card_acceptance(settings.file.card_reader)
+    settings = (checked_or_former if wanted.or_former else checked)(wanted.config)
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
     if areas := refuse_swap(allowed=True):
         where = f"this machine swaps to {areas}"

@@ -290,7 +290,8 @@ class ReceiptPrinter(_Section, frozen=True, kw_only=True):
 class Municipality(_Section, frozen=True, kw_only=True):
     """publication_keys: JWK Set of whoever signs configurations and calendars; empty: none are taken.
 
-    publication_folder: where the newest of each are kept. renewal_share: of a certificate's life, after
+    publication_folder: where the newest of each are kept; the document worker's and the console's users read
+    there as well. renewal_share: of a certificate's life, after
     which it is renewed. renewal_check_seconds: between looks; renewal_retry_seconds: after a failure.
     journal_copy_seconds: between two copies of the journal. report_unheard_seconds: after which a report
     that nobody takes is told to staff.
@@ -594,6 +595,14 @@ def publication_keys(settings: KioskFile, directory: Path) -> PublicationKeys | 
     return PublicationKeys(keys, issuer=said.audience, kiosk=settings.kiosk.urn)
 
 
+def kept_configuration(path: Path) -> Path | None:
+    """Where kiosk.toml has the signed configuration kept, None if it takes none. Raises ConfigError."""
+    file = _typed(path.name, _table(path), KioskFile)
+    if not file.municipality.publication_keys:
+        return None
+    return publication_file(file, path.parent, PublicationKind.CONFIGURATION)
+
+
 def publication_file(settings: KioskFile, directory: Path, kind: PublicationKind) -> Path:
     """Where the newest publication of a kind is kept."""
     return directory / settings.municipality.publication_folder / f"{kind.value}.jws"
@@ -604,15 +613,28 @@ def _published_profile(
 ) -> list[tuple[str, dict[str, Any]]]:
     keys = publication_keys(file, path.parent)
     kept = publication_file(file, path.parent, PublicationKind.CONFIGURATION)
-    if keys is None or (configuration is None and not kept.exists()):
+    if keys is None:
         return []
     try:
         found = keys.configuration(
             kept.read_text(encoding="ascii") if configuration is None else configuration
         )
-    except (OSError, UnicodeDecodeError, PublicationInvalid) as cause:
-        reason = cause.reason if isinstance(cause, PublicationInvalid) else "cannot be read"
-        raise ConfigError(f"{kept}: {reason}; expected a configuration signed by the municipality") from cause
+    except FileNotFoundError:
+        return []
+    except PublicationInvalid as cause:
+        raise ConfigError(
+            f"{kept}: {cause.reason}; expected a configuration signed by the municipality"
+        ) from cause
+    except UnicodeDecodeError as cause:
+        raise ConfigError(
+            f"{kept}: is no ASCII; expected a configuration signed by the municipality"
+        ) from cause
+    except OSError as cause:
+        # To go on with the profile of kiosk.toml would be another configuration than the kiosk's.
+        raise ConfigError(
+            f"municipality.publication_folder: {kept.parent} cannot be read: {cause.strerror}; expected a"
+            " folder that kiosk, document worker and console may read"
+        ) from cause
     name = f"configuration {found.serial}"
     try:
         return [(name, tomllib.loads(found.profile))]
@@ -843,7 +865,7 @@ def _hours(name: str, hours: Hours) -> HoursRule:
             raise ConfigError(
                 f"{name}: hours.closures[{index}]: ends before it begins; expected the opposite"
             )
-        closures.append(Closure(entry.begins, entry.ends))
+        closures.append(Closure.said(entry.begins, entry.ends))
     opens, closes = _time(name, "hours.opens", hours.opens), _time(name, "hours.closes", hours.closes)
     if opens >= closes:
         raise ConfigError(

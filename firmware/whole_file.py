@@ -7,11 +7,12 @@ from pathlib import Path
 def write_whole(path: Path, content: bytes, *, mode: int) -> None:
     """Put content in the place of what path holds; on disk, with its name, when this returns. Raises OSError.
 
-    mode: who may read it, from its first byte on.
+    mode: who may read it, from its first byte on, whatever the umask.
     """
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

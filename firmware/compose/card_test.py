@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from firmware.compose.kiosk import card_acceptance
+from firmware.compose.checked import card_acceptance
 from firmware.core.terms import CardRefusal
 from firmware.errors import CardGone, DeviceGone
 from firmware.logbook import JsonLog

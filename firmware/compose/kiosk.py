@@ -10,6 +10,7 @@ from pathlib import Path
 
 from firmware import __version__, ports
 from firmware.compose.a4_slips import A4SlipPrinter, slip_command
+from firmware.compose.checked import card_acceptance
 from firmware.compose.console import TechniciansConsole, order_reader
 from firmware.compose.enrolment import files_of
 from firmware.compose.errands import Errands
@@ -30,7 +31,6 @@ from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.enrolment import finish
 from firmware.municipality.exchange import Patience
 from firmware.screen.server import ScreenServer
-from firmware.settings import CardReader as CardReaderSettings
 from firmware.settings import Coins, Hopper, Sensor, Settings, load
 from firmware.settings import PulseAcceptor as PulseSettings
 from firmware.shell.clock import Clock, now_utc
@@ -52,7 +52,7 @@ from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import wait_stranded
 from firmware.shell.swap import refuse_swap
 from firmware.shell.workers import SpareWorker
-from hw.card import PROFILES, Acceptance, PcscCardReader, label
+from hw.card import PcscCardReader
 from hw.coin.acceptor import CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
 from hw.coin.event_buffer import SUSPECT_CODES
@@ -376,17 +376,6 @@ def staff_door(settings: Settings, entries: Sequence[tuple[datetime, Record]], l
         log=log,
         now=now_utc,
     )
-
-
-def card_acceptance(said: CardReaderSettings) -> Acceptance:
-    """Which cards are taken. Raises ConfigError for a smartphone's label that is a card's."""
-    labels = frozenset(map(label, said.smartphone_labels))
-    if taken := sorted(labels & {known for profile in PROFILES for known in profile.labels}):
-        raise ConfigError(
-            f"card_reader.smartphone_labels: {taken[0].decode().strip()} is the label of a card;"
-            " expected those of smartphones"
-        )
-    return Acceptance(issuer_organizations=frozenset(said.issuer_organizations), smartphone_labels=labels)
 
 
 def coins_left(hopper: Hopper, accounts: Accounts, coin_yen: Mapping[int, Yen]) -> int:

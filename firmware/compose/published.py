@@ -5,15 +5,16 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from firmware.compose.checked import READABLE, checked, former_of, refused_of
 from firmware.errors import OfficeRefused, PublicationInvalid
 from firmware.logbook import EventId, Logbook
 from firmware.municipality.publications import Calendar, PublicationKeys, PublicationKind
-from firmware.settings import Settings, load, publication_file, publication_keys
+from firmware.settings import Settings, publication_file, publication_keys
 from firmware.shell.clock import Clock
 from firmware.shell.publications import Shelf
 from firmware.whole_file import write_whole
 
-_MODE = 0o644
+_FOLDER_MODE = 0o755
 
 
 def shelves(
@@ -27,7 +28,7 @@ def shelves(
     if keys is None:
         return {}
     file = partial(publication_file, settings.file, settings.directory)
-    configurations = _Configurations(keys, file(PublicationKind.CONFIGURATION), config, apply)
+    configurations = _Configurations(keys, file(PublicationKind.CONFIGURATION), config, apply, log)
     calendars = _Calendars(keys, file(PublicationKind.CALENDAR), clock, log)
     return {
         PublicationKind.CONFIGURATION.value: Shelf(lambda: configurations.serial, configurations.take),
@@ -39,18 +40,25 @@ class _Configurations:
     """serial: of what is kept, and used from the next start on."""
 
     def __init__(
-        self, keys: PublicationKeys, path: Path, config: Path, apply: Callable[[], Awaitable[None]]
+        self,
+        keys: PublicationKeys,
+        path: Path,
+        config: Path,
+        apply: Callable[[], Awaitable[None]],
+        log: Logbook,
     ) -> None:
         self._keys, self._path, self._config, self._apply = keys, path, config, apply
         # The settings were read with it: it is good.
         self.serial = keys.configuration(path.read_text(encoding="ascii")).serial if path.exists() else 0
+        if refused_of(path).exists():
+            log(EventId.PUBLICATION_REFUSED, kind=PublicationKind.CONFIGURATION, reason="kept-file")
 
     async def take(self, text: str) -> int:
         found = self._keys.configuration(text)
         if found.serial <= self.serial:
             raise PublicationInvalid("older")
-        await asyncio.to_thread(load, self._config, text)
-        await asyncio.to_thread(_keep, self._path, text)
+        await asyncio.to_thread(checked, self._config, text)
+        await asyncio.to_thread(_keep_with_former, self._path, text)
         self.serial = found.serial
         await self._apply()
         return found.serial
@@ -61,32 +69,55 @@ class _Calendars:
 
     def __init__(self, keys: PublicationKeys, path: Path, clock: Clock, log: Logbook) -> None:
         self._keys, self._path, self._clock = keys, path, clock
-        self.serial = 0
+        self._used = Calendar(0, ())
         if not path.exists():
             return
         try:
             self._use(keys.calendar(path.read_text(encoding="ascii")))
-        except (OSError, UnicodeDecodeError, PublicationInvalid):
+        except Exception:  # noqa: BLE001 - one bad file would end every start
             # The municipality says at every heartbeat whether it is open; it will be fetched anew.
+            self._use(Calendar(0, ()))
             log(EventId.PUBLICATION_REFUSED, kind=PublicationKind.CALENDAR, reason="kept-file")
 
     async def take(self, text: str) -> int:
         found = self._keys.calendar(text)
         if found.serial <= self.serial:
             raise PublicationInvalid("older")
-        await asyncio.to_thread(_keep, self._path, text)
-        self._use(found)
+        before = self._used
+        try:
+            # Used before it is kept: what cannot be used must not meet the next start.
+            self._use(found)
+            await asyncio.to_thread(_keep, self._path, text)
+        except (OfficeRefused, ArithmeticError, ValueError) as cause:
+            self._use(before)
+            if isinstance(cause, OfficeRefused):
+                raise
+            raise PublicationInvalid("closure") from cause
         return found.serial
+
+    @property
+    def serial(self) -> int:
+        return self._used.serial
 
     def _use(self, calendar: Calendar) -> None:
         self._clock.close_also(calendar.closures)
-        self.serial = calendar.serial
+        self._used = calendar
+
+
+def _keep_with_former(path: Path, text: str) -> None:
+    """See `checked_or_former`. Raises OfficeRefused."""
+    if path.exists():
+        _keep(former_of(path), path.read_text(encoding="ascii"))
+    _keep(path, text)
+    refused_of(path).unlink(missing_ok=True)
 
 
 def _keep(path: Path, text: str) -> None:
     """Whole or not at all. Raises OfficeRefused."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text.encode("ascii"), mode=_MODE)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+            path.parent.chmod(_FOLDER_MODE)
+        write_whole(path, text.encode("ascii"), mode=READABLE)
     except (OSError, UnicodeEncodeError) as cause:
         raise OfficeRefused("{path} cannot be written; what was in use stays in use", path=path) from cause

@@ -12,6 +12,7 @@ import msgspec
 
 from firmware.compose.bundle import Bundle, claims_covered, folder_for, make_bundle
 from firmware.compose.certificate import certificate_lines, read_certificate
+from firmware.compose.checked import checked
 from firmware.compose.enrolment import renewed_now
 from firmware.compose.outlook import Outlook
 from firmware.console import pages
@@ -27,7 +28,7 @@ from firmware.core.terms import KeypadKey, Language, Role
 from firmware.core.wording import Say, Sentence, told
 from firmware.errors import ConfigError, ConsoleError, MunicipalityError, OfficeRefused
 from firmware.logbook import EventId, Logbook
-from firmware.settings import Settings, load
+from firmware.settings import Settings
 from firmware.shell.event_ring import EventRing
 from firmware.shell.fitness import Fitness
 from firmware.shell.maintenance import MaintenanceWatch
@@ -375,7 +376,7 @@ class TechnicianDesk:
 
     async def _check_config(self, _request: w.CheckConfig | w.ReloadConfig, _by: str) -> Sentence:
         try:
-            settings = await asyncio.to_thread(load, self._config)
+            settings = await asyncio.to_thread(checked, self._config)
         except ConfigError as error:
             raise OfficeRefused("the configuration is not good: {error}", error=error) from error
         return told(

@@ -16,6 +16,11 @@ class Closure:
     begins: datetime
     ends: datetime
 
+    @classmethod
+    def said(cls, begins: datetime, ends: datetime) -> "Closure":
+        """In Japan time, whatever offsets it was said with."""
+        return cls(_in_japan(begins), _in_japan(ends))
+
 
 @dataclass(frozen=True, slots=True)
 class HoursRule:
@@ -48,8 +53,18 @@ def service_hours(now: datetime, rule: HoursRule) -> ServiceHours:
     return ServiceHours.CLOSING if any(end - now <= last for end in ends) else ServiceHours.OPEN
 
 
-def opens_next(now: datetime, rule: HoursRule) -> datetime:
-    """The next instant at which the service is open, now if it is open already."""
+def opens_next(now: datetime, rule: HoursRule) -> datetime | None:
+    """The next instant at which the service is open, now if it is open already.
+
+    None if nobody knows: a closure until further notice ends with the calendar (9999-12-31).
+    """
+    try:
+        return _opens_next(now, rule)
+    except OverflowError:
+        return None
+
+
+def _opens_next(now: datetime, rule: HoursRule) -> datetime:
     moment = now
     for _ in range(2 * len(rule.closures) + 3):
         if blocking := [c for c in rule.closures if c.begins <= moment < c.ends]:
@@ -64,3 +79,11 @@ def opens_next(now: datetime, rule: HoursRule) -> datetime:
         else:
             break
     return moment
+
+
+def _in_japan(moment: datetime) -> datetime:
+    """As late or early as Japan's calendar goes for a moment of 9999 or of the year 1 beyond it."""
+    try:
+        return moment.astimezone(JST)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=JST) if moment.year > 1 else datetime.min.replace(tzinfo=JST)

@@ -102,7 +102,7 @@ class PublicationKeys:
         claims = self._read(PublicationKind.CALENDAR, text, _CalendarClaims)
         if any(one.begins >= one.ends for one in claims.closures):
             raise PublicationInvalid("closure")
-        return Calendar(claims.serial, tuple(Closure(one.begins, one.ends) for one in claims.closures))
+        return Calendar(claims.serial, tuple(Closure.said(one.begins, one.ends) for one in claims.closures))
 
     def _read(self, kind: PublicationKind, text: str, claims: type[C]) -> C:
         said = self._verified(kind, text)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from firmware.core.facts import ClockLevel
 from firmware.core.hours import JST, Closure, HoursRule, opens_next, service_hours
@@ -13,6 +13,7 @@ from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
 
 _LOOK_SECONDS = 1.0
+_A_YEAR = timedelta(days=365)
 
 
 def now_utc() -> datetime:
@@ -102,11 +103,19 @@ class Clock:
         hours = service_hours(now, self._rule)
         reopens = None
         if hours is ServiceHours.MAINTENANCE:
-            until = opens_next(now, self._rule).astimezone(JST)
-            reopens = (until.month, until.day, until.hour, until.minute)
+            reopens = _reopens(now, self._rule)
         elif hours is not ServiceHours.CLOSED and self._server_hours is not ServiceHours.OPEN:
             hours = self._server_hours
         level = ClockLevel(trusted, hours, reopens)
         if level != self._level and self._report is not None:
             self._level = level
             self._report(level)
+
+
+def _reopens(now: datetime, rule: HoursRule) -> tuple[int, int, int, int] | None:
+    """As ClockLevel has it; a day without its year says nothing of one that is a year away."""
+    until = opens_next(now, rule)
+    if until is None or until - now >= _A_YEAR:
+        return None
+    local = until.astimezone(JST)
+    return local.month, local.day, local.hour, local.minute

@@ -192,7 +192,7 @@ class Store(World):
 
     async def _fill_data_partition(self) -> None:
         content = self.directory / "data"
-        for name in ("etc/cups", "madoguchi/own", "madoguchi/support", "cups", "console"):
+        for name in ("etc/cups", "madoguchi/own", "madoguchi/support", "cups", "console", "published"):
             (content / name).mkdir(parents=True)
         for name in ("kiosk.toml", "profile.toml", "journal.key", "staff.code"):
             shutil.copy(self.directory / name, content / "etc" / name)
@@ -209,6 +209,7 @@ class Store(World):
         for file in (content / "madoguchi", *(content / "madoguchi").rglob("*"), content / "etc/staff.code"):
             os.chown(file, number, number)
             file.chmod(0o700 if file.is_dir() else 0o400)
+        os.chown(content / "published", number, number)
         shutil.chown(content / "cups", "lp", "lp")
         os.chown(content / "console", _number("madoguchi-console"), _number("madoguchi-console"))
         await make_data_partition(content, self.data)

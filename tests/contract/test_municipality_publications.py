@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import json
+import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from firmware.__main__ import main
+from firmware.compose.checked import checked, checked_or_former
 from firmware.compose.published import shelves
 from firmware.core.hours import JST
 from firmware.core.terms import ServiceHours
@@ -28,6 +32,7 @@ from tests.municipality.register import Closure, load_city
 __all__ = ["pki", "place"]  # the fixtures
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
+NOBODY = 65534
 PROFILE = (CONFIG / "shibukawa.toml").read_text(encoding="utf-8")
 LATER = PROFILE.replace('opens = "06:30"', 'opens = "08:15"')
 NOON = datetime(2026, 11, 22, 12, tzinfo=JST)
@@ -72,6 +77,7 @@ def machine(pki: Path, tmp_path: Path, place: Place) -> Machine:
     shutil.copy(CONFIG / "shibukawa.toml", tmp_path)
     text = (CONFIG / "kiosk.toml").read_text(encoding="utf-8")
     for key, value in {
+        "messages": str(CONFIG / "messages"),
         "publication_keys": str(pki / "publication" / "public.json"),
         "publication_folder": str(tmp_path / "published"),
         "audience": place.server.audience,
@@ -102,6 +108,61 @@ async def test_a_signed_configuration_is_kept_and_used_from_the_next_start_on(
     assert "06:30" == f"{machine.again().settings.hours.opens:%H:%M}"
 
 
+@pytest.fixture
+def open_machine(place: Place, machine: Machine) -> Iterator[Machine]:
+    """In a folder that every user may enter."""
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home)
+        folder.chmod(0o755)
+        keys = place.pki / "publication" / "public.json"
+        shutil.copy(keys, folder)
+        shutil.copy(CONFIG / "shibukawa.toml", folder)
+        text = machine.config.read_text(encoding="utf-8").replace(str(keys), keys.name)
+        text = text.replace(str(machine.config.parent / "published"), "published")
+        (folder / "kiosk.toml").write_text(text, encoding="utf-8")
+        yield Machine(folder / "kiosk.toml")
+
+
+def _as_a_stranger(config: Path, start: Callable[[Path], Settings] = load) -> str:
+    """What a process of another user, as worker and console are, reads of the hours; or its error."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            said = f"{start(config).hours.opens:%H:%M}"
+        except Exception as error:  # noqa: BLE001 - the test compares it
+            said = f"{type(error).__name__}: {error}"
+        os.write(writes, said.encode())
+        os._exit(0)
+    os.close(writes)
+    os.waitpid(child, 0)
+    with os.fdopen(reads, encoding="utf-8") as pipe:
+        return pipe.read()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+async def test_worker_and_console_use_the_published_configuration_or_say_why_they_cannot(
+    place: Place, open_machine: Machine
+) -> None:
+    """The units' umask leaves nothing to others; and the profile on the machine is no way out."""
+    assert "06:30" == _as_a_stranger(open_machine.config)
+    await place.server.publish("configuration", {"profile": LATER})
+    umask = os.umask(0o077)
+    try:
+        await open_machine.take(place, "configuration", 1)
+    finally:
+        os.umask(umask)
+    assert "08:15" == _as_a_stranger(open_machine.config)
+    published = open_machine.config.with_name("published")
+    published.chmod(0o700)
+    for start in (load, checked_or_former):
+        said = _as_a_stranger(open_machine.config, start)
+        assert said.startswith(f"ConfigError: municipality.publication_folder: {published} cannot be read")
+
+
 async def test_a_configuration_waits_for_the_end_of_the_visit(place: Place, machine: Machine) -> None:
     """The heartbeat's word sets it off; the machine is asked to begin anew once, when it rests."""
     await place.server.publish("configuration", {"profile": LATER})
@@ -121,6 +182,8 @@ async def test_a_configuration_waits_for_the_end_of_the_visit(place: Place, mach
         ({"profile": PROFILE.replace('opens = "06:30"', 'opens = "25:30"')}, "content"),
         ({"profile": PROFILE + "\n[city.more]\n"}, "content"),
         ({"profile": PROFILE.replace("yen = 300", "yen = 310")}, "content"),
+        # No font has it: the form cannot be drawn, which a start finds out.
+        ({"profile": PROFILE.replace("この印は黒色です。", "この印は\U0010fffdです。")}, "content"),
         ({"profile": "no TOML ="}, "content"),
         ({"profile": ""}, "claims"),
         ({"profile": PROFILE, "more": 1}, "claims"),
@@ -256,6 +319,55 @@ async def test_a_calendar_shuts_the_kiosk_at_once_and_after_a_start_without_a_li
     assert 0 == machine.starts + again.starts
 
 
+async def test_a_calendar_until_further_notice_shuts_the_kiosk_also_after_a_start(
+    place: Place, machine: Machine
+) -> None:
+    """And another one opens it again."""
+    further = {"begins": "2026-11-01T00:00:00+09:00", "ends": "9999-12-31T23:59:59Z"}
+    await place.server.publish("calendar", {"closures": [further]})
+    await machine.take(place, "calendar", 1)
+    again = machine.again()
+    levels = Watched()
+    again.clock.start(levels)
+    await again.clock.close()
+    again.clock.heard(NOON)
+    assert (ServiceHours.MAINTENANCE, None) == (levels.values[-1].hours, levels.values[-1].reopens)
+    assert [(EventId.PUBLICATION_TAKEN, None), (EventId.CLOCK_TRUSTED, None)] == again.said()
+    await place.server.publish("calendar", {"closures": []})
+    await again.take(place, "calendar", 2)
+    assert ServiceHours.OPEN is levels.values[-1].hours
+
+
+async def test_a_calendar_that_cannot_be_used_is_neither_kept_nor_in_the_way_of_a_start(
+    place: Place, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong with it: the one before stays, and a kept one is fetched anew."""
+    await place.server.publish("calendar", {"closures": [CLOSED]})
+    await machine.take(place, "calendar", 1)
+    shut = machine.clock.rule
+    look = Clock._look
+
+    def stumbles(clock: Clock) -> None:
+        if len(clock.rule.closures) > len(machine.settings.hours.closures) + 1:
+            raise OverflowError("date value out of range")
+        look(clock)
+
+    monkeypatch.setattr(Clock, "_look", stumbles)
+    later = {"begins": "2027-11-22T00:00:00+09:00", "ends": "2027-11-23T00:00:00+09:00"}
+    await place.server.publish("calendar", {"closures": [CLOSED, later]})
+    await machine.take(place, "calendar", 2)
+    assert (EventId.PUBLICATION_REFUSED, "closure") == machine.said()[-1]
+    assert (shut, 1) == (machine.clock.rule, machine.shelves["calendar"].serial())
+    assert 1 == machine.again().shelves["calendar"].serial()
+
+    monkeypatch.setattr(Clock, "_look", look)
+    await machine.again().take(place, "calendar", 2)
+    monkeypatch.setattr(Clock, "_look", stumbles)
+    again = machine.again()
+    assert (EventId.PUBLICATION_REFUSED, "kept-file") == again.said()[-1]
+    assert (0, machine.settings.hours) == (again.shelves["calendar"].serial(), again.clock.rule)
+
+
 @pytest.mark.parametrize(
     "closure",
     [
@@ -280,8 +392,59 @@ async def test_a_kept_configuration_that_was_touched_keeps_the_kiosk_from_starti
     await machine.take(place, "configuration", 1)
     (kept,) = machine.config.parent.glob("published/*.jws")
     kept.write_text(kept.read_text(encoding="ascii").replace(".", ".A", 1), encoding="ascii")
-    with pytest.raises(ConfigError, match="expected a configuration signed by the municipality"):
-        load(machine.config)
+    for start in (load, checked_or_former):
+        with pytest.raises(ConfigError, match="expected a configuration signed by the municipality"):
+            start(machine.config)
+
+
+@pytest.mark.parametrize("harm", ["file", "keys"])
+async def test_a_kept_configuration_that_is_good_no_more_gives_its_place_to_the_one_before(
+    place: Place, machine: Machine, tmp_path: Path, harm: str
+) -> None:
+    """In the file, for the worker reads it too; it is told, and the municipality's newest taken again."""
+    await place.server.publish("configuration", {"profile": LATER})
+    await machine.take(place, "configuration", 1)
+    await place.server.publish("configuration", {"profile": PROFILE.replace('"06:30"', '"07:00"')})
+    await machine.take(place, "configuration", 2)
+    kept = machine.config.parent / "published/configuration.jws"
+    good = kept.read_text(encoding="ascii")
+    if harm == "file":
+        kept.write_text(good.replace(".", ".A", 1), encoding="ascii")
+    else:
+        make_key(tmp_path / "stranger")
+        stranger = PublicationKey.load(tmp_path / "stranger", place.server.audience)
+        kept.write_text(
+            stranger.sign("configuration", 2, {"profile": PROFILE}, NOON, "urn:kiosk:every"), encoding="ascii"
+        )
+    with pytest.raises(ConfigError):
+        checked(machine.config)
+    assert 0 == main(["check-config", "--or-former", "--config", str(machine.config)])
+
+    again = machine.again()
+    assert ("08:15", 1) == (f"{again.settings.hours.opens:%H:%M}", again.shelves["configuration"].serial())
+    assert (EventId.PUBLICATION_REFUSED, "kept-file") == again.said()[-1]
+    await again.take(place, "configuration", 2)
+    assert good == kept.read_text(encoding="ascii")
+    last = again.again()
+    assert ("07:00", (EventId.PUBLICATION_TAKEN, None)) == (
+        f"{last.settings.hours.opens:%H:%M}",
+        last.said()[-1],
+    )
+
+
+async def test_a_start_that_the_former_configuration_would_not_save_changes_no_file(
+    place: Place, machine: Machine
+) -> None:
+    for serial, profile in ((1, LATER), (2, PROFILE)):
+        await place.server.publish("configuration", {"profile": profile})
+        await machine.take(place, "configuration", serial)
+    before = {file.name: file.read_bytes() for file in machine.config.parent.glob("published/*")}
+    text = machine.config.read_text(encoding="utf-8")
+    machine.config.write_text(text.replace(str(CONFIG / "messages"), "nowhere"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="nowhere"):
+        checked_or_former(machine.config)
+    assert before == {file.name: file.read_bytes() for file in machine.config.parent.glob("published/*")}
+    assert {"configuration.jws", "configuration.former.jws"} == set(before)
 
 
 async def test_a_kept_calendar_that_was_touched_is_fetched_anew(place: Place, machine: Machine) -> None:

@@ -39,6 +39,7 @@ class Bench:
     story: list[str] = field(default_factory=list)
     on: bool = False
     busy: bool = False
+    config: Path = CONFIG
 
     @property
     def desk(self) -> TechnicianDesk:
@@ -48,7 +49,7 @@ class Bench:
         console = msgspec.structs.replace(console, log_command=list(self.log_command))
         return TechnicianDesk(
             settings=replace(settings, file=msgspec.structs.replace(settings.file, console=console)),
-            config=CONFIG,
+            config=self.config,
             office=me,
             runner=me,
             maintenance=me,
@@ -153,6 +154,22 @@ async def test_what_changes_the_service_is_journaled_also_without_an_order() -> 
     bench = Bench()
     await bench.desk.act(w.SwitchMaintenance(on=True), ME)
     assert [f"journal  {ME} maintenance on", f"switch True by {ME}"] == bench.story
+
+
+async def test_a_configuration_that_the_start_would_refuse_is_told_before_it(tmp_path: Path) -> None:
+    """A word that no font has shows only when the form is drawn; a reload would end every start."""
+    text = CONFIG.read_text(encoding="utf-8").replace(
+        'messages = "messages"', f'messages = "{CONFIG.with_name("messages")}"'
+    )
+    (tmp_path / "kiosk.toml").write_text(text, encoding="utf-8")
+    profile = CONFIG.with_name("shibukawa.toml").read_text(encoding="utf-8")
+    (tmp_path / "shibukawa.toml").write_text(
+        profile.replace("この印は黒色です。", "この印は\U0010fffdです。"), encoding="utf-8"
+    )
+    bench = Bench(roles=tuple(Role), config=tmp_path / "kiosk.toml")
+    for request in (w.CheckConfig(session="good"), w.ReloadConfig(session="good")):
+        assert "the form of juminhyo cannot be drawn" in await refused(bench, request)
+    assert "restart" not in bench.story
 
 
 @pytest.mark.parametrize("request_", [w.Reboot(), w.ReloadConfig()])

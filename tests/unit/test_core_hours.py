@@ -1,6 +1,6 @@
 """Service hours in Japan time, at their edges."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, timezone
 
 import pytest
 
@@ -96,10 +96,32 @@ def test_the_next_opening_skips_closures_that_chain_and_overlap() -> None:
     assert jst(2026, 11, 2, 8) == opens_next(jst(2026, 11, 1, 1), rule)
 
 
+@pytest.mark.parametrize(
+    ("begins", "ends"),
+    [
+        (jst(2026, 11, 1), jst(9999, 12, 31, 23, 59, 59)),
+        (datetime(2026, 11, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))), jst(9999, 12, 31, 23, 59, 59)),
+    ],
+)
+def test_a_closure_until_further_notice_ends_nobody_knows_when(begins: datetime, ends: datetime) -> None:
+    closure = Closure.said(begins, ends)
+    assert (JST, JST) == (closure.begins.tzinfo, closure.ends.tzinfo)
+    rule = HoursRule(time(6, 30), time(23), 10, (closure,))
+    assert MAINTENANCE is service_hours(jst(2026, 11, 2, 12), rule)
+    assert opens_next(jst(2026, 11, 2, 12), rule) is None
+
+
+def test_a_closure_is_the_same_instants_in_japan() -> None:
+    said = Closure.said(datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 1, 5, tzinfo=UTC))
+    assert (AFTERNOON, 13) == (said, said.begins.hour)
+
+
 def test_the_next_opening_is_open_every_minute_of_a_week_with_a_closure() -> None:
     rule = HoursRule(time(6, 30), time(23), 10, (AFTERNOON,))
     for minutes in range(0, 7 * 24 * 60, 7):
         now = jst(2026, 10, 29, 0) + timedelta(minutes=minutes)
         opening = opens_next(now, rule)
+        assert opening is not None
         assert opening >= now
         assert service_hours(opening, rule) in {OPEN, CLOSING}

@@ -189,10 +189,31 @@ def test_the_configuration_that_is_laid_down_is_one_that_the_kiosk_takes(install
     assert "urn:kiosk:demo-0001" == load(config).file.kiosk.urn
 
 
+def test_what_is_published_is_written_by_the_kiosk_and_read_by_worker_and_console(installed: Path) -> None:
+    """Each loads the kiosk's configuration: one that cannot would not start, or start with other fees."""
+    folder = Path(load(ROOT / "config/kiosk.toml").file.municipality.publication_folder)
+    folders = (installed / "etc/tmpfiles.d/madoguchi.conf").read_text().splitlines()
+    assert ["d", str(folder), "0755", "madoguchi", "madoguchi", "-"] in [line.split() for line in folders]
+    for unit, writes in (("madoguchi", True), ("madoguchi-worker@", False), ("madoguchi-console@", False)):
+        said = (installed / f"etc/systemd/system/{unit}.service").read_text().splitlines()
+        paths = {
+            key: [Path(path.lstrip("-")) for path in line.partition("=")[2].split()]
+            for line in said
+            if (key := line.partition("=")[0]) in {"ReadWritePaths", "InaccessiblePaths"}
+        }
+        assert writes is (folder in paths.get("ReadWritePaths", [])), unit
+        assert not [path for path in paths.get("InaccessiblePaths", []) if folder.is_relative_to(path)], unit
+    data = (ROOT / "scripts/image/files/etc/fstab").read_text()
+    assert f" {folder} none bind" in data, "an update of the image would lose it"
+
+
 def test_decommissioning_erases_the_right_kiosk_alone(installed: Path) -> None:
     own = installed / "var/lib/madoguchi/own"
     own.mkdir(parents=True)
     (own / "kiosk.key").write_text("the device's key")
+    published = installed / "var/lib/madoguchi-published"
+    published.mkdir()
+    (published / "configuration.jws").write_text("the city's fees")
     held = os.open(own / "kiosk.key", os.O_RDONLY)
     refused = install(installed, "--uninstall", "--erase", "urn:kiosk:other")
     assert 1 == refused.returncode
@@ -202,6 +223,7 @@ def test_decommissioning_erases_the_right_kiosk_alone(installed: Path) -> None:
     assert bytes(16) == os.pread(held, 16, 0), "it was removed and not overwritten"
     os.close(held)
     assert not (installed / "var/lib/madoguchi").exists()
+    assert not published.exists()
     assert not (installed / "etc/madoguchi").exists()
 
 
@@ -233,6 +255,7 @@ def test_every_path_and_command_of_the_handbook_is_there_once_installed(installe
     brought = {
         "/etc/madoguchi/server_ca.pem",
         "/etc/madoguchi/orders.jwks",
+        "/etc/madoguchi/publication.jwks",
     }  # by the municipality and the operator
     assert brought < named
     assert [] == sorted(name for name in named - brought if not (installed / name.lstrip("/")).exists())

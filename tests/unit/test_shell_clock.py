@@ -1,5 +1,6 @@
 """The clock level: trusted by the municipality's time, open by the stricter of both sides."""
 
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 import pytest
@@ -101,6 +102,27 @@ async def test_our_own_maintenance_tells_when_the_service_is_open_again() -> Non
     bench.clock.server_said(ServiceHours.MAINTENANCE)
     await bench.clock.close()
     assert [ClockLevel(True, ServiceHours.MAINTENANCE, (11, 2, 6, 30))] == bench.levels
+
+
+@pytest.mark.parametrize(
+    ("rule", "ends", "reopens"),
+    [
+        (RULE, datetime(9999, 12, 31, 23, 59, 59, tzinfo=JST), None),
+        (HoursRule(time.min, time.max, 10), datetime(9999, 12, 31, 23, 59, 59, tzinfo=JST), None),
+        (RULE, datetime(9999, 12, 31, tzinfo=JST), None),
+        (RULE, datetime(2027, 11, 1, 13, tzinfo=JST), None),
+        (RULE, datetime(2027, 10, 31, tzinfo=JST), (10, 31, 6, 30)),
+    ],
+)
+async def test_a_closure_until_further_notice_is_told_without_a_day_and_ends_no_start(
+    rule: HoursRule, ends: datetime, reopens: tuple[int, int, int, int] | None
+) -> None:
+    """On the screen stands a day without a year: none that is a year away or never comes."""
+    bench = Bench(NOON, replace(rule, closures=(Closure(NOON, ends),)))
+    bench.clock.start(bench.levels.append)
+    bench.clock.heard(NOON)
+    await bench.clock.close()
+    assert ClockLevel(True, ServiceHours.MAINTENANCE, reopens) == bench.levels[-1]
 
 
 def test_now_is_aware() -> None:

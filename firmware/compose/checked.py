@@ -1,0 +1,72 @@
+"""The one check of a configuration: before a start, at the technicians' word, and of what is published."""
+
+from pathlib import Path
+
+from firmware.compose.telling import texts
+from firmware.compose.worker import document_settings
+from firmware.errors import ConfigError
+from firmware.settings import CardReader, Settings, kept_configuration, load
+from firmware.whole_file import write_whole
+from hw.card import PROFILES, Acceptance, label
+
+READABLE = 0o644
+"""The document worker and the console read the same configuration, as users of their own."""
+
+
+def checked(config: Path, configuration: str | None = None) -> Settings:
+    """Everything that would keep a start from succeeding, also what only drawing tells; it takes a second.
+
+    configuration: signed by the municipality, instead of the one that is kept. Raises ConfigError.
+    """
+    # What draws every form is no part of the running kiosk.
+    from firmware.documents.specimen import check_forms  # noqa: PLC0415
+
+    settings = load(config, configuration)
+    texts(settings)
+    check_forms(document_settings(settings))
+    card_acceptance(settings.file.card_reader)
+    return settings
+
+
+def checked_or_former(config: Path) -> Settings:
+    """As `checked`; a published configuration that is no longer good gives its place to the one before it.
+
+    One that was good may not be after an update of the program, fonts or keys. It is put aside, which the
+    kiosk tells, and the municipality's newest is fetched and checked anew. Raises ConfigError if the former
+    is no good either.
+    """
+    try:
+        return checked(config)
+    except ConfigError as error:
+        kept = kept_configuration(config)
+        if kept is None:
+            raise
+        try:
+            text = former_of(kept).read_text(encoding="ascii", errors="replace")
+            settings = checked(config, text)
+        except (OSError, ConfigError):
+            raise error from None
+        write_whole(refused_of(kept), kept.read_bytes(), mode=READABLE)
+        write_whole(kept, text.encode("ascii"), mode=READABLE)
+        return settings
+
+
+def former_of(kept: Path) -> Path:
+    """The configuration before the one that is kept."""
+    return kept.with_suffix(".former.jws")
+
+
+def refused_of(kept: Path) -> Path:
+    """The configuration that was kept and that a start refused."""
+    return kept.with_suffix(".refused.jws")
+
+
+def card_acceptance(said: CardReader) -> Acceptance:
+    """Which cards are taken. Raises ConfigError for a smartphone's label that is a card's."""
+    labels = frozenset(map(label, said.smartphone_labels))
+    if taken := sorted(labels & {known for profile in PROFILES for known in profile.labels}):
+        raise ConfigError(
+            f"card_reader.smartphone_labels: {taken[0].decode().strip()} is the label of a card;"
+            " expected those of smartphones"
+        )
+    return Acceptance(issuer_organizations=frozenset(said.issuer_organizations), smartphone_labels=labels)
