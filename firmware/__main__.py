@@ -230,7 +230,7 @@ def _certificate(wanted: argparse.Namespace) -> int:
     try:
         if wanted.act == "enrol":
             code = sys.stdin.readline().strip()
-            until: datetime | None = asyncio.run(enrolled(settings, wanted.url, code))
+            until: datetime | None = asyncio.run(enrolled(settings, wanted.url, code, datetime.now(UTC)))
         else:
             until = asyncio.run(renewed(settings, datetime.now(UTC)))
     except MunicipalityError as error:

@@ -79,6 +79,7 @@ class EventId(enum.Enum):
     RECEIPT_ENDED = "receipt-ended"
     DOCUMENT_REFUSED = "document-refused"
     WORKER_ENDED = "worker-ended"
+    WORKER_STAYS = "worker-stays"
     CERTIFICATE_RENEWED = "certificate-renewed"
     CERTIFICATE_NOT_RENEWED = "certificate-not-renewed"
     PUBLICATION_TAKEN = "publication-taken"

@@ -174,6 +174,10 @@ class CoinPayout(Watched, Protocol):
     def start(self, report: ReportLevel) -> None:
         """Watch the hopper; reports HopperLevel."""
 
+    @property
+    def coins(self) -> int:
+        """What it counts in itself now, 0 once it has run in vain; a report may still be on its way."""
+
     def set_coins(self, coins: int) -> None:
         """So many coins certainly lie in it by the books; raises ValueError below 0."""
 
@@ -532,5 +536,8 @@ class DocumentWorker(Protocol):
         Raises PrintNotSubmitted (surely not handed over) or PrintUncertain.
         """
 
+    def alive(self) -> bool:
+        """False when it can do nothing any more: not started, died, or ended for certain."""
+
     async def end(self) -> None:
-        """End the process; its memory goes with it."""
+        """End the process; its memory goes with it. Returns in bounded time: see alive."""

@@ -80,7 +80,8 @@ class Voice(_Section, frozen=True, kw_only=True):
     """clips: what scripts/voice wrote; empty: the kiosk does not speak.
 
     speaker, earphone: ALSA devices; an empty earphone is none, and nothing private is said.
-    earphone_jack: the input device whose switch knows whether the earphone is plugged in; empty: none.
+    earphone_jack: the input device whose switch knows whether the earphone is plugged in; empty: none. One
+        that cannot be read is as none, until it can.
     """
 
     clips: str = ""
@@ -397,6 +398,7 @@ class Timeouts(_Section, frozen=True, kw_only=True):
     warning_seconds: Seconds = 20
     stop_seconds: Seconds = 30
     rejected_coin_seconds: Seconds = 5
+    most_rejected_coins: Annotated[int, Meta(ge=1, le=100)] = 5
     most_alarms: Annotated[int, Meta(ge=1, le=100)] = 17
 
 
@@ -901,4 +903,5 @@ def _rules(file: KioskFile, limits: Limits) -> Rules:
         warning_seconds=file.timeouts.warning_seconds,
         stop_seconds=file.timeouts.stop_seconds,
         rejected_seconds=file.timeouts.rejected_coin_seconds,
+        most_rejected=file.timeouts.most_rejected_coins,
     )

@@ -15,14 +15,14 @@ class Pulse:
         self._monotonic = monotonic
         self._beaten_at: float | None = None
 
-    def beat(self) -> None:
-        """The watcher comes round."""
-        self._beaten_at = self._monotonic()
+    def beat(self, within_seconds: float = 0.0) -> None:
+        """The watcher comes round; within_seconds: until the deadline of what it waits for, 0 without one."""
+        self._beaten_at = self._monotonic() + within_seconds
 
     def end(self) -> None:
         """Nobody watches any more."""
         self._beaten_at = None
 
     def silent_seconds(self) -> float:
-        """Since the last beat; 0 while nobody watches."""
-        return 0.0 if self._beaten_at is None else self._monotonic() - self._beaten_at
+        """Since the last beat, or the deadline told with it; 0 while nobody watches."""
+        return 0.0 if self._beaten_at is None else max(0.0, self._monotonic() - self._beaten_at)

@@ -122,6 +122,8 @@ class TechniciansConsole:
                     submit_seconds=settings.file.documents.print_seconds,
                 ).print_slip,
                 speak=self.speak,
+                keep_on=self.maintenance.kept_on,
+                coins=lambda hopper, yen: office.accounts.position(hopper, yen).coins,
                 pay=TrialCoins(
                     payouts=self.devices.payouts,
                     facts=lambda: runner.facts,

@@ -13,11 +13,11 @@ from firmware.municipality.tls import Files
 from firmware.settings import Settings
 
 
-async def enrolled(settings: Settings, url: str | None, code: str) -> datetime:
+async def enrolled(settings: Settings, url: str | None, code: str, now: datetime) -> datetime:
     """Ask for the first certificate and put it in place; until when it is good."""
     said, files = settings.file.municipality, files_of(settings)
     with _alone(files):
-        answered = await enrolment.enrol(url or said.url, settings.path(said.ca_file), files, code)
+        answered = await enrolment.enrol(url or said.url, settings.path(said.ca_file), files, code, now)
         return await _kept(answered, files)
 
 
@@ -28,17 +28,17 @@ async def renewed(settings: Settings, now: datetime, share: float = enrolment.TW
     with _alone(files):
         with _written(files):
             await asyncio.to_thread(enrolment.finish, files)
-        return await _asked_anew(settings, files) if enrolment.is_due(files, now, share) else None
+        return await _asked_anew(settings, files, now) if enrolment.is_due(files, now, share) else None
 
 
-async def renewed_now(settings: Settings) -> datetime:
+async def renewed_now(settings: Settings, now: datetime) -> datetime:
     """Renew, however long the old certificate would be good. Raises as `renewed` does: ConfigError,
     MunicipalityError, and OfficeRefused while another asks or for files that cannot be written."""
     files = files_of(settings)
     with _alone(files):
         with _written(files):
             await asyncio.to_thread(enrolment.finish, files)
-        return await _asked_anew(settings, files)
+        return await _asked_anew(settings, files, now)
 
 
 def files_of(settings: Settings) -> Files:
@@ -47,9 +47,9 @@ def files_of(settings: Settings) -> Files:
     return Files(settings.path(said.certificate_file), settings.path(said.key_file), settings.file.kiosk.urn)
 
 
-async def _asked_anew(settings: Settings, files: Files) -> datetime:
+async def _asked_anew(settings: Settings, files: Files, now: datetime) -> datetime:
     said = settings.file.municipality
-    answered = await enrolment.renew(said.url, settings.path(said.ca_file), files)
+    answered = await enrolment.renew(said.url, settings.path(said.ca_file), files, now)
     return await _kept(answered, files)
 
 

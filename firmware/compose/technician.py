@@ -302,8 +302,8 @@ class TechnicianDesk:
         return state if isinstance(state, Attending) else None
 
     async def _switch(self, request: w.SwitchMaintenance, by: str) -> Sentence:
-        if not request.on and self._fitness.busy:
-            raise OfficeRefused("a test is running: say it again when it has ended")
+        if not request.on:
+            self._must_not_test()
         await self._maintenance.switch(on=request.on, by=by)
         if not request.on:
             return told("maintenance is off: the kiosk serves when nothing else keeps it")
@@ -312,6 +312,7 @@ class TechnicianDesk:
         return told("maintenance is on: the kiosk serves nobody, when the running visit has ended")
 
     async def _plan(self, request: w.PlanMaintenance, by: str) -> Sentence:
+        self._must_not_test()
         if request.begins is None or request.ends is None:
             await self._maintenance.forget_plan(by)
             return told("no maintenance is planned")
@@ -357,7 +358,7 @@ class TechnicianDesk:
     async def _renew(self, request: w.RenewCertificate, _by: str) -> w.Answer:
         self._must_rest()
         try:
-            until = await renewed_now(self._settings)
+            until = await renewed_now(self._settings, self._now())
         except (ConfigError, MunicipalityError) as error:
             raise OfficeRefused(
                 "not renewed, the old certificate stays in use: {error}", error=error
@@ -408,6 +409,10 @@ class TechnicianDesk:
     def _must_rest(self) -> None:
         if not self._office.resting():
             raise OfficeRefused("a visit is under way: maintenance on, and say it again when it has ended")
+
+    def _must_not_test(self) -> None:
+        if self._fitness.busy:
+            raise OfficeRefused("a test is running: say it again when it has ended")
 
     def _stamp(self) -> str:
         return f"{self._now().astimezone(JST):%Y%m%d-%H%M%S}"

@@ -30,9 +30,7 @@ class Told:
         self._speaker: Speaker | None = None
         if said.clips:
             clips = Clips.read(settings.path(said.clips))
-            self._speaker = Speaker(
-                clips, self._voice, log, earphone=bool(said.earphone), jack=bool(said.earphone_jack)
-            )
+            self._speaker = Speaker(clips, self._voice, log, earphone=bool(said.earphone))
         self._plugged: Callable[[bool], None] = lambda _plugged: None
         self._jack = (
             EarphoneJack(Path(said.earphone_jack), plugged=self._plug, log=log)
@@ -62,10 +60,10 @@ class Told:
         if self._speaker is not None:
             self._speaker.key(key)
 
-    def _plug(self, plugged: bool) -> None:
+    def _plug(self, plugged: bool | None) -> None:
         if self._speaker is not None:
             self._speaker.plug(plugged)
-        self._plugged(plugged)
+        self._plugged(bool(plugged))
 
     async def try_voice(self) -> Sentence | None:
         """Play a sample on every sound device; why that was not possible, None if it was."""

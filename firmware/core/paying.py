@@ -118,7 +118,7 @@ def coin(state: Holding, event: e.CoinInserted, facts: Facts, rules: Rules) -> S
     if isinstance(state, s.Printing | s.Attending) and state.sold:
         return stray_coin(state, event, facts, rules)
     if isinstance(state, s.CollectingCoins):
-        state = replace(state, rejected=0, question=_unless_asked_by_time(state))
+        state = replace(state, rejected=0, telling=False, question=_unless_asked_by_time(state))
     return Step(
         replace(state, paid_yen=state.paid_yen + event.yen),
         (r.CoinTaken(state.visit, event.yen, event.serial, event.counter),),
@@ -141,17 +141,29 @@ def _unless_asked_by_time(state: s.CollectingCoins) -> s.Question | None:
     return None if state.question is s.Question.GO_ON else state.question
 
 
-def coin_rejected(state: s.CollectingCoins, _event: e.CoinRejected, _facts: Facts, _rules: Rules) -> Step:
-    """Told for a while, each time anew."""
-    return Step(replace(state, rejected=1 + state.rejected % 2, question=_unless_asked_by_time(state)))
+def coin_rejected(state: s.CollectingCoins, _event: e.CoinRejected, _facts: Facts, rules: Rules) -> Step:
+    """Told for a while, each time anew; but after many in a row a bad coin holds the visit open no longer."""
+    if state.rejected >= rules.most_rejected:
+        return Step(state)
+    question = _unless_asked_by_time(state)
+    return Step(replace(state, rejected=state.rejected + 1, telling=True, question=question))
+
+
+def key_felt(handler: Handler) -> Handler:
+    """handler, but any key shows that a person is there: rejected coins count anew."""
+
+    def felt(state: s.CollectingCoins, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
+        return handler(replace(state, rejected=0), event, facts, rules)
+
+    return felt
 
 
 def rejection_told(handler: Handler) -> Handler:
     """handler, but the time of a rejected coin's words only ends them; the full time begins anew."""
 
     def told(state: s.CollectingCoins, event: e.TimedOut, facts: Facts, rules: Rules) -> Step:
-        if state.rejected and state.question is None:
-            return Step(replace(state, rejected=0))
+        if state.telling and state.question is None:
+            return Step(replace(state, telling=False))
         return handler(state, event, facts, rules)
 
     return told

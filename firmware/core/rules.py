@@ -22,7 +22,7 @@ class Rules:
     most_alarms: reminders before a kiosk gives up waiting for card or paper to be taken.
     warning_seconds: so long before a screen's time is over the person is asked whether to go on.
     stop_seconds: so long the question stands that 取消 asks. rejected_seconds: so long the screen tells of a
-    coin that fell through.
+    coin that fell through. most_rejected: so many in a row are told of and give the full time again.
     """
 
     timeouts_seconds: Mapping[str, float]
@@ -35,6 +35,7 @@ class Rules:
     warning_seconds: float = 20.0
     stop_seconds: float = 30.0
     rejected_seconds: float = 5.0
+    most_rejected: int = 5
 
 
 def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:

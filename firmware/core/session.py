@@ -149,7 +149,7 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.CoinTrouble: p.coin_trouble,
     },
     s.CollectingCoins: {
-        e.KeyPressed: q.on_key(p.collecting_key),
+        e.KeyPressed: p.key_felt(q.on_key(p.collecting_key)),
         e.TimedOut: p.rejection_told(q.on_time(p.collecting_timed_out)),
         e.CoinInserted: p.coin,
         e.CoinRejected: p.coin_rejected,
@@ -387,7 +387,7 @@ def _timer(state: s.State, rules: Rules) -> o.RunTimer | None:
             return None
         case s.EnteringPin(digits=digits) | s.EnteringStaffCode(digits=digits):
             turn = digits
-        case s.CollectingCoins(question=None, rejected=rejected) if rejected:
+        case s.CollectingCoins(question=None, telling=True, rejected=rejected):
             return o.RunTimer(f"{name} rejected", rejected, rules.rejected_seconds)
         case s.CollectingCoins(paid_yen=paid_yen):
             turn = paid_yen

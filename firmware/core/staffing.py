@@ -17,9 +17,12 @@ AfterSale = s.Idle | s.NotServing | s.TakingAll | s.Thanks
 
 
 def may_complain(facts: Facts) -> bool:
-    """Something was sold a short time ago, and staff could be let in."""
+    """Something was sold a short time ago, and staff could be let in.
+
+    Not during maintenance: a technician's coin and a refund's at the same hopper would count as one.
+    """
     staff = facts.staff
-    return staff.sale is not None and bool(staff.digits) and not staff.waits
+    return staff.sale is not None and bool(staff.digits) and not staff.waits and not facts.maintenance.on
 
 
 def idle_key(state: s.Idle, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
@@ -34,7 +37,7 @@ def thanks_key(state: s.Thanks, event: e.KeyPressed, facts: Facts, rules: Rules)
     return _called(state, event, facts) or p.thanks_key(state, event, facts, rules)
 
 
-def _called(_state: AfterSale, event: e.KeyPressed, facts: Facts) -> Step | None:
+def _called(state: AfterSale, event: e.KeyPressed, facts: Facts) -> Step | None:
     """The visit of a complaint begins only when staff are let in: a press alone leaves nothing behind."""
     sale = facts.staff.sale
     if event.key is not KeypadKey.CORRECT or sale is None or not may_complain(facts):
@@ -48,7 +51,8 @@ def _called(_state: AfterSale, event: e.KeyPressed, facts: Facts) -> Step | None
         sold=True,
         attempt=sale.attempt,
     )
-    return Step(s.EnteringStaffCode(attending), orders=(o.Sound(o.Alarm.ATTENTION),))
+    left = state if isinstance(state, s.TakingAll) else None
+    return Step(s.EnteringStaffCode(attending, left=left), orders=(o.Sound(o.Alarm.ATTENTION),))
 
 
 def code_key(state: s.EnteringStaffCode, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
@@ -56,9 +60,14 @@ def code_key(state: s.EnteringStaffCode, event: e.KeyPressed, facts: Facts, rule
 
 
 def code_given_up(state: s.EnteringStaffCode, _event: e.Event, _facts: Facts, rules: Rules) -> Step:
-    """Back to where staff were called from; what is open stays open."""
+    """Back to where staff were called from; what is open stays open.
+
+    A card that lies there still would begin a visit at rest, and nobody be reminded of it.
+    """
     if state.attending.begun:
         return Step(state.attending)
+    if state.left is not None:
+        return Step(state.left)
     return Step(s.Idle(), orders=(o.Speak(rules.languages[0]),))
 
 
@@ -77,7 +86,7 @@ def code_entered(
     state: s.EnteringStaffCode, _event: e.StaffCodeEntered, _facts: Facts, _rules: Rules
 ) -> Step:
     attending = state.attending
-    return Step(s.CheckingStaffCode(attending), orders=(o.CheckStaffCode(attending.visit),))
+    return Step(s.CheckingStaffCode(attending, state.left), orders=(o.CheckStaffCode(attending.visit),))
 
 
 def staff_known(state: s.CheckingStaffCode, _event: e.StaffKnown, _facts: Facts, _rules: Rules) -> Step:
@@ -103,7 +112,7 @@ def staff_known(state: s.CheckingStaffCode, _event: e.StaffKnown, _facts: Facts,
 
 def staff_unknown(state: s.CheckingStaffCode, _event: e.StaffUnknown, _facts: Facts, _rules: Rules) -> Step:
     visit = state.attending.visit if state.attending.begun else ""
-    wrong = s.EnteringStaffCode(state.attending, wrong=True)
+    wrong = s.EnteringStaffCode(state.attending, wrong=True, left=state.left)
     return Step(wrong, (r.StaffRefused(visit),), (o.Sound(o.Alarm.ATTENTION),))
 
 

@@ -241,8 +241,8 @@ class CollectingCoins:
     """exact: 500-yen coins are not taken because change runs low, decided before the first coin.
 
     withheld, here and later: the hoppers pay none of this visit's money; what is owed goes on a claim slip.
-    rejected: 0, or 1 and 2 in turn while the screen tells of a coin that fell through, so that each
-    restarts the timer.
+    rejected: coins that fell through since the last coin or key, as far as they are told of. telling: the
+    screen tells of one now; each restarts the timer.
     """
 
     visit: VisitId
@@ -252,6 +252,7 @@ class CollectingCoins:
     withheld: bool = False
     question: Question | None = None
     rejected: int = 0
+    telling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,18 +402,23 @@ class Attending:
 
 @dataclass(frozen=True, slots=True)
 class EnteringStaffCode:
-    """係員コード: attending says what staff will decide. digits counts what is typed."""
+    """係員コード: attending says what staff will decide. digits counts what is typed.
+
+    left: where staff were called from while something of the person was still there to be taken.
+    """
 
     attending: Attending
     digits: int = 0
     wrong: bool = False
+    left: TakingAll | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckingStaffCode:
-    """The slow hash of what was typed is being made."""
+    """The slow hash of what was typed is being made. left: see EnteringStaffCode."""
 
     attending: Attending
+    left: TakingAll | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,7 +358,7 @@ def _coins(state: s.CollectingCoins, facts: Facts, seconds: float | None) -> Scr
     paid = state.paid_yen >= state.purchase.fee_yen
     words = (("paid", paid), ("no_receipt", not facts.receipt.ready))
     reason, place = "_".join(word for word, holds in words if holds), Place.KEYPAD if paid else Place.COIN
-    if state.rejected:
+    if state.telling:
         reason, place = "rejected", Place.CHANGE
     return Screen(
         ScreenId.COINS,

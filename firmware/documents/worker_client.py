@@ -42,8 +42,11 @@ class WorkerProcess:
         prepare_seconds: float,
         print_seconds: float,
         socket: Path | None = None,
+        end_seconds: float = 5.0,
     ) -> None:
         """command: program and arguments; kiosk: URN that the municipality seals for.
+
+        end_seconds: how long `end` waits for the proof that the process is over.
 
         socket: where systemd starts workers (madoguchi-worker.socket); the command is not used then.
         """
@@ -54,11 +57,14 @@ class WorkerProcess:
         self._prepare_seconds = prepare_seconds
         self._print_seconds = print_seconds
         self._socket = socket
+        self._end_seconds = end_seconds
         self._link: WorkerLink | None = None
 
     async def start(self) -> bytes:
         """Start the process; its X25519 public key, 32 bytes. Raises DocumentRefused."""
         await self.end()
+        if self._link is not None:
+            raise self._refused(Reason.WORKER_GONE)
         try:
             self._link = (
                 await ChildLink.open(self._command)
@@ -105,7 +111,7 @@ class WorkerProcess:
 
         Raises PrintNotSubmitted only if the worker said so or could not be asked, else PrintUncertain.
         """
-        if not self._alive():
+        if not self.alive():
             raise PrintNotSubmitted(Reason.WORKER_GONE.value)
         answer = await self._exchange(Print(authority, job_name), self._print_seconds)
         match answer:
@@ -118,19 +124,28 @@ class WorkerProcess:
             case _:
                 raise PrintUncertain
 
+    def alive(self) -> bool:
+        """See firmware.ports.DocumentWorker."""
+        return self._link is not None and self._link.alive()
+
     async def end(self) -> None:
-        """Kill the process and wait until it is gone; harmless without one."""
+        """Kill the process and wait until it is gone; harmless without one.
+
+        One that does not go, because it is another user's and ignores the hang-up, stays `alive`.
+        """
         link = self._link
         if link is None:
             return
         self._kill()
-        code = await link.gone()
+        try:
+            async with asyncio.timeout(self._end_seconds):
+                code = await link.gone()
+        except TimeoutError:
+            self._log(EventId.WORKER_STAYS)
+            return
         if self._link is link:
             self._link = None
             self._log(EventId.WORKER_ENDED, **({} if code is None else {"code": code}))
-
-    def _alive(self) -> bool:
-        return self._link is not None and self._link.alive()
 
     async def _exchange(self, request: Request | None, seconds: float) -> Answer | None:
         """Send request, if any, and read one answer; None and a killed worker if that fails."""

@@ -6,7 +6,6 @@ cut left half done. The municipality lets the old certificate in until the new o
 
 import asyncio
 import base64
-import binascii
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,18 +13,28 @@ from pathlib import Path
 
 import aiohttp
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from firmware.errors import ConfigError, MunicipalityAnswerInvalid, MunicipalityDown
+from firmware.errors import ConfigError, MunicipalityAnswerInvalid, MunicipalityDown, MunicipalityError
+from firmware.municipality.exchange import whole_body
 from firmware.municipality.messages import b64u
 from firmware.municipality.tls import Files, load_credentials, word_for
 from firmware.whole_file import sync_folder, write_whole
 
 ENROL, RENEW = "simpleenroll", "simplereenroll"
 SECONDS = 30.0
-_MOST_BYTES = 65_536
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,  # a PKCS#7 of another type, or a key of an unknown one
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +59,9 @@ def is_due(files: Files, now: datetime, share: float = TWO_THIRDS) -> bool:
     return now >= begins + (ends - begins) * share
 
 
-async def renew(url: str, ca_file: Path, files: Files) -> Answered:
-    """A new certificate for a new key, asked for with the old one. Raises as `enrol` does."""
+async def renew(url: str, ca_file: Path, files: Files, now: datetime) -> Answered:
+    """A new certificate for a new key, asked for with the old one. Raises as `enrol` does, also for one that
+    ends before the old one."""
     old = await asyncio.to_thread(
         load_credentials,
         ca_file=ca_file,
@@ -59,10 +69,13 @@ async def renew(url: str, ca_file: Path, files: Files) -> Answered:
         key_file=files.key,
         kiosk=files.kiosk,
     )
-    return await _asked(f"{url}/.well-known/est/{RENEW}", old.context, files.kiosk)
+    answered = await _asked(f"{url}/.well-known/est/{RENEW}", old.context, files.kiosk, now)
+    if answered.not_after < old.not_after:
+        raise MunicipalityAnswerInvalid("certificate: ends-early")
+    return answered
 
 
-async def enrol(url: str, ca_file: Path, files: Files, code: str) -> Answered:
+async def enrol(url: str, ca_file: Path, files: Files, code: str, now: datetime) -> Answered:
     """The first certificate; code: what the city's clerk gave, good for one use and ten minutes.
 
     Raises ConfigError, MunicipalityDown naming why, MunicipalityAnswerInvalid.
@@ -73,7 +86,7 @@ async def enrol(url: str, ca_file: Path, files: Files, code: str) -> Answered:
         context.load_verify_locations(ca_file)
     except OSError as cause:
         raise ConfigError(f"{ca_file.name}: not a readable PEM file of authorities") from cause
-    return await _asked(f"{url}/.well-known/est/{ENROL}", context, files.kiosk, (files.kiosk, code))
+    return await _asked(f"{url}/.well-known/est/{ENROL}", context, files.kiosk, now, (files.kiosk, code))
 
 
 def put_in_place(answered: Answered, files: Files) -> None:
@@ -94,7 +107,7 @@ def finish(files: Files) -> None:
 
 
 async def _asked(
-    url: str, context: ssl.SSLContext, kiosk: str, person: tuple[str, str] | None = None
+    url: str, context: ssl.SSLContext, kiosk: str, now: datetime, person: tuple[str, str] | None = None
 ) -> Answered:
     key = ec.generate_private_key(ec.SECP256R1())
     headers = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
@@ -108,12 +121,14 @@ async def _asked(
             ) as http,
             http.post(url, data=_request(key, kiosk), headers=headers, allow_redirects=False) as answer,
         ):
-            status, body = answer.status, await answer.content.read(_MOST_BYTES)
+            status, body = answer.status, await whole_body(answer, "certificate")
+    except MunicipalityError:  # is an OSError too
+        raise
     except (aiohttp.ClientError, OSError) as cause:
         raise MunicipalityDown(f"certificate: {word_for(cause)}") from cause
     if status != 200:
         raise MunicipalityDown(f"certificate: status {status}")
-    return _checked(body, key, kiosk)
+    return _checked(body, key, kiosk, now)
 
 
 def _request(key: ec.EllipticCurvePrivateKey, kiosk: str) -> bytes:
@@ -123,16 +138,24 @@ def _request(key: ec.EllipticCurvePrivateKey, kiosk: str) -> bytes:
     return base64.b64encode(request.public_bytes(serialization.Encoding.DER))
 
 
-def _checked(body: bytes, key: ec.EllipticCurvePrivateKey, kiosk: str) -> Answered:
-    """The first certificate of the answer, for our key and our name. Raises MunicipalityAnswerInvalid."""
+def _checked(body: bytes, key: ec.EllipticCurvePrivateKey, kiosk: str, now: datetime) -> Answered:
+    """The first certificate of the answer: for our key, our name and a client, and good now.
+
+    It takes the place of one that works, so that nothing is left for later. Raises MunicipalityAnswerInvalid.
+    """
     try:
         [certificate, *_] = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         ours = certificate.public_key() == key.public_key()
-    except (ValueError, binascii.Error, x509.ExtensionNotFound) as cause:
+    except _UNREADABLE as cause:
         raise MunicipalityAnswerInvalid("certificate: pkcs7") from cause
     if not ours or names.get_values_for_type(x509.UniformResourceIdentifier) != [kiosk]:
         raise MunicipalityAnswerInvalid("certificate: name")
+    if ExtendedKeyUsageOID.CLIENT_AUTH not in usages:
+        raise MunicipalityAnswerInvalid("certificate: usage")
+    if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
+        raise MunicipalityAnswerInvalid("certificate: validity")
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Answered(
         key.private_bytes(*form),

@@ -152,8 +152,18 @@ class Exchange:
                 raise MunicipalityUncertain(f"{call.message}: status {response.status}")
             if response.headers.get(PROTOCOL_HEADER) != PROTOCOL_VERSION:
                 raise MunicipalityAnswerInvalid(f"{call.message}: {PROTOCOL_HEADER}")
-            body = await _read(response, call.message)
+            body = await whole_body(response, call.message)
             return Reply(response.status, body, is_problem, response.server_der)
+
+
+async def whole_body(response: aiohttp.ClientResponse, message: str) -> bytes:
+    """Every piece of an answer's body. Raises MunicipalityAnswerInvalid for one that is too long."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > LONGEST_ANSWER_BYTES:
+            raise MunicipalityAnswerInvalid(f"{message}: length")
+    return bytes(body)
 
 
 @dataclass(slots=True)
@@ -181,12 +191,3 @@ class _Response(aiohttp.ClientResponse):
         if tls is not None:
             self.server_der = tls.getpeercert(binary_form=True)
         return await super().start(connection)
-
-
-async def _read(response: aiohttp.ClientResponse, message: str) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > LONGEST_ANSWER_BYTES:
-            raise MunicipalityAnswerInvalid(f"{message}: length")
-    return bytes(body)

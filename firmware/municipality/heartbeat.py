@@ -26,6 +26,7 @@ from firmware.municipality.messages import (
 )
 from firmware.municipality.tls import Credentials, word_for
 from firmware.ports import JournalWitness, RemoteControl, ReportLevel
+from firmware.rounds import outlived
 
 _CLOSED = {"outside_hours": ServiceHours.CLOSED, "maintenance": ServiceHours.MAINTENANCE}
 
@@ -85,7 +86,9 @@ class Heartbeat:
         pause = self._patience.first_retry_seconds
         for seq in count(1):
             self._doubted.clear()
-            failure = await self._beat(seq)
+            failure = await outlived(
+                self._beat(seq), "unforeseen", task="municipality-heartbeat", log=self._log
+            )
             self._tell(failure)
             if failure is None:
                 pause = self._patience.first_retry_seconds
@@ -94,8 +97,12 @@ class Heartbeat:
                 await asyncio.sleep(random.SystemRandom().uniform(pause / 2, pause))
                 pause = min(2 * pause, self._patience.longest_retry_seconds)
 
-    async def _beat(self, seq: int, *, proving: bool = False) -> str | None:
-        """One heartbeat; why it failed, as one word for the log, or None."""
+    async def _beat(self, seq: int, *, proving: bool = False, overtaken: bool = False) -> str | None:
+        """One heartbeat; why it failed, as one word for the log, or None.
+
+        proving, overtaken: it is another one, for what is known there, or because the journal's copy may
+        have come before the last.
+        """
         try:
             if self._credentials.renew():
                 self._log(EventId.CERTIFICATE_RENEWED)
@@ -108,7 +115,10 @@ class Heartbeat:
             )
             reply = await self._exchange.once(Call("heartbeat", "POST", ("v1", "heartbeat"), body))
             if reply.status != 200:
-                return problem_code("heartbeat", reply.is_problem, reply.body)
+                code = problem_code("heartbeat", reply.is_problem, reply.body)
+                if code == "journal_cut" and self._journal.head.seq > mark.seq and not overtaken:
+                    return await self._beat(seq, proving=proving, overtaken=True)
+                return code
             answer = decode("heartbeat", reply.body, HeartbeatAnswer)
         except MunicipalityAnswerInvalid:
             return "answer-invalid"
@@ -119,7 +129,15 @@ class Heartbeat:
         known_before, self._since_seq = self._since_seq, answer.journal_seq
         if answer.journal_seq not in (known_before, mark.seq):
             # What it knows of our journal is not proven yet: say it before anybody is served.
-            return "answer-invalid" if proving else await self._beat(seq, proving=True)
+            if not proving:
+                return await self._beat(seq, proving=True, overtaken=overtaken)
+            if answer.journal_seq > known_before and not overtaken:
+                return await self._beat(seq, proving=True, overtaken=True)
+            return "answer-invalid"
+        self._learn(answer)
+        return None
+
+    def _learn(self, answer: HeartbeatAnswer) -> None:
         self._listeners.server_time(answer.server_time)
         self._listeners.server_hours(
             ServiceHours.OPEN if answer.open else _CLOSED.get(answer.reason or "", ServiceHours.CLOSED)
@@ -128,7 +146,6 @@ class Heartbeat:
             self._listeners.remote.asked([(command.id, command.act) for command in answer.commands])
         if self._listeners.published is not None:
             self._listeners.published(answer.published.configuration, answer.published.calendar)
-        return None
 
     def _outcomes(self) -> tuple[RemoteOutcome, ...]:
         remote = self._listeners.remote

@@ -20,6 +20,7 @@ PROTOCOL_HEADER = "Madoguchi-Protocol"
 PROTOCOL_VERSION = "1"
 
 Identifier = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
+Order = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_-]{15,63}\Z")]
 Word = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9-]{0,39}\Z")]
 Binary = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]+\Z")]
 Code = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")]
@@ -28,7 +29,7 @@ Difference = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9-]{0,39}(:[A-Za
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Chain = Annotated[str, msgspec.Meta(pattern=r"\A([A-Za-z0-9_-]{43})?\Z")]
 Link = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{43}\Z")]
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # what every reader of JSON has exactly (RFC 8259)
 Copies = Annotated[int, msgspec.Meta(ge=1, le=99)]
 
 OrderState = Literal[
@@ -125,7 +126,7 @@ class HeartbeatAnswer(Message, frozen=True):
 class PublicationAnswer(Message, frozen=True):
     """What the municipality publishes to its kiosks. signed: JWS, compact form, by its publication key."""
 
-    serial: Annotated[int, msgspec.Meta(ge=1)]
+    serial: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
     signed: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")]
 
 
@@ -348,7 +349,7 @@ class DayAnswer(Message, frozen=True):
 class OrderAnswer(Message, frozen=True):
     """An order as the municipality keeps it; None for what has not happened."""
 
-    order_id: str
+    order_id: Order
     state: OrderState
     total_yen: Count
     number: Word
@@ -373,6 +374,7 @@ class Problem(msgspec.Struct, frozen=True):
 M = TypeVar("M", bound=msgspec.Struct)
 
 _PATH = re.compile(r"at `\$\.?([A-Za-z0-9_.#\[\]]{0,60})`\Z")
+_SAYABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.#]*\Z")
 _NAMED = re.compile(r"(?:required|unknown) field `([A-Za-z0-9_#]{1,40})`")
 
 
@@ -416,9 +418,13 @@ def unb64u(message: str, field: str, text: str) -> bytes:
 
 
 def _field(fault: str) -> str:
-    """Where an answer is wrong, as a dotted path without any value of the answer."""
+    """Where an answer is wrong, as a dotted path without any value of the answer.
+
+    A field's name comes from outside: one that the log would not take is not said.
+    """
     path = _PATH.search(fault)
     named = _NAMED.search(fault)
     parts = (path.group(1) if path else "", named.group(1) if named else "")
     dotted = ".".join(re.sub(r"\[(\d+|\.\.\.)\]", r".\1", part) for part in parts if part)
-    return dotted.replace("...", "each").strip("._#")[:80] or "json"
+    field = dotted.replace("...", "each").strip("._#")[:80]
+    return field if _SAYABLE.match(field) else "json"

@@ -180,16 +180,17 @@ class ScreenServer:
 
         aids: the person's.
         remaining_seconds: what is left of the screen's time-out, screen.seconds if not given.
-        A picture that looks the same keeps its number, so that a touch on it still counts.
+        A picture that looks the same keeps its number, so that a touch on it still counts; the screen
+        already shown, in another language or with another aid, keeps its times, as its timer runs on.
         Raises ConfigError naming file and key for an id or a number without text; then the
         picture stays as it was.
         """
         picture = self._texts.snapshot(screen, language, aids)
         if picture != self._picture:
             self._seq += 1
-        seconds = screen.seconds if remaining_seconds is None else remaining_seconds
-        self._deadline = None if seconds is None else _now() + seconds
-        self._ready_at = None if screen.ready_seconds is None else _now() + screen.ready_seconds
+        if screen != self._screen or remaining_seconds is not None:
+            self._deadline = _at(screen.seconds if remaining_seconds is None else remaining_seconds)
+            self._ready_at = _at(screen.ready_seconds)
         self._screen, self._picture = screen, picture
         self._wake()
 
@@ -289,6 +290,10 @@ class ScreenServer:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _at(seconds: float | None) -> float | None:
+    return None if seconds is None else _now() + seconds
 
 
 def _left_ms(until: float | None) -> int | None:

@@ -23,15 +23,13 @@ _AT_REST = frozenset({ScreenId.IDLE.value, ScreenId.CLOSED.value, ScreenId.OUT_O
 class Speaker:
     """Tells each picture once; the next one cuts it short.
 
-    earphone: there is one; without it nothing private is said to anybody. jack: the machine knows whether
-    it is plugged in, and nothing private is said until it is.
+    earphone: there is one; without it nothing private is said to anybody, nor while the machine knows that
+    it is not plugged in.
     """
 
-    def __init__(
-        self, clips: Clips, voice: Voice, log: Logbook, *, earphone: bool = True, jack: bool = False
-    ) -> None:
+    def __init__(self, clips: Clips, voice: Voice, log: Logbook, *, earphone: bool = True) -> None:
         self._earphone = earphone
-        self._plugged = not jack
+        self._plugged: bool | None = None
         self._volume, self._pace = _USUAL, _USUAL
         self._clips = clips
         self._voice = voice
@@ -43,7 +41,7 @@ class Speaker:
 
     def tell(self, picture: Picture, language: Language, aids: frozenset[Aid]) -> None:
         """The screen shows this now."""
-        private = self._earphone and self._plugged and Aid.VOICE in aids
+        private = self._earphone and self._plugged is not False and Aid.VOICE in aids
         if picture["screen"] in _AT_REST:
             self._volume, self._pace = _USUAL, _USUAL
         before = self._before if private == self._privately else None
@@ -63,8 +61,11 @@ class Speaker:
         words = self._speech([text]) if text else iter(())
         self._voice.play([*([level] if level else []), *words])
 
-    def plug(self, plugged: bool) -> None:
-        """The earphone is in its socket now, or no more: then what is being said to it has its end."""
+    def plug(self, plugged: bool | None) -> None:
+        """The earphone is in its socket now, or no more: then what is being said to it has its end.
+
+        None: nobody knows any more. Whoever asks for the voice then gets it, by earphone alone.
+        """
         self._plugged = plugged
         if not plugged and self._privately:
             self._privately = False

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from firmware.core import events as e
+from firmware.core.facts import HopperLevel
 from firmware.core.hours import JST
 from firmware.core.screens import Place
 from firmware.core.states import NotServing
@@ -34,7 +35,8 @@ class Fitness:
 
     wait_seconds: for a card, keys, a coin or the door. denominations: the coins taken. now: aware.
     print_page: prints lines on a sheet of A4 and says whether that is proven. speak: plays a sample of the
-    voice; why it could not, None if it could. pay: pays one coin of a hopper to whoever tests.
+    voice; why it could not, None if it could. keep_on: maintenance lasts as long as this. coins: how many of
+    this value lie in a hopper by the books. pay: pays one coin of a hopper to whoever tests.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Fitness:
         wait_seconds: float,
         print_page: Callable[[Sequence[SlipLine]], Awaitable[Certainty]],
         speak: Callable[[], Awaitable[Sentence | None]],
+        keep_on: Callable[[], AbstractContextManager[None]],
+        coins: Callable[[int, Yen], int],
         pay: Callable[[int, str], Awaitable[Certainty]],
     ) -> None:
         self._devices = devices
@@ -56,6 +60,8 @@ class Fitness:
         self._wait_seconds = wait_seconds
         self._print_page = print_page
         self._speak = speak
+        self._keep_on = keep_on
+        self._coins = coins
         self._pay = pay
         self._by = ""
         self._one = asyncio.Lock()
@@ -73,16 +79,20 @@ class Fitness:
         test = getattr(self, f"_{part}", None)
         if test is None:
             raise OfficeRefused("there is no part {part}", part=part)
+        self._must_not_serve()
+        if self._one.locked():
+            raise OfficeRefused("another test is running")
+        async with self._one:
+            with self._keep_on():
+                self._by = by
+                verdict: Verdict = await test(seen)
+        return verdict
+
+    def _must_not_serve(self) -> None:
         if not isinstance(self._runner.state, NotServing) or not self._runner.facts.maintenance.on:
             raise OfficeRefused(
                 "maintenance is off or a visit is under way: maintenance on, and say it again"
             )
-        if self._one.locked():
-            raise OfficeRefused("another test is running")
-        async with self._one:
-            self._by = by
-            verdict: Verdict = await test(seen)
-        return verdict
 
     async def _card(self, _seen: bool | None) -> Verdict:
         if not self._runner.facts.reader.working:
@@ -157,7 +167,10 @@ class Fitness:
         return Verdict(False, told("the acceptor is not sure about the coin; look where it lies"))
 
     async def _hopper(self, _seen: bool | None) -> Verdict:
-        """Each pays one coin, which the books know before it moves."""
+        """Each pays one coin, which the books know before it moves.
+
+        A coin of a visit that leaves meanwhile would be taken for it, so that none is under way.
+        """
         levels = [self._runner.facts.hopper(hopper) for hopper in self._devices.payouts]
         silent = [str(level.hopper) for level in levels if not level.working]
         if silent:
@@ -165,6 +178,10 @@ class Fitness:
                 False, told("hopper {hopper} does not answer or is faulty", hopper=", ".join(silent))
             )
         for level in levels:
+            self._must_hold_coins(level)
+        for level in levels:
+            self._must_not_serve()
+            self._must_hold_coins(level)
             certainty = await self._pay(level.hopper, self._by)
             if certainty is Certainty.NOT_DONE:
                 return Verdict(
@@ -184,6 +201,12 @@ class Fitness:
                 " and enter it by `cash refill` if you put it back"
             ),
         )
+
+    def _must_hold_coins(self, level: HopperLevel) -> None:
+        if self._coins(level.hopper, level.coin_yen) <= 0:
+            raise OfficeRefused(
+                "by the books no coin lies in hopper {hopper}: enter the coins first", hopper=level.hopper
+            )
 
     async def _printer(self, _seen: bool | None) -> Verdict:
         level = await self._devices.printer.refresh()

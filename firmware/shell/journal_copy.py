@@ -8,6 +8,7 @@ from typing import Protocol
 from firmware.errors import ConfigError, JournalError, MunicipalityError, ReportRefused
 from firmware.logbook import EventId, Logbook
 from firmware.ports import JournalHead, JournalKept, JournalLine
+from firmware.rounds import outlived
 
 _MOST_LINES = 256
 _MOST_CHARACTERS = 262_144
@@ -52,7 +53,7 @@ class JournalCopy:
         """Send until cancelled."""
         while True:
             await asyncio.sleep(self._every_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
-            await self.send()
+            await outlived(self.send(), None, task="journal-copy", log=self._log)
 
     async def send(self) -> None:
         """Everything that is not kept there yet."""

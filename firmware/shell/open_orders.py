@@ -8,6 +8,7 @@ from typing import Protocol
 from firmware.errors import MunicipalityError
 from firmware.logbook import EventId, Logbook
 from firmware.ports import OpenOrder
+from firmware.rounds import outlived
 
 
 class OrderBook(Protocol):
@@ -34,12 +35,17 @@ class OpenOrders:
         while self.strays is None:
             # Known before the question is asked: what is told meanwhile is no stray.
             before = set(self._mine())
-            try:
-                answered = await self._book.open_orders()
-            except MunicipalityError:
+            answered = await outlived(self._answered(), None, task="open-orders", log=self._log)
+            if answered is None:
                 await asyncio.sleep(self._pause_seconds * random.uniform(0.5, 1.5))  # noqa: S311
                 continue
             mine = before | set(self._mine())
             self.strays = tuple(order for order in answered if order.order_id not in mine)
         for order in self.strays:
             self._log(EventId.ORDER_STRAY, visit=order.order_id[:8], outcome=order.state.lower())
+
+    async def _answered(self) -> tuple[OpenOrder, ...] | None:
+        try:
+            return await self._book.open_orders()
+        except MunicipalityError:
+            return None

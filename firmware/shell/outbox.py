@@ -13,6 +13,7 @@ from firmware.core.terms import OrderId, Refusal
 from firmware.errors import MunicipalityError, Refused, ReportRefused
 from firmware.logbook import EventId, Logbook
 from firmware.ports import Municipality
+from firmware.rounds import outlived
 from firmware.shell.journal import Appender
 
 _Order = (
@@ -128,7 +129,9 @@ class Outbox:
     async def _told(self, tell: Tell | TellDay) -> bool:
         subject = "day" if isinstance(tell, TellDay) else tell.subject.value
         try:
-            record = await self._answered(tell)
+            record = await outlived(
+                self._answered(tell), None, task="outbox", log=self._log, foreseen=MunicipalityError
+            )
         except Refused as refused:
             if refused.refusal in _FOR_NOW:
                 return self._not_told(subject, refused)
@@ -138,6 +141,8 @@ class Outbox:
             record = self._contradicts(tell, subject, refused.code)
         except MunicipalityError as error:
             return self._not_told(subject, error)
+        if record is None:
+            return self._unheard(subject)
         self._silence_logged = False
         self._unheard_since, self._unheard_told = None, False
         await self._journal.append((record,))
@@ -152,6 +157,9 @@ class Outbox:
         if not self._silence_logged:
             self._silence_logged = True
             self._log(EventId.MUNICIPALITY_GONE, order=subject, error=type(error).__name__)
+        return self._unheard(subject)
+
+    def _unheard(self, subject: str) -> bool:
         if self._unheard_since is None:
             self._unheard_since = self._monotonic()
         elif not self._unheard_told and self._monotonic() - self._unheard_since >= self._unheard_seconds:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from firmware.errors import ConfigError, MunicipalityError, OfficeRefused, PublicationInvalid
 from firmware.logbook import EventId, Logbook
+from firmware.rounds import outlived
 
 
 class Publisher(Protocol):
@@ -55,9 +56,10 @@ class Publications:
             self._news.clear()
             for kind, shelf in self._shelves.items():
                 wanted = self._newest.get(kind, 0)
-                if wanted > max(shelf.serial(), self._refused.get(kind, 0)) and not await self._taken(
-                    kind, shelf
-                ):
+                # The heartbeat's number is not signed: it stands in the way of no other.
+                if wanted <= shelf.serial() or wanted == self._refused.get(kind):
+                    continue
+                if not await outlived(self._taken(kind, shelf), False, task="publications", log=self._log):
                     # The next heartbeat asks again; a short pause keeps a broken line from a storm.
                     await asyncio.sleep(self._retry_seconds * random.uniform(0.5, 1.5))  # noqa: S311
 

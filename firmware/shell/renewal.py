@@ -7,6 +7,7 @@ from datetime import datetime
 
 from firmware.errors import MadoguchiError
 from firmware.logbook import EventId, Logbook
+from firmware.rounds import outlived
 
 _LOOK_SECONDS = 1.0
 
@@ -31,6 +32,7 @@ class Renewal:
         self._renewed, self._resting = renewed, resting
         self._every_seconds, self._retry_seconds = every_seconds, retry_seconds
         self._log = log
+        self._told = False
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -39,12 +41,19 @@ class Renewal:
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
             while not self._resting():  # noqa: ASYNC110 - a state has no event of its own
                 await asyncio.sleep(_LOOK_SECONDS)
-            try:
-                await self._renewed()
-            except MadoguchiError as error:
-                pause = min(2 * pause, self._every_seconds) if failing else self._retry_seconds
-                if not failing:
-                    self._log(EventId.CERTIFICATE_NOT_RENEWED, error=type(error).__name__)
-                failing = True
+            if await outlived(self._looked(), False, task="certificate-renewal", log=self._log):
+                pause, failing, self._told = self._every_seconds, False, False
             else:
-                pause, failing = self._every_seconds, False
+                pause = min(2 * pause, self._every_seconds) if failing else self._retry_seconds
+                failing = True
+
+    async def _looked(self) -> bool:
+        """Whether nothing is wrong; what is, is told once."""
+        try:
+            await self._renewed()
+        except MadoguchiError as error:
+            if not self._told:
+                self._told = True
+                self._log(EventId.CERTIFICATE_NOT_RENEWED, error=type(error).__name__)
+            return False
+        return True

@@ -46,8 +46,9 @@ class TrialCoins:
             await self._write((intended,))
             certainty = await self._payouts[hopper].pay_one(level.life_count)
             believed_coins = level.coins - (certainty is not Certainty.NOT_DONE)
-            # The level is reported before the answer: a hopper at 0 where coins should lie has tried in vain.
-            if believed_coins > 0 and not self._facts().hopper(hopper).coins:
+            # The hopper itself is asked: its report waits for the runner's turn. At 0 where coins should lie
+            # it has tried in vain.
+            if believed_coins > 0 and not self._payouts[hopper].coins:
                 return await self._ended(
                     intended, certainty, r.HopperFoundEmpty(_NO_VISIT, hopper, believed_coins)
                 )

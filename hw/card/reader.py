@@ -86,8 +86,11 @@ class PcscCardReader:
         self._watch()
 
     def busy_seconds(self) -> float:
-        """How long the present command to reader or card has taken; 0 without one."""
-        return self._worker.busy_seconds()
+        """How long the present command to reader or card has taken; 0 without one.
+
+        One that was given up does not count: it is told as a level, and pcscd's restart is asked for.
+        """
+        return 0.0 if self._stuck else self._worker.busy_seconds()
 
     async def read(self) -> CardReading:
         """See `firmware.ports.CardReader.read`."""

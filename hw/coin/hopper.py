@@ -102,6 +102,11 @@ class CcTalkHopper:
             name=f"hopper-{self._address}",
         )
 
+    @property
+    def coins(self) -> int:
+        """How many coins lie in it by its own count; see CoinPayout."""
+        return self._coins
+
     def set_coins(self, coins: int) -> None:
         """A technician has filled or emptied the hopper; raises ValueError below 0."""
         if coins < 0:

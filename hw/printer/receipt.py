@@ -130,6 +130,8 @@ class EscPosReceiptPrinter:
     async def _send_and_prove(self, slip: bytes) -> bool:
         """Whether the answer in order came and says that there is still paper."""
         seconds = self._print_seconds + len(slip) * BITS_A_BYTE / self._baud
+        if self._watching is not None:
+            self._pulse.beat(within_seconds=seconds)  # the watcher waits for its turn until then
         async with asyncio.timeout(seconds):
             self._line.discard_input()
             await self._line.write(slip, seconds)

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import wave
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from firmware.logbook import EventId, Logbook
+from hw.one_thread import OneThread
 from hw.sound.shape import pcm
 
 _SILENT: tuple[Path, ...] = ()
@@ -27,6 +29,7 @@ class AlsaVoice:
         self._fault = ""
         self._task: asyncio.Task[None] | None = None
         self._free = asyncio.Lock()
+        self._shaper = OneThread("voice-shaper")
 
     def play(
         self, clips: Sequence[Path], *, private: bool = False, gain_db: float = 0.0, rate: float = 1.0
@@ -64,6 +67,7 @@ class AlsaVoice:
         """Silence; may be called twice."""
         self.play(_SILENT)
         await self.quiet()
+        await self._shaper.close()
 
     async def _turn(self, device: str, clips: Sequence[Path], gain_db: float, rate: float) -> None:
         async with self._free:  # the device is, only when the player before is gone
@@ -74,7 +78,7 @@ class AlsaVoice:
             await self._aplay(device, tuple(map(str, clips)), None)
             return
         try:
-            sound, hertz = await asyncio.to_thread(pcm, clips, gain_db=gain_db, rate=rate)
+            sound, hertz = await self._shaper.run(partial(pcm, clips, gain_db=gain_db, rate=rate))
         except (OSError, ValueError, wave.Error) as error:
             self._note(type(error).__name__)
             return
@@ -98,6 +102,10 @@ class AlsaVoice:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+                with contextlib.suppress(ConnectionError):  # what it was not given any more
+                    await process.stdin.wait_closed()
             raise
         self._note(f"exit-{code}" if code else "")
 

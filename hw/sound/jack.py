@@ -20,16 +20,17 @@ _RETRY_SECONDS = 2.0
 
 
 class EarphoneJack:
-    """Tells when an earphone is plugged in or pulled out; a device that is missing has none in it.
+    """Tells when an earphone is plugged in or pulled out, and when nobody knows.
 
-    path: such as /dev/input/by-path/platform-…-event. plugged is called on the loop, only with a change.
+    path: such as /dev/madoguchi/earphone. plugged is called on the loop, only with a change: None is a device
+    that is missing or tells of no switch, as it is taken to be until it was read.
     """
 
-    def __init__(self, path: Path, *, plugged: Callable[[bool], None], log: Logbook) -> None:
+    def __init__(self, path: Path, *, plugged: Callable[[bool | None], None], log: Logbook) -> None:
         self._path = path
         self._tell = plugged
         self._log = log
-        self._is_in = False
+        self._is_in: bool | None = None
         self._fault = ""
         self._descriptor: int | None = None
         self._retry: asyncio.TimerHandle | None = None
@@ -55,7 +56,7 @@ class EarphoneJack:
             self._log(EventId.SOUND_BACK)
         self._fault = ""
         asyncio.get_running_loop().add_reader(self._descriptor, self._read, self._descriptor)
-        with contextlib.suppress(OSError):  # a device without switches has no earphone in it
+        with contextlib.suppress(OSError):  # a device without switches tells nothing
             switches = array.array("B", bytes(8))
             fcntl.ioctl(self._descriptor, _EVIOCGSW, switches)
             self._set(bool(switches[0] & 1 << _SW_HEADPHONE_INSERT))
@@ -75,7 +76,7 @@ class EarphoneJack:
             if (kind, code) == (_EV_SW, _SW_HEADPHONE_INSERT):
                 self._set(bool(value))
 
-    def _set(self, is_in: bool) -> None:
+    def _set(self, is_in: bool | None) -> None:
         before, self._is_in = self._is_in, is_in
         if is_in is not before:
             self._tell(is_in)
@@ -85,7 +86,7 @@ class EarphoneJack:
         if not self._fault:
             self._log(EventId.SOUND_GONE, error=fault)
         self._fault = fault
-        self._set(False)
+        self._set(None)
         self._retry = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._open)
 
     def _let_go(self) -> None:

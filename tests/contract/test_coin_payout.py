@@ -61,7 +61,7 @@ async def test_a_hopper_empty_at_the_second_coin_says_so_after_one_more_try() ->
         assert await hopper.pay_one(LIFE) is Certainty.DONE
         assert await hopper.pay_one(LIFE + 1) is Certainty.NOT_DONE
         assert commands(machine) == 3
-        assert (ear.hopper.coins, ear.hopper.working) == (0, True)
+        assert (hopper.coins, ear.hopper.coins, ear.hopper.working) == (0, 0, True)
         assert EventId.HOPPER_FAULT in ear.logged
         machine.refill(10)
         hopper.set_coins(10)

@@ -49,7 +49,9 @@ class Units:
         job = str(self.tmp_path / "job")
         await self.listen(sys.executable, "-m", "tests.contract.document_worker_entry", outcome, job)
 
-    def worker(self, *, start_seconds: float = 30.0, print_seconds: float = 30.0) -> WorkerProcess:
+    def worker(
+        self, *, start_seconds: float = 30.0, print_seconds: float = 30.0, end_seconds: float = 30.0
+    ) -> WorkerProcess:
         worker = WorkerProcess(
             command=["false"],
             log=self.log,
@@ -58,6 +60,7 @@ class Units:
             prepare_seconds=30.0,
             print_seconds=print_seconds,
             socket=self.socket,
+            end_seconds=end_seconds,
         )
         self.workers.append(worker)
         return worker
@@ -134,7 +137,7 @@ async def test_a_unit_that_died_before_the_print_has_surely_printed_nothing(unit
     worker, key, process = await units.prepared("take")
     process.kill()
     async with asyncio.timeout(20):
-        while worker._alive():  # noqa: ASYNC110 - its end of the socket goes a moment after it
+        while worker.alive():  # noqa: ASYNC110 - its end of the socket goes a moment after it
             await asyncio.sleep(0.01)
     with pytest.raises(PrintNotSubmitted):
         await worker.print(sealed_authority(key), "job-1")
@@ -188,3 +191,25 @@ def over(process: psutil.Process) -> bool:
         return Path(f"/proc/{process.pid}/statm").read_text().startswith("0 ")
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+async def test_a_unit_that_ignores_the_hang_up_keeps_nobody_waiting_and_is_known_to_live(
+    units: Units,
+) -> None:
+    await units.listen("sleep", "600")
+    worker = units.worker(start_seconds=0.5, end_seconds=0.2)
+    with pytest.raises(DocumentRefused):
+        await worker.start()
+    await worker.end()
+    assert worker.alive()
+    with pytest.raises(DocumentRefused):
+        await worker.start()
+    (process,) = units.running()
+    process.kill()
+    async with asyncio.timeout(20):
+        while worker.alive():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    await worker.end()
+    assert [EventId.WORKER_STAYS, EventId.WORKER_STAYS, EventId.WORKER_ENDED] == [
+        event for event, _ in units.log.lines if event is not EventId.DOCUMENT_REFUSED
+    ]

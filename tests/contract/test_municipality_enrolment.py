@@ -67,19 +67,21 @@ def desk(place: Place) -> str:
 
 async def enrolled(place: Place, files: Files) -> None:
     code = await place.server.invite_kiosk(OTHER_KIOSK)
-    answered = await enrolment.enrol(desk(place), place.pki / "server_ca.pem", files, code)
+    answered = await enrolment.enrol(
+        desk(place), place.pki / "server_ca.pem", files, code, place.clock.moment
+    )
     enrolment.put_in_place(answered, files)
 
 
 async def test_a_code_gives_one_certificate_that_lets_the_kiosk_in(place: Place, files: Files) -> None:
     code = await place.server.invite_kiosk(OTHER_KIOSK)
     ca_file = place.pki / "server_ca.pem"
-    answered = await enrolment.enrol(desk(place), ca_file, files, code)
+    answered = await enrolment.enrol(desk(place), ca_file, files, code, place.clock.moment)
     enrolment.put_in_place(answered, files)
     assert 0o600 == files.key.stat().st_mode & 0o777
     await opened(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK))
     with pytest.raises(MunicipalityDown, match="certificate: status 401"):
-        await enrolment.enrol(desk(place), ca_file, files, code)
+        await enrolment.enrol(desk(place), ca_file, files, code, place.clock.moment)
 
 
 async def test_a_code_that_is_wrong_old_replaced_or_anothers_gives_nothing(
@@ -91,15 +93,15 @@ async def test_a_code_that_is_wrong_old_replaced_or_anothers_gives_nothing(
     code = await place.server.invite_kiosk(OTHER_KIOSK)
     for wrong in ("", "wrong", replaced, others):
         with pytest.raises(MunicipalityDown, match="certificate: status 401"):
-            await enrolment.enrol(desk(place), ca_file, files, wrong)
+            await enrolment.enrol(desk(place), ca_file, files, wrong, place.clock.moment)
     place.clock.moment += timedelta(minutes=10)
     with pytest.raises(MunicipalityDown, match="certificate: status 401"):
-        await enrolment.enrol(desk(place), ca_file, files, code)
+        await enrolment.enrol(desk(place), ca_file, files, code, place.clock.moment)
 
 
 async def test_a_server_of_a_foreign_authority_hears_no_code(place: Place, files: Files) -> None:
     with pytest.raises(MunicipalityDown, match="server-certificate-untrusted"):
-        await enrolment.enrol(desk(place), place.pki / "device_ca.pem", files, "code")
+        await enrolment.enrol(desk(place), place.pki / "device_ca.pem", files, "code", place.clock.moment)
 
 
 async def test_a_renewed_kiosk_is_let_in_with_both_until_it_has_used_the_new_one(
@@ -109,8 +111,8 @@ async def test_a_renewed_kiosk_is_let_in_with_both_until_it_has_used_the_new_one
     old = tmp_path / "old"
     shutil.copytree(files.certificate.parent, old)
     # The answer is lost once: the kiosk asks again, with the old certificate.
-    await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files)
-    answered = await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files)
+    await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files, place.clock.moment)
+    answered = await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files, place.clock.moment)
     assert await reaches(place.kiosk(device=old, urn=OTHER_KIOSK)) is None
     enrolment.put_in_place(answered, files)
     assert await reaches(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK)) is None
@@ -121,7 +123,7 @@ async def test_an_expelled_kiosk_cannot_renew(place: Place, files: Files) -> Non
     await enrolled(place, files)
     await place.server.expel_kiosk(OTHER_KIOSK)
     with pytest.raises(MunicipalityDown, match="certificate: status 403"):
-        await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files)
+        await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files, place.clock.moment)
 
 
 async def test_a_request_for_another_name_another_key_or_of_no_sense_is_refused(
@@ -182,7 +184,7 @@ async def test_a_power_cut_in_the_middle_leaves_a_pair_that_fits(
     place: Place, files: Files, cut: str
 ) -> None:
     await enrolled(place, files)
-    answered = await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files)
+    answered = await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files, place.clock.moment)
     old = files.certificate.read_bytes()
     key_next, certificate_next = (p.with_name(f"{p.name}.next") for p in (files.key, files.certificate))
     key_next.write_bytes(answered.key_pem)
@@ -252,7 +254,7 @@ async def test_the_console_renews_at_any_age_and_the_kiosk_is_let_in_with_it(
     settings = settings_of(place, files)
     assert await renewed(settings, place.clock.moment) is None
     place.clock.moment += timedelta(hours=1)
-    until = await renewed_now(settings)
+    until = await renewed_now(settings, place.clock.moment)
     assert until == (place.clock.moment + timedelta(days=90)).replace(microsecond=0)
     assert until == x509.load_pem_x509_certificate(files.certificate.read_bytes()).not_valid_after_utc
     assert await reaches(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK)) is None
@@ -267,15 +269,15 @@ async def test_a_renewal_that_cannot_be_written_or_is_refused_leaves_the_old_pai
     in_the_way = files.key.with_name(f"{files.key.name}.next.part")
     in_the_way.mkdir()
     with pytest.raises(OfficeRefused, match=r"cannot be written to .*; the old one stays in use"):
-        await renewed_now(settings)
+        await renewed_now(settings, place.clock.moment)
     in_the_way.rmdir()
     await place.server.expel_kiosk(OTHER_KIOSK)
     with pytest.raises(MunicipalityDown, match="certificate: status 403"):
-        await renewed_now(settings)
+        await renewed_now(settings, place.clock.moment)
     assert old == (files.key.read_bytes(), files.certificate.read_bytes())
     shutil.rmtree(files.certificate.parent)
     with pytest.raises(OfficeRefused, match="own: No such file or directory"):
-        await renewed_now(settings)
+        await renewed_now(settings, place.clock.moment)
 
 
 async def test_of_two_renewals_at_once_one_is_refused_and_the_kiosk_is_let_in(
@@ -283,7 +285,11 @@ async def test_of_two_renewals_at_once_one_is_refused_and_the_kiosk_is_let_in(
 ) -> None:
     await enrolled(place, files)
     settings = settings_of(place, files)
-    said = await asyncio.gather(renewed_now(settings), renewed_now(settings), return_exceptions=True)
+    said = await asyncio.gather(
+        renewed_now(settings, place.clock.moment),
+        renewed_now(settings, place.clock.moment),
+        return_exceptions=True,
+    )
     assert [datetime, OfficeRefused] == [type(one) for one in said]
     assert "just being asked for" in str(said[1])
     assert await reaches(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK)) is None

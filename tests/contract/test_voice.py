@@ -1,7 +1,9 @@
 """The voice on ALSA without a sound card: its `file` plugin keeps what would have been heard."""
 
 import asyncio
+import gc
 import os
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +14,12 @@ import numpy as np
 import pytest
 
 from firmware.compose.telling import Told
+from firmware.core.terms import Aid, Language
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.render_voice import read, render
 from firmware.settings import load
 from hw.sound import AlsaVoice
+from tests.unit.test_screen_storyboard import PIN
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "kiosk.toml"
 ASOUND = """
@@ -233,3 +237,86 @@ async def test_no_player_is_left_behind_however_often_the_prompt_changes(tmp_pat
         await asyncio.sleep(0)
     await voice.close()
     assert not alive(process)
+
+
+# --- another volume or pace -----------------------------------------------------------------------
+
+
+async def test_a_sentence_of_another_volume_that_is_cut_short_leaves_no_failure_behind(
+    tmp_path: Path, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    monkeypatch.setattr("hw.sound.alsa.pcm", lambda *_, **__: (bytes(1_000_000), 16_000))
+    told, player = tmp_path / "told", tmp_path / "player"
+    os.mkfifo(told)
+    player.write_text(f"#!/bin/sh\necho $$ >{told}\nexec sleep 600\n")
+    player.chmod(0o755)
+    voice = AlsaVoice(speaker="speaker", earphone="", log=lambda *_, **__: None, program=str(player))
+    for _ in range(3):
+        voice.play([clips["tone"]], gain_db=6.0)
+        await asyncio.to_thread(told.read_text)
+    await voice.close()
+    gc.collect()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [] == failed
+
+
+async def test_of_voice_keys_pressed_in_a_row_one_sound_is_computed_at_a_time_and_then_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    computed: list[float] = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def compute(_clips: object, *, gain_db: float, rate: float) -> tuple[bytes, int]:
+        computed.append(rate)
+        began.set()
+        go_on.wait(60)
+        return b"", 16_000
+
+    monkeypatch.setattr("hw.sound.alsa.pcm", compute)
+    voice = AlsaVoice(speaker="speaker", earphone="", log=lambda *_, **__: None, program="true")
+    voice.play([Path("tone")], rate=1.25)
+    assert await asyncio.to_thread(began.wait, 60)
+    for rate in (1.5, 2.0, 0.75):
+        voice.play([Path("tone")], rate=rate)
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert [1.25] == computed
+    go_on.set()
+    await until_quiet(voice)
+    assert [1.25, 0.75] == computed
+    await voice.close()
+
+
+async def test_a_switch_that_cannot_be_read_takes_nobodys_voice_away(
+    heard: Path, clips: dict[str, Path], log: list[EventId]
+) -> None:
+    """The PIN's tone is private: it is heard by earphone, and by loudspeaker nothing of it."""
+
+    class Page:
+        def show(self, *_: object) -> None: ...
+
+    def write(event: EventId, /, **_fields: FieldValue) -> None:
+        log.append(event)
+
+    settings = load(CONFIG)
+    said = msgspec.structs.replace(
+        settings.file.voice,
+        clips=str(clips["tone"].parent),
+        speaker="speaker",
+        earphone="earphone",
+        earphone_jack=str(heard / "no-such-device"),
+    )
+    settings = replace(settings, file=msgspec.structs.replace(settings.file, voice=said))
+    told = Told(settings, cast("Any", Page()), write)
+    plugged: list[bool] = []
+    told.listen(plugged.append)
+    for digits in (0, 1):
+        told.show(replace(PIN, pin_digits=digits), Language.JA, frozenset({Aid.VOICE}))
+    await until_quiet(told._voice)
+    await told.close()
+    assert EventId.SOUND_GONE in log
+    assert of(clips["tone"]) == samples(heard / "earphone")[: len(of(clips["tone"]))]
+    assert ([], []) == (plugged, samples(heard / "speaker"))

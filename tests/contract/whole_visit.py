@@ -118,6 +118,7 @@ class Worker:
     machine: Machine
     key: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
     order: tuple[str, str] = ("", "")
+    over: bool = False
 
     async def start(self) -> bytes:
         return self.key.public_key().public_bytes_raw()
@@ -137,7 +138,11 @@ class Worker:
             raise PrintNotSubmitted from cause
         self.machine.pages += 2
 
-    async def end(self) -> None: ...
+    def alive(self) -> bool:
+        return not self.over
+
+    async def end(self) -> None:
+        self.over = True
 
 
 class WholeVisit:

@@ -68,7 +68,7 @@ async def _leave_halfway(
     await visitor.world.eyes.until(
         lambda now: now["screen"] == waiting and now["keys"]["cancel"]["enabled"], 10.0
     )
-    await visitor.touch("cancel")
+    await visitor.stops()
     await visitor.ends_with("cancelled")
     await visitor.leave()
 

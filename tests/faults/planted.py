@@ -49,6 +49,7 @@ _MAINTENANCE = "tests/unit/test_shell_maintenance.py"
 
 _HANDS, _COMPLAINTS = "tests/unit/test_wrong_person.py", "tests/unit/test_core_complaints.py"
 _ISSUE = "tests/unit/test_documents_issue.py"
+_WORKERS = "tests/unit/test_shell_workers.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -845,9 +846,18 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a time-out frees the worker of one person for the next",
         "firmware/shell/workers.py",
-        "        self._next = None\n        return started\n",
-        "        return started\n",
+        "            await self._end_before()\n            coming = self._coming()\n"
+        "            started = await asyncio.shield(coming)\n            if coming is not self._next:\n"
+        "                return await self.take()\n            self._next = None\n",
+        "            coming = self._coming()\n            started = await asyncio.shield(coming)\n",
         _HANDS,
+    ),
+    Fault(
+        "somebody gets a worker while the one before still lives",
+        "firmware/shell/workers.py",
+        "        if before.alive():\n",
+        "        if not before:\n",
+        _WORKERS,
     ),
     Fault(
         "jobs are named by the clock",
@@ -876,6 +886,62 @@ FAULTS: tuple[Fault, ...] = (
         "if (event.fee_yen, event.sheets, event.pages, event.fingerprint) != same:",
         "if event.fee_yen != purchase.fee_yen:",
         _COMPLAINTS,
+    ),
+    Fault(
+        "a hopper that a technician found empty is full again by the books",
+        TRIAL,
+        "if believed_coins > 0 and not self._payouts[hopper].coins:",
+        "if believed_coins > 0 and not self._facts().hopper(hopper).coins:",
+        _TRIAL,
+    ),
+    Fault(
+        "a refund's coin and a technician's count as one",
+        "firmware/core/staffing.py",
+        " and not facts.maintenance.on",
+        "",
+        _COMPLAINTS,
+    ),
+    Fault(
+        "a technician's next coin leaves beside a visit's",
+        "firmware/shell/fitness.py",
+        "            self._must_not_serve()\n            self._must_hold_coins(level)\n",
+        "            self._must_hold_coins(level)\n",
+        "tests/unit/test_shell_fitness.py",
+    ),
+    Fault(
+        "a technician's coin comes out of a hopper that holds none by the books",
+        "firmware/shell/fitness.py",
+        "if self._coins(level.hopper, level.coin_yen) <= 0:",
+        "if False:",
+        "tests/unit/test_shell_fitness.py",
+    ),
+    Fault(
+        "a plan that ends during a test lets a visit begin",
+        "firmware/shell/maintenance.py",
+        "return self._kept_on or out_of_service(self._state, self._now())",
+        "return out_of_service(self._state, self._now())",
+        "tests/unit/test_shell_maintenance.py",
+    ),
+    Fault(
+        "a plan forgotten during a test lets a visit begin",
+        "firmware/compose/technician.py",
+        "        self._must_not_test()\n        if request.begins is None",
+        "        if request.begins is None",
+        "tests/unit/test_console_desk.py",
+    ),
+    Fault(
+        "a card left behind begins a visit once staff were called in vain",
+        "firmware/core/staffing.py",
+        "    if state.left is not None:\n",
+        "    if False:\n",
+        _COMPLAINTS,
+    ),
+    Fault(
+        "a bad coin thrown in for ever holds the visit's money",
+        PAYING,
+        "if state.rejected >= rules.most_rejected:",
+        "if False:",
+        "tests/unit/test_core_asking.py",
     ),
     Fault(
         "a wrong staff code is forgotten",

@@ -148,6 +148,32 @@ async def bench(service: Service) -> AsyncIterator[Bench]:
     await bench.reader.close()
 
 
+async def test_a_stuck_command_that_was_given_up_is_no_reason_to_restart_the_kiosk_as_well(
+    bench: Bench, service: Service
+) -> None:
+    service.hangs = "VERIFY"
+    await bench.reader.read()
+    signing = asyncio.create_task(bench.reader.sign(bytearray(b"1234"), MESSAGE))
+    with pytest.raises(PinUncertain):
+        await signing
+    await bench.becomes(ABSENT)
+    assert 0.0 == bench.reader.busy_seconds()
+    service.let_go.set()
+    await bench.becomes(PRESENT)
+
+
+async def test_a_command_under_way_is_seen_until_it_is_given_up(bench: Bench, service: Service) -> None:
+    service.hangs = "VERIFY"
+    await bench.reader.read()
+    bench.reader._apdu_timeout_seconds = LIMIT_SECONDS
+    signing = asyncio.create_task(bench.reader.sign(bytearray(b"1234"), MESSAGE))
+    assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)
+    assert bench.reader.busy_seconds() > 0
+    service.let_go.set()
+    assert await signing
+    await bench.reader.release()
+
+
 async def threads_left(bench: Bench, *expected: str) -> None:
     """Returns once of the reader's own threads only these run."""
     async with asyncio.timeout(LIMIT_SECONDS):

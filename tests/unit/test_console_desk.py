@@ -39,6 +39,7 @@ class Bench:
     story: list[str] = field(default_factory=list)
     on: bool = False
     config: Path = CONFIG
+    busy: bool = False
 
     @property
     def desk(self) -> TechnicianDesk:
@@ -85,9 +86,11 @@ class Bench:
     def resting(self) -> bool:
         return self.rests
 
-    @property
-    def busy(self) -> bool:
-        return False
+    async def schedule(self, *_: object) -> None:
+        self.story.append("schedule")
+
+    async def forget_plan(self, by: str) -> None:
+        self.story.append(f"forget by {by}")
 
 
 async def refused(bench: Bench, request: w.AnyRequest, who: str = ME) -> str:
@@ -132,6 +135,21 @@ async def test_without_an_order_only_the_machines_own_users_and_only_if_the_conf
         assert [] == bench.story
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        w.SwitchMaintenance(on=False),
+        w.PlanMaintenance(None, None),
+        w.PlanMaintenance("2026-12-01T02:00", "2026-12-01T04:00"),
+    ],
+)
+async def test_nothing_puts_the_kiosk_in_service_while_a_device_is_tested(request_: w.AnyRequest) -> None:
+    bench = Bench(busy=True)
+    assert "a test is running: say it again when it has ended" == await refused(bench, request_)
+    assert len(bench.story) == 1, "it was done all the same"
+    await Bench().desk.act(request_, ME)
+
+
 async def test_what_changes_the_service_is_journaled_also_without_an_order() -> None:
     bench = Bench()
     await bench.desk.act(w.SwitchMaintenance(on=True), ME)
@@ -170,7 +188,7 @@ async def test_a_plan_of_no_day_is_refused_by_name() -> None:
 
 
 async def test_a_renewal_says_until_when_and_starts_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def renewed(_settings: object) -> datetime:
+    async def renewed(_settings: object, _now: datetime) -> datetime:
         return NOW + timedelta(days=90)
 
     monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)
@@ -183,7 +201,7 @@ async def test_a_renewal_says_until_when_and_starts_nothing_anew(monkeypatch: py
 
 
 async def test_a_renewal_that_failed_is_refused_by_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def renewed(_settings: object) -> datetime:
+    async def renewed(_settings: object, _now: datetime) -> datetime:
         raise MunicipalityDown("certificate: status 403")
 
     monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)
@@ -192,7 +210,7 @@ async def test_a_renewal_that_failed_is_refused_by_its_cause(monkeypatch: pytest
 
 
 async def test_no_certificate_is_renewed_during_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def renewed(_settings: object) -> datetime:
+    async def renewed(_settings: object, _now: datetime) -> datetime:
         raise AssertionError("a visit is under way")
 
     monkeypatch.setattr("firmware.compose.technician.renewed_now", renewed)

@@ -138,11 +138,26 @@ def test_a_coin_that_fell_through_is_told_for_a_while_and_costs_no_time() -> Non
     for state in (told, again):
         shown = screen_of(state, FULL, RULES)
         assert ("rejected", Place.CHANGE, 100) == (shown.reason, shown.place, shown.paid_yen)
-        assert (5.0, COLLECTING) == (timer(state).seconds, after(state, e.TimedOut()))
+        told_all = after(state, e.TimedOut())
+        assert (5.0, timer(COLLECTING)) == (timer(state).seconds, timer(told_all)), "it costs time"
+        assert screen_of(COLLECTING, FULL, RULES) == screen_of(told_all, FULL, RULES)
         assert replace(COLLECTING, paid_yen=200) == after(state, e.CoinInserted(100, 7, 9))
     stopping = asks(COLLECTING, s.Question.STOP)
     assert s.Question.STOP == asking.question_of(after(stopping, e.CoinRejected()))
     assert s.EndReason.TIMED_OUT == ends(after(after(stopping, e.CoinRejected()), e.TimedOut()))
+
+
+def test_a_bad_coin_thrown_in_for_ever_holds_no_visit_open() -> None:
+    state: s.State = COLLECTING
+    for _ in range(RULES.most_rejected):
+        state = after(asks(after(state, e.TimedOut()), s.Question.GO_ON), e.CoinRejected())
+        assert asking.question_of(state) is None, "it still gives time"
+    asked = asks(after(state, e.TimedOut()), s.Question.GO_ON)
+    assert (asked, timer(asked)) == (after(asked, e.CoinRejected()), timer(after(asked, e.CoinRejected())))
+    assert s.EndReason.TIMED_OUT == ends(after(after(asked, e.CoinRejected()), e.TimedOut()))
+    for sign in (e.CoinInserted(100, 7, 9), e.KeyPressed(KeypadKey.CONFIRM)):
+        there = after(after(asked, sign), e.CoinRejected())
+        assert "rejected" == screen_of(there, FULL, RULES).reason, "whoever is there is told again"
 
 
 @pytest.mark.parametrize(("pace", "out", "expected"), [(4.0, 1, 4.0), (4.0, 2, None), (0.0, 0, None)])

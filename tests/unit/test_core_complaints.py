@@ -10,12 +10,19 @@ from firmware.core import orders as o
 from firmware.core import records as r
 from firmware.core import states as s
 from firmware.core.complaints import CODE_DIGITS, SHIPPED_RULE, LastSale
-from firmware.core.facts import DocumentPrinterLevel, Facts, PanelLevel, StaffLevel
+from firmware.core.facts import (
+    DocumentPrinterLevel,
+    Facts,
+    MaintenanceLevel,
+    PanelLevel,
+    ReaderLevel,
+    StaffLevel,
+)
 from firmware.core.lockout import STAFF, after, from_journal, wait_seconds
 from firmware.core.money import ledger
 from firmware.core.paying import held_in
 from firmware.core.recovery import recover
-from firmware.core.session import step
+from firmware.core.session import bound, step
 from firmware.core.telling import Subject, Tell, pending
 from firmware.core.terms import (
     Certainty,
@@ -90,6 +97,33 @@ def test_a_press_alone_calls_staff_and_writes_nothing(
     done = step(state, CORRECT, replace(FACTS, staff=staff), RULES)
     assert called is isinstance(done.state, s.EnteringStaffCode)
     assert () == done.records
+
+
+@pytest.mark.parametrize("state", [s.Idle(), s.NotServing(), s.TakingAll(A, PURCHASE, 0, 0)])
+def test_no_refund_begins_beside_a_technicians_coin(state: s.State) -> None:
+    lies = replace(FACTS, maintenance=MaintenanceLevel(on=True), panel=PanelLevel(paper_in_tray=True))
+    assert not isinstance(step(state, CORRECT, lies, RULES).state, s.EnteringStaffCode)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.parametrize("how", [CANCEL, e.TimedOut(), "waits"])
+def test_a_card_left_behind_begins_no_visit_when_staff_are_called_in_vain(
+    wrong: bool, how: e.Event | str
+) -> None:
+    lies = replace(FACTS, reader=ReaderLevel(working=True, card_present=True))
+    taking = s.TakingAll(A, PURCHASE, 200, 100, receipt_out=False, alarms=1)
+    state = step(taking, CORRECT, lies, RULES).state
+    if wrong:
+        checking = step(state, e.StaffCodeEntered(), lies, RULES).state
+        state = step(checking, e.StaffUnknown(), lies, RULES).state
+    assert isinstance(state, s.EnteringStaffCode)
+    waits = replace(lies, staff=replace(lies.staff, waits=True))
+    event, facts = (e.FactsChanged(), waits) if isinstance(how, str) else (how, lies)
+    again = step(state, event, facts, RULES)
+    assert (taking, ()) == (again.state, again.records)
+    timed = replace(RULES, timeouts_seconds={"TakingAll": 20.0})
+    assert frozenset({o.RunTimer("TakingAll", 1, 20.0)}) == bound(again.state, timed), "nobody is reminded"
+    assert isinstance(step(again.state, e.FactsChanged(), FACTS, RULES).state, s.Thanks)
 
 
 def test_nobody_decides_before_the_code_is_right_or_the_door_is_open() -> None:

@@ -68,7 +68,9 @@ def test_a_fault_never_repeats_a_wrong_word_of_the_answer(secret: str) -> None:
     assert secret not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["見本　一人", "_", "_hidden", "x" * 41, "x` - at `$.見本"])
+@pytest.mark.parametrize(
+    "name", ["見本　一人", "_", "_hidden", "x" * 41, "x` - at `$.見本", "a` - at `$.[x", "a` - at `$.]"]
+)
 def test_an_unknown_field_of_any_name_can_be_logged(name: str) -> None:
     with pytest.raises(MunicipalityAnswerInvalid) as caught:
         decode("name", json.dumps({name: 1}).encode(), messages.HeartbeatAnswer)
@@ -77,6 +79,15 @@ def test_an_unknown_field_of_any_name_can_be_logged(name: str) -> None:
         datetime.now(UTC),
         {"reason": str(caught.value).removeprefix("name: ")},
     )
+
+
+@pytest.mark.parametrize("order_id", ["", "a" * 15, "a" * 65, "見" * 16, "a b" * 8, "-" + "a" * 31])
+def test_an_order_of_no_sayable_name_is_an_invalid_answer(order_id: str) -> None:
+    order = {"order_id": order_id, "state": "RELEASED", "total_yen": 300, "number": "1"}
+    ends = dict.fromkeys(["receipt_no", "paid_yen", "refunded_yen", "owed_yen"])
+    body = json.dumps({"orders": [order | ends]}).encode()
+    with pytest.raises(MunicipalityAnswerInvalid, match=r"open_orders: orders\.0\.order_id"):
+        decode("open_orders", body, messages.OpenOrdersAnswer)
 
 
 @given(st.binary(max_size=64))

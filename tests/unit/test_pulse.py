@@ -114,7 +114,11 @@ def test_a_pulse_is_the_time_since_the_last_beat() -> None:
     assert 130.0 == pulse.silent_seconds()
     pulse.beat()
     assert 0.0 == pulse.silent_seconds()
-    clock.now += 1
+    pulse.beat(within_seconds=180)
+    clock.now += 179
+    assert 0.0 == pulse.silent_seconds(), "what it waits for has a deadline of its own"
+    clock.now += 122
+    assert 121.0 == pulse.silent_seconds()
     pulse.end()
     assert 0.0 == pulse.silent_seconds()
 
@@ -135,3 +139,42 @@ async def test_a_device_that_hangs_is_seen_and_the_loop_goes_on(make: Callable[[
     assert 121.0 == device.busy_seconds()
     await device.close()
     assert 0.0 == device.busy_seconds(), "who closed it does not wait for it"
+
+
+async def test_a_long_slip_on_a_slow_line_is_no_hang_until_its_own_deadline_has_passed() -> None:
+    """The watcher waits behind the slip; 100 kB take 107 s at 9600 baud, and the proof may take 15 s more."""
+    partner, clock = Hangs(), Clock()
+    made = cast("Any", EscPosReceiptPrinter(path="/nowhere", baud=9600, columns=48, log=log))
+
+    async def ready() -> None:
+        """No trouble."""
+
+    async def drawn(_lines: object) -> bytes:
+        return bytes(102_400)
+
+    made._pulse, made._look, made._drawn, made._line = Pulse(clock), ready, drawn, Line(partner)
+    made.start(lambda _level: None)
+    printing = asyncio.create_task(made.print_slip([]))
+    async with asyncio.timeout(20):
+        await partner.asked.wait()
+    clock.now += 121
+    assert 0.0 == made.busy_seconds()
+    clock.now += 121
+    assert made.busy_seconds() > 119, "beyond its deadline it is one"
+    printing.cancel()
+    await asyncio.wait([printing])
+    await made.close()
+
+
+class Line:
+    """A serial line that takes nothing."""
+
+    def __init__(self, partner: Hangs) -> None:
+        self._partner = partner
+
+    def discard_input(self) -> None: ...
+
+    async def write(self, *_: object) -> None:
+        await self._partner.write()
+
+    def close(self) -> None: ...

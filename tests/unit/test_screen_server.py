@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from firmware.core.screens import Legend, Screen, ScreenId
-from firmware.core.terms import KeypadKey, Language
+from firmware.core.terms import Aid, KeypadKey, Language
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.server import FILES, HEADERS, ScreenServer
@@ -173,6 +173,26 @@ async def test_the_time_left_shrinks_and_a_picture_that_looks_the_same_keeps_its
     assert 119_000 < first["remaining_ms"] <= 120_000
     assert isinstance(later["remaining_ms"], int)
     assert 6_000 < later["remaining_ms"] <= 7_000
+
+
+async def test_the_same_screen_with_another_aid_or_language_keeps_its_times(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("firmware.screen.server._now", lambda: now)
+
+    async def shown(screen: Screen, language: Language, *aids: Aid) -> tuple[object, object, object]:
+        kiosk.server.show(screen, language, frozenset(aids))
+        picture = await kiosk.picture()
+        return picture["seq"], picture["remaining_ms"], picture["ready_ms"]
+
+    waiting = replace(COINS, seconds=120.0, ready_seconds=60.0)
+    assert (1, 120_000, 60_000) == await shown(waiting, Language.JA)
+    now += 30
+    assert (2, 90_000, 30_000) == await shown(waiting, Language.JA, Aid.VOICE)
+    now += 5
+    assert (3, 85_000, 25_000) == await shown(waiting, Language.EN, Aid.VOICE)
+    assert (4, 120_000, 60_000) == await shown(replace(waiting, paid_yen=100), Language.EN, Aid.VOICE)
 
 
 async def test_a_touch_is_the_same_as_its_key(kiosk: Kiosk) -> None:

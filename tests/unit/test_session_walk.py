@@ -69,6 +69,7 @@ RULES = Rules(
     most_alarms=1,
     most_copies=9,
     languages=(Language.JA, Language.EN),
+    most_rejected=2,
 )
 GOOD = Facts(
     next_visit=VisitId("a" * 32),

@@ -70,6 +70,7 @@ class World:
     noticed: asyncio.Event = field(default_factory=asyncio.Event)
     offers: tuple[Offer, ...] = (OFFER,)
     mark: ports.CoinMark | None = None
+    worker_lives: bool = False
 
     async def ask(self, name: str) -> None:
         self.asked.append(name)
@@ -107,6 +108,7 @@ class World:
 
     async def start(self) -> bytes:
         await self.ask("start")
+        self.worker_lives = True
         return bytes(32)
 
     async def prepare(self, *_: object) -> ports.Prepared:
@@ -117,8 +119,12 @@ class World:
         assert b"authority" == authority
         await self.ask("print")
 
+    def alive(self) -> bool:
+        return self.worker_lives
+
     async def end(self) -> None:
         await self.ask("end worker")
+        self.worker_lives = False
 
     async def open_session(self, *_: object) -> ports.Session:
         await self.ask("open session")

@@ -1,7 +1,8 @@
 """A technician's test ends fit or unfit with a reason, leaves the slot shut, and never disturbs a visit."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -19,7 +20,7 @@ from firmware.core.facts import (
     PanelLevel,
     ReaderLevel,
 )
-from firmware.core.states import Idle, NotServing
+from firmware.core.states import EnteringStaffCode, Idle, NotServing
 from firmware.core.terms import CardRefusal, Certainty, KeypadKey, PrinterReason, VisitId
 from firmware.core.wording import Sentence
 from firmware.errors import CardUnusable, DeviceGone, OfficeRefused
@@ -54,6 +55,10 @@ class Bench:
     reaches_cup: bool = True
     released: int = 0
     wait_seconds: float = 0.05
+    hoppers: tuple[int, ...] = (3,)
+    booked: int = 50
+    serves_after: int = 99
+    keeps_on: int = 0
 
     @property
     def fitness(self) -> Fitness:
@@ -66,6 +71,8 @@ class Bench:
             wait_seconds=self.wait_seconds,
             print_page=self.print_slip,
             speak=self.speak,
+            keep_on=self.keep_on,
+            coins=lambda _hopper, _yen: self.booked,
             pay=self.pay,
         )
 
@@ -77,10 +84,19 @@ class Bench:
 
     @property
     def payouts(self) -> dict[int, None]:
-        return {3: None}
+        return dict.fromkeys(self.hoppers)
+
+    @contextmanager
+    def keep_on(self) -> Iterator[None]:
+        self.keeps_on += 1
+        yield
+        self.keeps_on -= 1
 
     async def pay(self, hopper: int, by: str) -> Certainty:
+        assert self.keeps_on == 1, "a plan that ends now would let a visit begin"
         self.paid.append((hopper, by))
+        if len(self.paid) >= self.serves_after:
+            self.state = EnteringStaffCode(cast("Any", None))
         if self.reaches_cup:
             self.facts = replace(self.facts, panel=PanelLevel(change_in_cup=True))
         return self.certainty
@@ -246,6 +262,21 @@ async def test_while_it_serves_nothing_is_tested(bench: Bench) -> None:
     with pytest.raises(OfficeRefused, match="maintenance is off or a visit is under way"):
         await verdict(bench, "coin")
     assert [] == bench.slot
+
+
+async def test_a_visit_that_has_begun_meanwhile_keeps_the_next_coin_in_its_hopper() -> None:
+    both = (*WELL.hoppers, HopperLevel(4, working=True, coins=50))
+    bench = Bench(replace(WELL, hoppers=both), hoppers=(3, 4), serves_after=1)
+    with pytest.raises(OfficeRefused, match="a visit is under way"):
+        await verdict(bench, "hopper")
+    assert [(3, "")] == bench.paid
+
+
+async def test_a_hopper_without_a_coin_by_the_books_pays_none_and_the_others_do_not_begin() -> None:
+    bench = Bench(booked=0)
+    with pytest.raises(OfficeRefused, match="by the books no coin lies in hopper 3: enter the coins first"):
+        await verdict(bench, "hopper")
+    assert [] == bench.paid
 
 
 async def test_one_test_at_a_time() -> None:

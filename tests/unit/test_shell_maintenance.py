@@ -176,6 +176,15 @@ async def test_a_plan_begins_and_ends_by_the_clock(bench: Bench) -> None:
     assert bench.watch.plan is None
 
 
+async def test_a_plan_that_ends_during_a_test_lets_nobody_in_before_its_end(bench: Bench) -> None:
+    await bench.watch.schedule(NOON - timedelta(hours=1), NOON + timedelta(hours=1), "order:a")
+    with bench.watch.kept_on():
+        bench.age(hours=2)
+        seen = [bench.watch.on]
+    assert [True, False] == [*seen, bench.watch.on]
+    assert [MaintenanceLevel(on=True), MaintenanceLevel(on=False)] == bench.levels
+
+
 async def test_switching_off_ends_a_running_plan_and_leaves_a_later_one(bench: Bench) -> None:
     await bench.watch.schedule(NOON, NOON + timedelta(hours=2), "uid:0")
     await bench.watch.switch(on=False, by="uid:0")

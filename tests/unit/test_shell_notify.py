@@ -1,14 +1,17 @@
 """What systemd hears, on its own kind of socket."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from firmware.shell.notify import ServiceManager
+from tests import virtual_time
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -36,6 +39,29 @@ async def test_the_watchdog_is_fed_until_cancelled(systemd: tuple[socket.socket,
     assert [b"WATCHDOG=1"] * 3 == [await loop.sock_recv(listener, 64) for _ in range(3)]
     feeding.cancel()
     await asyncio.gather(feeding, return_exceptions=True)
+
+
+@pytest.mark.parametrize("watchdog_seconds", [20, 4])
+def test_an_illness_seen_once_that_has_passed_does_not_starve_the_watchdog(watchdog_seconds: int) -> None:
+    fed: list[float] = []
+    looks = 0
+
+    async def with_one_ill_look() -> None:
+        manager = ServiceManager({"WATCHDOG_USEC": str(watchdog_seconds * 1_000_000)})
+
+        def well() -> bool:
+            nonlocal looks
+            looks += 1
+            if looks != 3:
+                fed.append(asyncio.get_running_loop().time())
+            return looks != 3
+
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(manager.keep_alive(well), watchdog_seconds * 3)
+
+    virtual_time.run(with_one_ill_look, arrival_seconds=0)
+    assert looks > 3
+    assert max(later - before for before, later in pairwise(fed)) <= watchdog_seconds / 2
 
 
 @pytest.mark.parametrize("watchdog", ["", "never"])

@@ -353,3 +353,16 @@ async def test_a_journal_that_fails_ends_the_outbox() -> None:
     async with office.open() as running:
         with pytest.raises(JournalError):
             await running
+
+
+async def test_an_unforeseen_answer_to_one_order_is_no_answer_and_holds_up_no_other() -> None:
+    office = Office()
+    office.desk.failing[ORDER] = ArithmeticError("見本　一人")
+    office.outbox.note((intended(), printed(Certainty.DONE), intended(NEXT), printed(Certainty.DONE, NEXT)))
+    async with office.open():
+        await office.desk.until(lambda: bool(office.desk.told))
+        assert [(NEXT, Certainty.DONE, 1)] == office.desk.told
+        del office.desk.failing[ORDER]
+        await office.idle()
+    assert [(NEXT, Certainty.DONE, 1), (ORDER, Certainty.DONE, 1)] == office.desk.told
+    assert (EventId.TASK_FAILED, {"order": "outbox", "error": "ArithmeticError"}) == office.log[0]

@@ -19,7 +19,6 @@ from firmware.core.facts import (
     HopperLevel,
     KeypadLevel,
     Level,
-    MaintenanceLevel,
     MunicipalityLevel,
     PanelLevel,
     ReaderLevel,
@@ -308,7 +307,7 @@ async def test_a_key_that_a_technicians_test_hears_calls_no_staff_and_its_coin_i
 ):
     kiosk = Kiosk()
     kiosk.runner.report(StaffLevel(digits=8, sale=s.Sale(PURCHASE, "0001")))
-    kiosk.runner.report(MaintenanceLevel(on=True))
+    kiosk.runner.report(PanelLevel(paper_in_tray=True))
     heard: list[KeypadKey | e.Event] = []
     coin = e.CoinInserted(100, 1, 1)
     async with kiosk.running(s.NotServing()):

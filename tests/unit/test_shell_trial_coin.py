@@ -24,10 +24,14 @@ FOUND_EMPTY = r.HopperFoundEmpty(VisitId(""), 3, 20)
 
 @dataclass
 class Machine:
-    """Hopper and journal at once, in one story. full_at: the record with which the disk is full."""
+    """Hopper and journal at once, in one story. full_at: the record with which the disk is full.
+
+    coins: what the hopper counts. level: what has been heard of it, a turn of the loop later.
+    """
 
     certainty: Certainty = DONE
     left: int = 19
+    coins: int = 20
     full_at: int = 99
     level: HopperLevel = field(default_factory=lambda: HopperLevel(3, True, 20, 100, 41))
     story: list[object] = field(default_factory=list)
@@ -50,12 +54,16 @@ class Machine:
 
     async def pay_one(self, life_count: int) -> Certainty:
         self.story.append(f"pay {life_count}")
-        self.level = replace(self.level, coins=self.left)
+        self.coins = self.left
+        asyncio.get_running_loop().call_soon(self._heard)
         return self.certainty
 
     async def reconcile(self, life_count: int) -> Certainty:
         self.story.append(f"reconcile {life_count}")
         return self.certainty
+
+    def _heard(self) -> None:
+        self.level = replace(self.level, coins=self.coins)
 
     @property
     def records(self) -> list[r.Record]:
@@ -72,6 +80,13 @@ async def test_the_intent_is_on_disk_before_the_hopper_moves(
     machine = Machine(certainty, left)
     assert certainty is await machine.trials.pay(3, "order:a")
     assert [INTENDED, "pay 41", *found, r.TrialCoinEnded(3, 100, certainty)] == machine.story
+
+
+async def test_a_hopper_that_was_found_empty_holds_no_sure_coin_by_the_books() -> None:
+    machine = Machine(NOT_DONE, 0)
+    await machine.trials.pay(3, "order:a")
+    position = Accounts([LOADED, *machine.records]).position(3, 100)
+    assert (20, 0) == (position.coins, position.sure_coins)
 
 
 async def test_a_disk_that_is_full_lets_no_coin_out() -> None:

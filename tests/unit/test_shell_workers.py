@@ -18,12 +18,17 @@ class Worker:
         self.fails = fails
         self.may_start = asyncio.Event()
         self.ended = False
+        self.died = False
+        self.stays = False
 
     async def start(self) -> bytes:
         await self.may_start.wait()
         if self.fails:
             raise DocumentError("worker is gone")
         return bytes([self.number]) * 32
+
+    def alive(self) -> bool:
+        return not self.died and (self.stays or not self.ended)
 
     async def end(self) -> None:
         self.ended = True
@@ -34,10 +39,12 @@ class Factory:
         self.made: list[Worker] = []
         self.failing = False
         self.holding = False
+        self.dying = False
         self.spare = SpareWorker(self._new)
 
     def _new(self) -> DocumentWorker:
         worker = Worker(len(self.made), self.failing)
+        worker.died = self.dying
         if not self.holding:
             worker.may_start.set()
         self.made.append(worker)
@@ -98,3 +105,33 @@ async def test_closing_outlives_a_worker_that_did_not_start() -> None:
     factory.spare.prepare()
     await factory.spare.close()
     assert [False] == [worker.ended for worker in factory.made]
+
+
+async def test_a_spare_that_died_while_it_waited_is_handed_to_nobody() -> None:
+    factory = Factory()
+    await factory.spare.take()
+    factory.spare.prepare()
+    await asyncio.sleep(0)
+    factory.made[1].died = True
+    worker, _ = await factory.spare.take()
+    assert id(worker) == id(factory.made[2])
+
+
+async def test_workers_that_all_die_refuse_the_visit_instead_of_starting_for_ever() -> None:
+    factory = Factory()
+    factory.dying = True
+    with pytest.raises(DocumentError):
+        await factory.spare.take()
+    assert 2 == len(factory.made)
+
+
+async def test_nobody_gets_a_worker_while_the_one_before_does_not_go() -> None:
+    factory = Factory()
+    await factory.spare.take()
+    factory.made[0].stays = True
+    with pytest.raises(DocumentError):
+        await factory.spare.take()
+    assert factory.made[0].ended
+    factory.made[0].stays = False
+    worker, _ = await factory.spare.take()
+    assert id(worker) == id(factory.made[1])

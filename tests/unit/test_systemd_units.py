@@ -1,6 +1,7 @@
 """The units agree with the configuration and with each other."""
 
 import configparser
+import fnmatch
 import tomllib
 from pathlib import Path
 
@@ -56,6 +57,27 @@ def test_a_pcscd_that_hangs_is_killed_before_the_kiosk_asks_again() -> None:
     shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
     stops_in = float(unit("pcscd.service.d/madoguchi.conf")["Service"]["TimeoutStopSec"])
     assert stops_in < shipped["card_reader"]["restart_seconds"]
+
+
+def test_the_kiosk_can_read_the_earphones_switch_and_no_other_input_device() -> None:
+    """Its name in the configuration is the one that udev gives; its group is the kiosk's, `input` is not."""
+    text = (ROOT / "systemd" / "madoguchi.service").read_text(encoding="utf-8")
+    groups = unit("madoguchi.service")["Service"]["SupplementaryGroups"].split()
+    assert "DeviceAllow=char-input r" in text.splitlines()
+    assert "input" not in groups
+    rules = (ROOT / "systemd" / "udev" / "70-madoguchi.rules").read_text(encoding="utf-8").splitlines()
+    [rule] = [rule for rule in rules if rule.startswith('SUBSYSTEM=="input"')]
+    given = dict(part.replace("+=", "=").split("=", 1) for part in rule.split(", ") if "==" not in part)
+    assert '"madoguchi/earphone"' == given["SYMLINK"]
+    assert given["GROUP"].strip('"') in groups
+    assert '"0640"' == given["MODE"]
+    [headphone] = [part for part in rule.split(", ") if part.startswith("ATTRS{capabilities/sw}==")]
+    pattern = headphone.split("==")[1].strip('"')
+    for switches, is_one in {"4": 1, "14": 1, "44": 1, "1": 0, "2": 0, "10": 0, "40": 0, "0": 0}.items():
+        assert bool(is_one) is fnmatch.fnmatchcase(switches, pattern), switches
+    config = (ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8")
+    [told] = [line for line in config.splitlines() if line.startswith("earphone_jack")]
+    assert "/dev/madoguchi/earphone" in told
 
 
 def test_what_is_not_needed_is_forbidden_in_every_unit_of_the_kiosk() -> None:

@@ -180,7 +180,8 @@ def test_keys_say_nothing_again_over_the_loudspeaker() -> None:
 
 def test_an_earphone_pulled_out_ends_what_is_said_to_it_and_nothing_private_follows() -> None:
     mouth = Mouth()
-    loud = Speaker(EveryClip(), mouth, lambda *_, **__: None, jack=True)
+    loud = Speaker(EveryClip(), mouth, lambda *_, **__: None)
+    loud.plug(False)
     aids = frozenset({Aid.VOICE})
     loud.tell(TEXTS.snapshot(COINS, Language.JA), Language.JA, aids)
     assert not any(private for _, private in mouth.turns), "nothing is plugged in"
@@ -191,6 +192,19 @@ def test_an_earphone_pulled_out_ends_what_is_said_to_it_and_nothing_private_foll
     assert ((), False) == mouth.turns[-1]
     loud.tell(TEXTS.snapshot(replace(COINS, paid_yen=200), Language.JA), Language.JA, aids)
     assert not mouth.turns[-1][1]
+
+
+def test_while_nobody_knows_of_the_earphone_whoever_asks_for_the_voice_gets_it_by_earphone_alone() -> None:
+    """As on a machine whose socket tells nothing: a fault of the switch takes nobody's voice away."""
+    loud, mouth = speaker()
+    loud.plug(True)
+    loud.tell(TEXTS.snapshot(COINS, Language.JA), Language.JA, frozenset({Aid.VOICE}))
+    loud.plug(None)
+    assert ((), False) == mouth.turns[-1], "it may have been pulled out with it"
+    loud.tell(TEXTS.snapshot(replace(COINS, paid_yen=100), Language.JA), Language.JA, frozenset({Aid.VOICE}))
+    assert mouth.turns[-1][1]
+    loud.key(KeypadKey.DIGIT_0)
+    assert mouth.turns[-1][1]
 
 
 def test_the_next_screen_cuts_short_what_is_being_said() -> None:

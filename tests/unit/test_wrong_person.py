@@ -250,6 +250,9 @@ class Worker:
         if self._luck.random() < 0.03:
             raise PrintUncertain("no answer")
 
+    def alive(self) -> bool:
+        return not self._over
+
     async def end(self) -> None:
         self._over, self._opened = True, None
 
