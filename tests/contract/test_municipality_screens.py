@@ -17,20 +17,13 @@ from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.exchange import Call, Exchange, Patience, Reply
 from tests.contract.faulty_line import Fault, FaultyLine, When
 from tests.contract.test_municipality import Clock, Log, Place, Watched, pki
+from tests.contract.test_municipality_faults import FEE_YEN, PATHS
 from tests.contract.whole_visit import WholeVisit
 from tests.municipality import MunicipalityServer
 
 __all__ = ["pki"]  # the fixture
 
-MESSAGES = ("open_session", "authenticate", "reserve", "release", "result", "end_session")
-PATHS = {
-    "open_session": "/v1/sessions",
-    "authenticate": "/v1/sessions/*/authenticate",
-    "reserve": "/v1/orders",
-    "release": "/v1/orders/*/release",
-    "result": "/v1/orders/*/result",
-    "end_session": "/v1/sessions/" + 32 * "[!/]",
-}
+MESSAGES = tuple(PATHS)
 PATIENCE = Patience(
     connect_seconds=20,
     answer_seconds=20,
@@ -39,7 +32,7 @@ PATIENCE = Patience(
     longest_retry_seconds=0.05,
 )
 GIVES_UP_SECONDS = 0.3
-FEE_YEN, COIN_YEN = 300, 500
+COIN_YEN = 500
 
 
 @dataclass

@@ -108,6 +108,18 @@ async def watched(temporary: Path, *, page_ms: int = 10) -> AsyncIterator[Visito
         assert [] == await remains(visitor.world, temporary)
 
 
+async def cut_while_printing(visitor: Visitor) -> None:
+    """A visit whose kiosk loses its power when the first page is out; everything is taken after the start."""
+    world = visitor.world
+    await visitor.walk_to("coins")
+    await visitor.pays(500)
+    await world.eyes.until(lambda now: now["screen"] == "printing" and now["pages"]["out"] >= 1, 15.0)
+    await world.kill_kiosk()
+    await world.start_kiosk()
+    await visitor.sees("take_all", seconds=60.0)
+    await visitor.leave()
+
+
 async def test_a_visit_with_paper_leaves_nothing_behind(temporary: Path) -> None:
     async with watched(temporary) as visitor:
         await visitor.walk_to("coins", items="3")
@@ -172,14 +184,7 @@ async def test_a_jam_that_staff_settle_leaves_nothing_behind(temporary: Path) ->
 
 async def test_a_power_cut_while_printing_leaves_nothing_behind(temporary: Path) -> None:
     async with watched(temporary, page_ms=200) as visitor:
-        world = visitor.world
-        await visitor.walk_to("coins")
-        await visitor.pays(500)
-        await world.eyes.until(lambda now: now["screen"] == "printing" and now["pages"]["out"] >= 1, 15.0)
-        await world.kill_kiosk()
-        await world.start_kiosk()
-        await visitor.sees("take_all", seconds=60.0)
-        await visitor.leave()
+        await cut_while_printing(visitor)
 
 
 async def test_cupsd_killed_in_the_middle_and_a_reprint_by_staff_leave_nothing_behind(
@@ -237,13 +242,7 @@ async def test_no_block_of_the_disk_keeps_anything_also_of_files_that_are_gone(d
     async with kiosk(overrides=on_disk, page_ms=200, directory=disk.world) as visitor:
         world = visitor.world
         visitor.card, visitor.pin = CARD, PIN
-        await visitor.walk_to("coins")
-        await visitor.pays(500)
-        await world.eyes.until(lambda now: now["screen"] == "printing" and now["pages"]["out"] >= 1, 15.0)
-        await world.kill_kiosk()
-        await world.start_kiosk()
-        await visitor.sees("take_all", seconds=60.0)
-        await visitor.leave()
+        await cut_while_printing(visitor)
         await visitor.sees("thanks", "idle")
         sheets = printed("sheets", world.printer.jobs()[0].pdf.read_bytes())
         sheets = await asyncio.to_thread(nobody_elses, world, sheets)
