@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from firmware.compose.checked import card_acceptance
 from firmware.core.terms import CardRefusal
-from firmware.errors import CardGone, DeviceGone
+from firmware.errors import CardGone, ConfigError, DeviceGone
 from firmware.logbook import JsonLog
-from firmware.settings import load
+from firmware.settings import CardReader, load
 from firmware.shell.clock import now_utc
 from firmware.shell.last_words import last_words, no_strays
+from hw.card import PROFILES, Acceptance, label
 from hw.card.fitness import FIT_APDU_SECONDS, FIT_READ_SECONDS, Fitness, measure, wait_for_card
 
 
@@ -26,6 +26,17 @@ def card_test(config: Path, wait_seconds: float) -> tuple[str, bool]:
         reader = wait_for_card(said.name, wait_seconds)
         found = measure(reader, card_acceptance(said), now_utc())
         return "\n".join(report(found)), found.is_fit
+
+
+def card_acceptance(said: CardReader) -> Acceptance:
+    """Which cards are taken. Raises ConfigError for a smartphone's label that is a card's."""
+    labels = frozenset(map(label, said.smartphone_labels))
+    if taken := sorted(labels & {known for profile in PROFILES for known in profile.labels}):
+        raise ConfigError(
+            f"card_reader.smartphone_labels: {taken[0].decode().strip()} is the label of a card;"
+            " expected those of smartphones"
+        )
+    return Acceptance(issuer_organizations=frozenset(said.issuer_organizations), smartphone_labels=labels)
 
 
 def report(found: Fitness) -> Iterator[str]:

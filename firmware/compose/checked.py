@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from firmware.compose.card_test import card_acceptance
 from firmware.compose.telling import texts
 from firmware.compose.worker import document_settings
 from firmware.errors import ConfigError
-from firmware.settings import CardReader, Settings, kept_configuration, load
+from firmware.settings import Settings, kept_configuration, load
 from firmware.whole_file import write_whole
-from hw.card import PROFILES, Acceptance, label
 
 READABLE = 0o644
 """The document worker and the console read the same configuration, as users of their own."""
@@ -59,14 +59,3 @@ def former_of(kept: Path) -> Path:
 def refused_of(kept: Path) -> Path:
     """The configuration that was kept and that a start refused."""
     return kept.with_suffix(".refused.jws")
-
-
-def card_acceptance(said: CardReader) -> Acceptance:
-    """Which cards are taken. Raises ConfigError for a smartphone's label that is a card's."""
-    labels = frozenset(map(label, said.smartphone_labels))
-    if taken := sorted(labels & {known for profile in PROFILES for known in profile.labels}):
-        raise ConfigError(
-            f"card_reader.smartphone_labels: {taken[0].decode().strip()} is the label of a card;"
-            " expected those of smartphones"
-        )
-    return Acceptance(issuer_organizations=frozenset(said.issuer_organizations), smartphone_labels=labels)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from firmware import __version__, ports
 from firmware.compose.a4_slips import A4SlipPrinter, slip_command
-from firmware.compose.checked import card_acceptance
+from firmware.compose.card_test import card_acceptance
 from firmware.compose.console import TechniciansConsole, order_reader
 from firmware.compose.enrolment import files_of
 from firmware.compose.errands import Errands
