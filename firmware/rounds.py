@@ -1,5 +1,7 @@
 """What is done again and again outlives one round that failed in a way that nobody foresaw."""
 
+import asyncio
+import random
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -29,3 +31,8 @@ async def outlived(
     except Exception as error:  # noqa: BLE001 - what an answer from outside may set off is not known
         log(EventId.TASK_FAILED, order=task, error=type(error).__name__)
         return otherwise
+
+
+async def pause(about_seconds: float) -> None:
+    """Sleep from half to one and a half as long, drawn: the kiosks of a city must not come all at once."""
+    await asyncio.sleep(about_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load

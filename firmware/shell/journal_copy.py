@@ -1,14 +1,12 @@
 """A copy of the journal for the municipality: what a thief, a fire or a broken disk cannot take any more."""
 
-import asyncio
-import random
 from collections.abc import Sequence
 from typing import Protocol
 
 from firmware.errors import ConfigError, JournalError, MunicipalityError, ReportRefused
 from firmware.logbook import EventId, Logbook
 from firmware.ports import JournalHead, JournalKept, JournalLine
-from firmware.rounds import outlived
+from firmware.rounds import outlived, pause
 
 _MOST_LINES = 256
 _MOST_CHARACTERS = 262_144
@@ -52,7 +50,7 @@ class JournalCopy:
     async def run(self) -> None:
         """Send until cancelled."""
         while True:
-            await asyncio.sleep(self._every_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
+            await pause(self._every_seconds)
             await outlived(self.send(), None, task="journal-copy", log=self._log)
 
     async def send(self) -> None:

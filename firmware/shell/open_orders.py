@@ -1,14 +1,12 @@
 """After a start: does the municipality wait for the end of an order that nobody here will tell it?"""
 
-import asyncio
-import random
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from firmware.errors import MunicipalityError
 from firmware.logbook import EventId, Logbook
 from firmware.ports import OpenOrder
-from firmware.rounds import outlived
+from firmware.rounds import outlived, pause
 
 
 class OrderBook(Protocol):
@@ -37,7 +35,7 @@ class OpenOrders:
             before = set(self._mine())
             answered = await outlived(self._answered(), None, task="open-orders", log=self._log)
             if answered is None:
-                await asyncio.sleep(self._pause_seconds * random.uniform(0.5, 1.5))  # noqa: S311
+                await pause(self._pause_seconds)
                 continue
             mine = before | set(self._mine())
             self.strays = tuple(order for order in answered if order.order_id not in mine)

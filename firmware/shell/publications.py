@@ -1,14 +1,13 @@
 """Fetches what the municipality has published newly, and has it checked and used."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from firmware.errors import ConfigError, MunicipalityError, OfficeRefused, PublicationInvalid
 from firmware.logbook import EventId, Logbook
-from firmware.rounds import outlived
+from firmware.rounds import outlived, pause
 
 
 class Publisher(Protocol):
@@ -61,7 +60,7 @@ class Publications:
                     continue
                 if not await outlived(self._taken(kind, shelf), False, task="publications", log=self._log):
                     # The next heartbeat asks again; a short pause keeps a broken line from a storm.
-                    await asyncio.sleep(self._retry_seconds * random.uniform(0.5, 1.5))  # noqa: S311
+                    await pause(self._retry_seconds)
 
     async def _taken(self, kind: str, shelf: Shelf) -> bool:
         wanted = self._newest[kind]

@@ -1,13 +1,12 @@
 """The device's certificate is renewed in good time, between two visits, without anybody's hand."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from firmware.errors import MadoguchiError
 from firmware.logbook import EventId, Logbook
-from firmware.rounds import outlived
+from firmware.rounds import outlived, pause
 
 _LOOK_SECONDS = 1.0
 
@@ -36,15 +35,15 @@ class Renewal:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        pause, failing = self._every_seconds, False
+        seconds, failing = self._every_seconds, False
         while True:
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
+            await pause(seconds)
             while not self._resting():  # noqa: ASYNC110 - a state has no event of its own
                 await asyncio.sleep(_LOOK_SECONDS)
             if await outlived(self._looked(), False, task="certificate-renewal", log=self._log):
-                pause, failing, self._told = self._every_seconds, False, False
+                seconds, failing, self._told = self._every_seconds, False, False
             else:
-                pause = min(2 * pause, self._every_seconds) if failing else self._retry_seconds
+                seconds = min(2 * seconds, self._every_seconds) if failing else self._retry_seconds
                 failing = True
 
     async def _looked(self) -> bool:
