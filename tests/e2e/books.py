@@ -154,7 +154,7 @@ def _enter(books: Books, entry: dict[str, Any]) -> None:  # noqa: C901, PLR0912,
 async def read_books(world: World) -> Books:
     """The kiosk's journal, checked by the kiosk's own command first."""
     status, lines, complaints = await world.journal_lines()
-    assert (0, "") == (status, complaints)
+    assert (0, "") == (status, complaints), complaints
     return fold(lines)
 
 

@@ -318,6 +318,20 @@ def test_every_record_has_a_kill_planned_or_a_reason() -> None:
     assert {kind.__name__ for kind in r.Record.__args__} == {*RECORDS} | RARE | OFFICE
 
 
+async def test_a_visitor_given_up_while_laying_the_card_down_leaves_none_on_the_reader() -> None:
+    async with kiosk(overrides=OVERRIDES) as visitor:
+        world = visitor.world
+        await visitor.rests(seconds=40.0)
+        for turns in range(12):
+            laying = asyncio.create_task(world.insert_card(visitor.card))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            laying.cancel()
+            await asyncio.gather(laying, return_exceptions=True)
+            await world.remove_card()
+            assert (await world.cards_stand.state(visitor.card))["card"] is None
+
+
 @pytest.mark.timeout(1800)
 async def test_hundreds_of_visits_killed_anywhere_lose_no_yen_and_make_none() -> None:
     luck = random.Random(SEED)  # noqa: S311

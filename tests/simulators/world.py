@@ -146,6 +146,7 @@ class World:
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
+        self._hand = asyncio.Lock()
         self.restart_request = self.directory / "restart-pcscd"
         self.coins = CoinMachine(
             serial=COIN_ACCEPTOR_SERIAL,
@@ -435,13 +436,23 @@ class World:
             raise WorldRefusal("a card lies on the reader already")
         if name not in {card["name"] for card in await self.cards()}:
             raise WorldRefusal("there is no such card")
-        await self.cards_stand.insert(name)
-        self._state["card"] = name
+        # A hand that has begun finishes, also of a visitor who is given up meanwhile: else the card would lie
+        # on the reader and nobody know of it.
+        await asyncio.shield(self._lay_down(name))
 
     async def remove_card(self) -> None:
-        if self._state["card"] is not None:
-            await self.cards_stand.remove()
-            self._state["card"] = None
+        await asyncio.shield(self._take_away())
+
+    async def _lay_down(self, name: str) -> None:
+        async with self._hand:
+            await self.cards_stand.insert(name)
+            self._state["card"] = name
+
+    async def _take_away(self) -> None:
+        async with self._hand:
+            if self._state["card"] is not None:
+                await self.cards_stand.remove()
+                self._state["card"] = None
 
     async def press(self, key: Key) -> None:
         """A finger needs its time for the same key again: the keypad takes a quick one for a bounce."""
