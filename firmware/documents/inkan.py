@@ -12,6 +12,9 @@ from firmware.documents.sealed import from_base64url
 from firmware.documents.sheet import Place, closing, heading
 
 IMPRINT = Box(20.0, 46.0, 66.0, 58.0)
+IMPRINT_CELL = Box(37.0, 47.0, 48.0, 56.0)
+"""Within the frame at the right of its label: nothing but the 印影 is in it."""
+
 _FIELDS_LEFT = 86.0
 _RIGHT = 190.0
 _LABEL = 22.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from firmware.core.terms import OrderId
-from firmware.documents.bitmap import read_seal
+from firmware.documents.bitmap import Bitmap, read_seal
 from firmware.documents.certificate import Certificate, render
 from firmware.documents.frames import (
     Answer,
@@ -26,6 +26,7 @@ from firmware.documents.protection.signed import check_city_seal
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import Asked, Opened, from_base64url, open_authority, open_contents
 from firmware.documents.settings import DocumentSettings
+from firmware.documents.sight import look_over
 from firmware.documents.specimen import check_forms
 from firmware.documents.submitting import Submit
 from firmware.errors import PrintNotSubmitted, PrintUncertain
@@ -59,7 +60,7 @@ class Issue:
             opened = open_contents(order.sealed, self._private_key, asked)
             check_limits(opened.document, self._settings.limits)
             certificate = render(opened, None, self._settings)
-            _check(certificate, opened, self._settings)
+            _check(certificate, opened, None, self._settings)
         except DocumentRefused as refused:
             return Declined(refused.reason, refused.code_points)
         self._prepared = _Prepared(asked, opened)
@@ -89,17 +90,19 @@ class Issue:
             raise DocumentRefused(Reason.NOT_PREPARED)
         opened = open_authority(authority, self._private_key, prepared.asked, prepared.opened.contents)
         png = from_base64url(opened.city_seal)
-        certificate = render(prepared.opened, read_seal(png), self._settings)
+        seal = read_seal(png)
+        certificate = render(prepared.opened, seal, self._settings)
         check_city_seal(certificate.backs, png)
-        _check(certificate, prepared.opened, self._settings)
+        _check(certificate, prepared.opened, seal, self._settings)
         return certificate
 
 
-def _check(certificate: Certificate, opened: Opened, settings: DocumentSettings) -> None:
+def _check(certificate: Certificate, opened: Opened, seal: Bitmap | None, settings: DocumentSettings) -> None:
     """The finished pages against what was drawn, ordered and signed. Raises DocumentRefused."""
     pages = proofread(certificate)
     require_order(pages[::2], opened, settings.form)
     reread_backs(certificate)
+    look_over(certificate, opened, seal, settings)
 
 
 def _asked(order: Prepare) -> Asked:

@@ -6,10 +6,11 @@ place of another is found before the money.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from firmware.documents import juminhyo, shotoku
 from firmware.documents.contents import Inkan, Juminhyo, Shotoku
-from firmware.documents.era import era_date
+from firmware.documents.era import era_date, era_year
 from firmware.documents.form import Form
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sealed import Opened
@@ -84,7 +85,11 @@ def _seal_certificate(document: Inkan, form: Form) -> Iterator[str]:
 
 def _tax_certificate(document: Shotoku, form: Form, sheet: int) -> Iterator[str]:
     labels = form.labels
-    yield form.wording.shotoku_title
+    yield f"{era_year(date(document.fiscal_year, 4, 1), form.eras)}度{form.wording.shotoku_title}"
+    first_day, last_day = (
+        era_date(date(document.income_year, *day), form.eras) for day in ((1, 1), (12, 31))
+    )
+    yield f"（{first_day}から{last_day}までの所得）"
     yield labels.address + document.address
     yield labels.address_on_january_1 + document.address_on_january_1
     yield labels.name + document.name

@@ -167,6 +167,13 @@ def _compare_record(document: Juminhyo, request: OrderRequest) -> None:
     for item, values in shown.items():
         if item not in request.items and any(value is not None for value in values):
             raise DocumentRefused(Reason.MISMATCH, item.value)
-    # Whoever asks for numbers pays for them: a paper that lacks one is of no use.
-    if RecordItem.MY_NUMBER in request.items and None in shown[RecordItem.MY_NUMBER]:
-        raise DocumentRefused(Reason.MISMATCH, RecordItem.MY_NUMBER.value)
+    # Whoever asks for an item pays for it: a paper that lacks it is of no use. 本籍 is of Japanese alone.
+    japanese = [person for person in document.persons if person.nationality is None]
+    needed = shown | {
+        RecordItem.REGISTERED_DOMICILE: [
+            value for person in japanese for value in (person.domicile, person.family_head)
+        ],
+    }
+    for item in request.items:
+        if None in needed[item]:
+            raise DocumentRefused(Reason.MISMATCH, item.value)

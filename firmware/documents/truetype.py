@@ -23,7 +23,7 @@ _COMPOSITE_XY_SCALE = 0x0040
 _COMPOSITE_2X2 = 0x0080
 _COMPOSITE_INSTRUCTIONS = 0x0100
 
-_WIDE = {0x2985: 0xFF5F, 0x2986: 0xFF60}
+WIDE = {0x2985: 0xFF5F, 0x2986: 0xFF60}
 """⦅ and ⦆ of JIS X 0213, 1-2-54 and 1-2-55, whose glyphs Japanese fonts have under the full-width codes."""
 
 _VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
@@ -65,7 +65,7 @@ class TrueTypeFile:
         A variation that the font does not list has none, nor has a letter whose marks it cannot place.
         """
         code = ord(character[0])
-        nominal = self._map.glyph(code) or self._map.glyph(_WIDE.get(code, code))
+        nominal = self._map.glyph(code) or self._map.glyph(WIDE.get(code, code))
         if len(character) == 1:
             return nominal
         if len(character) == 2 and character[1] in _VARIATION_SELECTORS:

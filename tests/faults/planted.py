@@ -43,6 +43,7 @@ _PATHS = "tests/unit/test_money_paths.py"
 _FUZZ, _READER = "tests/unit/test_card_fuzz.py", "tests/unit/test_card_reader.py"
 _FONTS = "tests/unit/test_documents_fonts.py"
 ISSUE, SIGNED = "firmware/documents/issue.py", "firmware/documents/protection/signed.py"
+SIGHT = "firmware/documents/sight.py"
 REREAD, VERDICT = "firmware/documents/protection/reread.py", "firmware/documents/scramble/sheet.py"
 _BACKS, _VERIFY = "tests/unit/test_protected_backs.py", "tests/unit/test_verify.py"
 _MAINTENANCE = "tests/unit/test_shell_maintenance.py"
@@ -696,8 +697,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "whoever ordered a 個人番号 pays for a paper without it",
         "firmware/documents/sealed.py",
-        "None in shown[RecordItem.MY_NUMBER]",
-        "not shown[RecordItem.MY_NUMBER]",
+        "        if None in needed[item]:\n",
+        "        if not needed[item]:\n",
         f"{_ISSUE} -k numbers",
     ),
     Fault(
@@ -1043,6 +1044,34 @@ FAULTS: tuple[Fault, ...] = (
         "    require_order(pages[::2], opened, settings.form)\n    reread_backs(certificate)\n",
         "    require_order(pages[::2], opened, settings.form)\n",
         _BACKS,
+    ),
+    Fault(
+        "pages are read and nobody looks at them",
+        ISSUE,
+        "    look_over(certificate, opened, seal, settings)\n",
+        "",
+        "tests/unit/test_documents_issue.py -k looks_otherwise",
+    ),
+    Fault(
+        "another registered seal is not seen",
+        SIGHT,
+        '        _require(_alike(_ink(page, IMPRINT_CELL), picture(imprint), 1.0), "the registered seal")\n',
+        "        picture(imprint)\n",
+        "tests/pages/test_sight.py -k registered",
+    ),
+    Fault(
+        "a field is covered and nobody sees it",
+        SIGHT,
+        '    _require(bool((place > _FLAT).any()), "a character that is to be read")\n',
+        "",
+        "tests/pages/test_sight.py -k covered",
+    ),
+    Fault(
+        "characters are drawn as others and nobody sees it",
+        SIGHT,
+        '    _require(likeness >= _LEAST_LIKENESS, "a character")\n',
+        "",
+        "tests/pages/test_sight.py -k shape",
     ),
     Fault(
         "persons of somebody else are signed on the back",

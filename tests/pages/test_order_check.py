@@ -39,6 +39,8 @@ def test_pages_say_what_was_ordered(name: str) -> None:
         ("a birthday", "inkan-typical", {"birth_date": "1980-05-06"}),
         ("a name", "shotoku-typical", {"name": "渋川　大郎"}),
         ("whole or part", "juminhyo-typical", {"whole_household": False}),
+        ("the year of the tax", "shotoku-typical", {"fiscal_year": 2025}),
+        ("the year of the income", "shotoku-typical", {"income_year": 2024}),
         ("a yen", "shotoku-typical", {"income": [{"label": "給与収入", "yen": 4_200_001}]}),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from firmware.core.terms import CertificateKind, RecordItem, Subjects
+from firmware.documents import inkan
 from firmware.documents.contents import check_digit
 from firmware.documents.frames import Declined, Laid, NotSubmitted, Prepare, Print
 from firmware.documents.issue import Issue
@@ -189,6 +190,44 @@ def test_a_record_shows_no_person_and_no_item_that_was_not_asked_for(
 ) -> None:
     sealed = sealed_contents(PUBLIC_KEY, "juminhyo", document)
     assert Declined(Reason.MISMATCH) == issue.prepare(order(sealed, "juminhyo", **asked))
+
+
+def test_a_page_that_looks_otherwise_than_it_reads_is_refused_before_the_money(
+    issue: Issue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = sealed_contents(PUBLIC_KEY, "inkan", samples.inkan())
+    assert isinstance(issue.prepare(order(sealed, "inkan")), Laid)
+    monkeypatch.setattr(inkan, "_imprint", lambda *_: None)
+    assert Declined(Reason.PROOF_FAILED) == issue.prepare(order(sealed, "inkan"))
+
+
+@pytest.mark.parametrize(
+    ("missing", "item"),
+    [
+        ("head", RecordItem.HEAD_AND_RELATION),
+        ("relation", RecordItem.HEAD_AND_RELATION),
+        ("domicile", RecordItem.REGISTERED_DOMICILE),
+        ("family_head", RecordItem.REGISTERED_DOMICILE),
+        ("nothing", RecordItem.HEAD_AND_RELATION),
+        ("domicile of a foreign national", RecordItem.REGISTERED_DOMICILE),
+    ],
+)
+def test_a_record_without_an_item_that_was_paid_for_is_refused_before_the_money(
+    issue: Issue, missing: str, item: RecordItem
+) -> None:
+    shown: dict[str, str] = (
+        {"relation": "本人"}
+        if item is RecordItem.HEAD_AND_RELATION
+        else {"domicile": "群馬県渋川市石原", "family_head": "渋川　太郎"}
+    )
+    head = "渋川　太郎" if item is RecordItem.HEAD_AND_RELATION and missing != "head" else None
+    person = {key: value for key, value in shown.items() if key != missing}
+    if missing == "domicile of a foreign national":
+        person = {"nationality": "米国"}
+    sealed = sealed_contents(PUBLIC_KEY, "juminhyo", samples.juminhyo([samples.person(**person)], head=head))
+    answer = issue.prepare(order(sealed, "juminhyo", items=frozenset({item})))
+    whole = missing in {"nothing", "domicile of a foreign national"}
+    assert (Declined(Reason.MISMATCH) != answer) == whole
 
 
 def household_of_numbers(*numbers: str | None) -> dict[str, Any]:

@@ -56,6 +56,13 @@ def bitmap(ink: Ink) -> Bitmap:
     return Bitmap(width, height, np.packbits(~ink, axis=1).tobytes())
 
 
+def picture(bitmap: Bitmap) -> Ink:
+    """What is ink in it."""
+    packed = np.frombuffer(bitmap.rows, np.uint8).reshape(bitmap.height, -1)
+    ink: Ink = np.unpackbits(packed, axis=1)[:, : bitmap.width] == 0
+    return ink
+
+
 def glyph(text: str, pixels: int, font: Path, thicker: int = 0) -> Ink:
     """Characters side by side, cut at their own edges; pixels: of the em square."""
     mask = ImageFont.truetype(font, pixels).getmask(text, mode="1", stroke_width=thicker)
