@@ -131,18 +131,19 @@ class HttpsMunicipality:
         self._beating = asyncio.create_task(self._heartbeat.run(), name="municipality-heartbeat")
 
     async def open_session(self, kem_public_key: bytes, language: Language) -> Session:
-        """Begin a visit; kem_public_key: 32 bytes of X25519. Every field to be signed is checked."""
+        """Begin a visit; kem_public_key: 32 bytes of X25519, new for each. Every field to be signed is
+        checked; a lost answer is asked for again and opens no second session."""
         kem = b64u(kem_public_key)
         body = encode(messages.OpenSessionRequest(kem, language))
         reply, answer = await self._ask(
-            Call("open_session", "POST", ("v1", "sessions"), body, repeatable=False),
+            Call("open_session", "POST", ("v1", "sessions"), body),
             messages.OpenSessionAnswer,
         )
         expected = Expected(
             audience=self._audience,
             session_id=answer.session_id,
             kiosk=self._kiosk,
-            device=b64u(self._credentials.thumbprint),
+            device=b64u(reply.device),
             server=b64u(hashlib.sha256(reply.server_der).digest()),
             kem=kem,
         )
@@ -322,7 +323,7 @@ class HttpsMunicipality:
     @property
     def _exchange(self) -> Exchange:
         if self._open_exchange is None:
-            self._open_exchange = Exchange(self._url, self._credentials, self._patience)
+            self._open_exchange = Exchange(self._url, self._credentials, self._patience, self._now)
         return self._open_exchange
 
     async def _ask(self, call: Call, answer: type[A]) -> tuple[Reply, A]:
