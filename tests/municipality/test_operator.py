@@ -117,5 +117,5 @@ async def test_a_tripped_breaker_closes_every_kiosk_and_stands_on_the_page(
 
 async def test_a_fleet_issues_and_nobody_gets_somebody_elses(pki: Path, tmp_path: Path) -> None:
     database = str(tmp_path / "fleet.sqlite")
-    figures = await run(pki, kiosks=3, rate=20, seconds=1, database=database, keep_alive=False)
+    figures = await run(pki, kiosks=3, rate=20, seconds=1, database=database)
     assert (20, 0, {}) == (figures.issued, figures.wrong, dict(figures.failures))
