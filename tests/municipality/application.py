@@ -24,7 +24,7 @@ from tests.municipality import (
 from tests.municipality.connections import Connections, Peer
 from tests.municipality.desk import Desk, Kiosk, utc
 from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse, Twice
-from tests.municipality.jpki import CardRefused, CardVerifier
+from tests.municipality.jpki import CardIdentity, CardRefused, CardVerifier
 from tests.municipality.operator import Metrics
 from tests.municipality.pki import Authority
 from tests.municipality.register import City
@@ -243,11 +243,20 @@ class _Window:
     async def authenticate(self, request: web.Request) -> web.Response:
         message = await _body(request, AuthenticateRequest)
         card = (unb64u(message.cert), message.alg, unb64u(message.signature))
-        session_id = request.match_info["session_id"]
-        consumed = await self._at_desk(request, lambda desk: sessions.consume(desk, session_id, message))
-        if isinstance(consumed, Answer):
-            return _given(consumed)
-        return _given(await self._judge(request, consumed, *card))
+        session_id, waits = request.match_info["session_id"], self._service.cards.waits
+
+        def consumed_and_judged(desk: Desk) -> Answer | Challenge:
+            """One transaction, unless the verdict takes its time."""
+            consumed = sessions.consume(desk, session_id, message)
+            if waits or isinstance(consumed, Answer):
+                return consumed
+            return _judged(desk, consumed, self._verdict(consumed, *card))
+
+        answer = await self._at_desk(request, consumed_and_judged)
+        if isinstance(answer, Answer):
+            return _given(answer)
+        challenge, verdict = answer, await asyncio.to_thread(self._verdict, answer, *card)
+        return _given(await self._at_desk(request, lambda desk: _judged(desk, challenge, verdict)))
 
     async def end_session(self, request: web.Request) -> web.Response:
         session_id = request.match_info["session_id"]
@@ -340,18 +349,13 @@ class _Window:
     async def authorities(self, _request: web.Request) -> web.Response:
         return enrolment.certificates(enrolment.authorities(self._service.devices))
 
-    async def _judge(
-        self, request: web.Request, challenge: Challenge, certificate: bytes, alg: str, signature: bytes
-    ) -> Answer:
-        """Verify the card, then admit or refuse; a refusal is kept too, so that a repeat gets it again."""
+    def _verdict(
+        self, challenge: Challenge, certificate: bytes, alg: str, signature: bytes
+    ) -> CardIdentity | CardRefused:
         try:
-            cards, now = self._service.cards, self._service.now()
-            shown = (certificate, signature, challenge.tbs, now, alg)
-            card = await asyncio.to_thread(cards.verify, *shown) if cards.waits else cards.verify(*shown)
-            return await self._at_desk(request, lambda desk: sessions.admit(desk, challenge, card))
-        except (CardRefused, Problem) as refusal:
-            refused = Answer(403, _problem_body(403, refusal.code))
-        return await self._at_desk(request, lambda desk: sessions.refuse(desk, challenge, refused))
+            return self._service.cards.verify(certificate, signature, challenge.tbs, self._service.now(), alg)
+        except CardRefused as refused:
+            return refused
 
     async def _at_desk(self, request: web.Request, work: Callable[[Desk], T]) -> T:
         """One transaction for the kiosk that asks. Raises Problem 403 kiosk_unknown."""
@@ -371,6 +375,17 @@ class _Window:
     async def _known(self, request: web.Request) -> None:
         if _KIOSK not in request:
             await self._at_desk(request, lambda _: None)
+
+
+def _judged(desk: Desk, challenge: Challenge, verdict: CardIdentity | CardRefused) -> Answer:
+    """Admit or refuse; a refusal is kept too, so that a repeat gets it again."""
+    try:
+        if isinstance(verdict, CardRefused):
+            raise verdict
+        return sessions.admit(desk, challenge, verdict)
+    except (CardRefused, Problem) as refusal:
+        refused = Answer(403, _problem_body(403, refusal.code))
+    return sessions.refuse(desk, challenge, refused)
 
 
 async def _body(request: web.Request, message: type[R], most_bytes: int = _MOST_BYTES) -> R:
