@@ -57,6 +57,7 @@ Clock = Callable[[], datetime]
 T = TypeVar("T")
 
 _LOG = logging.getLogger("municipality")
+_PROOF = "/.well-known/est/cacerts"
 _MOST_BYTES = 65_536
 _MOST_DAY_BYTES = 4 * 1024 * 1024
 """A business day names each of its orders."""
@@ -120,7 +121,7 @@ def application(service: Service) -> web.Application:
             web.post("/v1/journal", window.take_journal),
             web.get("/v1/publications/{kind}", window.publication),
             web.post("/.well-known/est/simplereenroll", window.renew_certificate),
-            web.get("/.well-known/est/cacerts", window.authorities),
+            web.get(_PROOF, window.authorities),
         ]
     )
     return app
@@ -362,7 +363,7 @@ class _Window:
         city, now, peer = self._service.city, self._service.now(), request[_PEER]
 
         def done(connection: Connection) -> tuple[Kiosk, T]:
-            urn = enrolment.admitted(connection, peer.thumbprint)
+            urn = enrolment.admitted(connection, peer.thumbprint, proving=request.path == _PROOF)
             if urn is None:
                 raise Problem(403, "kiosk_unknown")
             kiosk = Kiosk(urn, peer.thumbprint)

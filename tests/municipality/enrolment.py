@@ -68,15 +68,18 @@ def renew(desk: Desk, authority: Authority, body: bytes) -> bytes:
     return _answer(certificate)
 
 
-def admitted(connection: Connection, thumbprint: str) -> str | None:
-    """The name of the active kiosk with this certificate; its first use makes a new one the only one."""
+def admitted(connection: Connection, thumbprint: str, *, proving: bool = False) -> str | None:
+    """The name of the active kiosk with this certificate; its first use makes a new one the only one.
+
+    proving: the kiosk asks whether it is let in, and has not put the new one in its place yet.
+    """
     row = connection.execute(
         "SELECT urn, thumbprint FROM kiosk WHERE (thumbprint = ? OR next_thumbprint = ?) AND active = 1",
         (thumbprint, thumbprint),
     ).fetchone()
     if row is None:
         return None
-    if row["thumbprint"] != thumbprint:
+    if row["thumbprint"] != thumbprint and not proving:
         connection.execute(
             "UPDATE kiosk SET thumbprint = ?, next_thumbprint = NULL WHERE urn = ?", (thumbprint, row["urn"])
         )
