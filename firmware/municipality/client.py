@@ -285,9 +285,12 @@ class HttpsMunicipality:
         return self._kept("journal_kept", answer)
 
     async def keep_journal(self, kept: JournalKept, lines: Sequence[JournalLine]) -> JournalKept:
-        """Send lines in a row, the first of them the last one kept; safe to repeat. Raises ConfigError."""
+        """Send lines in a row, the first of them the last one kept; safe to repeat. Raises ConfigError.
+
+        kept.link: as we have computed it ourselves, see `journal_link`: the device signs nothing else.
+        """
         told = journal_copy.message_lines(lines)
-        link = journal_copy.linked(kept, told)
+        link = self.journal_link(kept.link, [one for one in lines if one.seq > kept.seq])
         part = journal_copy.signed_part(self._kiosk, told[-1].seq, link)
         signature = await asyncio.to_thread(self._credentials.sign, part)
         body = encode(messages.JournalRequest(told, b64u(signature)))
@@ -298,6 +301,10 @@ class HttpsMunicipality:
         self._require(now_kept.seq >= told[-1].seq, "journal", "acked_seq")
         self._require(now_kept.seq > told[-1].seq or now_kept.link == link, "journal", "link")
         return now_kept
+
+    def journal_link(self, link: bytes, lines: Sequence[JournalLine]) -> bytes:
+        """The link of the last of these lines; link: of the line before them, 32 zero octets for none."""
+        return journal_copy.linked(link, journal_copy.message_lines(lines))
 
     async def published(self, kind: str) -> str:
         """The newest publication of this kind, signed, not verified."""
