@@ -334,6 +334,7 @@ class Kiosk:
                 ring=self._ring,
                 speak=self._told.try_voice,
                 hours=lambda: clock.rule,
+                strays=errands.strays,
             ).open_at,
             begin_errands=errands.begin,
             report_unheard_seconds=file.municipality.report_unheard_seconds,
