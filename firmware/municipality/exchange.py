@@ -94,6 +94,7 @@ class Exchange:
         self._url = URL(url)
         self._credentials, self._patience, self._now = credentials, patience, now
         self._lines: list[_Line] = []
+        self._is_closed = False
 
     async def patiently(self, call: Call) -> Reply:
         """Repeat the call until it is answered or total_seconds are over.
@@ -145,7 +146,8 @@ class Exchange:
             raise MunicipalityDown(f"{call.message}: no connection") from cause
 
     async def close(self) -> None:
-        """End all connections; may be called twice."""
+        """End all connections, and begin none; may be called twice."""
+        self._is_closed = True
         while self._lines:
             await self._lines.pop().session.close()
 
@@ -175,7 +177,9 @@ class Exchange:
 
     @asynccontextmanager
     async def _line(self) -> AsyncIterator["_Line"]:
-        """The line in use, or a new one; an old one ends with its last request."""
+        """The line in use, or a new one; an old one ends with its last request. Raises ClientError."""
+        if self._is_closed:
+            raise aiohttp.ClientConnectionError("closed")
         if not self._lines or not self._lines[-1].is_good(self._credentials, self._now()):
             if self._lines:
                 self._lines[-1].is_retired = True
@@ -189,8 +193,9 @@ class Exchange:
             raise
         finally:
             line.requests -= 1
-            for old in [one for one in self._lines if one.is_retired and not one.requests]:
-                self._lines.remove(old)
+            ended = [one for one in self._lines if one.is_retired and not one.requests]
+            self._lines = [one for one in self._lines if one not in ended]
+            for old in ended:
                 await old.session.close()
 
 

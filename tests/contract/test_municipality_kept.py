@@ -188,6 +188,26 @@ async def test_many_requests_at_once_on_a_line_that_dies_are_all_answered(
     assert {row[0] for row in kept} == {session.session_id for session in sessions}
 
 
+async def test_nothing_begins_on_a_client_that_is_closed_and_what_was_under_way_ends(
+    place: Place, line: FaultyLine
+) -> None:
+    once = replace(QUICK, answer_seconds=60, total_seconds=60, first_retry_seconds=10**9)
+    kiosk = through(place, line, patience=once)
+    await kiosk.journal_kept()
+    exchange, connections = kiosk._exchange, line.connections
+    place.server.delay_next(60, "/v1/sessions")
+    asking = asyncio.create_task(opened(kiosk))
+    async with asyncio.timeout(60):
+        while place.server.faults_left():  # noqa: ASYNC110 - a fault has no event of its own
+            await asyncio.sleep(0.01)
+    await exchange.close()
+    with pytest.raises(MunicipalityUncertain):
+        await asking
+    with pytest.raises(MunicipalityDown):
+        await opened(kiosk)
+    assert ([], connections) == (exchange._lines, line.connections)
+
+
 # --- certificates on connections that stand ---------------------------------------------------------
 
 
