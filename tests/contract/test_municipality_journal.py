@@ -108,13 +108,11 @@ async def test_the_kiosk_signs_the_link_of_its_own_lines_whatever_the_municipali
     async with kept(tmp_path / "j.db") as journal:
         await journal.append(visits(1, 300))
         await JournalCopy(place.kiosk(), journal, place.log, every_seconds=60).send()
-        forged = await place.server.store.transact(
-            lambda c: c.execute("SELECT link FROM journal WHERE seq = 299").fetchone()[0]
-        )
-        await place.server.store.transact(lambda c: c.execute("DROP TRIGGER journals_stay"))
-        await place.server.store.transact(
-            lambda c: c.execute("UPDATE journal SET link = ? WHERE seq = 300", (forged,))
-        )
+        (last,) = await journal.lines(300, 1, 10**6)
+        forged = [(b"f" * 32, 299), (place.kiosk().journal_link(b"f" * 32, [last]), 300)]
+        store = place.server.store
+        await store.transact(lambda c: c.execute("DROP TRIGGER journals_stay"))
+        await store.transact(lambda c: c.executemany("UPDATE journal SET link = ? WHERE seq = ?", forged))
         await journal.append(visits(301, 302))
         copy = JournalCopy(place.kiosk(), journal, place.log, every_seconds=60)
         await copy.send()
