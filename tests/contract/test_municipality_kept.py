@@ -19,7 +19,6 @@ from firmware.logbook import EventId
 from firmware.municipality.client import HttpsMunicipality
 from tests.contract.faulty_line import FaultyLine, When
 from tests.contract.test_municipality import (
-    NOON,
     OFTEN,
     ONCE,
     ORDER,
@@ -36,6 +35,7 @@ from tests.contract.test_municipality import (
     states,
     wanted,
 )
+from tests.contract.test_municipality_enrolment import LAST_NOON
 from tests.municipality import MunicipalityServer
 from tests.municipality.pki import (
     KIOSK,
@@ -64,7 +64,7 @@ async def place(pki: Path, tmp_path: Path, tls_clock: Clock) -> AsyncIterator[Pl
     shutil.rmtree(own / "server")
     ends = Leaf(ExtendedKeyUsageOID.SERVER_AUTH, ends=SERVER_ENDS)
     make_server(own / "server", server_authority(own), NOW, ends)
-    clock = Clock()
+    clock = Clock(LAST_NOON)
     server = MunicipalityServer(pki=own, database=tmp_path / "m.sqlite", now=clock, tls_now=tls_clock)
     await server.start()
     made = Place(server, own, clock, Log(), Watched(), Watched())
@@ -157,7 +157,7 @@ async def test_a_line_that_is_cut_at_every_message_ends_with_what_may_have_been_
     with pytest.raises(MunicipalityUncertain):
         await kiosk.release(ORDER, 300)
     line.mend()
-    assert "20261122-00000001" == (await kiosk.release(ORDER, 300)).receipt_no
+    assert f"{LAST_NOON:%Y%m%d}-00000001" == (await kiosk.release(ORDER, 300)).receipt_no
 
 
 async def test_a_release_that_was_sent_once_stays_uncertain_when_nobody_answers_the_second_connection(
@@ -303,7 +303,7 @@ async def test_the_same_key_gets_its_session_until_something_is_signed_for_it(pl
 async def test_the_same_key_of_another_time_gets_a_challenge_of_its_own(place: Place) -> None:
     kiosk, kem = place.kiosk(), X25519PrivateKey.generate()
     first = await opened(kiosk, kem)
-    place.clock.moment = NOON + timedelta(minutes=30)
+    place.clock.moment += timedelta(minutes=30)
     assert first.session_id != (await opened(kiosk, kem)).session_id
 
 
