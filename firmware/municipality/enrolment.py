@@ -104,7 +104,11 @@ def put_in_place(answered: Answered, files: Files) -> None:
 
 
 def finish(files: Files) -> None:
-    """Put a new pair that is wholly written in the place of the old one; nothing to do without."""
+    """Put a new pair that is wholly written in the place of the old one, and remove one whose proof a power
+    cut has ended; nothing to do without."""
+    for left in (_trial(files.key), _trial(files.certificate)):
+        if left.exists():
+            left.unlink()
     if not _next(files.certificate).exists():
         return
     if _next(files.key).exists():

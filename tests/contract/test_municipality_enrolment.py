@@ -203,6 +203,16 @@ async def test_a_power_cut_in_the_middle_leaves_a_pair_that_fits(
     assert (cut == "before the key") is (old == files.certificate.read_bytes())
 
 
+async def test_a_power_cut_in_the_middle_of_a_proof_leaves_no_second_key(place: Place, files: Files) -> None:
+    await enrolled(place, files)
+    old = files.key.read_bytes(), files.certificate.read_bytes()
+    for file in (files.key, files.certificate):
+        file.with_name(f"{file.name}.trial").write_bytes(b"half")
+    enrolment.finish(files)
+    assert {files.key, files.certificate} == set(files.key.parent.iterdir())
+    assert old == (files.key.read_bytes(), files.certificate.read_bytes())
+
+
 async def test_renewal_is_due_after_two_thirds_of_a_life(place: Place, files: Files) -> None:
     with pytest.raises(ConfigError, match="not a readable PEM certificate"):
         enrolment.is_due(files, LAST_NOON)
