@@ -76,12 +76,12 @@ class TechniciansConsole:
     devices: Devices
     maintenance: MaintenanceWatch
     remote: RemoteDesk
+    strays: Callable[[], Sequence[OpenOrder]]
     health: Health
     journal: Journal
     ring: EventRing
     speak: Callable[[], Awaitable[Sentence | None]]
     hours: Callable[[], HoursRule]
-    strays: Callable[[], Sequence[OpenOrder]]
 
     def open_at(self, office: Office, runner: Runner, outbox: Callable[[], OutboxState]) -> "OpenConsole":
         """The console of this run."""

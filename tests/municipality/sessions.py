@@ -171,6 +171,25 @@ def end(desk: Desk, session_id: str) -> None:
     )
 
 
+def _given(desk: Desk, challenge: Challenge) -> Answer | None:
+    """What the same question, asked twice at once, was answered meanwhile."""
+    row = desk.connection.execute(
+        "SELECT status, answer FROM session WHERE id = ? AND asked = ? AND answer IS NOT NULL",
+        (challenge.session_id, challenge.asked),
+    ).fetchone()
+    return None if row is None else Answer(row["status"], row["answer"])
+
+
+def _keep(desk: Desk, challenge: Challenge, answer: Answer, state: str) -> None:
+    kept = desk.connection.execute(
+        "UPDATE session SET state = ?, status = ?, answer = ?"
+        " WHERE id = ? AND state = 'CONSUMED' AND asked = ? AND answer IS NULL",
+        (state, answer.status, answer.body, challenge.session_id, challenge.asked),
+    ).rowcount
+    if kept != 1:
+        raise Problem(409, "session_used")
+
+
 def _opened(desk: Desk, session_id: str, tbs: bytes, sign_until: float) -> dict[str, Any]:
     return {
         "session_id": session_id,
@@ -190,22 +209,3 @@ def _opened_before(desk: Desk, kem: bytes, server_thumbprint: str) -> dict[str, 
     if row is None or json.loads(row["tbs"])["server_x5t#S256"] != server_thumbprint:
         return None
     return _opened(desk, row["id"], row["tbs"], row["sign_until"])
-
-
-def _given(desk: Desk, challenge: Challenge) -> Answer | None:
-    """What the same question, asked twice at once, was answered meanwhile."""
-    row = desk.connection.execute(
-        "SELECT status, answer FROM session WHERE id = ? AND asked = ? AND answer IS NOT NULL",
-        (challenge.session_id, challenge.asked),
-    ).fetchone()
-    return None if row is None else Answer(row["status"], row["answer"])
-
-
-def _keep(desk: Desk, challenge: Challenge, answer: Answer, state: str) -> None:
-    kept = desk.connection.execute(
-        "UPDATE session SET state = ?, status = ?, answer = ?"
-        " WHERE id = ? AND state = 'CONSUMED' AND asked = ? AND answer IS NULL",
-        (state, answer.status, answer.body, challenge.session_id, challenge.asked),
-    ).rowcount
-    if kept != 1:
-        raise Problem(409, "session_used")
