@@ -58,6 +58,10 @@ class MunicipalityDown(MunicipalityError, ConnectionError):
     """The backend cannot be reached, or refused the connection, before the request left us."""
 
 
+class CertificateUnproven(MunicipalityDown):
+    """The municipality gave us a certificate and does not let us in with it: the old one stays in use."""
+
+
 class MunicipalityUncertain(MunicipalityError, TimeoutError):
     """The request left us and no usable answer came: it may have been carried out.
 

@@ -496,7 +496,13 @@ class Municipality(Protocol):
         """How far our journal is kept there."""
 
     async def keep_journal(self, kept: JournalKept, lines: Sequence[JournalLine]) -> JournalKept:
-        """Send lines in a row, the first of them the last one kept; safe to repeat."""
+        """Send lines in a row, the first of them the last one kept; safe to repeat.
+
+        kept.link: computed from our own lines by `journal_link`, not what the municipality named.
+        """
+
+    def journal_link(self, link: bytes, lines: Sequence[JournalLine]) -> bytes:
+        """The link of the last of these lines; link: of the line before them, 32 zero octets for none."""
 
     async def published(self, kind: str) -> str:
         """The newest publication of this kind, signed, not verified."""

@@ -22,7 +22,7 @@ from firmware.core.hours import JST, HoursRule
 from firmware.core.wording import Sentence
 from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import self_test_slip
-from firmware.ports import SlipLine
+from firmware.ports import OpenOrder, SlipLine
 from firmware.settings import Settings
 from firmware.shell.clock import now_utc
 from firmware.shell.devices import Devices
@@ -32,6 +32,7 @@ from firmware.shell.health import Health
 from firmware.shell.journal import Journal
 from firmware.shell.maintenance import MaintenanceWatch, ReadOrder
 from firmware.shell.office import Office
+from firmware.shell.outbox import OutboxState
 from firmware.shell.remote import RemoteDesk, RemoteHands
 from firmware.shell.runner import Runner
 from firmware.shell.trial_coin import TrialCoins
@@ -75,13 +76,14 @@ class TechniciansConsole:
     devices: Devices
     maintenance: MaintenanceWatch
     remote: RemoteDesk
+    strays: Callable[[], Sequence[OpenOrder]]
     health: Health
     journal: Journal
     ring: EventRing
     speak: Callable[[], Awaitable[Sentence | None]]
     hours: Callable[[], HoursRule]
 
-    def open_at(self, office: Office, runner: Runner) -> "OpenConsole":
+    def open_at(self, office: Office, runner: Runner, outbox: Callable[[], OutboxState]) -> "OpenConsole":
         """The console of this run."""
         settings, said = self.settings, self.settings.file.console
         columns = settings.file.receipt_printer.columns
@@ -94,6 +96,8 @@ class TechniciansConsole:
             journal=self.journal,
             ring=self.ring,
             hours=self.hours,
+            outbox=outbox,
+            strays=self.strays,
             now=now_utc,
         )
         metrics = MetricsServer(settings.path(said.metrics_socket or "metrics"), outlook.figures, self.ring)

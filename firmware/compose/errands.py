@@ -10,7 +10,7 @@ from typing import Any
 from firmware.compose.enrolment import renewed
 from firmware.compose.published import shelves
 from firmware.logbook import Logbook
-from firmware.ports import Municipality
+from firmware.ports import Municipality, OpenOrder
 from firmware.settings import Settings
 from firmware.shell.clock import Clock, now_utc
 from firmware.shell.journal import Journal
@@ -41,6 +41,11 @@ class Errands:
         self._clock, self._journal, self._log = clock, journal, log
         self._restart = restart
         self._publications: Publications | None = None
+        self._open_orders: OpenOrders | None = None
+
+    def strays(self) -> tuple[OpenOrder, ...]:
+        """Orders that the municipality waits for and nobody here knows of, as far as has been asked."""
+        return () if self._open_orders is None else self._open_orders.strays or ()
 
     def told(self, configuration: int, calendar: int) -> None:
         """The newest serial numbers, as the heartbeat has them."""
@@ -72,10 +77,10 @@ class Errands:
             retry_seconds=said.renewal_retry_seconds,
             log=log,
         )
-        open_orders = OpenOrders(municipality, mine, log, pause_seconds=said.heartbeat_seconds)
+        self._open_orders = OpenOrders(municipality, mine, log, pause_seconds=said.heartbeat_seconds)
         return {
             "publications": self._publications.run,
             "journal-copy": copy.run,
             "certificate-renewal": renewal.run,
-            "open-orders": open_orders.run,
+            "open-orders": self._open_orders.run,
         }

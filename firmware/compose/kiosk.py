@@ -11,6 +11,7 @@ from pathlib import Path
 from firmware import __version__, ports
 from firmware.compose.a4_slips import A4SlipPrinter, slip_command
 from firmware.compose.card_test import card_acceptance
+from firmware.compose.checked import take_next
 from firmware.compose.console import TechniciansConsole, order_reader
 from firmware.compose.enrolment import files_of
 from firmware.compose.errands import Errands
@@ -117,6 +118,7 @@ def busy_by_device(devices: Devices) -> dict[str, Callable[[], float]]:
 
 async def run_kiosk(config: Path) -> None:
     """Run the kiosk until cancelled. Raises ConfigError, JournalError, KioskFailed."""
+    take_next(config)
     settings = load(config)
     log = JsonLog()
     with last_words(log):
@@ -327,6 +329,7 @@ class Kiosk:
                 devices=devices,
                 maintenance=maintenance,
                 remote=remote,
+                strays=errands.strays,
                 health=health,
                 journal=journal,
                 ring=self._ring,

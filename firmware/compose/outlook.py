@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from firmware import __version__
@@ -17,12 +17,14 @@ from firmware.core.rules import obstacles
 from firmware.core.states import Idle, NotServing
 from firmware.core.wording import Say, Sentence, told
 from firmware.errors import ConfigError
+from firmware.ports import OpenOrder
 from firmware.settings import Settings
 from firmware.shell.event_ring import EventRing
 from firmware.shell.health import Health
 from firmware.shell.journal import Journal
 from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.office import Office
+from firmware.shell.outbox import OutboxState
 from firmware.shell.runner import Runner
 
 
@@ -40,12 +42,15 @@ class Outlook:
         journal: Journal,
         ring: EventRing,
         hours: Callable[[], HoursRule],
+        outbox: Callable[[], OutboxState],
+        strays: Callable[[], Sequence[OpenOrder]],
         now: Callable[[], datetime],
     ) -> None:
         self._settings, self._hours = settings, hours
         self._office, self._runner = office, runner
         self._maintenance, self._health = maintenance, health
         self._journal, self._ring = journal, ring
+        self._outbox, self._strays = outbox, strays
         self._now = now
         self._began = time.monotonic()
 
@@ -56,6 +61,7 @@ class Outlook:
         resting = isinstance(state, Idle | NotServing | None)
         visits = self._office.visits.last
         claims = [claim for claim in accounts.claims.values() if claim.settled_by is None]
+        outbox = self._outbox()
         return Status(
             kiosk=self._settings.file.kiosk.urn,
             version=__version__,
@@ -74,6 +80,11 @@ class Outlook:
             unsure=tuple(one.visit for one in visits if one.unsure),
             open_claims=len(claims),
             open_claims_yen=sum(claim.yen for claim in claims),
+            untold=outbox.waiting,
+            untold_seconds=round(outbox.unheard_seconds),
+            untold_refusal=outbox.refusal,
+            contradicted=outbox.contradicted,
+            strays=tuple(f"{one.order_id} {one.state.lower()}" for one in self._strays()),
             business_day=self._office.open_day.isoformat(),
             maintenance=say(self._maintenance_text()),
             session=say(self._session_text()),

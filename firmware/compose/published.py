@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from firmware.compose.checked import READABLE, checked, former_of, refused_of
+from firmware.compose.checked import READABLE, checked, next_of, refused_of
 from firmware.errors import OfficeRefused, PublicationInvalid
 from firmware.logbook import EventId, Logbook
 from firmware.municipality.publications import Calendar, PublicationKeys, PublicationKind
@@ -50,6 +51,9 @@ class _Configurations:
         self._keys, self._path, self._config, self._apply = keys, path, config, apply
         # The settings were read with it: it is good.
         self.serial = keys.configuration(path.read_text(encoding="ascii")).serial if path.exists() else 0
+        with suppress(OSError, ValueError, PublicationInvalid):  # that one waits for a start that can take it
+            waiting = keys.configuration(next_of(path).read_text(encoding="ascii")).serial
+            self.serial = max(self.serial, waiting)
         if refused_of(path).exists():
             log(EventId.PUBLICATION_REFUSED, kind=PublicationKind.CONFIGURATION, reason="kept-file")
 
@@ -58,7 +62,7 @@ class _Configurations:
         if found.serial <= self.serial:
             raise PublicationInvalid("older")
         await asyncio.to_thread(checked, self._config, text)
-        await asyncio.to_thread(_keep_with_former, self._path, text)
+        await asyncio.to_thread(_keep, next_of(self._path), text)
         self.serial = found.serial
         await self._apply()
         return found.serial
@@ -102,14 +106,6 @@ class _Calendars:
     def _use(self, calendar: Calendar) -> None:
         self._clock.close_also(calendar.closures)
         self._used = calendar
-
-
-def _keep_with_former(path: Path, text: str) -> None:
-    """See `checked_or_former`. Raises OfficeRefused."""
-    if path.exists():
-        _keep(former_of(path), path.read_text(encoding="ascii"))
-    _keep(path, text)
-    refused_of(path).unlink(missing_ok=True)
 
 
 def _keep(path: Path, text: str) -> None:

@@ -22,6 +22,9 @@ class Status(msgspec.Struct, frozen=True):
 
     obstacles: why no visit can begin. certificate_days: until the kiosk's own certificate ends, None if it
     cannot be read. visits: how many of the last ended so, by outcome. change_yen: by place.
+    untold: reports that wait for the municipality; untold_seconds: since when it took none, 0 while it does;
+    untold_refusal: why not the last one. contradicted: reports that its books contradict, order and subject.
+    strays: orders that it waits for and nobody here knows of, with their state there.
     """
 
     kiosk: str
@@ -39,6 +42,11 @@ class Status(msgspec.Struct, frozen=True):
     unsure: tuple[str, ...]
     open_claims: int
     open_claims_yen: int
+    untold: int
+    untold_seconds: int
+    untold_refusal: str
+    contradicted: tuple[str, ...]
+    strays: tuple[str, ...]
     business_day: str
     maintenance: str
     session: str
@@ -82,12 +90,10 @@ def _lines(status: Status, say: Say) -> Iterator[tuple[Sentence, str]]:
         told("visits"),
         "  ".join(f"{say(told(k))} {n}" for k, n in status.visits.items()) or say(told("none")),
     )
-    if status.unsure:
-        yield told("unsure"), " ".join(visit[:8] for visit in status.unsure)
-    yield (
-        told("claims"),
-        say(told("{n} open, {yen} yen", n=status.open_claims, yen=status.open_claims_yen)),
-    )
+    if unsure := tuple(_unsure(status, say)):
+        yield told("unsure"), "  ".join(unsure)
+    claims = say(told("{n} open, {yen} yen", n=status.open_claims, yen=status.open_claims_yen))
+    yield told("claims"), "  ".join((claims, *_untold(status, say)))
     yield told("day"), status.business_day
     yield told("maint."), status.maintenance
     yield told("session"), status.session
@@ -97,6 +103,26 @@ def _lines(status: Status, say: Say) -> Iterator[tuple[Sentence, str]]:
         milliseconds=status.loop_milliseconds,
     )
     yield told("health"), say(health)
+
+
+def _unsure(status: Status, say: Say) -> Iterator[str]:
+    """Strays and contradictions first: they are what the city will ask about."""
+    if status.strays:
+        orders = " ".join(f"{one[:8]}" for one in status.strays)
+        yield say(told("municipality waits for {orders}", orders=orders))
+    if status.contradicted:
+        orders = " ".join(f"{one[:8]}" for one in status.contradicted)
+        yield say(told("municipality contradicts {orders}", orders=orders))
+    if status.unsure:
+        yield " ".join(visit[:8] for visit in status.unsure)
+
+
+def _untold(status: Status, say: Say) -> Iterator[str]:
+    if status.untold:
+        minutes = status.untold_seconds // 60
+        yield say(told("untold {n}, for {minutes} minutes", n=status.untold, minutes=minutes))
+    if status.untold and status.untold_refusal:
+        yield status.untold_refusal
 
 
 def _device(device: DeviceStatus, say: Say) -> str:

@@ -131,18 +131,19 @@ class HttpsMunicipality:
         self._beating = asyncio.create_task(self._heartbeat.run(), name="municipality-heartbeat")
 
     async def open_session(self, kem_public_key: bytes, language: Language) -> Session:
-        """Begin a visit; kem_public_key: 32 bytes of X25519. Every field to be signed is checked."""
+        """Begin a visit; kem_public_key: 32 bytes of X25519, new for each. Every field to be signed is
+        checked; a lost answer is asked for again and opens no second session."""
         kem = b64u(kem_public_key)
         body = encode(messages.OpenSessionRequest(kem, language))
         reply, answer = await self._ask(
-            Call("open_session", "POST", ("v1", "sessions"), body, repeatable=False),
+            Call("open_session", "POST", ("v1", "sessions"), body),
             messages.OpenSessionAnswer,
         )
         expected = Expected(
             audience=self._audience,
             session_id=answer.session_id,
             kiosk=self._kiosk,
-            device=b64u(self._credentials.thumbprint),
+            device=b64u(reply.device),
             server=b64u(hashlib.sha256(reply.server_der).digest()),
             kem=kem,
         )
@@ -284,9 +285,12 @@ class HttpsMunicipality:
         return self._kept("journal_kept", answer)
 
     async def keep_journal(self, kept: JournalKept, lines: Sequence[JournalLine]) -> JournalKept:
-        """Send lines in a row, the first of them the last one kept; safe to repeat. Raises ConfigError."""
+        """Send lines in a row, the first of them the last one kept; safe to repeat. Raises ConfigError.
+
+        kept.link: as we have computed it ourselves, see `journal_link`: the device signs nothing else.
+        """
         told = journal_copy.message_lines(lines)
-        link = journal_copy.linked(kept, told)
+        link = self.journal_link(kept.link, [one for one in lines if one.seq > kept.seq])
         part = journal_copy.signed_part(self._kiosk, told[-1].seq, link)
         signature = await asyncio.to_thread(self._credentials.sign, part)
         body = encode(messages.JournalRequest(told, b64u(signature)))
@@ -297,6 +301,10 @@ class HttpsMunicipality:
         self._require(now_kept.seq >= told[-1].seq, "journal", "acked_seq")
         self._require(now_kept.seq > told[-1].seq or now_kept.link == link, "journal", "link")
         return now_kept
+
+    def journal_link(self, link: bytes, lines: Sequence[JournalLine]) -> bytes:
+        """The link of the last of these lines; link: of the line before them, 32 zero octets for none."""
+        return journal_copy.linked(link, journal_copy.message_lines(lines))
 
     async def published(self, kind: str) -> str:
         """The newest publication of this kind, signed, not verified."""
@@ -322,7 +330,7 @@ class HttpsMunicipality:
     @property
     def _exchange(self) -> Exchange:
         if self._open_exchange is None:
-            self._open_exchange = Exchange(self._url, self._credentials, self._patience)
+            self._open_exchange = Exchange(self._url, self._credentials, self._patience, self._now)
         return self._open_exchange
 
     async def _ask(self, call: Call, answer: type[A]) -> tuple[Reply, A]:

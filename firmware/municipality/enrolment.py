@@ -1,7 +1,8 @@
 """The kiosk's own certificate: asked for with a one-time code, renewed with itself (EST, RFC 7030).
 
-The new pair is written beside the old one and put in its place key first; `finish` completes what a power
-cut left half done. The municipality lets the old certificate in until the new one has been used.
+A new pair is proven by a request with it, written beside the old one and put in its place key first;
+`finish` completes what a power cut left half done. The municipality lets the old certificate in until the
+new one has been used for anything but its proof.
 """
 
 import asyncio
@@ -19,13 +20,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from firmware.errors import ConfigError, MunicipalityAnswerInvalid, MunicipalityDown, MunicipalityError
+from firmware.errors import (
+    CertificateUnproven,
+    ConfigError,
+    MunicipalityAnswerInvalid,
+    MunicipalityDown,
+    MunicipalityError,
+)
 from firmware.municipality.exchange import whole_body
 from firmware.municipality.messages import b64u
 from firmware.municipality.tls import Files, load_credentials, word_for
 from firmware.whole_file import sync_folder, write_whole
 
-ENROL, RENEW = "simpleenroll", "simplereenroll"
+ENROL, RENEW, PROVE = "simpleenroll", "simplereenroll", "cacerts"
 SECONDS = 30.0
 _UNREADABLE = (
     ValueError,
@@ -60,8 +67,8 @@ def is_due(files: Files, now: datetime, share: float = TWO_THIRDS) -> bool:
 
 
 async def renew(url: str, ca_file: Path, files: Files, now: datetime) -> Answered:
-    """A new certificate for a new key, asked for with the old one. Raises as `enrol` does, also for one that
-    ends before the old one."""
+    """A new certificate for a new key, asked for with the old one, and proven. Raises as `enrol` does, also
+    for one that ends before the old one, and CertificateUnproven for one that lets nobody in."""
     old = await asyncio.to_thread(
         load_credentials,
         ca_file=ca_file,
@@ -72,6 +79,7 @@ async def renew(url: str, ca_file: Path, files: Files, now: datetime) -> Answere
     answered = await _asked(f"{url}/.well-known/est/{RENEW}", old.context, files.kiosk, now)
     if answered.not_after < old.not_after:
         raise MunicipalityAnswerInvalid("certificate: ends-early")
+    await _prove(f"{url}/.well-known/est/{PROVE}", ca_file, answered, files)
     return answered
 
 
@@ -91,19 +99,51 @@ async def enrol(url: str, ca_file: Path, files: Files, code: str, now: datetime)
 
 def put_in_place(answered: Answered, files: Files) -> None:
     """Whole or not at all, also when the power goes in the middle. Raises OSError."""
-    write_whole(_next(files.key), answered.key_pem, mode=0o600)
-    write_whole(_next(files.certificate), answered.certificate_pem, mode=0o644)
+    _write(answered, Files(_next(files.certificate), _next(files.key), files.kiosk))
     finish(files)
 
 
 def finish(files: Files) -> None:
-    """Put a new pair that is wholly written in the place of the old one; nothing to do without."""
+    """Put a new pair that is wholly written in the place of the old one, and remove one whose proof a power
+    cut has ended; nothing to do without."""
+    for left in (_trial(files.key), _trial(files.certificate)):
+        if left.exists():
+            left.unlink()
     if not _next(files.certificate).exists():
         return
     if _next(files.key).exists():
         _next(files.key).replace(files.key)
     _next(files.certificate).replace(files.certificate)
     sync_folder(files.certificate.parent)
+
+
+async def _prove(url: str, ca_file: Path, answered: Answered, files: Files) -> None:
+    """A request over TLS with the new pair, as every later one will be. Raises CertificateUnproven."""
+    trial = Files(_trial(files.certificate), _trial(files.key), files.kiosk)
+    try:
+        await asyncio.to_thread(_write, answered, trial)
+        new = await asyncio.to_thread(
+            load_credentials,
+            ca_file=ca_file,
+            certificate_file=trial.certificate,
+            key_file=trial.key,
+            kiosk=files.kiosk,
+        )
+        async with (
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=new.context), timeout=aiohttp.ClientTimeout(total=SECONDS)
+            ) as http,
+            http.get(url, allow_redirects=False) as answer,
+        ):
+            if answer.status != 200:
+                raise CertificateUnproven(f"certificate: status {answer.status}")
+    except MunicipalityError:  # is an OSError too
+        raise
+    except (aiohttp.ClientError, OSError) as cause:
+        raise CertificateUnproven(f"certificate: {word_for(cause)}") from cause
+    finally:
+        for file in (trial.key, trial.certificate):
+            file.unlink(missing_ok=True)
 
 
 async def _asked(
@@ -162,6 +202,16 @@ def _checked(body: bytes, key: ec.EllipticCurvePrivateKey, kiosk: str, now: date
         certificate.public_bytes(serialization.Encoding.PEM),
         certificate.not_valid_after_utc,
     )
+
+
+def _write(answered: Answered, files: Files) -> None:
+    """The key first: `finish` looks for the certificate."""
+    write_whole(files.key, answered.key_pem, mode=0o600)
+    write_whole(files.certificate, answered.certificate_pem, mode=0o644)
+
+
+def _trial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.trial")
 
 
 def _next(path: Path) -> Path:

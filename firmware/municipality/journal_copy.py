@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import msgspec
 
 from firmware.municipality.messages import JournalLine, b64u
-from firmware.ports import JournalKept
 from firmware.ports import JournalLine as Line
 
 PREFIX = b"madoguchi-journal-v1\0"
@@ -17,13 +16,11 @@ def message_lines(lines: Sequence[Line]) -> tuple[JournalLine, ...]:
     return tuple(JournalLine(one.seq, one.at, one.record, one.fields, b64u(one.chain)) for one in lines)
 
 
-def linked(kept: JournalKept, lines: Sequence[JournalLine]) -> bytes:
-    """The link of the last line: over that of the last one kept, and every line behind it."""
-    link = kept.link
+def linked(link: bytes, lines: Sequence[JournalLine]) -> bytes:
+    """The link of the last line: over that of the line before these, and every one of them."""
     for line in lines:
-        if line.seq > kept.seq:
-            row = [line.seq, line.at, line.record, line.fields, line.chain]
-            link = hashlib.sha256(link + msgspec.json.encode(row)).digest()
+        row = [line.seq, line.at, line.record, line.fields, line.chain]
+        link = hashlib.sha256(link + msgspec.json.encode(row)).digest()
     return link
 
 

@@ -102,7 +102,7 @@ class Parts:
     coins_loaded: Mapping[int, int]
     day_ends: time
     door_grace_seconds: float
-    make_console: Callable[[Office, Runner], Console]
+    make_console: Callable[[Office, Runner, Callable[[], OutboxState]], Console]
     begin_errands: BeginErrands
     report_unheard_seconds: float
     now: Callable[[], datetime]
@@ -298,7 +298,7 @@ class Daemon:
             self.office.note(started)
             await self._wait_for_coin_devices()
             await self._settle_trial()
-            console = self._parts.make_console(self.office, self.runner)
+            console = self._parts.make_console(self.office, self.runner, lambda: self.outbox)
             undo.push_async_callback(console.close)
             await console.start()
             undo.push(partial(self._leave, manager))

@@ -10,6 +10,7 @@ from firmware.rounds import outlived, pause
 
 _MOST_LINES = 256
 _MOST_CHARACTERS = 262_144
+_NO_LINK = bytes(32)
 
 
 class Copied(Protocol):
@@ -28,12 +29,16 @@ class Keeper(Protocol):
 
     async def keep_journal(self, kept: JournalKept, lines: Sequence[JournalLine]) -> JournalKept: ...
 
+    def journal_link(self, link: bytes, lines: Sequence[JournalLine]) -> bytes: ...
+
 
 class JournalCopy:
     """Sends what is new every so often, each time from the last line that is kept there.
 
-    A failure changes nothing here and is tried again after as long. The pauses are drawn from half to
-    one and a half of every_seconds, so that the kiosks of a city do not come all at once.
+    What is signed is the link of every line from the first on, computed here: of what the municipality keeps
+    only its number is believed. A failure changes nothing here and is tried again after as long. The pauses
+    are drawn from half to one and a half of every_seconds, so that the kiosks of a city do not come all at
+    once.
     """
 
     def __init__(self, keeper: Keeper, journal: Copied, log: Logbook, *, every_seconds: float) -> None:
@@ -41,6 +46,7 @@ class JournalCopy:
         self._every_seconds = every_seconds
         self._kept: JournalKept | None = None
         self._failing = False
+        self._linked_seq, self._link = 0, _NO_LINK
 
     @property
     def kept_seq(self) -> int | None:
@@ -63,7 +69,8 @@ class JournalCopy:
                 lines = await self._journal.lines(first_seq, _MOST_LINES, _MOST_CHARACTERS)
                 if lines[-1].seq == self._kept.seq:  # the next line alone is longer than all that is allowed
                     lines = await self._journal.lines(first_seq, 2, 2**31)
-                self._kept = await self._keeper.keep_journal(self._kept, lines)
+                ours = JournalKept(self._kept.seq, self._kept.chain, await self._link_of(self._kept.seq))
+                self._kept = await self._keeper.keep_journal(ours, lines)
         except (MunicipalityError, JournalError, ConfigError) as error:
             self._kept = None
             self._fail(error.code if isinstance(error, ReportRefused) else type(error).__name__)
@@ -71,6 +78,17 @@ class JournalCopy:
         if self._failing:
             self._failing = False
             self._log(EventId.JOURNAL_COPY_BACK)
+
+    async def _link_of(self, seq: int) -> bytes:
+        """The link of our own line of this number, from the last one computed, else from the first."""
+        if seq < self._linked_seq:
+            self._linked_seq, self._link = 0, _NO_LINK
+        while self._linked_seq < seq:
+            most = min(_MOST_LINES, seq - self._linked_seq)
+            lines = await self._journal.lines(self._linked_seq + 1, most, _MOST_CHARACTERS)
+            self._link = self._keeper.journal_link(self._link, lines)
+            self._linked_seq = lines[-1].seq
+        return self._link
 
     def _fail(self, reason: str) -> None:
         """Once gone, once back."""

@@ -40,12 +40,14 @@ class OutboxState:
     """For staff. waiting: messages without an answer. unheard_seconds: since when none was taken, or 0.
 
     contradicted: messages of the open business day that the municipality's own books contradict, as
-    `ORDER subject`; they are not sent again, and stand in the differences of the day.
+    `ORDER subject`; they are not sent again, and stand in the differences of the day. refusal: why the last
+    one was not taken, as one word, empty once one is.
     """
 
     waiting: int
     unheard_seconds: float
     contradicted: tuple[str, ...]
+    refusal: str = ""
 
 
 class Outbox:
@@ -81,6 +83,7 @@ class Outbox:
         self._unheard_since: float | None = None
         self._unheard_told = False
         self._contradicted: list[str] = []
+        self._refusal = ""
 
     def note(self, records: Iterable[r.Record]) -> None:
         """Records that are on disk now."""
@@ -95,7 +98,7 @@ class Outbox:
         """As it is now."""
         since = self._unheard_since
         unheard_seconds = 0.0 if since is None else self._monotonic() - since
-        return OutboxState(len(self.waiting), unheard_seconds, tuple(self._contradicted))
+        return OutboxState(len(self.waiting), unheard_seconds, tuple(self._contradicted), self._refusal)
 
     @property
     def waiting(self) -> tuple[Tell | TellDay, ...]:
@@ -142,8 +145,9 @@ class Outbox:
         except MunicipalityError as error:
             return self._not_told(subject, error)
         if record is None:
+            self._refusal = "unforeseen"
             return self._unheard(subject)
-        self._silence_logged = False
+        self._silence_logged, self._refusal = False, ""
         self._unheard_since, self._unheard_told = None, False
         await self._journal.append((record,))
         self._records.append(record)
@@ -154,6 +158,7 @@ class Outbox:
         return True
 
     def _not_told(self, subject: str, error: MunicipalityError) -> bool:
+        self._refusal = error.refusal.value if isinstance(error, Refused) else type(error).__name__
         if not self._silence_logged:
             self._silence_logged = True
             self._log(EventId.MUNICIPALITY_GONE, order=subject, error=type(error).__name__)

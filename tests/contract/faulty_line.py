@@ -1,8 +1,9 @@
-"""A line that strikes one connection, once: what a cable, a router or a middle box does to TLS.
+"""A line that strikes one request, once: what a cable, a router or a middle box does to TLS.
 
-Before: after the handshake's first flight and before the server has read the request whole. After: once the
-server has acted and its answer is on the way. A handshake brings no other bytes from the server behind
-the client's second flight, as there are no session tickets.
+It does not matter whether the request's connection is new or was kept from the one before. Before: behind
+the handshake's first flight and before the server has read the request whole. After: once the server has
+acted and its answer is on the way. A handshake brings no other bytes from the server behind the client's
+second flight, as there are no session tickets.
 """
 
 import asyncio
@@ -18,14 +19,14 @@ When = Literal["before", "after"]
 class _Passage:
     """One connection. flights: how often the client has sent. given_up: the client has gone."""
 
-    fault: Fault | None
-    when: When
+    fault: Fault | None = None
+    when: When = "before"
     flights: int = 0
     given_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class FaultyLine:
-    """Relays to a port on this machine; `strike` spoils the next connection, `break_for_good` every one."""
+    """Relays to a port on this machine; `strike` spoils the next request, `break_for_good` every one."""
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
@@ -35,6 +36,7 @@ class FaultyLine:
         self._next: tuple[Fault, When] | None = None
         self._for_good: When | None = None
         self.struck = 0
+        self.connections = 0
         self.port = 0
 
     async def start(self) -> None:
@@ -43,12 +45,22 @@ class FaultyLine:
         self.port = self._server.sockets[0].getsockname()[1]
 
     def strike(self, fault: Fault, when: When) -> None:
-        """The next connection suffers this; a delay lasts until the client has given up."""
+        """The next request suffers this; a delay lasts until the client has given up."""
         self._next = (fault, when)
 
     def break_for_good(self, when: When) -> None:
-        """From now on every connection is cut there."""
+        """From now on every request is cut there."""
         self._for_good = when
+
+    def end_connections(self) -> None:
+        """Every connection that stands is reset on both sides."""
+        while self._writers:
+            self._writers.pop().transport.abort()
+
+    def listen_no_more(self) -> None:
+        """Connections that stand go on; there will be no other."""
+        if self._server is not None:
+            self._server.close()
 
     def mend(self) -> None:
         """As good as new."""
@@ -68,11 +80,8 @@ class FaultyLine:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
         self._writers += [writer, far_writer]
-        passage = _Passage(None, "before")
-        if self._for_good is not None:
-            passage = _Passage("cut", self._for_good)
-        elif self._next is not None:
-            passage, self._next = _Passage(*self._next), None
+        self.connections += 1
+        passage = _Passage()
         for pump in (
             self._towards_server(passage, reader, far_writer, writer),
             self._towards_client(passage, far_reader, writer, far_writer),
@@ -80,6 +89,14 @@ class FaultyLine:
             task = asyncio.create_task(pump)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _take(self, passage: _Passage) -> bool:
+        """Whether a fault is waiting; it is this connection's then."""
+        if self._for_good is not None:
+            passage.fault, passage.when = "cut", self._for_good
+        elif self._next is not None:
+            (passage.fault, passage.when), self._next = self._next, None
+        return passage.fault is not None
 
     async def _towards_server(
         self,
@@ -92,10 +109,11 @@ class FaultyLine:
         with contextlib.suppress(ConnectionError):
             while chunk := await source.read(65_536):
                 passage.flights += 1
-                if passage.when == "after" or passage.flights == 1 or passage.fault is None:
+                struck = passage.fault is None and passage.flights > 1 and self._take(passage)
+                if passage.when == "after" or passage.fault is None:
                     sink.write(chunk)
                     continue
-                self.struck += passage.flights == 2
+                self.struck += struck
                 if passage.fault == "cut":
                     client.transport.abort()
                     sink.transport.abort()
@@ -120,7 +138,7 @@ class FaultyLine:
     ) -> None:
         with contextlib.suppress(ConnectionError):
             while chunk := await source.read(65_536):
-                if passage.when == "before" or passage.flights < 2 or passage.fault is None:
+                if passage.when == "before" or passage.fault is None:
                     sink.write(chunk)
                     continue
                 self.struck += 1

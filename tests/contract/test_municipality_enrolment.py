@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware.compose.enrolment import renewed, renewed_now
-from firmware.errors import ConfigError, MunicipalityDown, OfficeRefused
+from firmware.errors import CertificateUnproven, ConfigError, MunicipalityDown, OfficeRefused
 from firmware.municipality import enrolment
 from firmware.municipality.messages import b64u
 from firmware.municipality.tls import Files, load_credentials
@@ -203,6 +203,16 @@ async def test_a_power_cut_in_the_middle_leaves_a_pair_that_fits(
     assert (cut == "before the key") is (old == files.certificate.read_bytes())
 
 
+async def test_a_power_cut_in_the_middle_of_a_proof_leaves_no_second_key(place: Place, files: Files) -> None:
+    await enrolled(place, files)
+    old = files.key.read_bytes(), files.certificate.read_bytes()
+    for file in (files.key, files.certificate):
+        file.with_name(f"{file.name}.trial").write_bytes(b"half")
+    enrolment.finish(files)
+    assert {files.key, files.certificate} == set(files.key.parent.iterdir())
+    assert old == (files.key.read_bytes(), files.certificate.read_bytes())
+
+
 async def test_renewal_is_due_after_two_thirds_of_a_life(place: Place, files: Files) -> None:
     with pytest.raises(ConfigError, match="not a readable PEM certificate"):
         enrolment.is_due(files, LAST_NOON)
@@ -216,14 +226,15 @@ async def test_renewal_is_due_after_two_thirds_of_a_life(place: Place, files: Fi
 async def test_the_kiosk_renews_by_itself_before_two_thirds_of_a_life_and_not_earlier(
     place: Place, files: Files
 ) -> None:
-    await enrolled(place, files)
     settings = settings_of(place, files)
     share = settings.file.municipality.renewal_share
     assert share < enrolment.TWO_THIRDS
-    born = place.clock.moment
+    # Born in the past: TLS looks at the machine's own clock.
+    place.clock.moment = born = LAST_NOON - timedelta(days=90) * (share + 0.01)
+    await enrolled(place, files)
     place.clock.moment = born + timedelta(days=90) * (share - 0.01)
     assert await renewed(settings, place.clock.moment, share) is None
-    place.clock.moment = born + timedelta(days=90) * (share + 0.01)
+    place.clock.moment = LAST_NOON
     until = await renewed(settings, place.clock.moment, share)
     assert until == (place.clock.moment + timedelta(days=90)).replace(microsecond=0)
     assert await renewed(settings, place.clock.moment, share) is None
@@ -278,6 +289,35 @@ async def test_a_renewal_that_cannot_be_written_or_is_refused_leaves_the_old_pai
     shutil.rmtree(files.certificate.parent)
     with pytest.raises(OfficeRefused, match="own: No such file or directory"):
         await renewed_now(settings, place.clock.moment)
+
+
+async def refused_by_the_registry(place: Place) -> str:
+    place.server.refuse_next("kiosk_unknown", "/.well-known/est/cacerts")
+    return "certificate: status 403"
+
+
+async def cut_off_by_tls(place: Place) -> str:
+    place.clock.moment += timedelta(days=30)  # the new one is not valid yet
+    return "certificate: "
+
+
+@pytest.mark.parametrize("harm", [refused_by_the_registry, cut_off_by_tls])
+async def test_a_new_certificate_that_lets_nobody_in_is_not_put_in_the_place_of_the_old_one(
+    place: Place, files: Files, harm: Callable[[Place], Awaitable[str]]
+) -> None:
+    await enrolled(place, files)
+    settings = settings_of(place, files)
+    old = files.key.read_bytes(), files.certificate.read_bytes()
+    said = await harm(place)
+    with pytest.raises(CertificateUnproven, match=said):
+        await renewed_now(settings, place.clock.moment)
+    assert old == (files.key.read_bytes(), files.certificate.read_bytes())
+    assert {files.key, files.certificate} == set(files.key.parent.iterdir())
+    place.clock.moment = LAST_NOON
+    assert await reaches(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK)) is None
+    await renewed_now(settings, place.clock.moment)
+    assert old != (files.key.read_bytes(), files.certificate.read_bytes())
+    assert await reaches(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK)) is None
 
 
 async def test_of_two_renewals_at_once_one_is_refused_and_the_kiosk_is_let_in(

@@ -30,6 +30,7 @@ from tests.contract.test_municipality import (
     place,
     wanted,
 )
+from tests.municipality.journals import seals
 from tests.municipality.pki import KIOSK
 
 __all__ = ["pki", "place"]  # the fixtures
@@ -98,6 +99,43 @@ async def test_a_copy_whose_answer_is_lost_is_sent_again_and_stands_once(
         await copy.send()
     assert 3 == len(await place.server.journal(KIOSK))
     assert [EventId.JOURNAL_COPY_GONE, EventId.JOURNAL_COPY_BACK] == [event for event, _ in place.log.events]
+
+
+async def test_the_kiosk_signs_the_link_of_its_own_lines_whatever_the_municipality_names(
+    place: Place, tmp_path: Path
+) -> None:
+    """Who has changed a kept line and its links there gets no signature of the kiosk under it."""
+    async with kept(tmp_path / "j.db") as journal:
+        await journal.append(visits(1, 300))
+        await JournalCopy(place.kiosk(), journal, place.log, every_seconds=60).send()
+        (last,) = await journal.lines(300, 1, 10**6)
+        forged = [(b"f" * 32, 299), (place.kiosk().journal_link(b"f" * 32, [last]), 300)]
+        store = place.server.store
+        await store.transact(lambda c: c.execute("DROP TRIGGER journals_stay"))
+        await store.transact(lambda c: c.executemany("UPDATE journal SET link = ? WHERE seq = ?", forged))
+        await journal.append(visits(301, 302))
+        copy = JournalCopy(place.kiosk(), journal, place.log, every_seconds=60)
+        await copy.send()
+        assert 300 == len(await place.server.journal(KIOSK))
+        assert [{"reason": "Refused"}] == place.log.named(EventId.JOURNAL_COPY_GONE)
+
+
+async def test_every_seal_can_be_held_against_copy_and_certificate_by_the_database_alone(
+    place: Place, tmp_path: Path
+) -> None:
+    async with kept(tmp_path / "j.db") as journal:
+        copy = JournalCopy(place.kiosk(), journal, place.log, every_seconds=60)
+        for first in (1, 4):
+            await journal.append(visits(first, first + 2))
+            await copy.send()
+    found = await place.server.store.transact(lambda c: seals(c, KIOSK))
+    assert [(3, None), (6, None)] == [(one["seq"], one["fault"]) for one in found]
+    await place.server.store.transact(lambda c: c.execute("DROP TRIGGER journals_stay"))
+    await place.server.store.transact(
+        lambda c: c.execute("UPDATE journal SET at = '2026-01-01T00:00:00' WHERE seq = 5")
+    )
+    found = await place.server.store.transact(lambda c: seals(c, KIOSK))
+    assert [(3, None), (6, "signature")] == [(one["seq"], one["fault"]) for one in found]
 
 
 async def test_a_journal_begun_anew_does_not_fit_its_copy_and_says_so_once(

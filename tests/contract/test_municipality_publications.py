@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ import msgspec
 import pytest
 
 from firmware.__main__ import main
-from firmware.compose.checked import checked, checked_or_former
+from firmware.compose.checked import checked, checked_or_former, take_next
 from firmware.compose.published import shelves
 from firmware.core.hours import JST
 from firmware.core.terms import ServiceHours
@@ -59,6 +60,7 @@ class Machine:
 
     def again(self) -> "Machine":
         """The machine after a start."""
+        take_next(self.config)
         return Machine(self.config, self.log)
 
     async def take(self, place: Place, kind: str, serial: int) -> None:
@@ -66,6 +68,11 @@ class Machine:
         news = Publications(place.kiosk(), self.shelves, self.log, retry_seconds=60)
         news.told(**{"configuration": 0, "calendar": 0} | {kind: serial})
         await news._taken(kind, self.shelves[kind])
+
+    async def take_and_start(self, place: Place, kind: str, serial: int) -> None:
+        """And begin anew with it."""
+        await self.take(place, kind, serial)
+        take_next(self.config)
 
     def said(self) -> list[tuple[EventId, object]]:
         return [(event, fields.get("reason")) for event, fields in self.log.events]
@@ -106,6 +113,45 @@ async def test_a_signed_configuration_is_kept_and_used_from_the_next_start_on(
     await place.server.publish("configuration", {"profile": PROFILE})
     await machine.take(place, "configuration", 2)
     assert "06:30" == f"{machine.again().settings.hours.opens:%H:%M}"
+
+
+async def test_until_the_next_start_every_process_reads_the_configuration_of_the_running_one(
+    place: Place, machine: Machine
+) -> None:
+    """A worker that begins between the exchange and the start would draw what nobody has checked or paid."""
+    await place.server.publish("configuration", {"profile": LATER})
+    await machine.take(place, "configuration", 1)
+    assert "06:30" == f"{load(machine.config).hours.opens:%H:%M}"
+    assert 1 == machine.shelves["configuration"].serial()
+    take_next(machine.config)
+    take_next(machine.config)
+    assert "08:15" == f"{load(machine.config).hours.opens:%H:%M}"
+
+
+async def test_a_power_cut_while_the_next_configuration_is_exchanged_loses_none_of_the_two(
+    place: Place, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.server.publish("configuration", {"profile": LATER})
+    await machine.take_and_start(place, "configuration", 1)
+    kept = machine.config.parent / "published/configuration.jws"
+    before = kept.read_bytes()
+    await place.server.publish("configuration", {"profile": PROFILE})
+    await machine.again().take(place, "configuration", 2)
+    with monkeypatch.context() as cut:
+        cut.setattr(Path, "replace", _no_space)
+        take_next(machine.config)
+    assert before == kept.read_bytes()
+    again = Machine(machine.config)
+    assert ("08:15", 2) == (
+        f"{again.settings.hours.opens:%H:%M}",
+        again.shelves["configuration"].serial(),
+    )
+    assert "06:30" == f"{machine.again().settings.hours.opens:%H:%M}"
+    assert before == kept.with_suffix(".former.jws").read_bytes()
+
+
+def _no_space(_self: Path, _target: Path) -> Path:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.fixture
@@ -152,7 +198,7 @@ async def test_worker_and_console_use_the_published_configuration_or_say_why_the
     await place.server.publish("configuration", {"profile": LATER})
     umask = os.umask(0o077)
     try:
-        await open_machine.take(place, "configuration", 1)
+        await open_machine.take_and_start(place, "configuration", 1)
     finally:
         os.umask(umask)
     assert "08:15" == _as_a_stranger(open_machine.config)
@@ -389,7 +435,7 @@ async def test_a_kept_configuration_that_was_touched_keeps_the_kiosk_from_starti
     place: Place, machine: Machine
 ) -> None:
     await place.server.publish("configuration", {"profile": LATER})
-    await machine.take(place, "configuration", 1)
+    await machine.take_and_start(place, "configuration", 1)
     (kept,) = machine.config.parent.glob("published/*.jws")
     kept.write_text(kept.read_text(encoding="ascii").replace(".", ".A", 1), encoding="ascii")
     for start in (load, checked_or_former):
@@ -403,9 +449,9 @@ async def test_a_kept_configuration_that_is_good_no_more_gives_its_place_to_the_
 ) -> None:
     """In the file, for the worker reads it too; it is told, and the municipality's newest taken again."""
     await place.server.publish("configuration", {"profile": LATER})
-    await machine.take(place, "configuration", 1)
+    await machine.take_and_start(place, "configuration", 1)
     await place.server.publish("configuration", {"profile": PROFILE.replace('"06:30"', '"07:00"')})
-    await machine.take(place, "configuration", 2)
+    await machine.take_and_start(place, "configuration", 2)
     kept = machine.config.parent / "published/configuration.jws"
     good = kept.read_text(encoding="ascii")
     if harm == "file":
@@ -423,7 +469,7 @@ async def test_a_kept_configuration_that_is_good_no_more_gives_its_place_to_the_
     again = machine.again()
     assert ("08:15", 1) == (f"{again.settings.hours.opens:%H:%M}", again.shelves["configuration"].serial())
     assert (EventId.PUBLICATION_REFUSED, "kept-file") == again.said()[-1]
-    await again.take(place, "configuration", 2)
+    await again.take_and_start(place, "configuration", 2)
     assert good == kept.read_text(encoding="ascii")
     last = again.again()
     assert ("07:00", (EventId.PUBLICATION_TAKEN, None)) == (
@@ -437,7 +483,7 @@ async def test_a_start_that_the_former_configuration_would_not_save_changes_no_f
 ) -> None:
     for serial, profile in ((1, LATER), (2, PROFILE)):
         await place.server.publish("configuration", {"profile": profile})
-        await machine.take(place, "configuration", serial)
+        await machine.take_and_start(place, "configuration", serial)
     before = {file.name: file.read_bytes() for file in machine.config.parent.glob("published/*")}
     text = machine.config.read_text(encoding="utf-8")
     machine.config.write_text(text.replace(str(CONFIG / "messages"), "nowhere"), encoding="utf-8")

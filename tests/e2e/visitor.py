@@ -165,10 +165,12 @@ async def kiosk(
     nursery: Nursery | None = None,
     module: str = "firmware.__main__",
     directory: Path | None = None,
+    database: str | None = None,
 ) -> AsyncIterator[Visitor]:
     """A kiosk in its world and a visitor before it; at the end everything is held against everything.
 
-    directory: of the world. timeouts, overrides: of kiosk.toml. The test must end every visit it begins.
+    directory: of the world. database: of the municipality, by default a file there. timeouts, overrides: of
+    kiosk.toml. The test must end every visit it begins.
     """
     changes = {section: dict(keys) for section, keys in QUICK.items()}
     for section, keys in {"timeouts": timeouts or {}, **(overrides or {})}.items():
@@ -180,6 +182,7 @@ async def kiosk(
         hopper_coins=hopper_coins,
         page_ms=page_ms,
         pulse_acceptor=pulse_acceptor,
+        database=database,
         nursery=nursery,
         module=module,
     )

@@ -1,7 +1,6 @@
 """The HTTP side: routes, who may ask, and the form of every answer."""
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,15 +21,16 @@ from tests.municipality import (
     sessions,
     settlement,
 )
+from tests.municipality.connections import Connections, Peer
 from tests.municipality.desk import Desk, Kiosk, utc
 from tests.municipality.faults import Alter, Delay, Drop, Faults, Refuse, Twice
-from tests.municipality.jpki import CardRefused, CardVerifier
+from tests.municipality.jpki import CardIdentity, CardRefused, CardVerifier
 from tests.municipality.operator import Metrics
 from tests.municipality.pki import Authority
 from tests.municipality.register import City
 from tests.municipality.scramble import Office
 from tests.municipality.sessions import Answer, Challenge
-from tests.municipality.store import Store
+from tests.municipality.store import Connection, Store
 from tests.municipality.wire import (
     PROTOCOL,
     AuthenticateRequest,
@@ -47,7 +47,6 @@ from tests.municipality.wire import (
     ReserveRequest,
     ResultRequest,
     SettleClaimRequest,
-    b64u,
     decode,
     encode,
     unb64u,
@@ -58,10 +57,12 @@ Clock = Callable[[], datetime]
 T = TypeVar("T")
 
 _LOG = logging.getLogger("municipality")
+_PROOF = "/.well-known/est/cacerts"
 _MOST_BYTES = 65_536
 _MOST_DAY_BYTES = 4 * 1024 * 1024
 """A business day names each of its orders."""
 
+_PEER = web.RequestKey("peer", Peer)
 _KIOSK = web.RequestKey("kiosk", Kiosk)
 
 
@@ -77,8 +78,8 @@ class Service:
     city: City
     city_seal_png: bytes
     office: Office
-    server_thumbprint: str
     devices: Authority
+    connections: Connections
     now: Clock
     maintenance: bool = False
     commands: dict[str, str] = field(default_factory=dict)
@@ -120,7 +121,7 @@ def application(service: Service) -> web.Application:
             web.post("/v1/journal", window.take_journal),
             web.get("/v1/publications/{kind}", window.publication),
             web.post("/.well-known/est/simplereenroll", window.renew_certificate),
-            web.get("/.well-known/est/cacerts", window.authorities),
+            web.get(_PROOF, window.authorities),
         ]
     )
     return app
@@ -142,17 +143,14 @@ def enrolment_desk(service: Service) -> web.Application:
     return app
 
 
-def thumbprint(certificate_der: bytes) -> str:
-    """SHA-256 of a certificate, base64url (x5t#S256 of RFC 7515)."""
-    return b64u(hashlib.sha256(certificate_der).digest())
-
-
 @web.middleware
 async def _with_protocol(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await handler(request)
     except Problem as problem:
         response = _problem(problem.status, problem.code)
+        if problem.code == "kiosk_unknown":
+            response.force_close()  # the next connection is TLS's to judge
     except ConnectionResetError:  # the kiosk went away before its request was whole
         response = _cut(request)
     except web.HTTPException as refused:
@@ -202,32 +200,35 @@ class _Window:
 
     @web.middleware
     async def with_kiosk(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Ask the registry on every request: to TLS alone an expelled kiosk's open connection stays good."""
-        seen = thumbprint(_peer_certificate(request))
-        urn = await self._service.store.transact(lambda c: enrolment.admitted(c, seen))
-        if urn is None:
-            raise Problem(403, "kiosk_unknown")
-        request[_KIOSK] = Kiosk(urn, seen)
-        return await handler(request)
+        """Ask the registry on every request: to TLS alone an expelled kiosk's open connection stays good.
+
+        It is asked in the transaction of the request's work, or before an answer for which there was none.
+        """
+        request[_PEER] = self._service.connections.peer(request.get_extra_info("ssl_object"))
+        try:
+            response = await handler(request)
+        except Problem:
+            await self._known(request)
+            raise
+        await self._known(request)
+        return response
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         beat = await _body(request, HeartbeatRequest)
-        await self._at_desk(request, lambda desk: heartbeats.note(desk, beat))
-        journal_seq = await self._at_desk(request, lambda desk: heartbeats.follow_journal(desk, beat.journal))
-        reason = self._service.closed_because()
-        if await self._service.store.transact(breaker.is_tripped):
-            reason = "maintenance"
+        taken = await self._at_desk(request, lambda desk: heartbeats.take(desk, beat))
+        if isinstance(taken.journal_seq, Problem):
+            raise taken.journal_seq
+        reason = "maintenance" if taken.is_tripped else self._service.closed_because()
         answer: dict[str, Any] = {
             "server_time": utc(self._service.now()),
             "open": reason is None,
             "reason": reason,
-            "journal_seq": journal_seq,
+            "journal_seq": taken.journal_seq,
         }
         commands, outcomes = self._service.commands, self._service.outcomes
         outcomes |= {one.id: one.outcome for one in beat.remote if one.id in commands}
-        published = await self._service.store.transact(publications.newest)
-        if any(published.values()):
-            answer["published"] = published
+        if any(taken.published.values()):
+            answer["published"] = taken.published
         if wanted := [{"id": one, "act": act} for one, act in commands.items() if one not in outcomes]:
             answer["commands"] = wanted
         return _ok(answer)
@@ -236,18 +237,27 @@ class _Window:
         message = await _body(request, OpenSessionRequest)
         if (reason := self._service.closed_because()) is not None:
             raise Problem(503, reason)
-        server = self._service.server_thumbprint
+        server = self._service.connections.own_thumbprint(request.get_extra_info("ssl_object"))
         opened = await self._at_desk(request, lambda desk: sessions.open_session(desk, message, server))
         return _ok(opened, status=201)
 
     async def authenticate(self, request: web.Request) -> web.Response:
         message = await _body(request, AuthenticateRequest)
         card = (unb64u(message.cert), message.alg, unb64u(message.signature))
-        session_id = request.match_info["session_id"]
-        consumed = await self._at_desk(request, lambda desk: sessions.consume(desk, session_id, message))
-        if isinstance(consumed, Answer):
-            return _given(consumed)
-        return _given(await self._judge(request, consumed, *card))
+        session_id, waits = request.match_info["session_id"], self._service.cards.waits
+
+        def consumed_and_judged(desk: Desk) -> Answer | Challenge:
+            """One transaction, unless the verdict takes its time."""
+            consumed = sessions.consume(desk, session_id, message)
+            if waits or isinstance(consumed, Answer):
+                return consumed
+            return _judged(desk, consumed, self._verdict(consumed, *card))
+
+        answer = await self._at_desk(request, consumed_and_judged)
+        if isinstance(answer, Answer):
+            return _given(answer)
+        challenge, verdict = answer, await asyncio.to_thread(self._verdict, answer, *card)
+        return _given(await self._at_desk(request, lambda desk: _judged(desk, challenge, verdict)))
 
     async def end_session(self, request: web.Request) -> web.Response:
         session_id = request.match_info["session_id"]
@@ -324,40 +334,59 @@ class _Window:
 
     async def take_journal(self, request: web.Request) -> web.Response:
         message = await _body(request, JournalRequest, most_bytes=_MOST_DAY_BYTES)
-        peer = _peer_certificate(request)
+        peer = request[_PEER].certificate_der
         return _ok(await self._at_desk(request, lambda desk: journals.take(desk, message, peer)))
 
     async def publication(self, request: web.Request) -> web.Response:
         kind = request.match_info["kind"]
-        return _ok(await self._service.store.transact(lambda c: publications.view(c, kind)))
+        return _ok(await self._at_desk(request, lambda desk: publications.view(desk, kind)))
 
     async def renew_certificate(self, request: web.Request) -> web.Response:
-        kiosk, authority, now = request[_KIOSK], self._service.devices, self._service.now()
-        body = await request.read()
+        authority, body = self._service.devices, await request.read()
         return enrolment.certificates(
-            await self._service.store.transact(lambda c: enrolment.renew(c, authority, kiosk, body, now))
+            await self._at_desk(request, lambda desk: enrolment.renew(desk, authority, body))
         )
 
     async def authorities(self, _request: web.Request) -> web.Response:
         return enrolment.certificates(enrolment.authorities(self._service.devices))
 
-    async def _judge(
-        self, request: web.Request, challenge: Challenge, certificate: bytes, alg: str, signature: bytes
-    ) -> Answer:
-        """Verify the card, then admit or refuse; a refusal is kept too, so that a repeat gets it again."""
+    def _verdict(
+        self, challenge: Challenge, certificate: bytes, alg: str, signature: bytes
+    ) -> CardIdentity | CardRefused:
         try:
-            cards, now = self._service.cards, self._service.now()
-            shown = (certificate, signature, challenge.tbs, now, alg)
-            card = await asyncio.to_thread(cards.verify, *shown) if cards.waits else cards.verify(*shown)
-            return await self._at_desk(request, lambda desk: sessions.admit(desk, challenge, card))
-        except (CardRefused, Problem) as refusal:
-            refused = Answer(403, _problem_body(403, refusal.code))
-        return await self._at_desk(request, lambda desk: sessions.refuse(desk, challenge, refused))
+            return self._service.cards.verify(certificate, signature, challenge.tbs, self._service.now(), alg)
+        except CardRefused as refused:
+            return refused
 
     async def _at_desk(self, request: web.Request, work: Callable[[Desk], T]) -> T:
-        """One transaction for the kiosk that asks."""
-        kiosk, city, now = request[_KIOSK], self._service.city, self._service.now()
-        return await self._service.store.transact(lambda c: work(Desk(c, kiosk, city, now)))
+        """One transaction for the kiosk that asks. Raises Problem 403 kiosk_unknown."""
+        city, now, peer = self._service.city, self._service.now(), request[_PEER]
+
+        def done(connection: Connection) -> tuple[Kiosk, T]:
+            urn = enrolment.admitted(connection, peer.thumbprint, proving=request.path == _PROOF)
+            if urn is None:
+                raise Problem(403, "kiosk_unknown")
+            kiosk = Kiosk(urn, peer.thumbprint)
+            return kiosk, work(Desk(connection, kiosk, city, now))
+
+        kiosk, result = await self._service.store.transact(done)
+        request[_KIOSK] = kiosk
+        return result
+
+    async def _known(self, request: web.Request) -> None:
+        if _KIOSK not in request:
+            await self._at_desk(request, lambda _: None)
+
+
+def _judged(desk: Desk, challenge: Challenge, verdict: CardIdentity | CardRefused) -> Answer:
+    """Admit or refuse; a refusal is kept too, so that a repeat gets it again."""
+    try:
+        if isinstance(verdict, CardRefused):
+            raise verdict
+        return sessions.admit(desk, challenge, verdict)
+    except (CardRefused, Problem) as refusal:
+        refused = Answer(403, _problem_body(403, refusal.code))
+    return sessions.refuse(desk, challenge, refused)
 
 
 async def _body(request: web.Request, message: type[R], most_bytes: int = _MOST_BYTES) -> R:
@@ -394,11 +423,3 @@ def _cut(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
-
-
-def _peer_certificate(request: web.Request) -> bytes:
-    tls = request.get_extra_info("ssl_object")
-    certificate = None if tls is None else tls.getpeercert(binary_form=True)
-    if not isinstance(certificate, bytes):
-        raise Problem(403, "kiosk_unknown")
-    return certificate

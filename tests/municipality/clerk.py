@@ -9,8 +9,9 @@ reset              the cause of the alarms is found and gone: issue again
 invite URN         a code for one kiosk's first certificate, good once and for ten minutes
 forget URN         the kiosk's journal was looked at and begins anew: a new disk, or its tail is lost
 journal URN        the copy of the kiosk's journal, line by line
-publish KIND FILE KEYS  sign and hand out a configuration (a profile, TOML) or a calendar (JSON: closures with
-                   begins and ends) with the key in the folder KEYS
+seals URN          the kiosk's signatures under its journal, each held against the copy and its certificate
+publish KIND FILE KEYS [URN]  sign and hand out a configuration (a profile, TOML) or a calendar (JSON:
+                   closures with begins and ends) with the key in the folder KEYS, to one kiosk or to all
 """
 
 import argparse
@@ -53,16 +54,17 @@ def days(connection: Connection) -> list[dict[str, Any]]:
 
 
 _WORDS = {
-    "claims": 0,
-    "pay": 2,
-    "days": 0,
-    "tick": 1,
-    "forget": 1,
-    "alarms": 0,
-    "reset": 0,
-    "invite": 1,
-    "journal": 1,
-    "publish": 3,
+    "claims": (0,),
+    "pay": (2,),
+    "days": (0,),
+    "tick": (1,),
+    "forget": (1,),
+    "alarms": (0,),
+    "reset": (0,),
+    "invite": (1,),
+    "journal": (1,),
+    "seals": (1,),
+    "publish": (3, 4),
 }
 
 
@@ -77,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("look", choices=tuple(_WORDS))
     parser.add_argument("words", nargs="*", help="a kiosk's URN, a claim's number, an order's id")
     wanted = parser.parse_args(arguments)
-    if len(wanted.words) != _WORDS[wanted.look]:
-        parser.error(f"{wanted.look} takes {_WORDS[wanted.look]} words")
+    if len(wanted.words) not in (takes := _WORDS[wanted.look]):
+        parser.error(f"{wanted.look} takes {' or '.join(map(str, takes))} words")
     return asyncio.run(_look(wanted.db, wanted.look, wanted.words))
 
 
@@ -107,8 +109,12 @@ def _act(connection: Connection, look: str, words: list[str]) -> int:
             rows = journals.lines(connection, kiosk)
             sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             return 0 if rows else 1
-        case ["publish", "configuration" | "calendar" as kind, file, keys]:
-            serial = _publish(connection, kind, Path(file), Path(keys))
+        case ["seals", kiosk]:
+            found = journals.seals(connection, kiosk)
+            sys.stdout.writelines(json.dumps(one) + "\n" for one in found)
+            return 0 if found and all(one["fault"] is None for one in found) else 1
+        case ["publish", "configuration" | "calendar" as kind, file, keys, *to]:
+            serial = _publish(connection, kind, Path(file), Path(keys), *to)
             sys.stdout.write(f"{kind} {serial}: published\n")
             return 0
         case ["reset"]:
@@ -125,14 +131,20 @@ def _act(connection: Connection, look: str, words: list[str]) -> int:
     return 0 if done else 1
 
 
-def _publish(connection: Connection, kind: publications.Kind, file: Path, keys: Path) -> int:
+def _publish(
+    connection: Connection,
+    kind: publications.Kind,
+    file: Path,
+    keys: Path,
+    to: str = publications.EVERY_KIOSK,
+) -> int:
     """Raises OSError, ValueError for what cannot be read."""
     text = file.read_text(encoding="utf-8")
     content = {"profile": text} if kind == "configuration" else json.loads(text)
     key = publications.PublicationKey.load(keys, load_city().audience)
-    serial = publications.newest(connection)[kind] + 1
-    signed = key.sign(kind, serial, content, datetime.now(UTC), publications.EVERY_KIOSK)
-    publications.publish(connection, kind, serial, signed)
+    serial = publications.last(connection, kind) + 1
+    signed = key.sign(kind, serial, content, datetime.now(UTC), to)
+    publications.publish(connection, kind, serial, to, signed)
     return serial
 
 

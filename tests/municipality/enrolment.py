@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.municipality.desk import Kiosk
+from tests.municipality.desk import Desk
 from tests.municipality.pki import Authority
 from tests.municipality.store import Connection
 from tests.municipality.wire import Problem, b64u, unb64u
@@ -58,24 +58,28 @@ def enrol(
     return _answer(certificate)
 
 
-def renew(connection: Connection, authority: Authority, kiosk: Kiosk, body: bytes, now: datetime) -> bytes:
+def renew(desk: Desk, authority: Authority, body: bytes) -> bytes:
     """The next certificate of a kiosk that is let in. Raises Problem 400."""
-    certificate = issue(authority, _request(body, kiosk.urn), kiosk.urn, now)
-    connection.execute(
-        "UPDATE kiosk SET next_thumbprint = ? WHERE urn = ?", (_thumbprint(certificate), kiosk.urn)
+    urn = desk.kiosk.urn
+    certificate = issue(authority, _request(body, urn), urn, desk.now)
+    desk.connection.execute(
+        "UPDATE kiosk SET next_thumbprint = ? WHERE urn = ?", (_thumbprint(certificate), urn)
     )
     return _answer(certificate)
 
 
-def admitted(connection: Connection, thumbprint: str) -> str | None:
-    """The name of the active kiosk with this certificate; its first use makes a new one the only one."""
+def admitted(connection: Connection, thumbprint: str, *, proving: bool = False) -> str | None:
+    """The name of the active kiosk with this certificate; its first use makes a new one the only one.
+
+    proving: the kiosk asks whether it is let in, and has not put the new one in its place yet.
+    """
     row = connection.execute(
         "SELECT urn, thumbprint FROM kiosk WHERE (thumbprint = ? OR next_thumbprint = ?) AND active = 1",
         (thumbprint, thumbprint),
     ).fetchone()
     if row is None:
         return None
-    if row["thumbprint"] != thumbprint:
+    if row["thumbprint"] != thumbprint and not proving:
         connection.execute(
             "UPDATE kiosk SET thumbprint = ?, next_thumbprint = NULL WHERE urn = ?", (thumbprint, row["urn"])
         )

@@ -4,11 +4,37 @@ The mark of a journal moves on only when the kiosk proves that it goes on from t
 tail was cut off or written anew is refused until the clerk has looked at the machine.
 """
 
+from dataclasses import dataclass
+
 import msgspec
 
+from tests.municipality import breaker, publications
 from tests.municipality.desk import Desk
 from tests.municipality.store import Connection, Row
 from tests.municipality.wire import HeartbeatRequest, JournalMark, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a heartbeat is answered. journal_seq: how far its journal is known, or why it is refused.
+
+    published: the newest serial number of each kind for this kiosk.
+    """
+
+    journal_seq: int | Problem
+    is_tripped: bool
+    published: dict[str, int]
+
+
+def take(desk: Desk, request: HeartbeatRequest) -> Taken:
+    """The kiosk is noted as alive, whatever its journal says."""
+    note(desk, request)
+    try:
+        journal_seq: int | Problem = follow_journal(desk, request.journal)
+    except Problem as refused:
+        journal_seq = refused
+    published = publications.newest(desk.connection, desk.kiosk.urn)
+    return Taken(journal_seq, breaker.is_tripped(desk.connection), published)
 
 
 def note(desk: Desk, request: HeartbeatRequest) -> None:

@@ -63,6 +63,10 @@ def take(desk: Desk, request: JournalRequest, certificate_der: bytes) -> dict[st
         (*owner, numbers[-1], desk.kiosk.thumbprint, unb64u(request.signature)),
     )
     desk.connection.execute(
+        "INSERT INTO device_certificate VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (desk.kiosk.thumbprint, certificate_der),
+    )
+    desk.connection.execute(
         "UPDATE kiosk SET journal_seq = ?, journal_head = ? WHERE urn = ? AND journal_seq < ?",
         (numbers[-1], request.lines[-1].chain, desk.kiosk.urn, numbers[-1]),
     )
@@ -88,6 +92,59 @@ def lines(connection: Connection, urn: str) -> list[dict[str, Any]]:
         (urn,),
     )
     return [dict(row) for row in rows]
+
+
+def seals(connection: Connection, urn: str) -> list[dict[str, Any]]:
+    """Every signature of a kiosk under its journals, oldest first, held against what is kept here.
+
+    fault: None, link for lines that are not the ones that were linked, or signature. Needs nothing but this
+    database, also when the certificate has long ended: whose it was stands in it.
+    """
+    found = []
+    for journal_no, last in connection.execute(
+        "SELECT journal_no, max(seq) AS last FROM journal_seal WHERE kiosk = ? GROUP BY journal_no"
+        " ORDER BY journal_no",
+        (urn,),
+    ).fetchall():
+        links = _links_anew(connection, urn, journal_no, last)
+        rows = connection.execute(
+            "SELECT seq, journal_seal.thumbprint, signature, der FROM journal_seal JOIN device_certificate"
+            " ON device_certificate.thumbprint = journal_seal.thumbprint"
+            " WHERE kiosk = ? AND journal_no = ? ORDER BY seq",
+            (urn, journal_no),
+        ).fetchall()
+        for row in rows:
+            fault = _seal_fault(bytes(row["der"]), urn, row["seq"], links, bytes(row["signature"]))
+            said = {"journal_no": journal_no, "seq": row["seq"], "thumbprint": row["thumbprint"]}
+            found.append(said | {"fault": fault})
+    return found
+
+
+def _links_anew(connection: Connection, urn: str, journal_no: int, last: int) -> dict[int, bytes]:
+    """The link of every line, by its number, from the lines themselves; it ends where one is missing."""
+    link, links = _NO_LINK, {}
+    rows = connection.execute(
+        "SELECT seq, at, record, fields, chain FROM journal"
+        " WHERE kiosk = ? AND journal_no = ? AND seq <= ? ORDER BY seq",
+        (urn, journal_no, last),
+    )
+    for number, row in enumerate(rows, start=1):
+        if row["seq"] != number:
+            break
+        link = links[number] = linked(link, JournalLine(**dict(row)))
+    return links
+
+
+def _seal_fault(
+    certificate_der: bytes, urn: str, seq: int, links: dict[int, bytes], signature: bytes
+) -> str | None:
+    if seq not in links:
+        return "link"
+    try:
+        _check_signature(certificate_der, urn, seq, links[seq], signature)
+    except Problem:
+        return "signature"
+    return None
 
 
 def _compare(desk: Desk, told: tuple[JournalLine, ...]) -> None:

@@ -1,4 +1,5 @@
-"""The operator's page: which kiosk is out of paper, short of change, silent, or on old firmware.
+"""The operator's page: which kiosk is out of paper, short of change, silent, on old firmware, or
+owes the end of an order.
 
 Plain HTTP for the machine itself or an inner network; `GET /` is the page, `GET /kiosks` the same as
 JSON, `GET /metrics` is for Prometheus. A metric never names a kiosk: fifty thousand of them would be
@@ -24,6 +25,7 @@ from tests.municipality.store import Connection, Store
 
 TROUBLES = (
     "silent",
+    "order-open",
     "old-firmware",
     "out-of-paper",
     "printer",
@@ -56,17 +58,26 @@ class Standing:
 
 def standings(connection: Connection, rules: Operator, moment: float) -> list[Standing]:
     """Every kiosk that is let in, those in trouble first."""
-    rows = connection.execute("SELECT urn, firmware, seen_at, levels FROM kiosk WHERE active = 1")
-    known = [
-        Standing(
-            row["urn"],
-            row["firmware"],
-            row["seen_at"],
-            troubles(rules, row["firmware"], row["seen_at"], row["levels"], moment),
-        )
-        for row in rows
-    ]
+    rows = connection.execute("SELECT urn, firmware, seen_at, levels FROM kiosk WHERE active = 1").fetchall()
+    waiting = _with_open_orders(connection, moment - rules.open_order_seconds)
+    known = []
+    for row in rows:
+        urn, firmware, seen_at = row["urn"], row["firmware"], row["seen_at"]
+        found = troubles(rules, firmware, seen_at, row["levels"], moment)
+        if urn in waiting:
+            found = tuple(one for one in TROUBLES if one in {*found, "order-open"})
+        known.append(Standing(urn, firmware, seen_at, found))
     return sorted(known, key=lambda kiosk: (not kiosk.troubles, kiosk.urn))
+
+
+def _with_open_orders(connection: Connection, before: float) -> set[str]:
+    """Kiosks that have not told the end of an order that was released to them before this moment."""
+    rows = connection.execute(
+        "SELECT DISTINCT kiosk FROM orders WHERE settled_on IS NULL AND released_at < ?"
+        " AND state IN ('RELEASED', 'PRINT_FAILED', 'UNCERTAIN')",
+        (before,),
+    )
+    return {row["kiosk"] for row in rows}
 
 
 def troubles(

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.municipality.desk import JST
+from tests.municipality.desk import JST, Desk
 from tests.municipality.register import City
 from tests.municipality.store import Connection
 from tests.municipality.wire import Problem
@@ -69,23 +69,36 @@ def calendar_of(city: City) -> dict[str, Any]:
     }
 
 
-def newest(connection: Connection) -> dict[str, int]:
-    """The newest serial number of each kind, 0 for none."""
-    rows = connection.execute("SELECT kind, max(serial) AS serial FROM publication GROUP BY kind").fetchall()
+def newest(connection: Connection, urn: str) -> dict[str, int]:
+    """The newest serial number of each kind for this kiosk, 0 for none."""
+    rows = connection.execute(
+        "SELECT kind, max(serial) AS serial FROM publication WHERE audience IN (?, ?) GROUP BY kind",
+        (urn, EVERY_KIOSK),
+    ).fetchall()
     return dict.fromkeys(KINDS, 0) | {row["kind"]: int(row["serial"]) for row in rows}
 
 
-def publish(connection: Connection, kind: Kind, serial: int, signed: str) -> None:
-    """From now on kiosks get this. Raises ValueError for a serial number that does not rise."""
-    if serial <= newest(connection)[kind]:
-        raise ValueError(f"{kind} {serial}: there is {newest(connection)[kind]} already")
-    connection.execute("INSERT INTO publication VALUES (?, ?, ?)", (kind, serial, signed))
-
-
-def view(connection: Connection, kind: str) -> dict[str, Any]:
-    """The newest publication of a kind. Raises Problem 404 not_published."""
+def last(connection: Connection, kind: Kind) -> int:
+    """The last serial number given out for this kind, whoever it was for; 0 for none."""
     row = connection.execute(
-        "SELECT serial, signed FROM publication WHERE kind = ? ORDER BY serial DESC LIMIT 1", (kind,)
+        "SELECT max(serial) AS serial FROM publication WHERE kind = ?", (kind,)
+    ).fetchone()
+    return int(row["serial"] or 0)
+
+
+def publish(connection: Connection, kind: Kind, serial: int, audience: str, signed: str) -> None:
+    """From now on kiosks get this; audience: as signed. Raises ValueError for a serial that does not rise."""
+    if serial <= (before := last(connection, kind)):
+        raise ValueError(f"{kind} {serial}: there is {before} already")
+    connection.execute("INSERT INTO publication VALUES (?, ?, ?, ?)", (kind, serial, audience, signed))
+
+
+def view(desk: Desk, kind: str) -> dict[str, Any]:
+    """The newest publication of a kind that is for this kiosk. Raises Problem 404 not_published."""
+    row = desk.connection.execute(
+        "SELECT serial, signed FROM publication WHERE kind = ? AND audience IN (?, ?)"
+        " ORDER BY serial DESC LIMIT 1",
+        (kind, desk.kiosk.urn, EVERY_KIOSK),
     ).fetchone()
     if row is None:
         raise Problem(404, "not_published")

@@ -162,11 +162,12 @@ class FeeChange(_File, frozen=True):
 
 
 class Operator(_File, frozen=True):
-    """When the operator's page calls a kiosk silent, short of change, or old."""
+    """When the operator's page calls a kiosk silent, short of change, or old, and asks for an order's end."""
 
     silent_seconds: int
     fewest_change_coins: int
     oldest_firmware: str
+    open_order_seconds: int
 
 
 def load_people(today: date, path: Path = PEOPLE) -> People:

@@ -1,6 +1,6 @@
 """The tables of the backend, for both databases; what ended cannot be edited, whoever asks."""
 
-VERSION = 3
+VERSION = 4
 """Of the tables; a backend does not begin on those of another version (I8)."""
 
 _TABLES = """
@@ -18,9 +18,10 @@ CREATE TABLE IF NOT EXISTS journal (
 CREATE TABLE IF NOT EXISTS journal_seal (
     kiosk TEXT NOT NULL, journal_no INTEGER NOT NULL, seq INTEGER NOT NULL, thumbprint TEXT NOT NULL,
     signature BLOB NOT NULL, PRIMARY KEY (kiosk, journal_no, seq));
+CREATE TABLE IF NOT EXISTS device_certificate (thumbprint TEXT PRIMARY KEY, der BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS publication (
     kind TEXT NOT NULL CHECK (kind IN ('configuration', 'calendar')), serial INTEGER NOT NULL,
-    signed TEXT NOT NULL, PRIMARY KEY (kind, serial));
+    audience TEXT NOT NULL, signed TEXT NOT NULL, PRIMARY KEY (kind, serial));
 
 CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, kiosk TEXT NOT NULL, thumbprint TEXT NOT NULL, kem BLOB NOT NULL, tbs BLOB NOT NULL,
@@ -84,6 +85,7 @@ CREATE TABLE IF NOT EXISTS meta (schema_version INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS orders_by_session ON orders (session);
 CREATE INDEX IF NOT EXISTS orders_by_kiosk ON orders (kiosk, released_at) WHERE settled_on IS NULL;
 CREATE INDEX IF NOT EXISTS orders_waiting ON orders (expires_at) WHERE state = 'RESERVED';
+CREATE INDEX IF NOT EXISTS sessions_by_key ON session (kem) WHERE state = 'OPENED';
 CREATE INDEX IF NOT EXISTS sessions_waiting ON session (ends_at) WHERE state <> 'ENDED';
 CREATE INDEX IF NOT EXISTS residents_by_household ON resident (household);
 """

@@ -23,8 +23,9 @@ from tests.municipality import (
     publications,
     records,
 )
-from tests.municipality.application import Clock, Service, application, enrolment_desk, thumbprint
+from tests.municipality.application import Clock, Service, application, enrolment_desk
 from tests.municipality.checking import Checking
+from tests.municipality.connections import Connections, thumbprint
 from tests.municipality.desk import JST
 from tests.municipality.faults import Alter, Change, Delay, Drop, Refuse, Twice
 from tests.municipality.jpki import CardVerifier
@@ -37,6 +38,8 @@ from tests.municipality.scramble import Office
 from tests.municipality.store import Connection, Store
 
 _LOG = logging.getLogger("municipality")
+_IDLE_SECONDS = 300.0
+"""A kiosk's connection is kept from one heartbeat to the next, and over some that were late."""
 
 
 def real_time() -> datetime:
@@ -50,7 +53,8 @@ class MunicipalityServer:
     pki: a folder made by scripts/make_test_pki. database: a file, kept between runs, or a new one,
     or postgresql://…. port: 0 takes a free one, see the attribute after start. kiosks: certificates of the
     kiosks that are let in, by default the one in pki/kiosk. now: the clock of the service (hours, dates,
-    expiry), not of TLS. operator_port: of the operator's page, on this machine alone.
+    expiry), not of TLS; tls_now: of certificates on kept connections.
+    operator_port: of the operator's page, on this machine alone.
     checking_port: of the page that checks certificates; None leaves it out.
     enrolment_port: where kiosks get their first certificate; None for no such desk.
     upkeep_seconds: how often the register is confirmed and old things end.
@@ -63,6 +67,7 @@ class MunicipalityServer:
         database: Path | str,
         port: int = 0,
         now: Clock = real_time,
+        tls_now: Clock = real_time,
         city: Path = CITY,
         people: Path = PEOPLE,
         kiosks: tuple[Path, ...] | None = None,
@@ -94,8 +99,8 @@ class MunicipalityServer:
             city=rules,
             city_seal_png=(pki / "seals" / "city.png").read_bytes(),
             office=Office.load(pki / "scramble", rules.name),
-            server_thumbprint=thumbprint(_certificate_der(pki / "server" / "certificate.pem")),
             devices=device_authority(pki),
+            connections=Connections(tls_now),
             now=now,
         )
         self._context: ssl.SSLContext | None = None
@@ -125,7 +130,9 @@ class MunicipalityServer:
         people = load_people(now.astimezone(JST).date(), self._people)
         await service.store.transact(lambda c: records.load(c, people, self._pki, service.city, now))
         await asyncio.gather(*(self.admit_kiosk(certificate) for certificate in self._kiosks))
-        self._runner = web.AppRunner(application(service), access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            application(service), access_log=None, shutdown_timeout=1.0, keepalive_timeout=_IDLE_SECONDS
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls())
         await site.start()
@@ -198,8 +205,8 @@ class MunicipalityServer:
         now = self._service.now()
 
         def published(connection: Connection) -> int:
-            serial = publications.newest(connection)[kind] + 1
-            publications.publish(connection, kind, serial, key.sign(kind, serial, content, now, to))
+            serial = publications.last(connection, kind) + 1
+            publications.publish(connection, kind, serial, to, key.sign(kind, serial, content, now, to))
             return serial
 
         return await self._service.store.transact(published)
@@ -288,7 +295,8 @@ class MunicipalityServer:
     def reload(self) -> bool:
         """Take a new certificate of ours and a newer revocation list, for every connection from now on.
 
-        False if no file has changed. Connections that stand are held to the registry at each request.
+        False if no file has changed. Connections that stand go on with our old certificate, and are held to
+        the registry and to this list at each request.
         Raises OSError for a file that cannot be used; what was in use stays.
         """
         if self._context is None or self._read_at == (read_at := self._files()):
@@ -296,7 +304,8 @@ class MunicipalityServer:
         server = self._pki / "server"
         self._context.load_verify_locations(self._pki / "device_crl.pem")
         self._context.load_cert_chain(server / "certificate.pem", server / "key.pem")
-        self._service.server_thumbprint = thumbprint(_certificate_der(server / "certificate.pem"))
+        certificate = _certificate_der(server / "certificate.pem")
+        self._service.connections.renew(certificate, self._pki / "device_crl.pem")
         self._read_at = read_at
         return True
 
@@ -308,6 +317,7 @@ class MunicipalityServer:
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
         context.num_tickets = 0
+        self._service.connections.listen(context)
         self._context = context
         self.reload()
         return context
@@ -343,7 +353,7 @@ class MunicipalityServer:
     def _reload_or_say(self) -> None:
         try:
             self.reload()
-        except OSError:
+        except (OSError, ValueError):
             _LOG.exception("certificates and revocation list stay as they are")
 
     def _keep_up_once(self, connection: Connection) -> None:

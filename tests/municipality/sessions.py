@@ -1,6 +1,7 @@
 """Sessions: a challenge that the card signs, consumed once, and what the person may then have."""
 
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,11 +32,17 @@ class Challenge:
 
 
 def open_session(desk: Desk, request: OpenSessionRequest, server_thumbprint: str) -> dict[str, Any]:
-    """Make a session and the exact bytes for the card. Raises Problem 400 for a key that is none."""
+    """Make a session and the exact bytes for the card; the worker's key asked about again, before anything
+    is signed, gets the session that it has. Raises Problem 400 for a key that is none.
+
+    server_thumbprint: of the certificate on the connection that asks.
+    """
     breaker.check(desk)
     kem = unb64u(request.kem)
     if len(kem) != 32:
         raise Problem(400, "request_invalid")
+    if (opened := _opened_before(desk, kem, server_thumbprint)) is not None:
+        return opened
     session_id = secrets.token_urlsafe(24)
     issued_at = int(desk.moment)
     sign_until = issued_at + desk.city.signature_seconds
@@ -68,12 +75,7 @@ def open_session(desk: Desk, request: OpenSessionRequest, server_thumbprint: str
             issued_at + desk.city.session_seconds,
         ),
     )
-    return {
-        "session_id": session_id,
-        "tbs": b64u(tbs),
-        "expires_at": utc(datetime.fromtimestamp(sign_until, UTC)),
-        "server_time": utc(desk.now),
-    }
+    return _opened(desk, session_id, tbs, sign_until)
 
 
 def consume(desk: Desk, session_id: str, request: AuthenticateRequest) -> Challenge | Answer:
@@ -186,3 +188,24 @@ def _keep(desk: Desk, challenge: Challenge, answer: Answer, state: str) -> None:
     ).rowcount
     if kept != 1:
         raise Problem(409, "session_used")
+
+
+def _opened(desk: Desk, session_id: str, tbs: bytes, sign_until: float) -> dict[str, Any]:
+    return {
+        "session_id": session_id,
+        "tbs": b64u(tbs),
+        "expires_at": utc(datetime.fromtimestamp(sign_until, UTC)),
+        "server_time": utc(desk.now),
+    }
+
+
+def _opened_before(desk: Desk, kem: bytes, server_thumbprint: str) -> dict[str, Any] | None:
+    """The session that this kiosk has for this key, if its card may still sign on this connection."""
+    row = desk.connection.execute(
+        "SELECT id, tbs, sign_until FROM session"
+        " WHERE kem = ? AND kiosk = ? AND thumbprint = ? AND state = 'OPENED' AND sign_until > ?",
+        (kem, desk.kiosk.urn, desk.kiosk.thumbprint, desk.moment),
+    ).fetchone()
+    if row is None or json.loads(row["tbs"])["server_x5t#S256"] != server_thumbprint:
+        return None
+    return _opened(desk, row["id"], row["tbs"], row["sign_until"])

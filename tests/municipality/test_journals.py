@@ -181,6 +181,21 @@ async def test_a_publication_is_told_by_the_heartbeat_and_handed_out_newest_firs
     assert datetime.fromtimestamp(claims["iat"], UTC) == NOON
 
 
+async def test_a_publication_for_one_kiosk_hides_none_from_the_others(place: Place) -> None:
+    """Numbers rise for all together; each kiosk gets the newest that is for it."""
+    wire = place.wire
+    for serial, to in ((1, "urn:kiosk:every"), (2, "urn:kiosk:other")):
+        assert serial == await place.server.publish("calendar", {"closures": []}, to)
+    beat = (await wire.send("POST", "/v1/heartbeat", BEAT)).message
+    assert {"configuration": 0, "calendar": 1} == beat["published"]
+    assert 1 == (await wire.send("GET", "/v1/publications/calendar")).message["serial"]
+    for serial, to in ((3, KIOSK), (4, "urn:kiosk:other")):
+        assert serial == await place.server.publish("calendar", {"closures": []}, to)
+    assert 3 == (await wire.send("GET", "/v1/publications/calendar")).message["serial"]
+    assert 5 == await place.server.publish("calendar", {"closures": []})
+    assert 5 == (await wire.send("GET", "/v1/publications/calendar")).message["serial"]
+
+
 async def test_the_clerk_publishes_and_reads_a_journal(place: Place, tmp_path: Path) -> None:
     file = tmp_path / "calendar.json"
     file.write_text('{"closures": []}', encoding="utf-8")
@@ -196,7 +211,13 @@ async def test_the_clerk_publishes_and_reads_a_journal(place: Place, tmp_path: P
     keys = str(place.wire.pki / "publication")
     assert (0, "calendar 1: published\n") == await clerk("publish", "calendar", str(file), keys)
     assert 1 == (await place.wire.send("GET", "/v1/publications/calendar")).message["serial"]
+    to_another = await clerk("publish", "calendar", str(file), keys, "urn:kiosk:other")
+    assert (0, "calendar 2: published\n") == to_another
+    assert 1 == (await place.wire.send("GET", "/v1/publications/calendar")).message["serial"]
     assert (1, "") == await clerk("journal", KIOSK)
+    assert (1, "") == await clerk("seals", KIOSK)
     assert (200, 2) == await send(place, journal(2), 1, 2)
     status, said = await clerk("journal", KIOSK)
     assert (0, [1, 2]) == (status, [json.loads(line)["seq"] for line in said.splitlines()])
+    status, said = await clerk("seals", KIOSK)
+    assert (0, 2, None) == (status, *(json.loads(said)[name] for name in ("seq", "fault")))

@@ -8,13 +8,14 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from tests.municipality import MunicipalityServer, breaker
 from tests.municipality.fleet import run
 from tests.municipality.operator import troubles
 from tests.municipality.pki import KIOSK
 from tests.municipality.register import load_city
-from tests.municipality.test_server import BEAT, NOON, Wire, client, pki
+from tests.municipality.test_server import BEAT, NOON, ORDER, Wire, client, order, pki
 
 __all__ = ["pki"]  # the fixture
 
@@ -102,6 +103,24 @@ async def test_heartbeats_feed_the_page_and_metrics_name_no_kiosk(
     assert KIOSK not in metrics
 
 
+async def test_an_order_whose_end_is_not_told_is_seen_until_it_is(
+    served: tuple[MunicipalityServer, Wire], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, wire = served
+    session_id, _ = await wire.admitted("mihon_hitori", X25519PrivateKey.generate())
+    assert 201 == (await wire.send("POST", "/v1/orders", order(session_id, ORDER))).status
+    assert 200 == (await wire.send("POST", "/v1/heartbeat", BEAT | {"levels": WELL})).status
+    await wire.send("POST", f"/v1/orders/{ORDER}/release", {"paid_yen": 300})
+    assert () == await server.troubles()
+    monkeypatch.setattr(
+        server._service, "now", lambda: NOON + timedelta(seconds=RULES.open_order_seconds + 2)
+    )
+    assert 200 == (await wire.send("POST", "/v1/heartbeat", BEAT | {"levels": WELL})).status
+    assert ("order-open",) == await server.troubles()
+    await wire.send("POST", f"/v1/orders/{ORDER}/result", {"outcome": "done", "pages_out": 1})
+    assert () == await server.troubles()
+
+
 async def test_a_tripped_breaker_closes_every_kiosk_and_stands_on_the_page(
     served: tuple[MunicipalityServer, Wire],
 ) -> None:
@@ -117,5 +136,5 @@ async def test_a_tripped_breaker_closes_every_kiosk_and_stands_on_the_page(
 
 async def test_a_fleet_issues_and_nobody_gets_somebody_elses(pki: Path, tmp_path: Path) -> None:
     database = str(tmp_path / "fleet.sqlite")
-    figures = await run(pki, kiosks=3, rate=20, seconds=1, database=database, keep_alive=False)
+    figures = await run(pki, kiosks=3, rate=20, seconds=1, database=database)
     assert (20, 0, {}) == (figures.issued, figures.wrong, dict(figures.failures))

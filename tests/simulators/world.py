@@ -135,8 +135,10 @@ class World:
         pulse_acceptor: bool = False,
         nursery: Nursery | None = None,
         module: str = "firmware.__main__",
+        database: str | None = None,
     ) -> None:
         self._own_directory = directory is None
+        self._database = database
         self.directory = directory or Path(tempfile.mkdtemp(prefix="madoguchi-"))
         self._overrides = overrides or {}
         self._hours = hours
@@ -249,7 +251,7 @@ class World:
         await self.receipts.start()
         self.receipts.on_slip(self._slip_cut)
         self.municipality = MunicipalityServer(
-            pki=PKI, database=self.directory / "municipality.db", checking_port=0
+            pki=PKI, database=self._database or self.directory / "municipality.db", checking_port=0
         )
         self.municipality.set_hours(_clock(self._hours[0]), _clock(self._hours[1]))
         self._undo.push_async_callback(self.municipality.stop)

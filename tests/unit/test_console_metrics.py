@@ -87,6 +87,11 @@ STATUS = Status(
     unsure=("ab" * 16,) * 20,
     open_claims=3,
     open_claims_yen=1200,
+    untold=4,
+    untold_seconds=1830,
+    untold_refusal="MunicipalityUncertain",
+    contradicted=("0123456789abcdef-1 result",) * 9,
+    strays=("fedcba9876543210-1 released",) * 9,
     business_day="2026-11-25",
     maintenance="on, planned 11-26 02:00 to 11-26 04:00",
     session="order order-0123456789ab, tech-17, until 11-25 20:00",
@@ -106,7 +111,24 @@ def test_the_worst_day_fits_one_screen_of_a_terminal() -> None:
 
 
 def test_a_well_kiosk_says_so() -> None:
-    well = msgspec.structs.replace(STATUS, state="Idle", obstacles=(), unsure=())
+    well = msgspec.structs.replace(
+        STATUS, state="Idle", obstacles=(), unsure=(), contradicted=(), strays=(), untold=0
+    )
     page = "\n".join(status_page(well))
+    assert "untold" not in page
     assert "Idle, serves people" in page
     assert "unsure" not in page
+
+
+def test_what_the_municipality_does_not_know_or_waits_for_is_seen() -> None:
+    few = msgspec.structs.replace(STATUS, contradicted=STATUS.contradicted[:1], strays=STATUS.strays[:1])
+    page = "\n".join(status_page(few))
+    assert "municipality waits for fedcba98  municipality contradicts 01234567" in page
+    assert "3 open, 1200 yen  untold 4, for 30 minutes  MunicipalityUncertain" in page
+    facts = few.facts()
+    assert ("fedcba9876543210-1 released",) == tuple(facts["strays"])
+    assert (4, 1830, "MunicipalityUncertain") == (
+        facts["untold"],
+        facts["untold_seconds"],
+        facts["untold_refusal"],
+    )

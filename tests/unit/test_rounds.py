@@ -202,11 +202,11 @@ class Backend:
 
 def knows(seq: int) -> Reply:
     body = {"server_time": NOON, "open": True, "reason": None, "journal_seq": seq}
-    return Reply(200, msgspec.json.encode(body), is_problem=False, server_der=b"")
+    return Reply(200, msgspec.json.encode(body), is_problem=False, server_der=b"", device=b"")
 
 
 def cut() -> Reply:
-    return Reply(409, b'{"code": "journal_cut"}', is_problem=True, server_der=b"")
+    return Reply(409, b'{"code": "journal_cut"}', is_problem=True, server_der=b"", device=b"")
 
 
 UP = MunicipalityLevel(reachable=True)

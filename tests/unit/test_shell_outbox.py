@@ -200,8 +200,11 @@ async def test_silence_is_waited_out_and_logged_once(failure: Exception) -> None
     office.outbox.note((intended(), printed(Certainty.DONE)))
     async with office.open():
         await office.desk.until(lambda: office.desk.asked == 5)
+        word = failure.refusal.value if isinstance(failure, Refused) else type(failure).__name__
+        assert (1, word) == (office.outbox.state.waiting, office.outbox.state.refusal)
         office.desk.failing.clear()
         await office.idle()
+    assert (0, "") == (office.outbox.state.waiting, office.outbox.state.refusal)
     assert [(ORDER, Certainty.DONE, 1)] == office.desk.told
     assert [r.MunicipalityTold(ORDER, "result", accepted=True)] == office.kept.records
     assert [EventId.MUNICIPALITY_GONE, EventId.MUNICIPALITY_TOLD] == [event for event, _ in office.log]
