@@ -310,6 +310,7 @@ async def test_the_next_card_signs_with_p384_through_the_same_reader(bench: Benc
     await bench.take_away()
 
 
+@pytest.mark.on_rig
 async def test_a_card_is_read_without_its_pin_each_time_it_is_laid_down(bench: Bench) -> None:
     for _ in range(2):
         await bench.lay_down("taro")
@@ -320,6 +321,7 @@ async def test_a_card_is_read_without_its_pin_each_time_it_is_laid_down(bench: B
         await bench.take_away()
 
 
+@pytest.mark.on_rig
 async def test_without_a_card_nothing_is_read_and_nothing_hangs(bench: Bench) -> None:
     await bench.lay_down("taro")
     await bench.take_away()

@@ -41,6 +41,7 @@ async def working(ear: Ear) -> HopperLevel:
     return ear.hopper
 
 
+@pytest.mark.on_rig
 async def test_a_coin_is_paid_and_the_level_is_true_before_the_answer(stand: Stand) -> None:
     ear = Ear()
     async with stand.kiosk(ear) as hopper:
@@ -52,6 +53,7 @@ async def test_a_coin_is_paid_and_the_level_is_true_before_the_answer(stand: Sta
         assert 2 * before.coin_yen == await stand.take(2 * before.coin_yen)
 
 
+@pytest.mark.on_rig
 async def test_an_intent_whose_coin_is_paid_already_pays_no_second_one(stand: Stand) -> None:
     ear = Ear()
     async with stand.kiosk(ear) as hopper:
@@ -62,6 +64,7 @@ async def test_an_intent_whose_coin_is_paid_already_pays_no_second_one(stand: St
         assert before.coin_yen == await stand.take(before.coin_yen)
 
 
+@pytest.mark.on_rig
 async def test_an_intent_that_never_reached_the_hopper_is_surely_not_paid(stand: Stand) -> None:
     ear = Ear()
     async with stand.kiosk(ear) as hopper:
@@ -76,6 +79,7 @@ async def test_an_intent_that_never_reached_the_hopper_is_surely_not_paid(stand:
     await stand.take(before.coin_yen)
 
 
+@pytest.mark.on_rig
 @pytest.mark.parametrize("contradiction", [-2, 1])
 async def test_a_life_counter_that_contradicts_the_intent_is_unknown_and_pays_nothing(
     stand: Stand, contradiction: int
@@ -88,6 +92,7 @@ async def test_a_life_counter_that_contradicts_the_intent_is_unknown_and_pays_no
         assert 0 == await stand.take(0)
 
 
+@pytest.mark.on_rig
 async def test_an_absent_hopper_pays_nothing_and_is_found_when_it_comes(stand: Stand) -> None:
     ear = Ear()
     await stand.cut()
@@ -102,6 +107,7 @@ async def test_an_absent_hopper_pays_nothing_and_is_found_when_it_comes(stand: S
         await stand.take(before.coin_yen)
 
 
+@pytest.mark.on_rig
 async def test_close_may_be_called_twice(stand: Stand) -> None:
     ear = Ear()
     async with stand.kiosk(ear) as hopper:

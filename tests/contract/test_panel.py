@@ -94,6 +94,7 @@ def rig() -> Iterator[Rig]:
     assert [] == board.fights
 
 
+@pytest.mark.on_rig
 async def test_tells_at_start_how_the_sensors_stand(rig: Rig) -> None:
     await rig.move("paper", active=True)
     async with rig.panel():
@@ -101,6 +102,7 @@ async def test_tells_at_start_how_the_sensors_stand(rig: Rig) -> None:
         assert await rig.tells_nothing()
 
 
+@pytest.mark.on_rig
 @pytest.mark.parametrize(
     ("sensor", "expected"),
     [
@@ -154,6 +156,7 @@ def chatter(board: Board, pin: int, *, last: bool, times: int = 20) -> None:
     board.drive(pin, last)
 
 
+@pytest.mark.on_rig
 async def test_one_lamp_at_a_time(rig: Rig) -> None:
     async with rig.panel() as panel:
         await rig.next_level()
@@ -164,6 +167,7 @@ async def test_one_lamp_at_a_time(rig: Rig) -> None:
         assert [{"card"}, {"coin"}, set()] == seen
 
 
+@pytest.mark.on_rig
 async def test_a_lamp_that_is_not_there_is_refused(rig: Rig) -> None:
     async with rig.panel() as panel:
         with pytest.raises(ValueError, match="no lamp at floor"):

@@ -115,6 +115,7 @@ async def levels(printer: EscPosReceiptPrinter) -> Levels:
     return levels
 
 
+@pytest.mark.on_rig
 async def test_a_slip_is_cut_and_done(stand: Stand, levels: Levels, log: Log) -> None:
     await levels.until(READY)
 
@@ -214,6 +215,7 @@ async def test_a_cable_pulled_in_the_middle_is_unknown(
     assert Certainty.UNKNOWN == await printing
 
 
+@pytest.mark.on_rig
 async def test_it_vanishes_and_comes_back_and_each_is_logged_once(
     stand: Stand, levels: Levels, log: Log
 ) -> None:
@@ -231,6 +233,7 @@ async def test_it_vanishes_and_comes_back_and_each_is_logged_once(
     assert Certainty.DONE == await stand.printer.print_slip(SLIP)
 
 
+@pytest.mark.on_rig
 async def test_absent_from_the_start_is_reported_and_found_when_plugged_in(stand: Stand) -> None:
     await stand.unplug()
     levels = Levels()
@@ -241,6 +244,7 @@ async def test_absent_from_the_start_is_reported_and_found_when_plugged_in(stand
     await levels.until(READY)
 
 
+@pytest.mark.on_rig
 async def test_two_slips_at_once_come_out_one_after_the_other(stand: Stand, levels: Levels) -> None:
     await levels.until(READY)
     slips = ([SlipLine("一")], [SlipLine("二")])
