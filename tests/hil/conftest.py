@@ -24,7 +24,7 @@ ONLY_SIMULATED: Final = {
     " card would be locked, and a hand meets no command",
     "test_coin_acceptor": "replies lost and garbled, more events than its buffer holds, a counter that wraps"
     " or jumps",
-    "test_coin_acceptor_port": "a coin in flight: no hand drops one a tenth of a second before the slot shuts",
+    "test_coin_acceptor_port": "a coin in flight: no hand drops one a tenth of a second before it shuts",
     "test_coin_payout": "replies lost, a life counter that wraps, power lost at each moment of a payout",
     "test_coin_shared_bus": "times between polls, with hoppers that answer wrongly",
     "test_cctalk_oracle": "frames alone, against another's decoder",

@@ -61,8 +61,10 @@ class RigOfSimulators(World):
     def report(self) -> Path:
         return self.directory / "report.xml"
 
-    async def _start_process(  # noqa: ARG002 - as the world starts it
-        self, under: Sequence[str], command: Sequence[str]
+    async def _start_process(
+        self,
+        under: Sequence[str],  # noqa: ARG002 - as the world has it
+        command: Sequence[str],
     ) -> asyncio.subprocess.Process:
         sockets = list(command[: command.index("--module")])
         wanted = (
