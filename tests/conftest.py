@@ -1,6 +1,11 @@
 """Two files of tests run side by side, each whole in one process: what takes longest must begin first."""
 
+import os
+
 import pytest
+
+os.environ["LC_ALL"] = "C.UTF-8"
+"""Commands answer in the language of the terminal; the tests read English, also on a Japanese machine."""
 
 LONGEST = (
     *(

@@ -39,13 +39,6 @@ _PAGE_LINES = 22
 _HISTORY_CHARACTERS = 80
 
 
-def language_of(environment: "os._Environ[str] | dict[str, str]") -> Language:
-    """Japanese on a terminal that says so and takes UTF-8, else ASCII English."""
-    said = next((environment[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(key)), "")
-    takes_utf8 = "utf-8" in said.lower() or "utf8" in said.lower()
-    return Language.JA if said.startswith("ja") and takes_utf8 else Language.EN
-
-
 class _Idle(Exception):
     """Nobody has typed for idle_seconds."""
 
