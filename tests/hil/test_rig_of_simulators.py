@@ -68,7 +68,7 @@ class RigOfSimulators(World):
     ) -> asyncio.subprocess.Process:
         sockets = list(command[: command.index("--module")])
         wanted = (
-            *os.environ.get("HILT", "tests/hil").split(),
+            "tests/hil",
             f"--rig={self.config}",
             "--hands",
             "-q",
