@@ -26,7 +26,7 @@ from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from firmware.console import wire as w
-from firmware.console.catalogue import explain
+from firmware.console.catalogue import events_of, explain
 from firmware.console.client import ask
 from firmware.console.commands import COMMANDS, LOCAL, Command, Line, completions, help_page, understand
 from firmware.console.pages import event_line
@@ -63,10 +63,27 @@ class CommandMemory(InMemoryHistory):
 
 
 def is_command(text: str) -> bool:
-    """Whether the line begins with a word of the console and is no longer than a command can be."""
-    words = text.split()
-    known = {command.words[0] for command in COMMANDS} | set(LOCAL)
-    return bool(words) and words[0] in known and len(text) <= _HISTORY_CHARACTERS
+    """Whether the line is a whole command of the console, and one that names no claim.
+
+    A code, a PIN or a piece of an order behind a command's word makes it none; a claim's number is money to
+    whoever reads it.
+    """
+    if len(text) > _HISTORY_CHARACTERS:
+        return False
+    try:
+        match text.split():
+            case [word] if word in LOCAL:
+                return True
+            case ["help", word]:
+                return any(command.words[0] == word for command in COMMANDS)
+            case ["lang", word]:
+                return word in {"ja", "en"}
+            case ["events" | "watch", word]:
+                return bool(events_of(word))
+            case _:
+                return not isinstance(understand(text).request, w.AskClaim | w.SettleClaim)
+    except ConsoleError:
+        return False
 
 
 class _OnTab(Completer):

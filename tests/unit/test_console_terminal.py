@@ -237,6 +237,37 @@ async def test_a_terminal_where_nobody_types_ends_its_session_and_says_so(rig: R
     assert "Nobody has typed for too long: this terminal logs out." in rig.text
 
 
+NOISE = (
+    b"\xff\xfe\x80\x00\x81 noise of a line at another speed \xc3\r",
+    b"\x1b[A\x1b[B\x1b[999C\x1bOP\x1b[?1;2c\x1b[24;80R\r",
+    b"\x1b[200~settle\r\ncash collect box 100 1\r\n\x1b[201~\x03",
+    b"\t\t\x1b\x1b\x01\x05\x0b\x15\x17\x19\x1f\r",
+    b"reboot " + b"A" * 5000 + b"\r",
+    b"'unclosed \r",
+    b"{}[]%s%n`$(reboot)` ; reboot\r",
+)
+"""What comes down a line that is loose, a terminal that answers, and somebody who pastes the wrong thing."""
+
+
+async def test_whatever_comes_down_the_line_gives_no_order_and_the_next_command_is_understood(
+    rig: Rig,
+) -> None:
+    drawn = io.StringIO()
+    output = Vt100_Output(drawn, lambda: Size(rows=24, columns=80), term="vt100")
+    terminal = Terminal(
+        rig.path, seconds=5.0, language=Language.EN, write=rig.said.append, read_secret=lambda _: "good"
+    )
+    with create_pipe_input() as keys, create_app_session(input=keys, output=output):
+        running = asyncio.create_task(asyncio.to_thread(terminal.run))
+        for number, noise in enumerate(NOISE, start=1):
+            keys.send_bytes(noise)
+            keys.send_text("\x03status\r")
+            await comes(lambda n=number: n == sum(isinstance(one, w.AskStatus) for one in rig.asked))  # type: ignore[misc]
+        keys.send_text("exit\r")
+        assert 0 == await asyncio.wait_for(running, 60)
+    assert {w.AskNonce, w.Login, w.AskStatus} == {type(one) for one in rig.asked}
+
+
 async def test_a_watch_that_nobody_ends_logs_out_too(rig: Rig) -> None:
     clock = Clock()
 
