@@ -165,7 +165,10 @@ class Terminal:
         """Open the session of an order; False, and why on the screen, if it is refused."""
         answer = self._ask(w.Login(order))
         self._token = str(answer.facts.get("token", ""))
-        self._say(answer.text)
+        if not self._as_json:
+            self._say(answer.text)
+        elif not answer.done:
+            self._say_json(done=False, text=answer.text)
         return answer.done
 
     def _leave(self) -> None:
@@ -198,7 +201,10 @@ class Terminal:
                 case _:
                     return self._answer(understand(text))
         except ConsoleError as error:
-            self._say(self._in_words(error.sentence))
+            if self._as_json or "--json" in text.split():
+                self._say_json(done=False, text=str(error))
+            else:
+                self._say(self._in_words(error.sentence))
             return False
 
     def _login(self) -> bool:
@@ -228,7 +234,7 @@ class Terminal:
             seen = self._agreed(f"{answer.asks} (yes/no): ")
             answer = self._ask(msgspec.structs.replace(line.request, seen=seen), language)
         if as_json:
-            self._say(json.dumps({"done": answer.done, "text": answer.text, **answer.facts}))
+            self._say_json(done=answer.done, text=answer.text, **answer.facts)
         else:
             self._page(answer.text.splitlines())
         return answer.done
@@ -268,6 +274,10 @@ class Terminal:
         if self._language is not Language.JA:
             text = text.encode("ascii", "replace").decode()
         self._write(text + "\n")
+
+    def _say_json(self, **said: object) -> None:
+        """One line, and nothing else, for a program."""
+        self._say(json.dumps(said))
 
     def _page(self, lines: Iterable[str]) -> None:
         """A screen at a time, if somebody reads along."""

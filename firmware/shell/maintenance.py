@@ -25,6 +25,7 @@ from firmware.core.maintenance import (
     out_of_service,
 )
 from firmware.core.terms import Role
+from firmware.core.wording import told
 from firmware.errors import OfficeRefused, OrderInvalid
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
@@ -164,7 +165,7 @@ class MaintenanceWatch:
             raise OfficeRefused(
                 "order {order} does not allow this: it needs the role {role}",
                 order=session.order_id,
-                role=role.value,
+                role=told(role.value),
             )
         return session
 

@@ -163,6 +163,21 @@ async def test_a_program_is_answered_in_english_at_a_japanese_terminal(rig: Rig)
     assert "済: serves people" == json.loads(line)["text"]
 
 
+@pytest.mark.parametrize(
+    ("order", "line", "code", "done"),
+    [("good", "status", 0, True), ("good", "no such thing", 1, False), ("bad", "", 69, False)],
+)
+async def test_a_program_reads_one_line_of_json_whatever_happens(
+    rig: Rig, order: str, line: str, code: int, done: bool
+) -> None:
+    terminal = Terminal(
+        rig.path, seconds=5.0, language=Language.JA, as_json=True, sure=True, write=rig.said.append
+    )
+    logged_in = await asyncio.to_thread(terminal.login, order)
+    assert code == (await asyncio.to_thread(terminal.once, line) if logged_in else 69)
+    assert done is json.loads(rig.text)["done"]
+
+
 async def test_a_script_gets_a_status_and_a_line(rig: Rig) -> None:
     assert 0 == await rig.types("status", once=True)
     assert 1 == await rig.types("no such thing", once=True)
