@@ -35,7 +35,7 @@ class Told:
         self.log.append((str(event), fields))
 
     async def next_level(self) -> Level:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             return await self.told.get()
 
     async def tells_nothing(self) -> bool:
