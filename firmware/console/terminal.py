@@ -180,10 +180,13 @@ class Terminal:
         self._token = ""
 
     def _one(self, text: str) -> bool:
+        words = text.split()
+        as_json = self._as_json or "--json" in words
         try:
-            match text.split():
+            match [word for word in words if word not in {"--json", "--yes"}]:
                 case ["help", *about]:
-                    self._page(help_page(self._in_words, " ".join(about)))
+                    say = str if as_json else self._in_words
+                    self._tell(help_page(say, " ".join(about)), as_json=as_json)
                     return True
                 case ["lang", "ja" | "en" as language]:
                     self._language = Language(language)
@@ -191,17 +194,19 @@ class Terminal:
                 case ["login"]:
                     return self._login()
                 case ["logout"]:
-                    return self._answer(Line(_LOGOUT, w.Logout(), as_json=False, sure=True))
+                    return self._answer(Line(_LOGOUT, w.Logout(), as_json=as_json, sure=True))
                 case ["events", word]:
-                    self._page(explain(word, self._language))
+                    spoken = Language.EN if as_json else self._language
+                    found = [event.value for event in events_of(word)]
+                    self._tell(explain(word, spoken), as_json=as_json, events=found)
                     return True
-                case ["watch"] | ["watch", _]:
-                    self._watch(*text.split()[1:])
+                case ["watch"] | ["watch", _] as watched:
+                    self._watch(*watched[1:], as_json=as_json)
                     return True
                 case _:
                     return self._answer(understand(text))
         except ConsoleError as error:
-            if self._as_json or "--json" in text.split():
+            if as_json:
                 self._say_json(done=False, text=str(error))
             else:
                 self._say(self._in_words(error.sentence))
@@ -239,7 +244,7 @@ class Terminal:
             self._page(answer.text.splitlines())
         return answer.done
 
-    def _watch(self, event: str = "") -> None:
+    def _watch(self, event: str = "", *, as_json: bool = False) -> None:
         """event: only of this id, or behind this code of the screen."""
         number = int(str(self._ask(w.AskEvents(last=1)).facts["number"]))
         self._touched()
@@ -251,11 +256,11 @@ class Terminal:
                     w.AskEvents(since=max(1, number), event=event, last=100, wait_seconds=10.0)
                 )
                 if not answer.done:
-                    self._say(answer.text)
+                    self._tell((answer.text,), as_json=as_json, done=False)
                     return
                 number = int(str(answer.facts.get("number", number)))
                 for came in answer.facts.get("events", []):
-                    self._say(event_line(came))
+                    self._say(json.dumps(came) if as_json else event_line(came))
 
     def _ask(self, request: w.AnyRequest, language: Language | None = None) -> w.Answer:
         """language: of the answer; a program's is English."""
@@ -274,6 +279,13 @@ class Terminal:
         if self._language is not Language.JA:
             text = text.encode("ascii", "replace").decode()
         self._write(text + "\n")
+
+    def _tell(self, lines: Iterable[str], *, as_json: bool, done: bool = True, **facts: object) -> None:
+        """What the console knows by itself, page by page or as one line for a program."""
+        if as_json:
+            self._say_json(done=done, text="\n".join(lines), **facts)
+        else:
+            self._page(lines)
 
     def _say_json(self, **said: object) -> None:
         """One line, and nothing else, for a program."""

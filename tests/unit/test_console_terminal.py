@@ -178,6 +178,22 @@ async def test_a_program_reads_one_line_of_json_whatever_happens(
     assert done is json.loads(rig.text)["done"]
 
 
+async def test_what_the_console_knows_by_itself_is_there_for_a_program_too(rig: Rig) -> None:
+    came = {"time": "2026-11-25T03:00:00+00:00", "event": "hopper-gone", "reason": "silent"}
+    answers = [
+        w.Answer(done=True, text="", facts={"number": 1, "events": []}),
+        w.Answer(done=True, text="", facts={"number": 2, "events": [came]}),
+        w.Answer(done=False, text="nobody is logged in"),
+    ]
+    rig.first = lambda request: answers.pop(0) if isinstance(request, w.AskEvents) else None
+    await rig.types("good", "events P2 --json", "help cash --json", "watch --json", language=Language.JA)
+    events, page, event, end = [json.loads(one) for one in rig.said if one.startswith("{")]
+    assert (["printer-not-ready"], True) == (events["events"], events["text"].isascii())
+    assert "cash refill HOPPER COINS" in page["text"]
+    assert came == event
+    assert {"done": False, "text": "nobody is logged in"} == end
+
+
 async def test_a_script_gets_a_status_and_a_line(rig: Rig) -> None:
     assert 0 == await rig.types("status", once=True)
     assert 1 == await rig.types("no such thing", once=True)
