@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from firmware.console import wire as w
 from firmware.console.commands import COMMANDS, LOCAL, completions, help_page, understand
+from firmware.console.history import CommandHistory, CommandMemory, is_command
 from firmware.console.roles import ROLE_OF, command_word
 from firmware.console.sayings import language_of, say_in, width
-from firmware.console.terminal import CommandHistory, CommandMemory, is_command
 from firmware.core.terms import Language
 from firmware.errors import ConsoleError
 
