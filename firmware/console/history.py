@@ -1,4 +1,4 @@
-"""What the technician's terminal remembers of what was typed: whole commands, and nothing that is a secret."""
+"""What the technician's terminal remembers of what was typed: whole commands, and no secret."""
 
 import contextlib
 
