@@ -95,7 +95,10 @@ class Terminal:
     def _talk(self) -> int:
         self._say(self._in_words(told("Madoguchi maintenance console. Type help.")))
         with contextlib.suppress(EOFError):
-            self._one("login")
+            try:
+                self._one("login")
+            except KeyboardInterrupt:
+                self._say("")
             while True:
                 try:
                     line = self._read("madoguchi> ").strip()
@@ -119,7 +122,7 @@ class Terminal:
 
     def login(self, order: str) -> bool:
         """Open the session of an order; False, and why on the screen, if it is refused."""
-        answer = self._ask(w.Login(order))
+        answer = self._ask(w.Login(_clean(order)))
         self._token = str(answer.facts.get("token", ""))
         if not self._as_json:
             self._say(answer.text)
@@ -136,6 +139,7 @@ class Terminal:
         self._token = ""
 
     def _one(self, text: str) -> bool:
+        text = _clean(text)
         words = text.split()
         as_json = self._as_json or "--json" in words
         try:
@@ -309,6 +313,11 @@ def _prompt_session(history: Path | None) -> PromptSession[str]:
     )
 
 
+def _clean(text: str) -> str:
+    """Bytes that were no text came as surrogates, which neither the wire nor the terminal takes."""
+    return text.encode(errors="replace").decode()
+
+
 def _to_stdout(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
@@ -333,11 +342,12 @@ def _unseen_line(prompt: str, idle_seconds: float) -> str:
     with guard:
         if idle_seconds and not select.select([sys.stdin], [], [], idle_seconds)[0]:
             raise _Idle
-        line = sys.stdin.readline()
+        # Noise on the line is no text of any locale.
+        line = sys.stdin.buffer.readline()
     _to_stdout("\n")
     if not line:
         raise EOFError
-    return line.strip()
+    return line.decode(errors="replace").strip()
 
 
 _LOGOUT = Command(("logout",), "", lambda _: w.Logout(), LOCAL["logout"])

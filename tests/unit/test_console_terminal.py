@@ -280,6 +280,34 @@ NOISE = (
 """What comes down a line that is loose, a terminal that answers, and somebody who pastes the wrong thing."""
 
 
+@pytest.mark.parametrize("language", Language)
+async def test_noise_at_login_and_at_the_prompt_ends_no_terminal(rig: Rig, language: Language) -> None:
+    assert 0 == await rig.types("\udcff\udc80", "\udcff \udc80", "events \udcff", "status", language=language)
+    assert w.AskStatus in {type(one) for one in rig.asked}
+    assert rig.text.encode()
+
+
+async def test_ctrl_c_at_the_login_ends_no_terminal(rig: Rig) -> None:
+    interrupted: list[str] = []
+
+    def secret(prompt: str) -> str:
+        interrupted.append(prompt)
+        raise KeyboardInterrupt
+
+    rig.ready = ["status"]
+    terminal = Terminal(
+        rig.path,
+        seconds=5.0,
+        language=Language.EN,
+        write=rig.said.append,
+        read=rig._next,
+        read_secret=secret,
+    )
+    assert 0 == await asyncio.to_thread(terminal.run)
+    assert 1 == len(interrupted)
+    assert w.AskStatus() == rig.asked[-1]
+
+
 async def test_whatever_comes_down_the_line_gives_no_order_and_the_next_command_is_understood(
     rig: Rig,
 ) -> None:
