@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import getpass
+import json
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from firmware import __version__
-from firmware.console.arguments import add_books
+from firmware.console.arguments import add_books, chosen_language
+from firmware.console.sayings import say_in
 from firmware.errors import (
     CardGone,
     ConfigError,
@@ -42,14 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"madoguchi: {error}", file=sys.stderr)
         return EXIT_CONFIG
     except JournalError as error:
-        print(f"madoguchi: journal: {error}", file=sys.stderr)
+        _complain(wanted, f"journal: {error}", f"journal: {error}")
         return EXIT_JOURNAL
     except (ConsoleError, OfficeRefused) as error:
-        print(f"madoguchi: {error}", file=sys.stderr)
+        _complain(wanted, say_in(chosen_language(wanted))(error.sentence), str(error))
         return EXIT_REFUSED
     except KioskFailed as error:
         print(f"madoguchi: {error}", file=sys.stderr)
         return EXIT_FAILED
+
+
+def _complain(wanted: argparse.Namespace, text: str, for_program: str) -> None:
+    """Why nothing was done; a program that asked for JSON gets it where it reads the answers."""
+    if getattr(wanted, "json", False):
+        print(json.dumps({"done": False, "text": for_program}))
+    else:
+        print(f"madoguchi: {text}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -279,8 +289,7 @@ def _verify(wanted: argparse.Namespace) -> int:
 def _console(wanted: argparse.Namespace) -> int:
     import os
 
-    from firmware.console.terminal import Terminal, language_of
-    from firmware.core.terms import Language
+    from firmware.console.terminal import Terminal
     from firmware.settings import load
 
     settings = load(wanted.config)
@@ -288,7 +297,7 @@ def _console(wanted: argparse.Namespace) -> int:
     terminal = Terminal(
         settings.path(settings.file.console.socket),
         seconds=2 * settings.file.municipality.total_seconds + 15.0,
-        language=language_of(os.environ) if wanted.language == "auto" else Language(wanted.language),
+        language=chosen_language(wanted),
         history=Path(state.split(":")[0]) / "history" if state else None,
         as_json=wanted.json,
         sure=wanted.yes,

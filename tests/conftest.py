@@ -1,6 +1,11 @@
 """Two files of tests run side by side, each whole in one process: what takes longest must begin first."""
 
+import os
+
 import pytest
+
+os.environ["LC_ALL"] = "C.UTF-8"
+"""Commands answer in the language of the terminal; the tests read English, also on a Japanese machine."""
 
 LONGEST = (
     *(
@@ -12,6 +17,7 @@ LONGEST = (
         "test_journal_fails",
     ),
     *("test_measure_command", "test_technician", "test_business_day", "test_soak", "test_timeouts"),
+    "test_rig_of_simulators",
 )
 """Modules that alone take minutes; the others follow as they are collected."""
 

@@ -15,7 +15,7 @@ from firmware.core.facts import Facts
 from firmware.core.hours import JST, HoursRule
 from firmware.core.rules import obstacles
 from firmware.core.states import Idle, NotServing
-from firmware.core.wording import Say, Sentence, told
+from firmware.core.wording import Say, Sentence, listed, told
 from firmware.errors import ConfigError
 from firmware.ports import OpenOrder
 from firmware.settings import Settings
@@ -67,7 +67,7 @@ class Outlook:
             version=__version__,
             now=f"{self._now().astimezone(JST):%m-%d %H:%M:%S}",
             up_seconds=round(time.monotonic() - self._began),
-            state=type(state).__name__,
+            state="Starting" if state is None else type(state).__name__,
             obstacles=obstacles(facts, self._settings.rules) if resting else (),
             devices=tuple(_devices(facts, say)),
             change_yen=_cash(accounts, say),
@@ -175,7 +175,7 @@ def _cash(accounts: Accounts, say: Say) -> dict[str, int]:
 
 
 def _devices(facts: Facts, say: Say) -> Iterator[DeviceStatus]:
-    reasons = " ".join(sorted(reason.value for reason in facts.printer.reasons))
+    reasons = " ".join(say(told(reason)) for reason in sorted(one.value for one in facts.printer.reasons))
     lies = say(told("card lies there")) if facts.reader.card_present else ""
     yield DeviceStatus("card", facts.reader.working, lies)
     yield DeviceStatus("keypad", facts.keypad.working)
@@ -183,8 +183,8 @@ def _devices(facts: Facts, say: Say) -> Iterator[DeviceStatus]:
     for level in facts.hoppers:
         says = say(told("{coins} x {yen} yen", coins=level.coins, yen=level.coin_yen))
         yield DeviceStatus(f"hopper-{level.hopper}", level.working, says)
-    low = " ".join(sorted(supply.value for supply in facts.printer.low))
-    supplies = say(told("low: {low}", low=low) if low else told("paper, toner enough"))
+    low = listed(sorted(supply.value for supply in facts.printer.low))
+    supplies = say(told("low: {low}", low=low) if facts.printer.low else told("paper, toner enough"))
     yield DeviceStatus("printer", not reasons, reasons or supplies)
     ready = facts.receipt.ready
     roll = say(told("roll near its end")) if facts.receipt.paper_low else ""
@@ -193,7 +193,7 @@ def _devices(facts: Facts, say: Say) -> Iterator[DeviceStatus]:
     yield DeviceStatus("door", not facts.panel.door_open, door)
     panel = facts.panel
     sensors = (("paper", panel.paper_in_tray), ("change", panel.change_in_cup))
-    forgotten = " ".join(name for name, there in sensors if there)
+    forgotten = " ".join(say(told(name)) for name, there in sensors if there)
     outlets = told("left: {what}", what=forgotten) if forgotten else told("empty")
     yield DeviceStatus("outlets", not forgotten, say(outlets))
     yield DeviceStatus("municipality", facts.municipality.reachable)

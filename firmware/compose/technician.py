@@ -144,7 +144,7 @@ class TechnicianDesk:
         opened = await self._maintenance.login(text)
         order = opened.order
         ends = order.ends.astimezone(JST)
-        roles = " ".join(role.value for role in order.roles)
+        roles = " ".join(say(told(role.value)) for role in order.roles)
         return w.Answer(
             done=True,
             text=say(
@@ -205,7 +205,8 @@ class TechnicianDesk:
             return w.Answer(done=True, text=say(verdict.reason), facts=facts, asks=say(verdict.question))
         self._log(EventId.PART_TESTED, device=request.part, outcome="fit" if verdict.fit else "unfit")
         outcome = told("fit") if verdict.fit else told("unfit")
-        text = say(told("{part}: {outcome}, {reason}", part=part, outcome=outcome, reason=verdict.reason))
+        named = told(part)
+        text = say(told("{part}: {outcome}, {reason}", part=named, outcome=outcome, reason=verdict.reason))
         return w.Answer(done=True, text=text, facts=facts)
 
     async def _cash(self, request: w.ShowCash, _by: str) -> w.Answer:

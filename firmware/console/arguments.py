@@ -1,9 +1,18 @@
 """The command line of the books: journal, cash, day, claims."""
 
 import argparse
+import os
 from pathlib import Path
 
+from firmware.console.sayings import language_of
 from firmware.core.records import Record
+from firmware.core.terms import Language
+
+
+def chosen_language(wanted: argparse.Namespace) -> Language:
+    """Of the answer: as asked for, else as the terminal says; English for commands that have but one."""
+    said = getattr(wanted, "language", "en")
+    return language_of(os.environ) if said == "auto" else Language(said)
 
 
 def add_books(
@@ -16,8 +25,7 @@ def add_books(
         return _Group(parser.add_subparsers(dest="act", required=True), configured)
 
     journal = group("journal", "the journal: check it, read it")
-    verify = journal.add("verify", "check every entry and where it ends")
-    verify.add_argument("--language", choices=("ja", "en"), default="en", help="default: en")
+    journal.add("verify", "check every entry and where it ends")
     show = journal.add("show", "entries for a reader")
     show.add_argument("--visit", metavar="DIGITS", help="only of the visits that begin so")
     show.add_argument("--record", choices=_record_names(), help="only of this kind", metavar="NAME")
@@ -73,7 +81,12 @@ class _Group:
         self._configured = configured
 
     def add(self, name: str, text: str) -> argparse.ArgumentParser:
-        return self._parsers.add_parser(name, help=text, description=text, parents=[self._configured])
+        parser = self._parsers.add_parser(name, help=text, description=text, parents=[self._configured])
+        parser.add_argument(
+            "--language", choices=("auto", "ja", "en"), default="auto", help="default: as the terminal says"
+        )
+        parser.add_argument("--json", action="store_true", help="the answer for a program, in English")
+        return parser
 
 
 def _place(text: str) -> int | None:

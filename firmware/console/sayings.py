@@ -2,6 +2,7 @@
 
 import tomllib
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
@@ -35,6 +36,13 @@ def in_japanese(sentence: Sentence) -> str:
 def say_in(language: Language) -> Say:
     """How to say a sentence in this language; anything but Japanese is English."""
     return in_japanese if language is Language.JA else str
+
+
+def language_of(environment: Mapping[str, str]) -> Language:
+    """Japanese on a terminal that says so and takes UTF-8, else ASCII English."""
+    said = next((environment[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(key)), "")
+    takes_utf8 = "utf-8" in said.lower() or "utf8" in said.lower()
+    return Language.JA if said.startswith("ja") and takes_utf8 else Language.EN
 
 
 def width(text: str) -> int:

@@ -67,7 +67,7 @@ def status_page(status: Status, say: Say = str) -> Iterator[str]:
         serves = told(
             "serves nobody: {obstacles}", obstacles=" ".join(say(told(one)) for one in status.obstacles)
         )
-    yield cut(f"{status.state}, {say(serves)}", 80)
+    yield cut(f"{say(told(status.state))}, {say(serves)}", 80)
     devices = [_device(device, say) for device in status.devices]
     for one, other in zip(devices[::2], [*devices[1::2], ""], strict=False):
         yield f"{left(one, 40)}{other}".rstrip()
@@ -127,7 +127,13 @@ def _untold(status: Status, say: Say) -> Iterator[str]:
 
 def _device(device: DeviceStatus, say: Say) -> str:
     well = left(say(told("ok") if device.well else told("BAD")), 3)
-    return cut(f"{well} {device.name:<12} {device.says}", 39)
+    return cut(f"{well} {left(say(device_named(device.name)), 12)} {device.says}", 39)
+
+
+def device_named(name: str) -> Sentence:
+    """For a reader; a hopper is named with its address."""
+    hopper = name.removeprefix("hopper-")
+    return told(name) if hopper == name else told("hopper-{hopper}", hopper=hopper)
 
 
 def _up(seconds: int) -> Sentence:

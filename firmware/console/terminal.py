@@ -21,14 +21,14 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from firmware.console import wire as w
-from firmware.console.catalogue import explain
+from firmware.console.catalogue import events_of, explain
 from firmware.console.client import ask
-from firmware.console.commands import COMMANDS, LOCAL, Command, Line, completions, help_page, understand
+from firmware.console.commands import LOCAL, Command, Line, completions, help_page, understand
+from firmware.console.history import CommandHistory, CommandMemory
 from firmware.console.pages import event_line
 from firmware.console.sayings import say_in
 from firmware.core.terms import Language
@@ -36,44 +36,10 @@ from firmware.core.wording import Sentence, told
 from firmware.errors import ConsoleError
 
 _PAGE_LINES = 22
-_HISTORY_CHARACTERS = 80
-
-
-def language_of(environment: "os._Environ[str] | dict[str, str]") -> Language:
-    """Japanese on a terminal that says so and takes UTF-8, else ASCII English."""
-    said = next((environment[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(key)), "")
-    takes_utf8 = "utf-8" in said.lower() or "utf8" in said.lower()
-    return Language.JA if said.startswith("ja") and takes_utf8 else Language.EN
 
 
 class _Idle(Exception):
     """Nobody has typed for idle_seconds."""
-
-
-class CommandHistory(FileHistory):
-    """Keeps lines that are commands; whatever else somebody pastes may be a secret."""
-
-    def store_string(self, string: str) -> None:
-        """Keep the line, if it is one."""
-        if is_command(string):
-            with contextlib.suppress(OSError):
-                super().store_string(string)
-
-
-class CommandMemory(InMemoryHistory):
-    """The same, until the terminal closes."""
-
-    def append_string(self, string: str) -> None:
-        """Keep the line, if it is one."""
-        if is_command(string):
-            super().append_string(string)
-
-
-def is_command(text: str) -> bool:
-    """Whether the line begins with a word of the console and is no longer than a command can be."""
-    words = text.split()
-    known = {command.words[0] for command in COMMANDS} | set(LOCAL)
-    return bool(words) and words[0] in known and len(text) <= _HISTORY_CHARACTERS
 
 
 class _OnTab(Completer):
@@ -129,7 +95,10 @@ class Terminal:
     def _talk(self) -> int:
         self._say(self._in_words(told("Madoguchi maintenance console. Type help.")))
         with contextlib.suppress(EOFError):
-            self._one("login")
+            try:
+                self._one("login")
+            except KeyboardInterrupt:
+                self._say("")
             while True:
                 try:
                     line = self._read("madoguchi> ").strip()
@@ -153,9 +122,12 @@ class Terminal:
 
     def login(self, order: str) -> bool:
         """Open the session of an order; False, and why on the screen, if it is refused."""
-        answer = self._ask(w.Login(order))
+        answer = self._ask(w.Login(_clean(order)))
         self._token = str(answer.facts.get("token", ""))
-        self._say(answer.text)
+        if not self._as_json:
+            self._say(answer.text)
+        elif not answer.done:
+            self._say_json(done=False, text=answer.text)
         return answer.done
 
     def _leave(self) -> None:
@@ -167,10 +139,14 @@ class Terminal:
         self._token = ""
 
     def _one(self, text: str) -> bool:
+        text = _clean(text)
+        words = text.split()
+        as_json = self._as_json or "--json" in words
         try:
-            match text.split():
+            match [word for word in words if word not in {"--json", "--yes"}]:
                 case ["help", *about]:
-                    self._page(help_page(self._in_words, " ".join(about)))
+                    say = str if as_json else self._in_words
+                    self._tell(help_page(say, " ".join(about)), as_json=as_json)
                     return True
                 case ["lang", "ja" | "en" as language]:
                     self._language = Language(language)
@@ -178,17 +154,22 @@ class Terminal:
                 case ["login"]:
                     return self._login()
                 case ["logout"]:
-                    return self._answer(Line(_LOGOUT, w.Logout(), as_json=False, sure=True))
+                    return self._answer(Line(_LOGOUT, w.Logout(), as_json=as_json, sure=True))
                 case ["events", word]:
-                    self._page(explain(word, self._language))
+                    spoken = Language.EN if as_json else self._language
+                    found = [event.value for event in events_of(word)]
+                    self._tell(explain(word, spoken), as_json=as_json, events=found)
                     return True
-                case ["watch"] | ["watch", _]:
-                    self._watch(*text.split()[1:])
+                case ["watch"] | ["watch", _] as watched:
+                    self._watch(*watched[1:], as_json=as_json)
                     return True
                 case _:
                     return self._answer(understand(text))
         except ConsoleError as error:
-            self._say(self._in_words(error.sentence))
+            if as_json:
+                self._say_json(done=False, text=str(error))
+            else:
+                self._say(self._in_words(error.sentence))
             return False
 
     def _login(self) -> bool:
@@ -218,12 +199,12 @@ class Terminal:
             seen = self._agreed(f"{answer.asks} (yes/no): ")
             answer = self._ask(msgspec.structs.replace(line.request, seen=seen), language)
         if as_json:
-            self._say(json.dumps({"done": answer.done, "text": answer.text, **answer.facts}))
+            self._say_json(done=answer.done, text=answer.text, **answer.facts)
         else:
             self._page(answer.text.splitlines())
         return answer.done
 
-    def _watch(self, event: str = "") -> None:
+    def _watch(self, event: str = "", *, as_json: bool = False) -> None:
         """event: only of this id, or behind this code of the screen."""
         number = int(str(self._ask(w.AskEvents(last=1)).facts["number"]))
         self._touched()
@@ -235,11 +216,11 @@ class Terminal:
                     w.AskEvents(since=max(1, number), event=event, last=100, wait_seconds=10.0)
                 )
                 if not answer.done:
-                    self._say(answer.text)
+                    self._tell((answer.text,), as_json=as_json, done=False)
                     return
                 number = int(str(answer.facts.get("number", number)))
                 for came in answer.facts.get("events", []):
-                    self._say(event_line(came))
+                    self._say(json.dumps(came) if as_json else event_line(came))
 
     def _ask(self, request: w.AnyRequest, language: Language | None = None) -> w.Answer:
         """language: of the answer; a program's is English."""
@@ -258,6 +239,17 @@ class Terminal:
         if self._language is not Language.JA:
             text = text.encode("ascii", "replace").decode()
         self._write(text + "\n")
+
+    def _tell(self, lines: Iterable[str], *, as_json: bool, done: bool = True, **facts: object) -> None:
+        """What the console knows by itself, page by page or as one line for a program."""
+        if as_json:
+            self._say_json(done=done, text="\n".join(lines), **facts)
+        else:
+            self._page(lines)
+
+    def _say_json(self, **said: object) -> None:
+        """One line, and nothing else, for a program."""
+        self._say(json.dumps(said))
 
     def _page(self, lines: Iterable[str]) -> None:
         """A screen at a time, if somebody reads along."""
@@ -321,6 +313,11 @@ def _prompt_session(history: Path | None) -> PromptSession[str]:
     )
 
 
+def _clean(text: str) -> str:
+    """Bytes that were no text came as surrogates, which neither the wire nor the terminal takes."""
+    return text.encode(errors="replace").decode()
+
+
 def _to_stdout(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
@@ -345,11 +342,12 @@ def _unseen_line(prompt: str, idle_seconds: float) -> str:
     with guard:
         if idle_seconds and not select.select([sys.stdin], [], [], idle_seconds)[0]:
             raise _Idle
-        line = sys.stdin.readline()
+        # Noise on the line is no text of any locale.
+        line = sys.stdin.buffer.readline()
     _to_stdout("\n")
     if not line:
         raise EOFError
-    return line.strip()
+    return line.decode(errors="replace").strip()
 
 
 _LOGOUT = Command(("logout",), "", lambda _: w.Logout(), LOCAL["logout"])

@@ -247,7 +247,10 @@ class CoinPayEnded:
 
 @dataclass(frozen=True, slots=True)
 class HopperFoundEmpty:
-    """No coin came although so many should lie there: it is empty or jammed. visit: empty for a trial."""
+    """No coin came although so many should lie there: it is empty or jammed. visit: empty for a trial.
+
+    Of a trial that the power cut, too: the coin never came, and whether the hopper ran in vain nobody knows.
+    """
 
     visit: VisitId
     hopper: int

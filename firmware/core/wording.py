@@ -4,7 +4,7 @@ The English sentence is the key of its translations (`firmware/console/sayings.t
 stays readable, a log and a command line say it as it stands, and a test finds every sentence by its source.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -30,6 +30,16 @@ class Sentence:
 
 Say = Callable[[Sentence], str]
 """Says a sentence in the language of whoever asked; `str` is English."""
+
+
+def listed(words: Sequence[str]) -> Sentence:
+    """Several words, each said in the same language; empty without one."""
+    if not words:
+        return Sentence("", {})
+    first, *rest = words
+    if not rest:
+        return told(first)
+    return told("{first}, {rest}", first=told(first), rest=listed(rest))
 
 
 def told(text: str, /, **values: object) -> Sentence:

@@ -12,7 +12,7 @@ from firmware.core.hours import JST
 from firmware.core.screens import Place
 from firmware.core.states import NotServing
 from firmware.core.terms import Certainty, KeypadKey, PrinterReason, Yen
-from firmware.core.wording import Sentence, told
+from firmware.core.wording import Sentence, listed, told
 from firmware.errors import CardGone, CardUnusable, DeviceGone, OfficeRefused
 from firmware.ports import SlipLine
 from firmware.shell.devices import Devices
@@ -104,7 +104,9 @@ class Fitness:
         except CardUnusable as error:
             return Verdict(
                 True,
-                told("a card was read that cannot be used here: {refusal}", refusal=error.refusal.value),
+                told(
+                    "a card was read that cannot be used here: {refusal}", refusal=told(error.refusal.value)
+                ),
             )
         except (CardGone, DeviceGone) as error:
             return Verdict(False, told("the card could not be read: {error}", error=type(error).__name__))
@@ -133,7 +135,7 @@ class Fitness:
                         came.clear()
                         await came.wait()
             except TimeoutError:
-                silent = " ".join(sorted(key.value for key in missing))
+                silent = listed(sorted(key.value for key in missing))
                 return Verdict(False, told("these keys were not felt: {keys}", keys=silent))
         return Verdict(True, told("all {keys} keys were felt", keys=len(KeypadKey)))
 
@@ -212,14 +214,15 @@ class Fitness:
         level = await self._devices.printer.refresh()
         # A page that is just out is let go of in a moment; the test page waits for that.
         if faults := level.reasons - {PrinterReason.JOBS_WAITING}:
-            return Verdict(
-                False, told("{faults}", faults=", ".join(sorted(reason.value for reason in faults)))
-            )
+            return Verdict(False, told("{faults}", faults=listed(sorted(reason.value for reason in faults))))
         certainty = await self._print_page(self._test_lines())
         if certainty is not Certainty.DONE:
-            ordered = told("a test page was ordered; that it came out is {how}: look", how=certainty.value)
+            ordered = told(
+                "a test page was ordered; that it came out is {how}: look", how=told(certainty.value)
+            )
             return Verdict(False, ordered)
-        if low := ", ".join(sorted(supply.value for supply in level.low)):
+        if level.low:
+            low = listed(sorted(supply.value for supply in level.low))
             return Verdict(True, told("a test page came out, proven; take it away; low: {low}", low=low))
         return Verdict(True, told("a test page came out, proven; take it away"))
 
@@ -246,7 +249,7 @@ class Fitness:
             self._devices.panel.light(place.value)
             await asyncio.sleep(_LAMP_SECONDS)
         self._devices.panel.light(None)
-        places = ", ".join(place.value for place in Place)
+        places = listed([place.value for place in Place])
         return Verdict(None, told("lit in turn: {places}", places=places), told("Did every lamp light?"))
 
     async def _buzzer(self, seen: bool | None) -> Verdict:

@@ -25,6 +25,7 @@ from firmware.core.maintenance import (
     out_of_service,
 )
 from firmware.core.terms import Role
+from firmware.core.wording import told
 from firmware.errors import OfficeRefused, OrderInvalid
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
@@ -79,7 +80,7 @@ class MaintenanceWatch:
         self._now = now
         self._trusted = trusted
         self._monotonic = monotonic
-        self._nonce = ""
+        self._nonce = self._used_nonce = ""
         self._kept_on = False
         # A clock that is not trusted ends no session; the time since the login does.
         session = self._state.session
@@ -147,9 +148,8 @@ class MaintenanceWatch:
             raise OfficeRefused("this kiosk takes no maintenance orders: console.order_keys is empty")
         async with self._desk:
             self._refuse_while_it_waits()
-            now = self._now() if self._trusted() else None
             try:
-                order = self._unspent(self._read_order(text, now=now, nonce=self._nonce))
+                order = self._unspent(self._read(self._read_order, text))
             except OrderInvalid as refused:
                 await self._enter(r.MaintenanceRefused(refused.reason))
                 self._log(EventId.MAINTENANCE_REFUSED, reason=refused.reason)
@@ -165,7 +165,7 @@ class MaintenanceWatch:
             raise OfficeRefused(
                 "order {order} does not allow this: it needs the role {role}",
                 order=session.order_id,
-                role=role.value,
+                role=told(role.value),
             )
         return session
 
@@ -214,11 +214,29 @@ class MaintenanceWatch:
             if before is not None and before.order_id != order.order_id
             else ()
         )
+        goes_on = self.session is not None and self.session.order_id == order.order_id
         await self._enter(*ended, opened)
-        self._ends_monotonic = self._monotonic() + (order.ends - order.issued).total_seconds()
-        self._nonce = ""
+        ends_monotonic = self._monotonic() + (order.ends - order.issued).total_seconds()
+        # Pasted again it goes on; it does not begin anew.
+        self._ends_monotonic = min(self._ends_monotonic, ends_monotonic) if goes_on else ends_monotonic
+        if not goes_on:
+            self._nonce, self._used_nonce = "", self._nonce
         self._log(EventId.MAINTENANCE_OPENED)
         return LoggedIn(token, order)
+
+    def _read(self, read_order: ReadOrder, text: str) -> MaintenanceOrder:
+        """Without a trusted clock the nonce that opened the session takes up that session alone, again."""
+        now = self._now() if self._trusted() else None
+        try:
+            order = read_order(text, now=now, nonce=self._nonce)
+        except OrderInvalid as refused:
+            session = self.session
+            if refused.reason != "nonce" or session is None or not self._used_nonce:
+                raise
+            order = read_order(text, now=now, nonce=self._used_nonce)
+            if order.order_id != session.order_id:
+                raise
+        return order
 
     def _unspent(self, order: MaintenanceOrder) -> MaintenanceOrder:
         if self._state.spent(order.order_id):

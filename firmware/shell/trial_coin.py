@@ -55,10 +55,19 @@ class TrialCoins:
             return await self._ended(intended, certainty)
 
     async def settle(self, intended: r.TrialCoinIntended) -> Certainty:
-        """Find out what came of a coin whose end is not in the journal; a hopper that is gone: UNKNOWN."""
+        """Find out what came of a coin whose end is not in the journal; a hopper that is gone: UNKNOWN.
+
+        One that surely paid nothing may have run in vain for all that time, and says so to nobody after its
+        own restart: no coin in it is sure until it is counted.
+        """
         async with self._desk:
             payout = self._payouts.get(intended.hopper)
-            certainty = Certainty.UNKNOWN if payout is None else await payout.reconcile(intended.life_count)
+            if payout is None:
+                return await self._ended(intended, Certainty.UNKNOWN)
+            certainty = await payout.reconcile(intended.life_count)
+            if certainty is Certainty.NOT_DONE and payout.coins > 0:
+                unsure = r.HopperFoundEmpty(_NO_VISIT, intended.hopper, payout.coins)
+                return await self._ended(intended, certainty, unsure)
             return await self._ended(intended, certainty)
 
     async def _ended(

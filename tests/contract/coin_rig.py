@@ -15,7 +15,7 @@ from hw.coin.hopper import CcTalkHopper
 from hw.coin.identity import Commissioned
 from tests.simulators.coin import CoinMachine
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

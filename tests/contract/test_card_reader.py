@@ -310,6 +310,30 @@ async def test_the_next_card_signs_with_p384_through_the_same_reader(bench: Benc
     await bench.take_away()
 
 
+@pytest.mark.on_rig
+async def test_a_card_is_read_without_its_pin_each_time_it_is_laid_down(bench: Bench) -> None:
+    for _ in range(2):
+        await bench.lay_down("taro")
+        reading = await bench.reader.read()
+        await bench.reader.release()
+        assert 0 <= reading.tries_left <= 3
+        assert x509.load_der_x509_certificate(reading.certificate_der).issuer
+        await bench.take_away()
+
+
+@pytest.mark.on_rig
+async def test_without_a_card_nothing_is_read_and_nothing_hangs(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    await bench.take_away()
+    with pytest.raises(CardGone):
+        await bench.reader.read()
+    await bench.reader.release()
+    await bench.lay_down("taro")
+    assert (await bench.reader.read()).certificate_der
+    await bench.reader.release()
+    await bench.take_away()
+
+
 async def test_a_card_presented_twice_in_a_row_is_read_twice(bench: Bench) -> None:
     for _ in range(2):
         await bench.lay_down("taro")

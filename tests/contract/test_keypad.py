@@ -107,6 +107,7 @@ async def rig(board: Board) -> AsyncIterator[Rig]:
     await keypad.close()
 
 
+@pytest.mark.on_rig
 async def test_every_key_with_bounce_is_heard_once(rig: Rig) -> None:
     for key in WIRES:
         await rig.press(key)
@@ -124,6 +125,7 @@ async def test_typing_eight_keys_a_second_loses_none(rig: Rig) -> None:
     assert typed == "".join(rig.heard)
 
 
+@pytest.mark.on_rig
 async def test_a_held_key_does_not_repeat(rig: Rig) -> None:
     await rig.press("5", 1.0)
     await rig.quiet()

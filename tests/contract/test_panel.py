@@ -1,4 +1,7 @@
-"""The panel on simulated pins: contacts chatter, wires tear, lamps must not stay on."""
+"""The panel on simulated pins: contacts chatter, wires tear, lamps must not stay on.
+
+Tests that only move sensors and look at lamps run on a real panel too: `tests/hil`.
+"""
 
 import asyncio
 import time
@@ -15,16 +18,16 @@ from hw.panel import GpioPanel, SensorPin
 from tests.simulators.gpio.board import Board, Levels
 
 DOOR, PAPER, CHANGE, BUZZER = 17, 27, 22, 18
+SENSORS = {"door": (DOOR, True), "paper": (PAPER, False), "change": (CHANGE, False)}
 LAMPS = {"card": 23, "keypad": 24, "coin": 25, "paper": 8, "change": 7}
 DEBOUNCE_SECONDS = 0.05
 AT_REST = PanelLevel()
 
 
 @dataclass
-class Rig:
-    """A panel's outside, and what the kiosk was told."""
+class Told:
+    """What the kiosk was told."""
 
-    board: Board
     told: asyncio.Queue[Level] = field(default_factory=asyncio.Queue)
     log: list[tuple[str, dict[str, FieldValue]]] = field(default_factory=list)
 
@@ -32,12 +35,29 @@ class Rig:
         self.log.append((str(event), fields))
 
     async def next_level(self) -> Level:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             return await self.told.get()
 
     async def tells_nothing(self) -> bool:
         await asyncio.sleep(3 * DEBOUNCE_SECONDS)
         return self.told.empty()
+
+
+@dataclass
+class Rig(Told):
+    """A panel's outside, and what the kiosk was told."""
+
+    board: Board = field(default_factory=Board)
+
+    async def move(self, sensor: str, *, active: bool) -> None:
+        """The door is opened, paper or change laid down; or the opposite."""
+        pin, active_level = SENSORS[sensor]
+        self.board.drive(pin, active_level if active else not active_level)
+
+    async def lamps(self) -> set[str]:
+        """Those that are lit now."""
+        await asyncio.sleep(0.01)
+        return self.lit()
 
     def lit(self) -> set[str]:
         return {name for name, pin in LAMPS.items() if self.board.level(pin)}
@@ -69,34 +89,36 @@ def rig() -> Iterator[Rig]:
     board = Board()
     before, gpiozero.devices.Device.pin_factory = gpiozero.devices.Device.pin_factory, board.factory
     board.drive(DOOR, level=False)
-    yield Rig(board)
+    yield Rig(board=board)
     gpiozero.devices.Device.pin_factory = before
     assert [] == board.fights
 
 
+@pytest.mark.on_rig
 async def test_tells_at_start_how_the_sensors_stand(rig: Rig) -> None:
-    rig.board.drive(PAPER, level=False)
+    await rig.move("paper", active=True)
     async with rig.panel():
         assert PanelLevel(paper_in_tray=True) == await rig.next_level()
         assert await rig.tells_nothing()
 
 
+@pytest.mark.on_rig
 @pytest.mark.parametrize(
-    ("pin", "active_level", "expected"),
+    ("sensor", "expected"),
     [
-        (DOOR, True, PanelLevel(door_open=True)),
-        (PAPER, False, PanelLevel(paper_in_tray=True)),
-        (CHANGE, False, PanelLevel(change_in_cup=True)),
+        ("door", PanelLevel(door_open=True)),
+        ("paper", PanelLevel(paper_in_tray=True)),
+        ("change", PanelLevel(change_in_cup=True)),
     ],
 )
 async def test_each_sensor_is_told_when_it_comes_and_when_it_goes(
-    rig: Rig, pin: int, active_level: bool, expected: PanelLevel
+    rig: Rig, sensor: str, expected: PanelLevel
 ) -> None:
     async with rig.panel():
         assert AT_REST == await rig.next_level()
-        rig.board.drive(pin, active_level)
+        await rig.move(sensor, active=True)
         assert expected == await rig.next_level()
-        rig.board.drive(pin, not active_level)
+        await rig.move(sensor, active=False)
         assert AT_REST == await rig.next_level()
 
 
@@ -134,17 +156,18 @@ def chatter(board: Board, pin: int, *, last: bool, times: int = 20) -> None:
     board.drive(pin, last)
 
 
+@pytest.mark.on_rig
 async def test_one_lamp_at_a_time(rig: Rig) -> None:
     async with rig.panel() as panel:
         await rig.next_level()
         seen = []
         for place in ("card", "coin", None):
             panel.light(place)
-            await asyncio.sleep(0.01)
-            seen.append(rig.lit())
+            seen.append(await rig.lamps())
         assert [{"card"}, {"coin"}, set()] == seen
 
 
+@pytest.mark.on_rig
 async def test_a_lamp_that_is_not_there_is_refused(rig: Rig) -> None:
     async with rig.panel() as panel:
         with pytest.raises(ValueError, match="no lamp at floor"):

@@ -1,7 +1,11 @@
-"""The receipt printer over a pseudo-terminal: done only with an answer after the cut."""
+"""The receipt printer over a pseudo-terminal: done only with an answer after the cut.
+
+Tests that take a Stand run on a real printer too: `tests/hil`.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +14,9 @@ import pytest
 from firmware.core.facts import Level, ReceiptPrinterLevel
 from firmware.core.terms import Certainty
 from firmware.logbook import EventId, FieldValue, line
-from firmware.ports import SlipLine
+from firmware.ports import ReceiptPrinter, SlipLine
 from hw.printer.receipt import EscPosReceiptPrinter
+from tests.contract.test_coin_acceptor_port import soon
 from tests.simulators.printers import ReceiptSink, roll
 
 SLIP = [SlipLine("領収書", scale=2, centred=True), SlipLine("住民票の写し 2通", right="600円")]
@@ -36,7 +41,7 @@ class Levels:
             self._more.notify_all()
 
     async def until(self, level: ReceiptPrinterLevel) -> None:
-        async with asyncio.timeout(5), self._more:
+        async with asyncio.timeout(30), self._more:
             await self._more.wait_for(lambda: self.seen and self.seen[-1] == level)
 
 
@@ -84,6 +89,25 @@ async def printer(sink: ReceiptSink, log: Log) -> AsyncIterator[EscPosReceiptPri
     await printer.close()
 
 
+@dataclass
+class Stand:
+    """A printer with hands at it. read: what stands on the slips so far; expected: what a test thinks."""
+
+    printer: ReceiptPrinter
+    unplug: Callable[[], Awaitable[None]]
+    plug_in: Callable[[], Awaitable[None]]
+    read: Callable[[list[str]], Awaitable[list[str]]]
+
+
+@pytest.fixture
+def stand(printer: EscPosReceiptPrinter, sink: ReceiptSink) -> Stand:
+    def read(_expected: list[str]) -> list[str]:
+        assert [] == sink.complaints
+        return [roll.text(slip) for slip in sink.slips]
+
+    return Stand(printer, soon(sink.unplug), soon(sink.plug_in), soon(read))
+
+
 @pytest.fixture
 async def levels(printer: EscPosReceiptPrinter) -> Levels:
     levels = Levels()
@@ -91,14 +115,13 @@ async def levels(printer: EscPosReceiptPrinter) -> Levels:
     return levels
 
 
-async def test_a_slip_is_cut_and_done(
-    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels, log: Log
-) -> None:
+@pytest.mark.on_rig
+async def test_a_slip_is_cut_and_done(stand: Stand, levels: Levels, log: Log) -> None:
     await levels.until(READY)
 
-    assert Certainty.DONE == await printer.print_slip(SLIP)
-    assert ["領収書\n住民票の写し 2通" + " " * 21 + "600円"] == [roll.text(slip) for slip in sink.slips]
-    assert [] == sink.complaints
+    assert Certainty.DONE == await stand.printer.print_slip(SLIP)
+    slips = ["領収書\n住民票の写し 2通" + " " * 21 + "600円"]
+    assert slips == await stand.read(slips)
     assert [{"certainty": Certainty.DONE}] == log.of(EventId.RECEIPT_ENDED)
 
 
@@ -192,43 +215,43 @@ async def test_a_cable_pulled_in_the_middle_is_unknown(
     assert Certainty.UNKNOWN == await printing
 
 
+@pytest.mark.on_rig
 async def test_it_vanishes_and_comes_back_and_each_is_logged_once(
-    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels, log: Log
+    stand: Stand, levels: Levels, log: Log
 ) -> None:
     await levels.until(READY)
-    sink.unplug()
+    await stand.unplug()
     await levels.until(NOT_READY)
-    assert Certainty.NOT_DONE == await printer.print_slip(SLIP)
+    assert Certainty.NOT_DONE == await stand.printer.print_slip(SLIP)
     await asyncio.sleep(0.2)  # several tries to find it again
-    sink.plug_in()
+    await stand.plug_in()
     await levels.until(READY)
 
     assert [{"reason": "unplugged"}] == log.of(EventId.RECEIPT_PRINTER_GONE)
     assert [{}] == log.of(EventId.RECEIPT_PRINTER_BACK)
     assert [READY, NOT_READY, READY] == levels.seen
-    assert Certainty.DONE == await printer.print_slip(SLIP)
+    assert Certainty.DONE == await stand.printer.print_slip(SLIP)
 
 
-async def test_absent_from_the_start_is_reported_and_found_when_plugged_in(
-    printer: EscPosReceiptPrinter, sink: ReceiptSink
-) -> None:
-    sink.unplug()
+@pytest.mark.on_rig
+async def test_absent_from_the_start_is_reported_and_found_when_plugged_in(stand: Stand) -> None:
+    await stand.unplug()
     levels = Levels()
-    printer.start(levels)
+    stand.printer.start(levels)
     await levels.until(NOT_READY)
-    sink.plug_in()
+    await stand.plug_in()
 
     await levels.until(READY)
 
 
-async def test_two_slips_at_once_come_out_one_after_the_other(
-    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels
-) -> None:
+@pytest.mark.on_rig
+async def test_two_slips_at_once_come_out_one_after_the_other(stand: Stand, levels: Levels) -> None:
+    await levels.until(READY)
     slips = ([SlipLine("一")], [SlipLine("二")])
-    both = await asyncio.gather(*(printer.print_slip(slip) for slip in slips))
+    both = await asyncio.gather(*(stand.printer.print_slip(slip) for slip in slips))
 
     assert [Certainty.DONE, Certainty.DONE] == both
-    assert ["一", "二"] == [roll.text(slip) for slip in sink.slips]
+    assert ["一", "二"] == await stand.read(["一", "二"])
 
 
 async def test_a_picture_of_the_slip_shows_the_roll(printer: EscPosReceiptPrinter, sink: ReceiptSink) -> None:

@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,12 +164,37 @@ async def test_a_technicians_whole_day(tmp_path: Path) -> None:
             await line.sees("the order is spent")
             assert 0 == await line.process.wait()
             assert order not in line.shown
-            assert b"\x1b[38" not in line.sent, "colours on a VT100"
-            assert b"\x1b[6n" not in line.sent, "the cursor was asked for"
+            assert [] == [one for one in (b"\x1b[38", b"\x1b[6n") if one in line.sent], "colours, cursor"
+        await _assert_books_agree(world)
         await _assert_nobody_else_gets_in(world, order, tmp_path / "order")
         _assert_bundle_is_clean(world, order)
         assert_log_is_clean(world, visitor.pins)
         assert [] == events(world, "door-opened-unordered")
+
+
+async def _assert_books_agree(world: World) -> None:
+    """Kiosk, coin machine and municipality, after all that the technician did; as a program reads it."""
+    books = await agreed_books(world)
+    assert (1, 100, 300) == (books.trial_coins, books.unclaimed, books.total("earned"))
+    cash = (await book(world, "cash", "show"))["cash"]
+    assert [world.coins.hopper_coins] == [place["coins"] for place in cash if place["hopper"] == 3]
+    assert 0 == sum(place["difference"] for place in cash)
+    (day,) = (await book(world, "day", "list"))["days"]
+    assert 300 == day["totals"]["fees_yen"]
+
+
+async def book(world: World, *words: str) -> dict[str, Any]:
+    """What a command of the books says to a program."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "firmware", *words, "--json", "--config", str(world.config)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=REPOSITORY,
+    )
+    said, _ = await process.communicate()
+    answer: dict[str, Any] = json.loads(said)
+    assert answer["done"], answer
+    return answer
 
 
 async def _assert_nobody_else_gets_in(world: World, order: str, spent: Path) -> None:

@@ -1,1 +1,1 @@
-"""The same checks of every part, against the simulators or, by --rig=kiosk.toml, against a real machine."""
+"""The contract suites on the real parts of a machine, by `--rig=kiosk.toml`; see `conftest.py`."""

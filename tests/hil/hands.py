@@ -1,60 +1,37 @@
-"""Whoever does with a machine what no program can: lays down a card, drops a coin, takes one out."""
+"""Whoever does with a machine what no program can: asked at the terminal, one thing after the other."""
 
 import asyncio
 import functools
+import re
 from pathlib import Path
-from typing import Protocol
+from typing import Final
 
-from tests.simulators.world import World
-
-
-class Hands(Protocol):
-    """Each returns when it is done."""
-
-    async def lay_card(self) -> None: ...
-
-    async def take_card(self) -> None: ...
-
-    async def drop_coin(self, yen: int) -> None: ...
-
-    async def take_change(self, yen: int) -> None:
-        """Raises AssertionError if something else lies in the cup."""
-
-
-class SimulatedHands:
-    """At the simulators."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def lay_card(self) -> None:
-        await self._world.insert_card("shiken_taro")
-
-    async def take_card(self) -> None:
-        await self._world.remove_card()
-
-    async def drop_coin(self, yen: int) -> None:
-        assert await self._world.drop_coin(yen), "the slot lets no coin in"
-
-    async def take_change(self, yen: int) -> None:
-        assert yen == await self._world.take_change()
+YES: Final = frozenset({"", "y", "yes"})
+ASKED_TO_GO_ON: Final = ", then press Enter: "
 
 
 class PersonsHands:
-    """Asks a person at the terminal."""
+    """Each returns when it is done."""
 
-    async def lay_card(self) -> None:
-        await _asked("Lay a My Number Card on the reader")
+    async def do(self, what: str) -> None:
+        """Whatever it is."""
+        await _asked(what)
 
-    async def take_card(self) -> None:
-        await _asked("Take the card away")
+    async def agrees(self, question: str) -> bool:
+        """Whether the answer is yes."""
+        return await _asked(f"{question} (yes/no)") in YES
 
-    async def drop_coin(self, yen: int) -> None:
-        await _asked(f"Drop one coin of {yen} yen")
+    async def drop_coin(self, yen: int) -> bool:
+        """Whether the machine kept it."""
+        return not await self.agrees(f"Drop one coin of {yen} yen. Did it fall through to the return?")
 
-    async def take_change(self, yen: int) -> None:
-        said = await _asked(f"Take the coins out of the cup: {yen} yen, and nothing else? (yes/no)")
-        assert said in {"", "y", "yes"}, f"the cup does not hold {yen} yen"
+    async def take_change(self, yen: int) -> int:
+        """What lay in the cup."""
+        said = await _asked(f"Empty the cup. How many yen lay in it ({yen} expected)?")
+        return yen if not said else int(re.sub(r"\D", "", said) or -1)
+
+    async def lit_lamps(self) -> set[str]:
+        return set((await _asked("Which lamps are lit: card keypad coin paper change, or none?")).split())
 
 
 async def _asked(question: str) -> str:
@@ -63,6 +40,12 @@ async def _asked(question: str) -> str:
 
 
 def _ask(question: str) -> str:
-    with Path("/dev/tty").open("r+", encoding="utf-8", buffering=1) as terminal:
-        terminal.write(f"\n{question}, then press Enter: ")
-        return terminal.readline().strip().lower()
+    with Path("/dev/tty").open("r+b", buffering=0) as terminal:
+        terminal.write(f"\n{question}{ASKED_TO_GO_ON}".encode())
+        line = b""
+        while not line.endswith(b"\n"):
+            octets = terminal.read(1)
+            if not octets:
+                raise EOFError("nobody is at the terminal any more")
+            line += octets
+    return line.decode(errors="replace").strip().lower()

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
@@ -288,6 +289,90 @@ def test_the_books_are_shown(
     write_journal(config, DAY)
     assert 0 == run(command, config)
     assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("journal verify", "7 件"),
+        ("journal balance", "返金券            500 円"),
+        ("cash show", "ホッパー3    100     20"),
+        ("claims list", "AAAA-AAAA     500  未払い"),
+        ("day list", "2026-11-25 2026-11-25 23:00      0        0     500      0  回答待ち"),
+        ("day show 2026-11-25", "2026-11-25"),
+    ],
+)
+def test_the_books_are_shown_in_japanese_by_option_and_by_the_terminal(
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    said: str,
+) -> None:
+    write_journal(config, DAY)
+    assert 0 == run(f"{command} --language ja", config)
+    asked_for = capsys.readouterr().out
+    assert said in asked_for
+    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    assert 0 == run(command, config)
+    assert asked_for == capsys.readouterr().out
+    assert 0 == run(f"{command} --language en", config)
+    assert capsys.readouterr().out.isascii()
+
+
+@pytest.mark.parametrize(
+    ("command", "facts"),
+    [
+        ("journal verify", {"entries": 7}),
+        ("journal balance", {"taken_yen": 500, "claims_yen": 500, "held_yen": 0}),
+        (
+            "claims list",
+            {
+                "claims": [
+                    {"claim_no": "AAAA-AAAA", "order_id": f"{A}-1", "yen": 500, "settled_by": None},
+                ]
+            },
+        ),
+    ],
+)
+def test_a_program_is_answered_in_json_and_english_at_any_terminal(
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    facts: dict[str, object],
+) -> None:
+    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    write_journal(config, DAY)
+    assert 0 == run(f"{command} --json", config)
+    answer = json.loads(capsys.readouterr().out)
+    assert (True, True) == (answer["done"], answer["text"].isascii())
+    assert facts == {name: answer[name] for name in facts}
+
+
+def test_every_page_of_the_books_is_there_for_a_program(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_journal(config, DAY)
+    found: dict[str, Any] = {}
+    for command in ("journal show --last 1", "cash show", "day list", "day show 2026-11-25"):
+        assert 0 == run(f"{command} --json", config)
+        found |= json.loads(capsys.readouterr().out)
+    assert "DayClosed" == found["entries"][0]["record"]
+    assert {"hopper": 3, "coin_yen": 100, "coins": 20}.items() <= next(
+        place for place in found["cash"] if place["hopper"] == 3
+    ).items()
+    assert "2026-11-25" == found["days"][0]["business_date"] == found["day"]["business_date"]
+
+
+def test_a_refusal_is_said_in_japanese_and_to_a_program_in_json(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_journal(config, DAY)
+    assert EXIT_REFUSED == run("day show 2026-11-24 --language ja", config)
+    assert "madoguchi: 締めた業務日 2026-11-24 はありません\n" == capsys.readouterr().err
+    assert EXIT_REFUSED == run("day show 2026-11-24 --json --language ja", config)
+    assert {"done": False, "text": "no day 2026-11-24 is closed"} == json.loads(capsys.readouterr().out)
 
 
 def test_only_what_was_asked_for_is_shown(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

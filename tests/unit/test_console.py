@@ -125,6 +125,30 @@ async def test_a_kiosk_that_stops_leaves_the_request_unanswered_not_undecided(ri
         await asking
 
 
+async def test_a_console_killed_after_it_asked_has_it_done_once_and_disturbs_nobody(rig: Rig) -> None:
+    go_on = asyncio.Event()
+    done: list[AnyRequest] = []
+
+    async def act(request: AnyRequest, _who: str) -> Sentence:
+        rig.heard.set()
+        await go_on.wait()
+        done.append(request)
+        return told("{answer}", answer="x" * 300_000)
+
+    server = ConsoleServer(rig.path.with_name("other"), act, rig.write)
+    await server.start()
+    _, writer = await asyncio.open_unix_connection(rig.path.with_name("other"))
+    writer.write(to_line(Collect(None, 500, 3)))
+    await rig.heard.wait()
+    writer.transport.abort()  # as the kernel does for a process that was killed
+    go_on.set()
+    answer = await asyncio.to_thread(ask, rig.path.with_name("other"), Refill(3, 1))
+    assert answer.done
+    assert [Collect(None, 500, 3), Refill(3, 1)] == done
+    await server.close()
+    assert [] == rig.log
+
+
 def test_without_a_kiosk_nobody_answers(tmp_path: Path) -> None:
     with pytest.raises(ConsoleError, match="the kiosk does not run"):
         ask(tmp_path / "console", CloseDay())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware.console.catalogue import catalogue, explain, markdown
+from firmware.console.catalogue import catalogue, events_of, explain, markdown
 from firmware.core.terms import Language
 from firmware.errors import ConsoleError
 from firmware.logbook import EventId
@@ -33,6 +33,34 @@ def test_every_code_of_the_screen_leads_to_an_event() -> None:
     assert {"C1", "K1", "M1", "M2", "P1", "N1", "J1", "D1", "T1"} <= codes
     for code in codes:
         assert list(explain(code, Language.JA)), code
+
+
+@pytest.mark.parametrize(
+    ("code", "event"),
+    [
+        ("C1", "card-reader-gone"),
+        ("K1", "keypad-gone"),
+        ("M1", "coin-acceptor-gone"),
+        ("M2", "hopper-gone"),
+        ("M2", "hopper-fault"),
+        ("M3", "coin-suspect"),
+        ("P1", "printer-not-ready"),
+        ("P2", "printer-not-ready"),
+        ("P3", "printer-not-ready"),
+        ("P4", "receipt-printer-gone"),
+        ("P5", "printer-low"),
+        ("N1", "municipality-gone"),
+        ("N2", "clock-not-trusted"),
+        ("J1", "journal-full"),
+        ("J2", "journal-failed"),
+        ("D1", "door-opened-unordered"),
+        ("T1", "state-entered"),
+        ("L1", "lockout-began"),
+        ("A1", "print-ended"),
+    ],
+)
+def test_a_code_finds_the_event_that_was_logged_when_it_came(code: str, event: str) -> None:
+    assert EventId(event) in events_of(code)
 
 
 def test_an_event_says_what_happened_and_what_to_do() -> None:

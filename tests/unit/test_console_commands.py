@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from firmware.console import wire as w
 from firmware.console.commands import COMMANDS, LOCAL, completions, help_page, understand
+from firmware.console.history import CommandHistory, CommandMemory, is_command
 from firmware.console.roles import ROLE_OF, command_word
-from firmware.console.sayings import say_in, width
-from firmware.console.terminal import CommandHistory, CommandMemory, is_command, language_of
+from firmware.console.sayings import language_of, say_in, width
 from firmware.core.terms import Language
 from firmware.errors import ConsoleError
 
@@ -170,6 +170,26 @@ def test_an_order_pasted_at_the_prompt_is_not_kept(tmp_path: Path) -> None:
     assert ["cash show", "status"] == list(kept.load_history_strings())
     assert ["status", "cash show"] == memory.get_strings()
     assert not is_command(secret)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("1234", "80412657", "status 80412657", "login 80412657", "help 1234", "events 1234", "watch 1234"),
+        *("lang 1234", "exit 1234", "test card 1234", "settle 80412657", "\x1b[200~80412657\x1b[201~", ""),
+        *("claims show 0123-ABCD", "claims settle 0123-ABCD", "cash count box 100 80412657"),
+    ],
+)
+def test_a_code_that_somebody_types_is_not_kept_and_no_claim_is(line: str) -> None:
+    assert not is_command(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["logs P2 50", "events P2", "watch hopper-fault", "help cash", "lang ja", "cash refill 3 50 --yes"],
+)
+def test_what_was_a_command_is_there_again(line: str) -> None:
+    assert is_command(line)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from firmware.console.metrics import Figures, MetricsServer
+from firmware.console.sayings import say_in, width
 from firmware.console.status import DeviceStatus, Status, status_page
+from firmware.core.terms import Language
 from firmware.logbook import EventId, FieldValue
 
 FIGURES = Figures(
@@ -100,10 +103,15 @@ STATUS = Status(
 )
 
 
-def test_the_worst_day_fits_one_screen_of_a_terminal() -> None:
-    lines = list(status_page(STATUS))
+@pytest.mark.parametrize("language", [Language.EN, Language.JA])
+def test_the_worst_day_fits_one_screen_of_a_terminal_in_either_language(language: Language) -> None:
+    lines = list(status_page(STATUS, say_in(language)))
     assert len(lines) <= 23, "the prompt wants a line, too"
-    assert max(map(len, lines)) <= 80
+    assert max(map(width, lines)) <= 80
+
+
+def test_the_worst_day_is_told_in_full() -> None:
+    lines = list(status_page(STATUS))
     assert "up 1d 02:03" in lines[0]
     assert any(
         line.startswith("BAD device-1") for line in "\n".join(lines).replace("BAD", "\nBAD").split("\n")

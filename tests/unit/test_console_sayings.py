@@ -1,22 +1,47 @@
 """Whatever staff are told at the console has its Japanese, and nothing else has."""
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.console.sayings import cut, in_japanese, left, right, say_in, sayings, width
+from firmware.console.status import DeviceStatus, Status, status_page
+from firmware.console.wire import Part
 from firmware.core.facts import Facts, MaintenanceLevel, PanelLevel
 from firmware.core.rules import obstacles
-from firmware.core.states import EndReason
-from firmware.core.terms import Language, ServiceHours, VisitId
-from firmware.core.wording import Sentence, told
+from firmware.core.screens import Place
+from firmware.core.states import EndReason, State
+from firmware.core.terms import (
+    CardRefusal,
+    Certainty,
+    KeypadKey,
+    Language,
+    PrinterReason,
+    PrinterSupply,
+    Role,
+    ServiceHours,
+    VisitId,
+)
+from firmware.core.wording import Sentence, listed, told
 from firmware.settings import load
+
+NAMED = (
+    *(CardRefusal, Certainty, KeypadKey, Part, Place, PrinterReason, PrinterSupply, Role),
+    *(ServiceHours,),
+)
+"""Terms that stand in sentences by their values."""
+
+DEVICES = {*"card keypad coin printer receipt door outlets municipality journal clock paper change".split()}
+"""As the status has them."""
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAYING = {"told", "OfficeRefused", "ConsoleError", "OrderInvalid"}
@@ -48,7 +73,9 @@ def words() -> set[str]:
     worst = replace(worst, panel=panel, lockout=replace(worst.lockout, waits=True))
     worst = replace(worst, journal=replace(worst.journal, room=False))
     outcomes = {"sold", *(reason.value for reason in EndReason)}
-    return {hours.value for hours in ServiceHours} | set(obstacles(worst, rules)) | outcomes
+    named = {one.value for kind in NAMED for one in kind} - {*"0123456789"}
+    states = {"Starting", *(state.__name__ for state in get_args(State))}
+    return named | states | DEVICES | set(obstacles(worst, rules)) | outcomes
 
 
 def names(template: str) -> set[str]:
@@ -84,6 +111,34 @@ def test_a_sentence_within_a_sentence_is_said_in_the_same_language() -> None:
     outer = told("maintenance {maintenance}", maintenance=told("off"))
     assert "off" not in say_in(Language.JA)(outer)
     assert "unknown to the file 3" == in_japanese(Sentence("unknown to the file {n}", {"n": 3}))
+
+
+def test_a_list_is_said_in_the_language_of_whoever_asks() -> None:
+    words = ["media-empty", "cover-open", "toner-low"]
+    assert "media-empty, cover-open, toner-low" == str(listed(words))
+    assert "用紙切れ、カバー開、トナー少" == in_japanese(listed(words))
+    assert "" == str(listed([])) == in_japanese(listed([]))
+
+
+def test_a_japanese_status_has_no_english_word_but_names_of_the_machine() -> None:
+    devices = tuple(DeviceStatus(name, well=False) for name in sorted(DEVICES - {"paper", "change"}))
+    blank: dict[str, Any] = dict.fromkeys(Status.__struct_fields__, "")
+    status = msgspec.structs.replace(
+        Status(**blank),
+        state="Idle",
+        obstacles=("door",),
+        devices=(*devices, DeviceStatus("hopper-3", well=True)),
+        up_seconds=60,
+        change_yen={},
+        visits={"sold": 2},
+        certificate_days=3,
+        unsure=("ab12",),
+    )
+    page = list(status_page(status, in_japanese))
+    for line in page:
+        words = set(re.findall(r"[A-Za-z]{2,}", line)) - {"ms", "ab", "OK"}
+        assert set() == words, line
+    assert all(width(line) <= 80 for line in page)
 
 
 @given(st.text(alphabet="ab漢字、", max_size=12), st.integers(0, 20))

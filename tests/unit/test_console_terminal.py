@@ -163,6 +163,37 @@ async def test_a_program_is_answered_in_english_at_a_japanese_terminal(rig: Rig)
     assert "済: serves people" == json.loads(line)["text"]
 
 
+@pytest.mark.parametrize(
+    ("order", "line", "code", "done"),
+    [("good", "status", 0, True), ("good", "no such thing", 1, False), ("bad", "", 69, False)],
+)
+async def test_a_program_reads_one_line_of_json_whatever_happens(
+    rig: Rig, order: str, line: str, code: int, done: bool
+) -> None:
+    terminal = Terminal(
+        rig.path, seconds=5.0, language=Language.JA, as_json=True, sure=True, write=rig.said.append
+    )
+    logged_in = await asyncio.to_thread(terminal.login, order)
+    assert code == (await asyncio.to_thread(terminal.once, line) if logged_in else 69)
+    assert done is json.loads(rig.text)["done"]
+
+
+async def test_what_the_console_knows_by_itself_is_there_for_a_program_too(rig: Rig) -> None:
+    came = {"time": "2026-11-25T03:00:00+00:00", "event": "hopper-gone", "reason": "silent"}
+    answers = [
+        w.Answer(done=True, text="", facts={"number": 1, "events": []}),
+        w.Answer(done=True, text="", facts={"number": 2, "events": [came]}),
+        w.Answer(done=False, text="nobody is logged in"),
+    ]
+    rig.first = lambda request: answers.pop(0) if isinstance(request, w.AskEvents) else None
+    await rig.types("good", "events P2 --json", "help cash --json", "watch --json", language=Language.JA)
+    events, page, event, end = [json.loads(one) for one in rig.said if one.startswith("{")]
+    assert (["printer-not-ready"], True) == (events["events"], events["text"].isascii())
+    assert "cash refill HOPPER COINS" in page["text"]
+    assert came == event
+    assert {"done": False, "text": "nobody is logged in"} == end
+
+
 async def test_a_script_gets_a_status_and_a_line(rig: Rig) -> None:
     assert 0 == await rig.types("status", once=True)
     assert 1 == await rig.types("no such thing", once=True)
@@ -235,6 +266,65 @@ async def test_a_terminal_where_nobody_types_ends_its_session_and_says_so(rig: R
         assert 0 == await asyncio.wait_for(running, 60)
     assert w.Logout(session="t0ken") == rig.asked[-1]
     assert "Nobody has typed for too long: this terminal logs out." in rig.text
+
+
+NOISE = (
+    b"\xff\xfe\x80\x00\x81 noise of a line at another speed \xc3\r",
+    b"\x1b[A\x1b[B\x1b[999C\x1bOP\x1b[?1;2c\x1b[24;80R\r",
+    b"\x1b[200~settle\r\ncash collect box 100 1\r\n\x1b[201~\x03",
+    b"\t\t\x1b\x1b\x01\x05\x0b\x15\x17\x19\x1f\r",
+    b"reboot " + b"A" * 5000 + b"\r",
+    b"'unclosed \r",
+    b"{}[]%s%n`$(reboot)` ; reboot\r",
+)
+"""What comes down a line that is loose, a terminal that answers, and somebody who pastes the wrong thing."""
+
+
+@pytest.mark.parametrize("language", Language)
+async def test_noise_at_login_and_at_the_prompt_ends_no_terminal(rig: Rig, language: Language) -> None:
+    assert 0 == await rig.types("\udcff\udc80", "\udcff \udc80", "events \udcff", "status", language=language)
+    assert w.AskStatus in {type(one) for one in rig.asked}
+    assert rig.text.encode()
+
+
+async def test_ctrl_c_at_the_login_ends_no_terminal(rig: Rig) -> None:
+    interrupted: list[str] = []
+
+    def secret(prompt: str) -> str:
+        interrupted.append(prompt)
+        raise KeyboardInterrupt
+
+    rig.ready = ["status"]
+    terminal = Terminal(
+        rig.path,
+        seconds=5.0,
+        language=Language.EN,
+        write=rig.said.append,
+        read=rig._next,
+        read_secret=secret,
+    )
+    assert 0 == await asyncio.to_thread(terminal.run)
+    assert 1 == len(interrupted)
+    assert w.AskStatus() == rig.asked[-1]
+
+
+async def test_whatever_comes_down_the_line_gives_no_order_and_the_next_command_is_understood(
+    rig: Rig,
+) -> None:
+    drawn = io.StringIO()
+    output = Vt100_Output(drawn, lambda: Size(rows=24, columns=80), term="vt100")
+    terminal = Terminal(
+        rig.path, seconds=5.0, language=Language.EN, write=rig.said.append, read_secret=lambda _: "good"
+    )
+    with create_pipe_input() as keys, create_app_session(input=keys, output=output):
+        running = asyncio.create_task(asyncio.to_thread(terminal.run))
+        for number, noise in enumerate(NOISE, start=1):
+            keys.send_bytes(noise)
+            keys.send_text("\x03status\r")
+            await comes(lambda n=number: n == sum(isinstance(one, w.AskStatus) for one in rig.asked))  # type: ignore[misc]
+        keys.send_text("exit\r")
+        assert 0 == await asyncio.wait_for(running, 60)
+    assert {w.AskNonce, w.Login, w.AskStatus} == {type(one) for one in rig.asked}
 
 
 async def test_a_watch_that_nobody_ends_logs_out_too(rig: Rig) -> None:

@@ -1,10 +1,13 @@
 """One Screen for every picture of the storyboard, and the proof that each has its texts."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from firmware.console.catalogue import events_of
 from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
 from firmware.core.terms import CardRefusal, CertificateKind, Language, PrinterSupply, Refusal
 from firmware.screen.catalogue import Catalogue
@@ -392,8 +395,35 @@ def texts() -> Texts:
     return Texts.load(MESSAGES, NAMES, AMOUNTS)
 
 
+STAFF_AT_WORK = frozenset(
+    {"print_unknown_admitted", "print_unknown_refused", "defect_admitted", "defect_refused"}
+)
+"""They have typed their code and stand before it."""
+
+
 def test_the_storyboard_has_every_screen() -> None:
     assert set(ScreenId) == {screen.id for screen in STORYBOARD}
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_screen_that_calls_for_staff_shows_a_code_that_leads_to_an_event(
+    texts: Texts, language: Language
+) -> None:
+    calling = [
+        screen
+        for screen in STORYBOARD
+        if screen.id in {ScreenId.OUT_OF_SERVICE, ScreenId.ATTEND}
+        and screen.reason not in STAFF_AT_WORK
+        and screen.reason
+    ]
+    shown = {screen.reason: codes_on(texts.snapshot(screen, language)) for screen in calling}
+    assert {} == {reason: codes for reason, codes in shown.items() if len(codes) != 1}
+    for codes in shown.values():
+        assert events_of(codes[0])
+
+
+def codes_on(snapshot: Mapping[str, object]) -> list[str]:
+    return re.findall(r"[(（]([A-Z]\d)[)）]", f"{snapshot['note']}")
 
 
 def test_the_storyboard_has_every_reason_of_the_messages() -> None:

@@ -163,7 +163,12 @@ async def verdict(bench: Bench, part: str, seen: bool | None = None) -> tuple[bo
         ("card", Bench(card_error=DeviceGone("unplugged")), False, "could not be read: DeviceGone"),
         ("card", Bench(replace(WELL, reader=ReaderLevel())), False, "no card reader answers"),
         ("card", Bench(replace(WELL, reader=ReaderLevel(working=True))), False, "no card was seen within"),
-        ("keypad", Bench(), False, "these keys were not felt: 0 1 2 3 4 5 6 7 8 9 cancel confirm correct"),
+        (
+            "keypad",
+            Bench(),
+            False,
+            "these keys were not felt: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, cancel, confirm, correct",
+        ),
         ("keypad", Bench(replace(WELL, keypad=KeypadLevel())), False, "the keypad is not watched"),
         ("coin", Bench(), False, "no coin was felt within"),
         ("coin", Bench(coin=e.CoinInserted(100, 1, 1)), True, "a coin of 100 yen was taken"),

@@ -135,6 +135,31 @@ async def test_a_session_ends_by_its_length_when_nobody_knows_the_time(bench: Be
     assert not bench.may(opened)
 
 
+async def test_a_lost_line_costs_no_order_when_nobody_knows_the_time_and_gives_no_time_either(
+    bench: Bench,
+) -> None:
+    bench.trusted = False
+    text = f"order-1 {bench.watch.nonce()}"
+    await bench.watch.login(text)
+    bench.seconds += 5 * 3600
+    again = await bench.watch.login(text)
+    assert bench.may(again)
+    assert "no maintenance order: nonce" == await bench.refused(text.replace("order-1", "order-2"))
+    bench.seconds += 3 * 3600
+    assert not bench.may(again), "it began anew"
+    assert "no maintenance order: nonce" == await bench.refused(text)
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=-5), timedelta(days=-400), timedelta(hours=7)])
+async def test_a_clock_that_jumps_makes_no_session_longer(bench: Bench, jump: timedelta) -> None:
+    opened = await bench.watch.login("order-1")
+    bench.now += jump
+    bench.seconds += 8 * 3600 - 1
+    assert bench.may(opened)
+    bench.seconds += 1
+    assert not bench.may(opened)
+
+
 async def test_refused_orders_make_it_wait_also_after_a_restart_and_are_not_counted_while_it_does(
     bench: Bench,
 ) -> None:

@@ -108,6 +108,19 @@ async def test_a_coin_whose_end_is_not_on_disk_is_settled_at_the_next_start() ->
     assert open_trial([*machine.records, *again.records]) is None
 
 
+@pytest.mark.parametrize(("coins", "found", "sure"), [(20, (FOUND_EMPTY,), 0), (0, (), 20)])
+async def test_a_coin_that_never_came_before_the_power_went_leaves_no_coin_of_its_hopper_sure(
+    coins: int, found: tuple[r.Record, ...], sure: int
+) -> None:
+    again = Machine(NOT_DONE, coins=coins)
+    assert NOT_DONE is await again.trials.settle(INTENDED)
+    assert ["reconcile 41", *found, r.TrialCoinEnded(3, 100, NOT_DONE)] == again.story
+    accounts = Accounts([LOADED, INTENDED, *again.records])
+    assert sure == accounts.position(3, 100).sure_coins
+    accounts.enter(r.CoinsCounted(3, 100, 20, "order:a"))
+    assert 20 == accounts.position(3, 100).sure_coins, "counted, it serves again"
+
+
 async def test_a_hopper_that_is_configured_no_more_leaves_its_coin_in_doubt() -> None:
     machine = Machine()
     assert UNKNOWN is await machine.trials.settle(replace(INTENDED, hopper=9))
