@@ -18,8 +18,8 @@ from tests.unit.test_core_storyboard import GOOD
 
 TIMED = (
     "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard"
-    " ChoosingKind ChoosingSubjects ChoosingItems ChoosingCopies Confirming Preparing CollectingCoins"
-    " ClosingCoins TakingAll Thanks Ended Attending EnteringStaffCode"
+    " ChoosingKind ChoosingSubjects ChoosingMembers ChoosingItems ChoosingCopies Confirming Preparing"
+    " CollectingCoins ClosingCoins TakingAll Thanks Ended Attending EnteringStaffCode"
 ).split()
 """States that a time-out ends."""
 
