@@ -50,6 +50,6 @@ def _with_these(state: s.ChoosingMembers) -> s.ChoosingItems:
     subjects, numbers = Subjects.MEMBERS, tuple(sorted(member.number for member in members))
     if len(members) == len(state.offer.members):
         subjects, numbers = Subjects.HOUSEHOLD, ()
-    elif [MemberRole.SELF] == [member.role for member in members]:
+    elif all(member.role is MemberRole.SELF for member in members):
         subjects, numbers = Subjects.SELF, ()
     return s.ChoosingItems(state.visit, state.menu, state.offer, subjects, members=numbers)
