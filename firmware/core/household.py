@@ -10,19 +10,19 @@ from firmware.core.rules import Rules
 from firmware.core.steps import Step
 from firmware.core.terms import KeypadKey, Member, MemberRole, Offer, Subjects
 
-MEMBERS_A_PAGE = 9
-"""One digit key each; 0 turns the page."""
+_PLACES = 9
+"""On a page of the list, one digit key each; of several pages each has one less, for the 0 that turns it."""
 
 
 def pages(offer: Offer) -> int:
     """How many pages the list of members takes."""
-    return -(-len(offer.members) // MEMBERS_A_PAGE)
+    return -(-len(offer.members) // _a_page(offer))
 
 
 def shown(state: s.ChoosingMembers) -> dict[int, Member]:
     """The members on this page of the list, each with its digit."""
-    first = state.page * MEMBERS_A_PAGE
-    return dict(enumerate(state.offer.members[first : first + MEMBERS_A_PAGE], start=1))
+    first = state.page * _a_page(state.offer)
+    return dict(enumerate(state.offer.members[first : first + _a_page(state.offer)], start=1))
 
 
 def chosen_of(offer: Offer, numbers: tuple[int, ...]) -> tuple[Member, ...]:
@@ -42,6 +42,10 @@ def members_key(state: s.ChoosingMembers, event: e.KeyPressed, facts: Facts, rul
     if member is None:
         return cancel_only(state, event, facts, rules)
     return Step(replace(state, chosen=state.chosen ^ {member.number}))
+
+
+def _a_page(offer: Offer) -> int:
+    return _PLACES if len(offer.members) <= _PLACES else _PLACES - 1
 
 
 def _with_these(state: s.ChoosingMembers) -> s.ChoosingItems:

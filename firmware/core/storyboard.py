@@ -18,6 +18,9 @@ _STOP = Legend(cancel="stop")
 _STOP_BACK = Legend(cancel="stop", correct="back")
 _END = Legend(confirm="end")
 
+_MOST_CALLED = 5
+"""Members whom the confirmation has room to tell one by one: those chosen, or else those left out."""
+
 _PARTS = {
     "clock": "clock",
     "journal": "journal",
@@ -364,10 +367,11 @@ def _chosen(state: s.Confirming) -> tuple[Row, ...]:
         return (Row("row.subjects", (f"subjects.{state.subjects.value}",)),)
     members = h.chosen_of(state.offer, state.members)
     counted = (Said("members.of", len(state.offer.members)), Said("members.chosen", len(members)))
-    return (
-        Row("row.subjects", (), parts=(counted,)),
-        Row("row.members", (), parts=tuple(map(_called, members))),
-    )
+    others = tuple(member for member in state.offer.members if member not in members)
+    listed = (("row.members", members), ("row.members_left_out", others))
+    told = next(((label, who) for label, who in listed if len(who) <= _MOST_CALLED), None)
+    rows = (Row("row.subjects", (), parts=(counted,)),)
+    return rows if told is None else (*rows, Row(told[0], (), parts=tuple(map(_called, told[1]))))
 
 
 def _confirming(state: s.Confirming, facts: Facts, seconds: float | None) -> Screen:

@@ -79,12 +79,12 @@ def members_screen(
     )
 
 
-def confirmed(chosen: tuple[tuple[MemberRole, int], ...], of: int) -> tuple[Row, ...]:
-    counted = (Said("members.of", of), Said("members.chosen", len(chosen)))
+def confirmed(count: int, of: int, label: str, told: tuple[tuple[MemberRole, int], ...]) -> tuple[Row, ...]:
+    counted = (Said("members.of", of), Said("members.chosen", count))
     return (
         ROWS[0],
         Row("row.subjects", (), parts=(counted,)),
-        Row("row.members", (), parts=tuple(member(*one) for one in chosen)),
+        Row(label, (), parts=tuple(member(*one) for one in told)),
         *ROWS[2:],
     )
 
@@ -188,17 +188,22 @@ STORYBOARD = (
         seconds=90,
     ),
     members_screen(RELATIVES[2:], 0),
-    members_screen((*RELATIVES, *FAMILY[2:]), 4, (Choice(0, "choice.others"),)),
+    members_screen(RELATIVES, 4),
+    members_screen(RELATIVES[1:], 4, (Choice(0, "choice.others"),)),
     members_screen(FAMILY, 2),
     *(
         Screen(
             ScreenId.CONFIRM,
             step=3,
             legend=Legend(cancel="stop", correct="change", confirm="pay"),
-            rows=confirmed(chosen, of),
+            rows=confirmed(*chosen),
             seconds=120,
         )
-        for chosen, of in ((RELATIVES, 45), (FAMILY[2:], 4))
+        for chosen in (
+            (5, 45, "row.members", RELATIVES[3:8]),
+            (40, 45, "row.members_left_out", RELATIVES[4:]),
+            (2, 4, "row.members", FAMILY[2:]),
+        )
     ),
     Screen(
         ScreenId.CHOOSE_ITEMS,
