@@ -38,17 +38,13 @@ async def test_members_one_and_three_of_five_are_printed_alone_and_the_daemon_ne
         shown = [f"{one['label']} {one['more']}".strip() for one in picture["choices"]]
         assert ["本人", "夫か妻", "子 1人目", "子 2人目", "父か母"] == shown
         assert [] == await knows(world)
-        for key in (*CHOSEN, "confirm"):
-            await visitor.touch(key)
-        await visitor.sees("choose_items")
-        await visitor.touch("confirm")
-        await visitor.sees("choose_copies")
-        await visitor.touch("1")
-        confirmed = (await visitor.sees("confirm"))["rows"]
+        for screen in ("choose_subjects", "choose_kind"):
+            await visitor.touch("correct")
+            await visitor.sees(screen)
+        await visitor.choose("juminhyo", members=CHOSEN)
+        confirmed = next(one["rows"] for one in world.eyes.pictures if one["screen"] == "confirm")
         assert ["だれの", "5人のうち 2人", ["5人のうち", "2人"]] in confirmed
         assert ["のせる人", "本人・子 1人目", ["本人", "子", "1人目"]] in confirmed
-        await visitor.touch("confirm")
-        await visitor.sees("coins")
         assert [] == await knows(world)
         await visitor.pays(100, 100, 100)
         await visitor.sees("take_all", seconds=60.0)
