@@ -312,13 +312,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What is asked for in one issuance."""
+    """What is asked for in one issuance. members: see `firmware.core.states.Purchase`."""
 
     order_id: OrderId
     kind: CertificateKind
     subjects: Subjects
     items: frozenset[RecordItem]
     copies: int
+    members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

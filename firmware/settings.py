@@ -383,6 +383,7 @@ class Timeouts(_Section, frozen=True, kw_only=True):
     take_card_seconds: Seconds = 10
     choose_kind_seconds: Seconds = 90
     choose_subjects_seconds: Seconds = 90
+    choose_members_seconds: Seconds = 120
     choose_items_seconds: Seconds = 120
     choose_copies_seconds: Seconds = 60
     confirm_seconds: Seconds = 120
@@ -413,6 +414,7 @@ _STATE_OF_TIMEOUT = {
     "take_card_seconds": "TakingCard",
     "choose_kind_seconds": "ChoosingKind",
     "choose_subjects_seconds": "ChoosingSubjects",
+    "choose_members_seconds": "ChoosingMembers",
     "choose_items_seconds": "ChoosingItems",
     "choose_copies_seconds": "ChoosingCopies",
     "confirm_seconds": "Confirming",

@@ -22,6 +22,7 @@ Asking = (
     | s.PinWasWrong
     | s.ChoosingKind
     | s.ChoosingSubjects
+    | s.ChoosingMembers
     | s.ChoosingItems
     | s.ChoosingCopies
     | s.Confirming
@@ -32,6 +33,7 @@ Asking = (
 AT_STAKE = (
     s.ChoosingKind,
     s.ChoosingSubjects,
+    s.ChoosingMembers,
     s.ChoosingItems,
     s.ChoosingCopies,
     s.Confirming,

@@ -25,7 +25,7 @@ from firmware.core.terms import (
 )
 
 KIND_DIGITS = {1: CertificateKind.JUMINHYO, 2: CertificateKind.INKAN, 3: CertificateKind.SHOTOKU}
-SUBJECT_DIGITS = {1: Subjects.SELF, 2: Subjects.HOUSEHOLD}
+SUBJECT_DIGITS = {1: Subjects.SELF, 2: Subjects.HOUSEHOLD, 3: Subjects.MEMBERS}
 AID_KEYS = {KeypadKey.DIGIT_8: Aid.LARGE, KeypadKey.DIGIT_9: Aid.CONTRAST, KeypadKey.DIGIT_0: Aid.VOICE}
 """On the start screen; the digits before them choose a language."""
 
@@ -58,6 +58,7 @@ BeforeOrder = (
     | s.TakingCard
     | s.ChoosingKind
     | s.ChoosingSubjects
+    | s.ChoosingMembers
     | s.ChoosingItems
     | s.ChoosingCopies
     | s.Confirming
@@ -228,7 +229,12 @@ def taking_card_guard(state: s.TakingCard, facts: Facts, rules: Rules) -> Step |
 
 
 def choosing_guard(
-    state: s.ChoosingKind | s.ChoosingSubjects | s.ChoosingItems | s.ChoosingCopies | s.Confirming,
+    state: s.ChoosingKind
+    | s.ChoosingSubjects
+    | s.ChoosingMembers
+    | s.ChoosingItems
+    | s.ChoosingCopies
+    | s.Confirming,
     facts: Facts,
     rules: Rules,
 ) -> Step | None:
@@ -261,17 +267,34 @@ def kind_key(state: s.ChoosingKind, event: e.KeyPressed, facts: Facts, rules: Ru
 def subjects_key(state: s.ChoosingSubjects, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
     if event.key is KeypadKey.CORRECT:
         return Step(s.ChoosingKind(state.visit, state.menu))
-    subjects = SUBJECT_DIGITS.get(event.key.digit or 0)
+    subjects = subject_digits(state.offer).get(event.key.digit or 0)
     if subjects is None:
         return cancel_only(state, event, facts, rules)
+    if subjects is Subjects.MEMBERS:
+        return Step(s.ChoosingMembers(state.visit, state.menu, state.offer))
     return Step(s.ChoosingItems(state.visit, state.menu, state.offer, subjects))
+
+
+def subject_digits(offer: Offer) -> dict[int, Subjects]:
+    """The digit of each answer to whose record it shall be."""
+    can_choose = bool(offer.members)
+    return {key: one for key, one in SUBJECT_DIGITS.items() if can_choose or one is not Subjects.MEMBERS}
 
 
 def items_key(state: s.ChoosingItems, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
     if event.key is KeypadKey.CORRECT:
         return Step(s.ChoosingKind(state.visit, state.menu))
     if event.key is KeypadKey.CONFIRM:
-        return Step(s.ChoosingCopies(state.visit, state.menu, state.offer, state.subjects, state.items))
+        return Step(
+            s.ChoosingCopies(
+                state.visit,
+                state.menu,
+                state.offer,
+                state.subjects,
+                state.items,
+                members=state.members,
+            )
+        )
     item = ITEM_DIGITS.get(event.key.digit or 0)
     if item is None:
         return cancel_only(state, event, facts, rules)
@@ -284,7 +307,17 @@ def copies_key(state: s.ChoosingCopies, event: e.KeyPressed, facts: Facts, rules
     copies = event.key.digit
     if copies is None or not 1 <= copies <= most_copies(state.offer, facts, rules):
         return cancel_only(state, event, facts, rules)
-    return Step(s.Confirming(state.visit, state.menu, state.offer, state.subjects, state.items, copies))
+    return Step(
+        s.Confirming(
+            state.visit,
+            state.menu,
+            state.offer,
+            state.subjects,
+            state.items,
+            copies,
+            members=state.members,
+        )
+    )
 
 
 def most_copies(offer: Offer, facts: Facts, rules: Rules) -> int:
@@ -306,6 +339,7 @@ def confirming_key(state: s.Confirming, event: e.KeyPressed, facts: Facts, rules
         items=state.items,
         copies=state.copies,
         fee_yen=state.offer.fee_yen * state.copies,
+        members=state.members,
     )
     return Step(
         s.Preparing(state.visit, purchase),

@@ -25,6 +25,7 @@ class ScreenId(enum.Enum):
     TAKE_CARD = "take_card"
     CHOOSE_KIND = "choose_kind"
     CHOOSE_SUBJECTS = "choose_subjects"
+    CHOOSE_MEMBERS = "choose_members"
     CHOOSE_ITEMS = "choose_items"
     CHOOSE_COPIES = "choose_copies"
     CONFIRM = "confirm"
@@ -72,23 +73,39 @@ class Legend:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A part of a sentence that is said by itself: a message id, and the number in it if it has one."""
+
+    text: str
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """A numbered choice. selected: None for a plain choice, else the state of a switch."""
+    """A numbered choice. selected: None for a plain choice, else the state of a switch.
+
+    more: what tells it from another of the same text.
+    """
 
     digit: int
     text: str
     fee_yen: Yen | None = None
     selected: bool | None = None
+    more: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table: message ids of label and values, or a number, or a claim number as text."""
+    """A line of a table: message ids of label and values, or a number, or a claim number as text.
+
+    parts: values that are put together, each of one part or more.
+    """
 
     label: str
     values: tuple[str, ...]
     number: int | None = None
     text: str | None = None
+    parts: tuple[tuple[Said, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from firmware.core import asking as q
 from firmware.core import bookkeeping as b
 from firmware.core import choosing as c
 from firmware.core import events as e
+from firmware.core import household as h
 from firmware.core import orders as o
 from firmware.core import paying as p
 from firmware.core import staffing as st
@@ -116,6 +117,12 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
     },
     s.ChoosingSubjects: {
         e.KeyPressed: q.on_key(c.subjects_key),
+        e.TimedOut: q.on_time(c.timed_out),
+        e.CoinInserted: p.stray_coin,
+        e.CoinTrouble: p.coin_trouble,
+    },
+    s.ChoosingMembers: {
+        e.KeyPressed: q.on_key(h.members_key),
         e.TimedOut: q.on_time(c.timed_out),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
@@ -291,6 +298,7 @@ IGNORED: Final[dict[type[Any], frozenset[type[Any]]]] = {
     s.TakingCard: frozenset(_VISIT | _REJECTED | _ANSWERS),
     s.ChoosingKind: frozenset(_VISIT | _REJECTED | _ANSWERS),
     s.ChoosingSubjects: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.ChoosingMembers: frozenset(_VISIT | _REJECTED | _ANSWERS),
     s.ChoosingItems: frozenset(_VISIT | _REJECTED | _ANSWERS),
     s.ChoosingCopies: frozenset(_VISIT | _REJECTED | _ANSWERS),
     s.Confirming: frozenset(_VISIT | _REJECTED | _ANSWERS),
@@ -330,6 +338,7 @@ GUARDS: Final[dict[type[Any], Guard]] = {
     s.TakingCard: c.taking_card_guard,
     s.ChoosingKind: c.choosing_guard,
     s.ChoosingSubjects: c.choosing_guard,
+    s.ChoosingMembers: c.choosing_guard,
     s.ChoosingItems: c.choosing_guard,
     s.ChoosingCopies: c.choosing_guard,
     s.Confirming: c.choosing_guard,
@@ -393,6 +402,8 @@ def _timer(state: s.State, rules: Rules) -> o.RunTimer | None:
             turn = paid_yen
         case s.ChoosingItems(items=items):
             turn = sum(2**digit for digit, item in c.ITEM_DIGITS.items() if item in items)
+        case s.ChoosingMembers(chosen=chosen, page=page):
+            turn = sum(2**number for number in chosen) * h.pages(state.offer) + page
         case s.Ended(alarms=0, slip_out=False):
             return o.RunTimer(name, 0, seconds * _WRITING_TIMES)
         case s.TakingCard(alarms=alarms) | s.TakingAll(alarms=alarms) | s.Ended(alarms=alarms):

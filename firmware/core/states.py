@@ -79,6 +79,7 @@ class Purchase:
     """One issuance as ordered. sheets, pages and fee_yen are known once it is reserved (else 0).
 
     fingerprint: of its sealed contents, tells nothing of them; the very same issuance is known again by it.
+    members: numbers of those on a 住民票 of some of the household, ascending; else empty.
     """
 
     order_id: OrderId
@@ -90,6 +91,7 @@ class Purchase:
     sheets: int = 0
     pages: int = 0
     fingerprint: str = ""
+    members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +200,28 @@ class ChoosingSubjects:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoosingMembers:
+    """世帯の一部: chosen are numbers of members. page: of their list, from 0."""
+
+    visit: VisitId
+    menu: Menu
+    offer: Offer
+    chosen: frozenset[int] = frozenset()
+    page: int = 0
+    question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChoosingItems:
+    """members, here and in the next two: see Purchase."""
+
     visit: VisitId
     menu: Menu
     offer: Offer
     subjects: Subjects
     items: frozenset[RecordItem] = frozenset()
     question: Question | None = None
+    members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +232,7 @@ class ChoosingCopies:
     subjects: Subjects
     items: frozenset[RecordItem]
     question: Question | None = None
+    members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +244,7 @@ class Confirming:
     items: frozenset[RecordItem]
     copies: int
     question: Question | None = None
+    members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,6 +461,7 @@ State = (
     | TakingCard
     | ChoosingKind
     | ChoosingSubjects
+    | ChoosingMembers
     | ChoosingItems
     | ChoosingCopies
     | Confirming

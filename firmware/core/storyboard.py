@@ -4,18 +4,22 @@ from dataclasses import replace
 from typing import assert_never
 
 from firmware.core import choosing as c
+from firmware.core import household as h
 from firmware.core import states as s
 from firmware.core.asking import Asking, question_seconds
 from firmware.core.facts import Facts
 from firmware.core.paying import claim_no, held_in, may_enter_code, may_refund, may_reprint
 from firmware.core.rules import Rules, obstacles
-from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
+from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Said, Screen, ScreenId
 from firmware.core.staffing import may_complain
-from firmware.core.terms import CertificateKind, ServiceHours, Subjects, VisitId, Yen
+from firmware.core.terms import CertificateKind, Member, ServiceHours, Subjects, VisitId, Yen
 
 _STOP = Legend(cancel="stop")
 _STOP_BACK = Legend(cancel="stop", correct="back")
 _END = Legend(confirm="end")
+
+_MOST_CALLED = 5
+"""Members whom the confirmation has room to tell one by one: those chosen, or else those left out."""
 
 _PARTS = {
     "clock": "clock",
@@ -90,6 +94,8 @@ def screen_of(state: s.State, facts: Facts, rules: Rules) -> Screen:  # noqa: C9
             return Screen(ScreenId.TAKE_CARD, step=2, place=Place.CARD, legend=_STOP, alarm=alarms > 0)
         case s.ChoosingKind() | s.ChoosingSubjects() | s.ChoosingItems() | s.ChoosingCopies():
             return _choosing(state, facts, rules, seconds)
+        case s.ChoosingMembers():
+            return _members(state, seconds)
         case s.Confirming():
             return _confirming(state, facts, seconds)
         case s.Preparing():
@@ -299,9 +305,10 @@ def _choosing(
                 if kind in fees or kind in menu.refused
             )
             return Screen(ScreenId.CHOOSE_KIND, step=3, legend=_STOP, choices=shown, seconds=seconds)
-        case s.ChoosingSubjects():
+        case s.ChoosingSubjects(offer=offer):
             shown = tuple(
-                Choice(digit, f"subjects.{subjects.value}") for digit, subjects in c.SUBJECT_DIGITS.items()
+                Choice(digit, f"subjects.{subjects.value}")
+                for digit, subjects in c.subject_digits(offer).items()
             )
             return Screen(ScreenId.CHOOSE_SUBJECTS, step=3, legend=_STOP_BACK, choices=shown, seconds=seconds)
         case s.ChoosingItems(items=items):
@@ -329,6 +336,44 @@ def _choosing(
             assert_never(state)
 
 
+def _members(state: s.ChoosingMembers, seconds: float | None) -> Screen:
+    """By role, and by age among those of one role: a bystander learns no more."""
+    shown = tuple(
+        Choice(digit, role.text, selected=member.number in state.chosen, more=next(iter(nth), None))
+        for digit, member in h.shown(state).items()
+        for role, *nth in (_called(member),)
+    )
+    if h.pages(state.offer) > 1:
+        shown += (Choice(0, "choice.others"),)
+    return Screen(
+        ScreenId.CHOOSE_MEMBERS,
+        step=3,
+        legend=Legend(cancel="stop", correct="back", confirm="next" if state.chosen else None),
+        choices=shown,
+        kind=state.offer.kind,
+        seconds=seconds,
+    )
+
+
+def _called(member: Member) -> tuple[Said, ...]:
+    """子, and 2人目 where there are several."""
+    role = Said(f"member.{member.role.value}")
+    return (role, Said("members.nth", member.position)) if member.position else (role,)
+
+
+def _chosen(state: s.Confirming) -> tuple[Row, ...]:
+    """Whose record it will be; of some of the household also how many of how many, and who."""
+    if state.subjects is not Subjects.MEMBERS:
+        return (Row("row.subjects", (f"subjects.{state.subjects.value}",)),)
+    members = h.chosen_of(state.offer, state.members)
+    counted = (Said("members.of", len(state.offer.members)), Said("members.chosen", len(members)))
+    others = tuple(member for member in state.offer.members if member not in members)
+    listed = (("row.members", members), ("row.members_left_out", others))
+    told = next(((label, who) for label, who in listed if len(who) <= _MOST_CALLED), None)
+    rows = (Row("row.subjects", (), parts=(counted,)),)
+    return rows if told is None else (*rows, Row(told[0], (), parts=tuple(map(_called, told[1]))))
+
+
 def _confirming(state: s.Confirming, facts: Facts, seconds: float | None) -> Screen:
     """Before any money: without a receipt only whoever says so goes on."""
     receipt = facts.receipt.ready
@@ -336,7 +381,7 @@ def _confirming(state: s.Confirming, facts: Facts, seconds: float | None) -> Scr
     if state.offer.kind is CertificateKind.JUMINHYO:
         shown = [item for item in c.ITEM_DIGITS.values() if item in state.items]
         hidden = [item for item in c.ITEM_DIGITS.values() if item not in state.items]
-        rows.append(Row("row.subjects", (f"subjects.{state.subjects.value}",)))
+        rows += _chosen(state)
         rows.append(Row("row.items", tuple(f"items.{item.value}" for item in shown)))
         rows.append(Row("row.items_left_out", tuple(f"items.{item.value}" for item in hidden)))
     elif state.subjects is Subjects.SELF:

@@ -27,6 +27,22 @@ class Subjects(enum.Enum):
 
     SELF = "self"  # 本人のみ
     HOUSEHOLD = "household"  # 世帯全員
+    MEMBERS = "members"  # 世帯の一部
+
+
+class MemberRole(enum.Enum):
+    """What a member is to the head of the household (続柄, coarsely); whoever stands at the kiosk is SELF."""
+
+    SELF = "self"  # 本人
+    HEAD = "head"  # 世帯主
+    SPOUSE = "spouse"  # 夫・妻, also 未届
+    CHILD = "child"  # 子
+    PARENT = "parent"  # 父・母
+    GRANDCHILD = "grandchild"  # 子の子
+    SIBLING = "sibling"  # 兄弟姉妹
+    SPOUSE_PARENT = "spouse_parent"  # 夫・妻の父・母
+    CHILD_SPOUSE = "child_spouse"  # 子の夫・妻
+    OTHER = "other"  # 縁故者, 同居人 …
 
 
 class RecordItem(enum.Enum):
@@ -187,14 +203,34 @@ class Aid(enum.Enum):
     VOICE = "voice"  # 音声
 
 
+MOST_MEMBERS = 45
+"""A household of more is issued whole, or for the person alone: its members cannot be chosen singly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of the household as the kiosk knows them. number: opaque, of one session.
+
+    position: among those of the same role, from the eldest; 0 where nobody else has it.
+    """
+
+    number: int
+    role: MemberRole
+    position: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A certificate the person may have now; household: 世帯全員 is possible."""
+    """A certificate the person may have now; household: 世帯全員 is possible.
+
+    members: those who can be chosen singly (世帯の一部), in the order of the register; empty if none can.
+    """
 
     kind: CertificateKind
     fee_yen: Yen
     max_copies: int
     household: bool
+    members: tuple[Member, ...] = ()
 
 
 class Role(enum.Enum):

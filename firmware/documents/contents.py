@@ -58,6 +58,7 @@ class Contents(_Strict, frozen=True):
     """Plaintext of the sealed contents; document is decoded by kind.
 
     protection: None on a page drawn again from its back, which has no back of its own.
+    members: numbers of the persons of a 住民票 of some of the household, in their order; else empty.
     """
 
     v: Literal[1]
@@ -72,6 +73,7 @@ class Contents(_Strict, frozen=True):
     municipality: IssuingMunicipality
     protection: Protection | None
     document: msgspec.Raw
+    members: tuple[int, ...] = ()
 
 
 class Person(_Strict, frozen=True):

@@ -37,6 +37,7 @@ class Prepare(_Frame, frozen=True, tag="prepare"):
     session_id: str
     kiosk: str
     person_ref: str
+    members: tuple[int, ...] = ()
 
 
 class Print(_Frame, frozen=True, tag="print"):

@@ -106,5 +106,7 @@ def _check(certificate: Certificate, opened: Opened, seal: Bitmap | None, settin
 
 
 def _asked(order: Prepare) -> Asked:
-    request = OrderRequest(OrderId(order.order_id), order.kind, order.subjects, order.items, order.copies)
+    request = OrderRequest(
+        OrderId(order.order_id), order.kind, order.subjects, order.items, order.copies, order.members
+    )
     return Asked(request, order.session_id, order.kiosk, order.person_ref)

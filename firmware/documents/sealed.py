@@ -2,7 +2,8 @@
 
 Envelope, UTF-8 JSON, binary as base64url without padding: {"v": 1, "key": HPKE base mode of a 32-byte
 content key, "nonce": 12 bytes, "ciphertext": AES-256-GCM}. HPKE info and GCM associated data are the same
-bytes and bind order, session and kiosk. Source: RFC 9180 (DHKEM(X25519, HKDF-SHA256), AES-256-GCM).
+bytes and bind order, session and kiosk, and the numbers of the members where single ones were ordered.
+Source: RFC 9180 (DHKEM(X25519, HKDF-SHA256), AES-256-GCM).
 """
 
 import base64
@@ -45,7 +46,8 @@ class Asked:
 
     def binding(self, purpose: bytes) -> bytes:
         """The bytes an envelope of this purpose is bound to."""
-        words = (self.request.order_id, self.session_id, self.kiosk)
+        members = ",".join(map(str, self.request.members))
+        words = (self.request.order_id, self.session_id, self.kiosk, *([members] if members else []))
         return b"\0".join([purpose, *(word.encode() for word in words)])
 
 
@@ -83,6 +85,7 @@ def open_contents(sealed: bytes, private_key: X25519PrivateKey, asked: Asked) ->
         ("person_ref", asked.person_ref, contents.person_ref),
         ("kind", asked.request.kind, contents.kind),
         ("copies", asked.request.copies, contents.copies),
+        ("members", asked.request.members, contents.members),
     ):
         if expected != actual:
             raise DocumentRefused(Reason.MISMATCH, field)
@@ -155,8 +158,10 @@ def _compare_record(document: Juminhyo, request: OrderRequest) -> None:
     household = request.subjects is Subjects.HOUSEHOLD
     if document.whole_household != household or not document.persons:
         raise DocumentRefused(Reason.MISMATCH, "whole_household")
-    if not household and len(document.persons) != 1:
+    if not household and len(document.persons) != (len(request.members) or 1):
         raise DocumentRefused(Reason.MISMATCH, "persons")
+    if (request.subjects is Subjects.MEMBERS) != bool(request.members):
+        raise DocumentRefused(Reason.MISMATCH, "members")
     shown = {
         RecordItem.HEAD_AND_RELATION: [document.head, *(person.relation for person in document.persons)],
         RecordItem.REGISTERED_DOMICILE: [

@@ -94,6 +94,7 @@ class WorkerProcess:
                 session_id=session_id,
                 kiosk=self._kiosk,
                 person_ref=person_ref,
+                members=request.members,
             ),
             self._prepare_seconds,
         )

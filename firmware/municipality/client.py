@@ -10,7 +10,18 @@ from typing import TypeVar
 
 from firmware.core.facts import Facts
 from firmware.core.records import DaySettled
-from firmware.core.terms import Certainty, Language, Offer, OrderId, Refusal, ServiceHours, Yen
+from firmware.core.terms import (
+    Certainty,
+    CertificateKind,
+    Language,
+    Member,
+    MemberRole,
+    Offer,
+    OrderId,
+    Refusal,
+    ServiceHours,
+    Yen,
+)
 from firmware.errors import (
     MunicipalityAnswerInvalid,
     MunicipalityDown,
@@ -170,9 +181,14 @@ class HttpsMunicipality:
         self._require(answer.session_id == session_id, "authenticate", "session_id")
         kinds = [o.kind for o in answer.offers] + [r.kind for r in answer.refusals]
         self._require(len(kinds) == len(set(kinds)), "authenticate", "offers")
+        for offer in answer.offers:
+            self._require(_members_fit(offer), "authenticate", "members")
         return Authenticated(
             answer.person_ref,
-            tuple(Offer(o.kind, o.fee_yen, o.max_copies, o.household) for o in answer.offers),
+            tuple(
+                Offer(o.kind, o.fee_yen, o.max_copies, o.household, tuple(map(_member, o.members)))
+                for o in answer.offers
+            ),
             tuple((r.kind, r.code) for r in answer.refusals),
         )
 
@@ -186,6 +202,7 @@ class HttpsMunicipality:
                 subjects=request.subjects,
                 items=tuple(sorted(request.items, key=lambda item: item.value)),
                 copies=request.copies,
+                members=request.members,
             )
         )
         _, answer = await self._ask(Call("reserve", "POST", ("v1", "orders"), body), messages.ReserveAnswer)
@@ -213,7 +230,14 @@ class HttpsMunicipality:
         _, answer = await self._ask(call, messages.ReprintAnswer)
         self._require(answer.order_id == order_id, "reprint", "order_id")
         self._require(answer.attempt == attempt, "reprint", "attempt")
-        request = OrderRequest(order_id, answer.kind, answer.subjects, frozenset(answer.items), answer.copies)
+        request = OrderRequest(
+            order_id,
+            answer.kind,
+            answer.subjects,
+            frozenset(answer.items),
+            answer.copies,
+            answer.members,
+        )
         return Refetched(
             request,
             answer.session_id,
@@ -392,6 +416,26 @@ class HttpsMunicipality:
             message, _, field = str(invalid).partition(": ")
             self._log(EventId.MUNICIPALITY_ANSWER_INVALID, order=message, reason=field.replace("#", "."))
             raise
+
+
+def _member(answer: messages.MemberAnswer) -> Member:
+    return Member(answer.number, answer.role, answer.position)
+
+
+def _members_fit(offer: messages.OfferAnswer) -> bool:
+    """Nobody twice, the person once, and only where all of them can be had together."""
+    if not offer.members:
+        return True
+    numbers = [member.number for member in offer.members]
+    called = [(member.role, member.position) for member in offer.members]
+    return (
+        offer.kind is CertificateKind.JUMINHYO
+        and offer.household
+        and len(numbers) > 1
+        and sorted(set(numbers)) == numbers
+        and len(set(called)) == len(called)
+        and called.count((MemberRole.SELF, 0)) == 1
+    )
 
 
 _REFUSALS = frozenset(refusal.value for refusal in Refusal)

@@ -13,7 +13,16 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from firmware.core.records import DaySettled
-from firmware.core.terms import Certainty, CertificateKind, Language, RecordItem, Refusal, Subjects
+from firmware.core.terms import (
+    MOST_MEMBERS,
+    Certainty,
+    CertificateKind,
+    Language,
+    MemberRole,
+    RecordItem,
+    Refusal,
+    Subjects,
+)
 from firmware.errors import MunicipalityAnswerInvalid
 
 PROTOCOL_HEADER = "Madoguchi-Protocol"
@@ -31,6 +40,7 @@ Chain = Annotated[str, msgspec.Meta(pattern=r"\A([A-Za-z0-9_-]{43})?\Z")]
 Link = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{43}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # what every reader of JSON has exactly (RFC 8259)
 Copies = Annotated[int, msgspec.Meta(ge=1, le=99)]
+MemberNumber = Annotated[int, msgspec.Meta(ge=1, le=99)]
 
 OrderState = Literal[
     "RESERVED", "RELEASED", "ISSUED", "PRINT_FAILED", "UNCERTAIN", "REFUNDED", "CANCELLED", "EXPIRED"
@@ -194,11 +204,25 @@ class AuthenticateRequest(Message, frozen=True):
     signature: str
 
 
+class MemberAnswer(Message, frozen=True):
+    """A member of the household, without a name. number: opaque, for this session's orders alone.
+
+    position: among those of the same role, from the eldest; 0 where nobody else has it.
+    """
+
+    number: MemberNumber
+    role: MemberRole
+    position: Annotated[int, msgspec.Meta(ge=0, le=99)]
+
+
 class OfferAnswer(Message, frozen=True):
+    """members: who can be chosen singly, in the order of the register; left out where nobody can."""
+
     kind: CertificateKind
     fee_yen: Count
     max_copies: Copies
     household: bool
+    members: Annotated[tuple[MemberAnswer, ...], msgspec.Meta(max_length=MOST_MEMBERS)] = ()
 
 
 class RefusalAnswer(Message, frozen=True):
@@ -213,13 +237,16 @@ class AuthenticateAnswer(Message, frozen=True):
     refusals: tuple[RefusalAnswer, ...]
 
 
-class ReserveRequest(Message, frozen=True):
+class ReserveRequest(Message, frozen=True, omit_defaults=True):
+    """members: ascending, of a 住民票 of some of the household; else left out."""
+
     order_id: str
     session_id: str
     kind: CertificateKind
     subjects: Subjects
     items: tuple[RecordItem, ...]
     copies: int
+    members: tuple[int, ...] = ()
 
 
 class ReserveAnswer(Message, frozen=True):
@@ -274,6 +301,7 @@ class ReprintAnswer(Message, frozen=True):
     total_yen: Count
     sealed: Binary
     authority: Binary
+    members: Annotated[tuple[MemberNumber, ...], msgspec.Meta(max_length=MOST_MEMBERS)] = ()
 
 
 class ClaimRequest(Message, frozen=True):

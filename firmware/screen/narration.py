@@ -69,7 +69,15 @@ def speakable(text: str, language: str) -> str:
 
 
 def _same(picture: Picture, before: Picture) -> bool:
-    return all(picture[part] == before[part] for part in ("screen", "reason", "headline", "language"))
+    same = all(picture[part] == before[part] for part in ("screen", "reason", "headline", "language"))
+    return same and _offered(picture) == _offered(before)
+
+
+def _offered(picture: Picture) -> list[tuple[str, str]]:
+    """Who stands on this page of a list: another page is told whole."""
+    if picture["screen"] != ScreenId.CHOOSE_MEMBERS.value:
+        return []
+    return [(choice["label"], choice["more"]) for choice in picture["choices"]]
 
 
 def _changed(picture: Picture, before: Picture) -> Iterator[str]:
@@ -77,7 +85,7 @@ def _changed(picture: Picture, before: Picture) -> Iterator[str]:
         yield money(picture["money"])
     for now, then in zip(picture["choices"], before["choices"], strict=False):
         if now["selected"] != then["selected"]:
-            yield from (now["label"], now["state_label"])
+            yield from (now["label"], now["more"], now["state_label"])
     for item, was in zip(picture["checklist"], before["checklist"], strict=False):
         if item != was:
             yield from (item["label"], item["state_label"])
@@ -89,12 +97,13 @@ def _details(picture: Picture) -> Iterator[str]:
         yield picture["money"]["exact_text"]
     yield from picture["lines"]
     for choice in picture["choices"]:
-        yield from (choice["key"], choice["label"], choice["state_label"], choice["fee_text"])
-    for label, value in picture["rows"]:
+        yield from (choice["key"], choice["label"], choice["more"])
+        yield from (choice["state_label"], choice["fee_text"])
+    for label, value, *parts in picture["rows"]:
         if picture["screen"] == ScreenId.OUT_OF_SERVICE.value and not any(map(str.isdigit, value)):
             continue  # what is to be refilled is for staff, who see
         yield label
-        yield from (value if _NUMBER.match(value) else (value,))
+        yield from parts[0] if parts else value if _NUMBER.match(value) else (value,)
     for item in picture["checklist"]:
         yield from (item["label"], item["state_label"])
     yield picture["note"]

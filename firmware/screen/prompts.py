@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from firmware.core.choosing import ITEM_DIGITS
-from firmware.core.terms import Language, Yen
+from firmware.core.terms import MOST_MEMBERS, Language, Yen
 from firmware.screen.narration import money, speakable
 from firmware.screen.texts import Texts
 
@@ -43,6 +43,9 @@ def _values(
         "row_number.number": returned,
         "row_number.copies.number": range(1, most_copies + 1),
         "row_number.fee.number": totals,
+        "members.nth.number": range(1, MOST_MEMBERS + 1),
+        "members.of.number": range(2, MOST_MEMBERS + 1),
+        "members.chosen.number": range(1, MOST_MEMBERS),
         "check.certificate.count": range(1, MOST_SHEETS + 1),
         "check.change.count": change,
         "check.refund.count": returned,

@@ -7,6 +7,7 @@ Ids in a Screen, and where their texts stand in `config/messages/<language>.toml
     Choice.text         "kind.juminhyo" is juminhyo in [kind]; its small print, if any, in [kind_note],
                         the words of a switch, if any, as on and off in [kind_state]
     Row.label, values   likewise; a number is worded by [row_number]
+    Said                likewise, with {number}
     CheckItem.text      likewise, with {count}
 """
 
@@ -15,8 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from firmware.core.choosing import AID_KEYS
-from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
-from firmware.core.terms import Aid, CertificateKind, KeypadKey, Language, Yen
+from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Said, Screen, ScreenId
+from firmware.core.terms import Aid, CertificateKind, KeypadKey, Language, MemberRole, Yen
 from firmware.errors import ConfigError
 from firmware.screen.catalogue import Catalogue, Value, differences
 
@@ -44,6 +45,8 @@ _REQUIRED = (
     *(f"kind.{kind.value}" for kind in CertificateKind),
     *(f"place.{place.value}" for place in Place),
     *(f"alarm.{place}" for place in (*(place.value for place in Place), "none")),
+    *(f"member.{role.value}" for role in MemberRole),
+    *(f"members.{part}" for part in ("nth", "of", "chosen")),
     *(f"state.{state.value}" for state in ItemState),
     *(f"step.{step}" for step in STEPS),
     *(f"key.{key.value}" for key in (KeypadKey.CANCEL, KeypadKey.CORRECT, KeypadKey.CONFIRM)),
@@ -58,8 +61,8 @@ _REQUIRED = (
 )
 _SECTIONS = frozenset(
     """
-    alarm check choice items items_note items_state key kind kind_note language legend money page place row
-    row_number screen state step subjects subjects_note supply
+    alarm check choice items items_note items_state key kind kind_note language legend member member_state
+    members money page place row row_number screen state step subjects subjects_note supply
     """.split()
 )
 
@@ -236,6 +239,7 @@ class _Page:
         return {
             "key": str(choice.digit),
             "label": self._text(choice.text, digit=choice.digit),
+            "more": self._said(choice.more) if choice.more else "",
             "note": self._text_if_any(f"{section}_note.{name}"),
             "fee": choice.fee_yen,
             "fee_text": self._yen(choice.fee_yen),
@@ -258,7 +262,15 @@ class _Page:
             for key, action in actions.items()
         }
 
-    def _row(self, row: Row) -> list[str]:
+    def _said(self, part: Said) -> str:
+        return self._text(part.text, number=part.number)
+
+    def _row(self, row: Row) -> list[object]:
+        """Label and value; third, where the value is put together, what is said of it one by one."""
+        if row.parts:
+            several = [[self._said(part) for part in parts] for parts in row.parts]
+            together = self._text("page.join").join(" ".join(parts) for parts in several)
+            return [self._text(row.label), together, [part for parts in several for part in parts]]
         if row.text is not None:
             value = row.text
         elif row.number is None:

@@ -374,7 +374,12 @@ class DeviceCrew:
 
 def _request(purchase: Purchase) -> ports.OrderRequest:
     return ports.OrderRequest(
-        purchase.order_id, purchase.kind, purchase.subjects, purchase.items, purchase.copies
+        purchase.order_id,
+        purchase.kind,
+        purchase.subjects,
+        purchase.items,
+        purchase.copies,
+        purchase.members,
     )
 
 

@@ -259,11 +259,12 @@ async def reserved(kiosk: HttpsMunicipality, card: Card) -> Reserved:
 
 
 def unseal(
-    sealed: bytes, label: bytes, kem: X25519PrivateKey, order_id: str, session_id: str
+    sealed: bytes, label: bytes, kem: X25519PrivateKey, order_id: str, session_id: str, *, members: str = ""
 ) -> dict[str, Any]:
-    """Open as the document worker does."""
+    """Open as the document worker does. members: the chosen numbers, joined by commas."""
     envelope = json.loads(sealed)
-    binding = b"\0".join([label, order_id.encode(), session_id.encode(), KIOSK.encode()])
+    chosen = [members.encode()] if members else []
+    binding = b"\0".join([label, order_id.encode(), session_id.encode(), KIOSK.encode(), *chosen])
     suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
     content_key = suite.decrypt(unb64u(envelope["key"]), kem, info=binding)
     plain = AESGCM(content_key).decrypt(unb64u(envelope["nonce"]), unb64u(envelope["ciphertext"]), binding)

@@ -50,6 +50,14 @@ async def test_one_port_for_both_pages_is_refused_before_anything_starts() -> No
     assert (1, expected) == await _demo("--port", port, "--bench-port", port)
 
 
+@pytest.mark.parametrize("asked", [("inkan", "1,3"), ("juminhyo", "taro")])
+async def test_members_are_keys_and_of_a_household(asked: tuple[str, str], tmp_path: Path) -> None:
+    kind, members = asked
+    status, complaints = await _demo("--issue", kind, "--members", members, "--out", str(tmp_path))
+    assert 2 == status
+    assert "--members takes keys such as 1,3" in complaints
+
+
 async def test_a_visit_that_fails_leaves_timeline_journal_and_log_and_nothing_of_one_before(
     tmp_path: Path,
 ) -> None:

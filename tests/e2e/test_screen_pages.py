@@ -83,6 +83,8 @@ APPROVED: tuple[tuple[tuple[int, int], Language, tuple[Aid, ...], str], ...] = (
     ((1080, 1920), Language.PT, (), "choose_kind"),
     ((1080, 1920), Language.JA, (), "printing"),
     ((1920, 1080), Language.JA, (), "confirm"),
+    ((1280, 800), Language.JA, (), "choose_members"),
+    ((1024, 600), Language.VI, (), "choose_members"),
 )
 """Panel, language, aids and name of the pictures that a person has looked at."""
 

@@ -77,10 +77,10 @@ class Visitor(Resident):
     async def _see_another(self, picture: Picture | None) -> None:
         await self.world.eyes.until(lambda now: now is not picture, 2.0 * self.patience)
 
-    async def walk_to(self, screen: str, *, kind: str = "1", items: str = "") -> Picture:
+    async def walk_to(self, screen: str, *, kind: str = "1", items: str = "", members: str = "") -> Picture:
         """From the start screen to this one, by the longest way (住民票, whole household, one copy).
 
-        items: keys of those to choose that are not chosen yet.
+        items: keys of those to choose that are not chosen yet. members: keys of single members, not of all.
         """
         world = self.world
         steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [
@@ -93,7 +93,9 @@ class Visitor(Resident):
         ]
         if kind == "1":
             steps += [
-                ("choose_subjects", lambda: self.touch("2")),
+                ("choose_subjects", lambda: self.touch("3" if members else "2")),
+                *(("choose_members", partial(self.touch, member)) for member in members),
+                *((("choose_members", lambda: self.touch("confirm")),) if members else ()),
                 *(("choose_items", partial(self.touch, item)) for item in items),
                 ("choose_items", lambda: self.touch("confirm")),
             ]

@@ -1101,4 +1101,26 @@ FAULTS: tuple[Fault, ...] = (
         "    if not key.first <= claims.issued_on:\n",
         f"{_VERIFY} -k a_key_is_not_good",
     ),
+    # single members of a household
+    Fault(
+        "another choice of members than ordered is printed",
+        "firmware/documents/sealed.py",
+        '        ("members", asked.request.members, contents.members),\n',
+        "",
+        f"{_ISSUE} -k choice_of_members",
+    ),
+    Fault(
+        "one member more than ordered is printed",
+        "firmware/documents/sealed.py",
+        "if not household and len(document.persons) != (len(request.members) or 1):",
+        "if not household and len(document.persons) < (len(request.members) or 1):",
+        f"{_ISSUE} -k choice_of_members",
+    ),
+    Fault(
+        "everybody chosen singly is attested as some",
+        "firmware/core/household.py",
+        "if len(members) == len(state.offer.members):",
+        "if not state.offer.members:",
+        "tests/unit/test_core_household.py",
+    ),
 )

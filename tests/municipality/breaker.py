@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.municipality.desk import Desk
 from tests.municipality.store import Connection
-from tests.municipality.wire import Problem
+from tests.municipality.wire import Problem, ReserveRequest
 
 
 class Mismatch(Exception):
@@ -22,12 +22,12 @@ class Mismatch(Exception):
         self.reason = reason
 
 
-def read_back(desk: Desk, message: bytes, order_id: str, session_id: str) -> None:
-    """Compare the finished message with the order, the session and its person. Raises Mismatch."""
-    finished = json.loads(message)
+def read_back(desk: Desk, message: bytes, request: ReserveRequest) -> None:
+    """Compare the finished message with the order, the session and its persons. Raises Mismatch."""
+    finished, order_id, session_id = json.loads(message), request.order_id, request.session_id
     person = desk.connection.execute(
-        "SELECT session.person_ref, session.kiosk, resident.name, resident.birth_date FROM session"
-        " JOIN resident ON resident.id = session.resident WHERE session.id = ?",
+        "SELECT session.person_ref, session.kiosk, session.members, resident.name, resident.birth_date"
+        " FROM session JOIN resident ON resident.id = session.resident WHERE session.id = ?",
         (session_id,),
     ).fetchone()
     if person is None:
@@ -37,7 +37,10 @@ def read_back(desk: Desk, message: bytes, order_id: str, session_id: str) -> Non
         "session": finished["session_id"] == session_id,
         "kiosk": finished["kiosk"] == desk.kiosk.urn == person["kiosk"],
         "person": finished["person_ref"] == person["person_ref"],
-        "subject": (person["name"], person["birth_date"]) in _subjects(finished["document"]),
+        "members": tuple(finished.get("members", ())) == request.members,
+        "subject": (person["name"], person["birth_date"]) in _subjects(finished["document"])
+        if not request.members
+        else _named(desk, json.loads(person["members"]), request) == _subjects(finished["document"]),
     }
     for reason, right in facts.items():
         if not right:
@@ -74,6 +77,17 @@ def reset(connection: Connection) -> bool:
     return connection.execute("DELETE FROM breaker").rowcount > 0
 
 
-def _subjects(document: dict[str, Any]) -> set[tuple[str, str]]:
+def _subjects(document: dict[str, Any]) -> list[tuple[str, str]]:
     persons = document.get("persons", [document])
-    return {(person["name"], person["birth_date"]) for person in persons}
+    return [(person["name"], person["birth_date"]) for person in persons]
+
+
+def _named(desk: Desk, numbered: list[str], request: ReserveRequest) -> list[tuple[str, str]]:
+    """Whom the order's numbers mean, by a look of its own at the register, in their order."""
+    rows = (
+        desk.connection.execute(
+            "SELECT name, birth_date FROM resident WHERE id = ?", (numbered[number - 1],)
+        ).fetchone()
+        for number in request.members
+    )
+    return [(row["name"], row["birth_date"]) for row in rows if row is not None]

@@ -13,12 +13,13 @@ from tests.municipality.wire import b64u
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the kiosk ordered."""
+    """What the kiosk ordered. members: ids of those of the household whom it named; empty: the person."""
 
     kind: Kind
     whole_household: bool
     items: frozenset[str]
     copies: int
+    members: frozenset[str] = frozenset()
 
 
 def certificate(entry: Entry, wanted: Wanted, city: City, number: str, issued_on: date) -> dict[str, Any]:
@@ -46,7 +47,8 @@ def _document(entry: Entry, wanted: Wanted) -> dict[str, Any]:
 
 
 def _juminhyo(entry: Entry, wanted: Wanted) -> dict[str, Any]:
-    shown = members(entry.household) if wanted.whole_household else (entry.resident,)
+    named = wanted.members or {entry.resident.id}
+    shown = [who for who in members(entry.household) if wanted.whole_household or who.id in named]
     with_relation = "head_and_relation" in wanted.items
     return {
         "address": entry.household.address,

@@ -10,17 +10,43 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from tests.municipality.calendar import fee_yen, kind_closed
-from tests.municipality.register import KINDS, City, Household, Kind, Resident
+from tests.municipality.register import KINDS, MOST_MEMBERS, City, Household, Kind, Resident
+
+_ROLES = {
+    "spouse": ("夫", "妻", "夫（未届）", "妻（未届）"),
+    "child": ("子",),
+    "parent": ("父", "母"),
+    "grandchild": ("子の子",),
+    "sibling": ("兄", "弟", "姉", "妹"),
+    "spouse_parent": ("夫の父", "夫の母", "妻の父", "妻の母"),
+    "child_spouse": ("子の夫", "子の妻"),
+    "head": ("世帯主",),
+}
+"""続柄 as the register has them; whatever else there is, is `other`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of the household who can be chosen singly; the kiosk learns number, role and position.
+
+    position: among those with the same 続柄 by kind, from the eldest; 0 where nobody else has it.
+    """
+
+    resident: str
+    number: int
+    role: str
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A certificate the person may have; household: 世帯全員 too."""
+    """A certificate the person may have; household: 世帯全員 too; members: 世帯の一部, of these."""
 
     kind: Kind
     fee_yen: int
     max_copies: int
     household: bool
+    members: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +68,7 @@ def assess(household: Household, resident: Resident, city: City, today: date) ->
                 fee_yen(city, kind, today),
                 city.max_copies,
                 household=kind == "juminhyo" and household_can_be_shown(household, city, today),
+                members=choosable(household, resident, city, today) if kind == "juminhyo" else (),
             )
             for kind, code in refusals.items()
             if code is None
@@ -96,6 +123,34 @@ def members(household: Household) -> tuple[Resident, ...]:
 def household_can_be_shown(household: Household, city: City, today: date) -> bool:
     """Whether 世帯全員 may be issued: no member is one whom R7 sends to a counter."""
     return all(private_refusal(household, who, city, today) is None for who in members(household))
+
+
+def choosable(household: Household, resident: Resident, city: City, today: date) -> tuple[Member, ...]:
+    """Who can be chosen singly, the resident as `self`: all who live there, or nobody.
+
+    While R7 sends one of them to a counter nobody can: a list with a gap would tell which one it is.
+    """
+    there = members(household)
+    if not 2 <= len(there) <= MOST_MEMBERS or not household_can_be_shown(household, city, today):
+        return ()
+    alike: dict[str, list[Resident]] = {}
+    for who in sorted(there, key=lambda one: one.birth_date):
+        alike.setdefault(role(who.relation), []).append(who)
+    return tuple(
+        Member(who.id, number, "self", 0)
+        if who.id == resident.id
+        else Member(who.id, number, role(who.relation), _place(who, alike[role(who.relation)]))
+        for number, who in enumerate(there, start=1)
+    )
+
+
+def role(relation: str) -> str:
+    """The 続柄 by kind."""
+    return next((word for word, relations in _ROLES.items() if relation in relations), "other")
+
+
+def _place(who: Resident, alike: list[Resident]) -> int:
+    return alike.index(who) + 1 if len(alike) > 1 else 0
 
 
 def age(birth_date: date, today: date) -> int:

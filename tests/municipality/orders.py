@@ -17,7 +17,7 @@ from tests.municipality.desk import Desk
 from tests.municipality.eligibility import Assessment, Offer
 from tests.municipality.scramble import Office, protect
 from tests.municipality.sealing import AUTHORITY, CONTENTS, Addressee, seal
-from tests.municipality.sessions import current_assessment
+from tests.municipality.sessions import current_assessment, numbered
 from tests.municipality.states import TERMINAL, State, after_refund, after_result
 from tests.municipality.store import Connection, Row, count
 from tests.municipality.wire import (
@@ -79,7 +79,10 @@ def reserve(desk: Desk, request: ReserveRequest, office: Office, city_seal_png: 
         raise Problem(404, "session_unknown")
     breaker.check(desk)
     entry = records.entry(desk, session["resident"])
-    total_yen = _permitted(current_assessment(desk, entry), request).fee_yen * request.copies
+    assessment = current_assessment(desk, entry)
+    total_yen = _permitted(assessment, request).fee_yen * request.copies
+    if request.members and numbered(assessment) != json.loads(session["members"]):
+        raise Problem(403, "not_offered")  # the household is not the one whose members were numbered
     return _insert(desk, session, entry, request, total_yen, backs=Backs(office, city_seal_png))
 
 
@@ -102,7 +105,7 @@ def release(desk: Desk, order_id: str, request: ReleaseRequest, city_seal_png: b
     if order["total_yen"] != request.paid_yen:
         raise Problem(409, "amount_wrong")
     receipt_no = f"{desk.today:%Y%m%d}-{count(desk.connection, 'receipt'):08d}"
-    addressee = Addressee(order["kem"], order_id, order["session"], desk.kiosk.urn)
+    addressee = _addressee(desk, order, order["kem"])
     authority = _authority(order, receipt_no, city_seal_png, addressee)
     _change(
         desk,
@@ -134,7 +137,7 @@ def reprint(desk: Desk, order_id: str, request: ReprintRequest, city_seal_png: b
     if same is None:
         if breaker.is_tripped(desk.connection) or not _may_reprint(desk, order, before, request.attempt):
             raise Problem(403, "reprint_refused")
-        addressee = Addressee(kem, order_id, order["session"], desk.kiosk.urn)
+        addressee = _addressee(desk, order, kem)
         sealed = seal(json.loads(order["contents"]), CONTENTS, addressee)
         authority = _authority(order, order["receipt_no"], city_seal_png, addressee)
         desk.connection.execute(
@@ -151,7 +154,11 @@ def reprint(desk: Desk, order_id: str, request: ReprintRequest, city_seal_png: b
         "attempt": request.attempt,
         "session_id": order["session"],
         "person_ref": json.loads(order["contents"])["person_ref"],
-        **{name: wanted[name] for name in ("kind", "subjects", "items", "copies")},
+        **{
+            name: wanted[name]
+            for name in ("kind", "subjects", "items", "copies", "members")
+            if name in wanted
+        },
         "total_yen": order["total_yen"],
         "sealed": sealed,
         "authority": authority,
@@ -236,7 +243,7 @@ def expire(connection: Connection, now: datetime, reprint_seconds: int) -> None:
         (moment - reprint_seconds,),
     )
     connection.execute(
-        "UPDATE session SET state = 'ENDED', answer = NULL, resident = NULL"
+        "UPDATE session SET state = 'ENDED', answer = NULL, resident = NULL, members = NULL"
         " WHERE state <> 'ENDED' AND ends_at <= ?",
         (moment,),
     )
@@ -257,6 +264,11 @@ def _may_reprint(desk: Desk, order: Row, before: list[Row], attempt: int) -> boo
     in_time = released and desk.moment < order["released_at"] + desk.city.reprint_seconds
     newer = all(row["attempt"] < attempt for row in before)
     return in_time and newer and len(before) < desk.city.most_reprints and order["contents"] is not None
+
+
+def _addressee(desk: Desk, order: Row, kem: bytes) -> Addressee:
+    members = json.loads(order["wanted"]).get("members", ())
+    return Addressee(kem, order["order_id"], order["session"], desk.kiosk.urn, tuple(members))
 
 
 def _authority(order: Row, receipt_no: str, city_seal_png: bytes, addressee: Addressee) -> str:
@@ -306,9 +318,19 @@ def _permitted(assessment: Assessment, request: ReserveRequest) -> Offer:
     too_much = request.copies > offer.max_copies
     no_household = request.subjects == "household" and not offer.household
     no_items = bool(request.items) and request.kind != "juminhyo"
-    if too_much or no_household or no_items or len(set(request.items)) != len(request.items):
+    twice = len(set(request.items)) != len(request.items)
+    if too_much or no_household or no_items or twice or not _are_some(offer, request):
         raise Problem(403, "not_offered")
     return offer
+
+
+def _are_some(offer: Offer, request: ReserveRequest) -> bool:
+    """Members are named exactly where they are to be: some, each once, ascending, and not everybody."""
+    named = list(request.members)
+    if request.subjects != "members":
+        return not named
+    known = {member.number for member in offer.members}
+    return bool(named) and named == sorted(set(named)) and set(named) < known
 
 
 def _insert(
@@ -322,8 +344,13 @@ def _insert(
 ) -> dict[str, Any]:
     today, city = desk.today, desk.city
     number = f"{city.code}-{today:%Y%m%d}-{count(desk.connection, 'number'):08d}"
+    ids = json.loads(session["members"]) if request.members else []
     wanted = contents.Wanted(
-        request.kind, request.subjects == "household", frozenset(request.items), request.copies
+        request.kind,
+        request.subjects == "household",
+        frozenset(request.items),
+        request.copies,
+        frozenset(ids[number - 1] for number in request.members),
     )
     owner = {
         "v": 1,
@@ -331,15 +358,16 @@ def _insert(
         "session_id": request.session_id,
         "kiosk": desk.kiosk.urn,
         "person_ref": session["person_ref"],
+        **({"members": request.members} if request.members else {}),
     }
     certificate = contents.certificate(entry, wanted, city, number, today)
     protected = protect(backs.office, certificate, backs.city_seal_png)
     plain = owner | certificate | {"protection": protected.as_contents(front_code=city.front_code)}
-    breaker.read_back(desk, encode(plain), request.order_id, request.session_id)
+    breaker.read_back(desk, encode(plain), request)
     sealed = seal(
         plain,
         CONTENTS,
-        Addressee(session["kem"], request.order_id, request.session_id, desk.kiosk.urn),
+        Addressee(session["kem"], request.order_id, request.session_id, desk.kiosk.urn, request.members),
     )
     desk.connection.execute(
         "INSERT INTO orders (order_id, kiosk, session, asked, kind, copies, total_yen, number,"

@@ -17,6 +17,9 @@ CITY = HERE / "city.toml"
 Kind = Literal["juminhyo", "inkan", "shotoku"]
 KINDS: tuple[Kind, ...] = ("juminhyo", "inkan", "shotoku")
 
+MOST_MEMBERS = 45
+"""A larger household is issued whole or for one alone."""
+
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of a file; unknown keys are refused."""

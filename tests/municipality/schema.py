@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, kiosk TEXT NOT NULL, thumbprint TEXT NOT NULL, kem BLOB NOT NULL, tbs BLOB NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('OPENED', 'CONSUMED', 'AUTHENTICATED', 'REFUSED', 'ENDED')),
     sign_until REAL NOT NULL, ends_at REAL NOT NULL,
-    asked BLOB, status INTEGER, answer BLOB, resident TEXT, person_ref TEXT);
+    asked BLOB, status INTEGER, answer BLOB, resident TEXT, person_ref TEXT, members TEXT);
 
 CREATE TABLE IF NOT EXISTS orders (
     order_id TEXT PRIMARY KEY, kiosk TEXT NOT NULL, session TEXT NOT NULL REFERENCES session (id),

@@ -24,10 +24,13 @@ class Addressee:
     order_id: str
     session_id: str
     kiosk: str
+    members: tuple[int, ...] = ()
 
     def binding(self, label: bytes) -> bytes:
         """HPKE info and AES-GCM additional data."""
-        return b"\0".join([label, self.order_id.encode(), self.session_id.encode(), self.kiosk.encode()])
+        chosen = [",".join(map(str, self.members))] if self.members else []
+        words = (self.order_id, self.session_id, self.kiosk, *chosen)
+        return b"\0".join([label, *(word.encode() for word in words)])
 
 
 def seal(message: dict[str, object], label: bytes, addressee: Addressee) -> str:

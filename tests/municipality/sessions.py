@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.municipality import breaker, records
 from tests.municipality.desk import Desk, utc
-from tests.municipality.eligibility import Assessment, assess, is_stale, refuse_all
+from tests.municipality.eligibility import Assessment, Member, assess, is_stale, refuse_all
 from tests.municipality.jpki import CardIdentity
 from tests.municipality.wire import AuthenticateRequest, OpenSessionRequest, Problem, b64u, encode, unb64u
 
@@ -124,6 +124,7 @@ def admit(desk: Desk, challenge: Challenge, card: CardIdentity) -> Answer:
                 "fee_yen": offer.fee_yen,
                 "max_copies": offer.max_copies,
                 "household": offer.household,
+                **({"members": _told(offer.members)} if offer.members else {}),
             }
             for offer in assessment.offers
         ],
@@ -132,8 +133,8 @@ def admit(desk: Desk, challenge: Challenge, card: CardIdentity) -> Answer:
     answer = Answer(200, encode(body))
     _keep(desk, challenge, answer, "AUTHENTICATED")
     desk.connection.execute(
-        "UPDATE session SET resident = ?, person_ref = ? WHERE id = ?",
-        (resident, person_ref, challenge.session_id),
+        "UPDATE session SET resident = ?, person_ref = ?, members = ? WHERE id = ?",
+        (resident, person_ref, encode(numbered(assessment)).decode(), challenge.session_id),
     )
     return answer
 
@@ -153,13 +154,19 @@ def current_assessment(desk: Desk, entry: records.Entry) -> Assessment:
     return assess(entry.household, entry.resident, desk.city, desk.today)
 
 
+def numbered(assessment: Assessment) -> list[str]:
+    """Whom a session's member numbers mean, from 1; they stay these whatever the register says later."""
+    return [member.resident for offer in assessment.offers for member in offer.members]
+
+
 def end(desk: Desk, session_id: str) -> None:
     """Forget the session and cancel what it only reserved; safe to repeat.
 
     Raises Problem 404 session_unknown.
     """
     ended = desk.connection.execute(
-        "UPDATE session SET state = 'ENDED', answer = NULL, resident = NULL WHERE id = ? AND kiosk = ?",
+        "UPDATE session SET state = 'ENDED', answer = NULL, resident = NULL, members = NULL"
+        " WHERE id = ? AND kiosk = ?",
         (session_id, desk.kiosk.urn),
     ).rowcount
     if ended != 1:
@@ -169,6 +176,11 @@ def end(desk: Desk, session_id: str) -> None:
         " WHERE session = ? AND kiosk = ? AND state = 'RESERVED'",
         (session_id, desk.kiosk.urn),
     )
+
+
+def _told(members: tuple[Member, ...]) -> list[dict[str, Any]]:
+    """All that a kiosk learns of them."""
+    return [{"number": one.number, "role": one.role, "position": one.position} for one in members]
 
 
 def _given(desk: Desk, challenge: Challenge) -> Answer | None:

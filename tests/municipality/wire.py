@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from tests.municipality.register import Kind
+from tests.municipality.register import MOST_MEMBERS, Kind
 from tests.municipality.states import Outcome
 
 PROTOCOL = {"Madoguchi-Protocol": "1"}
@@ -104,13 +104,18 @@ class AuthenticateRequest(Request, frozen=True):
     signature: Binary
 
 
-class ReserveRequest(Request, frozen=True):
+class ReserveRequest(Request, frozen=True, omit_defaults=True):
+    """members: numbers of the session, ascending, of a 住民票 of some of the household; else left out."""
+
     order_id: Id
     session_id: Id
     kind: Kind
-    subjects: Literal["self", "household"]
+    subjects: Literal["self", "household", "members"]
     items: tuple[Literal["head_and_relation", "registered_domicile", "my_number"], ...]
     copies: Annotated[int, msgspec.Meta(ge=1, le=99)]
+    members: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=1, le=99)], ...], msgspec.Meta(max_length=MOST_MEMBERS)
+    ] = ()
 
 
 class ReleaseRequest(Request, frozen=True):

@@ -1,6 +1,7 @@
 """The municipality's side of the envelopes, from cryptography alone."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,9 +25,11 @@ def envelope(
     order: str = ORDER,
     session: str = SESSION,
     kiosk: str = KIOSK,
+    members: Sequence[int] = (),
 ) -> dict[str, Any]:
     """An envelope before its own encoding, so that a test can spoil a field."""
-    info = "\0".join([purpose, order, session, kiosk]).encode()
+    chosen = [",".join(map(str, members))] if members else []
+    info = "\0".join([purpose, order, session, kiosk, *chosen]).encode()
     key, nonce = secrets.token_bytes(32), secrets.token_bytes(12)
     suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
     return {
@@ -39,10 +42,12 @@ def envelope(
     }
 
 
-def sealed_contents(public_key: bytes, kind: str, document: dict[str, Any], **changes: Any) -> bytes:
-    """Contents sealed for order-1, whatever the plaintext says after changes."""
+def sealed_contents(
+    public_key: bytes, kind: str, document: dict[str, Any], *, sealed_for: Sequence[int] = (), **changes: Any
+) -> bytes:
+    """Contents sealed for order-1 of these members, whatever the plaintext says after changes."""
     plaintext = msgspec.json.encode(samples.protected(samples.contents(kind, document, **changes)))
-    return msgspec.json.encode(envelope("madoguchi-contents-v1", public_key, plaintext))
+    return msgspec.json.encode(envelope("madoguchi-contents-v1", public_key, plaintext, members=sealed_for))
 
 
 def sealed_authority(public_key: bytes, *, sealed_for: str = ORDER, **changes: Any) -> bytes:

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = parser.parse_args(arguments)
     if (wanted.issue is None) != (wanted.out is None):
         parser.error("--issue and --out go together")
+    if wanted.members and (wanted.issue != "juminhyo" or not wanted.members.replace(",", "").isdigit()):
+        parser.error("--members takes keys such as 1,3 and goes with --issue juminhyo")
     if not 1 <= wanted.copies <= 9:
         parser.error("--copies takes 1 to 9")
     try:
@@ -57,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--issue", choices=sorted(KIND_DIGITS), help="make one whole visit and end")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the visit leaves what came out")
     parser.add_argument("--copies", type=int, default=1, metavar="N", help="copies to buy (default 1)")
+    parser.add_argument(
+        "--members",
+        default="",
+        metavar="KEYS",
+        help="single members of the household for juminhyo, by their keys on the screen: 1,3",
+    )
     parser.add_argument(
         "--card", default="shiken_taro", metavar="NAME", help="whose card (an invented person)"
     )
@@ -141,7 +149,7 @@ async def _issue(wanted: argparse.Namespace) -> int:
             resident = Resident(world, card=wanted.card, gives_up=True)
             timeline = resident.timeline
             try:
-                failure = await _visit(resident, kind, wanted.copies)
+                failure = await _visit(resident, kind, wanted.copies, wanted.members.replace(",", ""))
             finally:
                 await world.stop_kiosk()
                 problems = await _collect(world, out)
@@ -164,11 +172,13 @@ def _empty(out: Path) -> None:
             file.unlink()
 
 
-async def _visit(resident: Resident, kind: Kind, copies: int) -> str | None:
+async def _visit(resident: Resident, kind: Kind, copies: int, members: str) -> str | None:
     """None, or what went wrong in words."""
     coins = (COIN_YEN,) * -(-FEE_YEN * copies // COIN_YEN)
     try:
-        await _unless_the_kiosk_ends(resident.world, resident.visit(kind, copies=copies, coins=coins))
+        await _unless_the_kiosk_ends(
+            resident.world, resident.visit(kind, copies=copies, coins=coins, members=members)
+        )
         async with asyncio.timeout(REPORT_SECONDS):
             await resident.world.logged("municipality-told")
     except TimeoutError as error:

@@ -40,11 +40,17 @@ class Resident:
     _last: float = 0.0
 
     async def visit(
-        self, kind: Kind, *, copies: int = 1, coins: Sequence[int] | None = None, household: bool = True
+        self,
+        kind: Kind,
+        *,
+        copies: int = 1,
+        coins: Sequence[int] | None = None,
+        household: bool = True,
+        members: str = "",
     ) -> None:
         """One whole visit that ends with everything taken. Raises TimeoutError where it gets stuck."""
         await self.until_choice()
-        await self.choose(kind, copies=copies, household=household)
+        await self.choose(kind, copies=copies, household=household, members=members)
         await self.pay(coins if coins is not None else (100,) * (3 * copies))
         await self.take_everything()
 
@@ -69,13 +75,20 @@ class Resident:
         await self._type_watching(pin)
         await self.world.press("confirm")
 
-    async def choose(self, kind: Kind, *, copies: int = 1, household: bool = True) -> None:
-        """From the list of certificates to the coin slot."""
+    async def choose(self, kind: Kind, *, copies: int = 1, household: bool = True, members: str = "") -> None:
+        """From the list of certificates to the coin slot.
+
+        members: keys of single members of the household. Raises WorldRefusal if they cannot be chosen.
+        """
         await self.world.press(KIND_DIGITS[kind])
         picture = await self.sees("choose_subjects", "choose_items", "choose_copies")
         if picture["screen"] == "choose_subjects":
-            await self.world.press("2" if household else "1")
+            await self.world.press(("2" if household else "1") if not members else "3")
+            if members:
+                await self._choose_members(members)
             picture = await self.sees("choose_items")
+        elif members:
+            raise WorldRefusal("single members of this household cannot be chosen")
         if picture["screen"] == "choose_items":
             await self._type("12")
             await self.world.press("confirm")
@@ -84,6 +97,20 @@ class Resident:
         await self.sees("confirm")
         await self.world.press("confirm")
         await self.sees("coins")
+
+    async def _choose_members(self, keys: str) -> None:
+        """Press each key and see it take effect."""
+        picture = await self.sees("choose_members")
+        for key in keys:
+            if key not in [choice["key"] for choice in picture["choices"]]:
+                raise WorldRefusal(f"no member has the key {key}")
+            await self.world.press(cast("Key", key))
+            before = picture["choices"]
+            picture = await self._sees_other_choices(before)
+        await self.world.press("confirm")
+
+    async def _sees_other_choices(self, before: object) -> Picture:
+        return await self.world.eyes.until(lambda now: now["choices"] != before, 20.0 * self.patience)
 
     async def pay(self, coins: Iterable[int]) -> None:
         """Throw the coins in and confirm."""

@@ -13,13 +13,22 @@ from firmware.core.screens import Screen
 from firmware.core.session import bound, settle, step
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of
-from firmware.core.terms import Aid, Certainty, CertificateKind, KeypadKey, Language, Offer
+from firmware.core.terms import (
+    Aid,
+    Certainty,
+    CertificateKind,
+    KeypadKey,
+    Language,
+    Member,
+    MemberRole,
+    Offer,
+)
 from tests.unit.test_core_storyboard import GOOD
 
 TIMED = (
     "Notice AwaitingCard ReadingCard OpeningSession EnteringPin PinWasWrong Authenticating TakingCard"
-    " ChoosingKind ChoosingSubjects ChoosingItems ChoosingCopies Confirming Preparing CollectingCoins"
-    " ClosingCoins TakingAll Thanks Ended Attending EnteringStaffCode"
+    " ChoosingKind ChoosingSubjects ChoosingMembers ChoosingItems ChoosingCopies Confirming Preparing"
+    " CollectingCoins ClosingCoins TakingAll Thanks Ended Attending EnteringStaffCode"
 ).split()
 """States that a time-out ends."""
 
@@ -33,7 +42,18 @@ RULES = Rules(
     most_copies=9,
     languages=tuple(Language),
 )
-OFFERS = tuple(Offer(kind, 300, 9, kind is CertificateKind.JUMINHYO) for kind in CertificateKind)
+MEMBERS = (
+    Member(1, MemberRole.SELF),
+    Member(2, MemberRole.SPOUSE),
+    Member(3, MemberRole.CHILD, 1),
+    Member(4, MemberRole.CHILD, 2),
+    Member(5, MemberRole.PARENT),
+)
+OFFERS = tuple(
+    Offer(kind, 300, 9, is_record, MEMBERS if is_record else ())
+    for kind in CertificateKind
+    for is_record in (kind is CertificateKind.JUMINHYO,)
+)
 
 FULL = replace(GOOD, hoppers=(HopperLevel(3, working=True, coins=99, coin_yen=100),))
 

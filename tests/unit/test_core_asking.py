@@ -31,6 +31,7 @@ WAITING: tuple[s.State, ...] = (
     s.PinWasWrong(VISIT, 2),
     s.ChoosingKind(VISIT, MENU),
     s.ChoosingSubjects(VISIT, MENU, OFFER),
+    s.ChoosingMembers(VISIT, MENU, OFFER),
     s.ChoosingItems(VISIT, MENU, OFFER, Subjects.SELF),
     s.ChoosingCopies(VISIT, MENU, OFFER, Subjects.SELF, frozenset()),
     s.Confirming(VISIT, MENU, OFFER, Subjects.SELF, frozenset(), 1),

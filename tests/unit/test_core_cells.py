@@ -77,6 +77,7 @@ def test_a_reader_that_is_gone_neither_misses_a_card_nor_sees_it_taken(state: s.
     [
         s.ChoosingKind(VISIT, MENU),
         s.ChoosingSubjects(VISIT, MENU, MENU.offers[0]),
+        s.ChoosingMembers(VISIT, MENU, MENU.offers[0]),
         s.ChoosingItems(VISIT, MENU, MENU.offers[0], Subjects.SELF),
         s.ChoosingCopies(VISIT, MENU, MENU.offers[0], Subjects.SELF, frozenset()),
         s.Confirming(VISIT, MENU, MENU.offers[0], Subjects.SELF, frozenset(), 1),

@@ -230,6 +230,62 @@ def test_a_record_without_an_item_that_was_paid_for_is_refused_before_the_money(
     assert (Declined(Reason.MISMATCH) != answer) == whole
 
 
+def some(members: tuple[int, ...], **changes: Any) -> dict[str, Any]:
+    """An order of these members."""
+    return {"subjects": Subjects.MEMBERS, "members": members} | changes
+
+
+@pytest.mark.parametrize(
+    ("ordered", "told_and_bound", "persons", "expected"),
+    [
+        ((1, 3), ((1, 3), (1, 3)), 2, None),
+        ((2,), ((2,), (2,)), 1, None),
+        ((1, 3), ((1, 2), (1, 3)), 2, Reason.MISMATCH),
+        ((1, 3), ((), (1, 3)), 2, Reason.MISMATCH),
+        ((1, 3), ((3, 1), (1, 3)), 2, Reason.MISMATCH),
+        ((1, 3), ((1, 3), (1, 3)), 1, Reason.MISMATCH),
+        ((1, 3), ((1, 3), (1, 3)), 3, Reason.MISMATCH),
+        ((1, 3), ((1, 3), (1, 2)), 2, Reason.SEALED_INVALID),
+        ((1, 3), ((1, 3), ()), 2, Reason.SEALED_INVALID),
+    ],
+    ids=[
+        *("right", "another alone", "another number", "no numbers", "turned round", "one missing"),
+        *("one too many", "sealed for others", "sealed for nobody's choice"),
+    ],
+)
+def test_a_swapped_choice_of_members_is_refused_before_any_money(
+    issue: Issue,
+    ordered: tuple[int, ...],
+    told_and_bound: tuple[tuple[int, ...], tuple[int, ...]],
+    persons: int,
+    expected: Reason | None,
+) -> None:
+    told, bound = told_and_bound
+    document = samples.juminhyo([samples.person()] * persons, whole_household=False)
+    sealed = sealed_contents(PUBLIC_KEY, "juminhyo", document, sealed_for=bound, members=told)
+    answer = issue.prepare(order(sealed, "juminhyo", **some(ordered)))
+    assert expected == (answer.reason if isinstance(answer, Declined) else None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "whole"),
+    [
+        ({"subjects": Subjects.MEMBERS}, False),
+        ({"members": (1,)}, False),
+        ({"subjects": Subjects.HOUSEHOLD, "members": (1,)}, True),
+        (some((1,)), True),
+    ],
+    ids=["members without numbers", "numbers of oneself", "numbers of all", "whole for some"],
+)
+def test_numbers_of_members_and_the_word_for_them_belong_together(
+    issue: Issue, asked: dict[str, Any], whole: bool
+) -> None:
+    told = asked.get("members", ())
+    document = samples.juminhyo([samples.person()], whole_household=whole)
+    sealed = sealed_contents(PUBLIC_KEY, "juminhyo", document, sealed_for=told, members=told)
+    assert Declined(Reason.MISMATCH) == issue.prepare(order(sealed, "juminhyo", **asked))
+
+
 def household_of_numbers(*numbers: str | None) -> dict[str, Any]:
     return samples.juminhyo([samples.person(my_number=number) for number in numbers], whole_household=True)
 

@@ -9,6 +9,7 @@ from tests.municipality.eligibility import (
     age,
     assess,
     characters,
+    choosable,
     fields_over_limit,
     is_stale,
     members,
@@ -150,6 +151,70 @@ def test_the_household_is_not_offered_while_a_member_must_go_to_a_counter(
     assert [expected, False, False] == [offer.household for offer in offers]
     gone = changes.keys() & {"deceased", "moved_out"}
     assert (1 if gone else 2) == len(members(household))
+
+
+def family(*relations: str) -> Household:
+    """People with these 続柄 to the first, each a year older than the one before."""
+    people = (
+        msgspec.structs.replace(NOBODY, id=f"m{at}", relation=relation, birth_date=date(2000 - at, 5, 17))
+        for at, relation in enumerate(relations)
+    )
+    return Household("h", "群馬県渋川市見本町１番地", tuple(people))
+
+
+@pytest.mark.parametrize(
+    ("relations", "asks", "expected"),
+    [
+        (
+            ("世帯主", "妻", "子", "子", "母"),
+            0,
+            [("self", 0), ("spouse", 0), ("child", 2), ("child", 1), ("parent", 0)],
+        ),
+        (("世帯主", "子", "子"), 2, [("head", 0), ("child", 2), ("self", 0)]),
+        (
+            ("世帯主", "夫（未届）", "子の子", "妹", "兄"),
+            0,
+            [("self", 0), ("spouse", 0), ("grandchild", 0), ("sibling", 2), ("sibling", 1)],
+        ),
+        (
+            ("世帯主", "妻の母", "妻の父", "子の妻", "縁故者"),
+            0,
+            [("self", 0), ("spouse_parent", 2), ("spouse_parent", 1), ("child_spouse", 0), ("other", 0)],
+        ),
+    ],
+)
+def test_members_are_told_by_role_and_age_in_the_order_of_the_register(
+    relations: tuple[str, ...], asks: int, expected: list[tuple[str, int]]
+) -> None:
+    household = family(*relations)
+    offered = choosable(household, household.resident[asks], CITY, TODAY)
+    assert expected == [(member.role, member.position) for member in offered]
+    assert list(range(1, len(relations) + 1)) == [member.number for member in offered]
+    assert [who.id for who in household.resident] == [member.resident for member in offered]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"support_measure": True}, {"move_out_planned": True}, {"gaiji_pending": True}, {"name": "字" * 59}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_while_one_must_go_to_a_counter_nobody_can_be_chosen_so_that_no_gap_tells_who(
+    changes: dict[str, object],
+) -> None:
+    """Every reason of R7 looks the same, and like a household of too many."""
+    first, second, third = family("世帯主", "妻", "子").resident
+    household = Household("h", "群馬県", (first, msgspec.structs.replace(second, **changes), third))
+    assert () == choosable(household, first, CITY, TODAY)
+    assert () == choosable(family("世帯主", *["子"] * 45), first, CITY, TODAY)
+
+
+def test_who_has_died_or_moved_away_is_no_member_and_leaves_no_gap() -> None:
+    first, second, third = family("世帯主", "妻", "子").resident
+    for gone in ({"deceased": True}, {"moved_out": True}):
+        left = Household("h", "群馬県", (first, msgspec.structs.replace(second, **gone), third))
+        assert [1, 2] == [member.number for member in choosable(left, first, CITY, TODAY)]
+        alone = Household("h", "群馬県", (first, msgspec.structs.replace(second, **gone)))
+        assert () == choosable(alone, first, CITY, TODAY)
 
 
 @pytest.mark.parametrize(

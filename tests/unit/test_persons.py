@@ -11,7 +11,7 @@ from firmware.core import states as s
 from firmware.core.money import ledger
 from firmware.core.orders import Alarm
 from firmware.core.screens import ScreenId
-from firmware.core.terms import Language
+from firmware.core.terms import Language, Subjects
 from firmware.screen.speaker import Speaker
 from tests.unit.engine_world import Machine, nothing_lies_there
 from tests.unit.test_voice import TEXTS, EveryClip, Mouth
@@ -19,6 +19,8 @@ from tests.unit.test_voice import TEXTS, EveryClip, Mouth
 KEYS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "correct", "cancel", "confirm")
 WORDS = {
     Language.JA: {
+        "some": ["住民票の写し", "世帯の一部", "夫か妻", "1通"],
+        "told": ("5人のうち", "1人", "のせる人", "夫か妻"),
         "goals": ["住民票の写し", "世帯の全員", "世帯主・続柄", "2通"],
         "confirm": "確定",
         "card": "青い台に置いて",
@@ -32,6 +34,8 @@ WORDS = {
         "all": ("住民票の写し", "世帯の全員", "2通", "600円", "支払いへ"),
     },
     Language.EN: {
+        "some": ["Residence record", "Some members", "Husband or wife", "× 1"],
+        "told": ("Of 5 members,", "1 chosen", "Members", "Husband or wife"),
         "goals": ["Residence record", "Whole household", "Head and relation", "× 2"],
         "confirm": "Enter",
         "card": "on the blue reader",
@@ -50,12 +54,12 @@ WORDS = {
 class Listener:
     """Knows the kiosk by ear alone, and acts by what the last sentences told."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, goals: str = "goals") -> None:
         self.words = WORDS[language]
         self.mouth = Mouth()
         self.speaker = Speaker(EveryClip(), self.mouth, lambda *_, **__: None)
         self.machine = Machine(shown=lambda *shown: self.speaker.tell(TEXTS.snapshot(*shown), *shown[1:]))
-        self.goals = list(self.words["goals"])
+        self.goals = list(self.words[goals])
         self.heard_all: list[str] = []
         self.keys: list[str] = []
         self.turn = 0
@@ -117,6 +121,25 @@ def test_a_whole_visit_is_made_by_ear_and_keypad_alone(language: Language) -> No
     assert not any(listener.machine.pin in text for text in listener.heard_all)
     books = ledger(listener.machine.records)
     assert (1000, 600, 400) == (books.taken_yen, books.fees_yen, books.paid_out_yen)
+
+
+@pytest.mark.parametrize("language", list(WORDS))
+def test_who_only_hears_can_choose_one_member_and_hears_who_was_chosen(language: Language) -> None:
+    listener = Listener(language, "some")
+    listener.machine.begin()
+    listener.machine.press({Language.JA: "1", Language.EN: "2"}[language])
+    listener.turn = len(listener.mouth.turns)
+    listener.machine.press("0")
+    for _ in range(30):
+        if isinstance(state := listener.machine.state, s.CollectingCoins):
+            break
+        listener.act()
+    listener.hear()
+    assert [] == listener.goals
+    assert isinstance(state, s.CollectingCoins)
+    assert (Subjects.MEMBERS, (2,)) == (state.purchase.subjects, state.purchase.members)
+    heard = listener.heard_all
+    assert list(listener.words["told"]) in [heard[at : at + 4] for at in range(len(heard))]
 
 
 def test_what_was_left_behind_is_said_aloud_also_to_someone_who_listens_alone() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from firmware.console.catalogue import events_of
-from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Screen, ScreenId
-from firmware.core.terms import CardRefusal, CertificateKind, Language, PrinterSupply, Refusal
+from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Said, Screen, ScreenId
+from firmware.core.terms import CardRefusal, CertificateKind, Language, MemberRole, PrinterSupply, Refusal
 from firmware.screen.catalogue import Catalogue
 from firmware.screen.texts import Texts
 
@@ -50,6 +50,48 @@ ROWS = (
     Row("row.copies", (), number=2),
     Row("row.fee", (), number=600),
 )
+FAMILY = ((MemberRole.SELF, 0), (MemberRole.SPOUSE, 0), (MemberRole.CHILD, 1), (MemberRole.CHILD, 2))
+RELATIVES = (
+    *((role, 0) for role in (MemberRole.HEAD, MemberRole.SELF, MemberRole.GRANDCHILD)),
+    *((role, nth) for role in (MemberRole.SPOUSE_PARENT, MemberRole.CHILD_SPOUSE) for nth in (1, 2)),
+    *((role, 10) for role in (MemberRole.SIBLING, MemberRole.OTHER)),
+)
+
+
+def member(role: MemberRole, nth: int) -> tuple[Said, ...]:
+    said = Said(f"member.{role.value}")
+    return (said, Said("members.nth", nth)) if nth else (said,)
+
+
+def members_screen(
+    members: tuple[tuple[MemberRole, int], ...], chosen: int, others: tuple[Choice, ...] = ()
+) -> Screen:
+    choices = (
+        Choice(digit, f"member.{role.value}", selected=digit <= chosen, more=Said("members.nth", nth))
+        if nth
+        else Choice(digit, f"member.{role.value}", selected=digit <= chosen)
+        for digit, (role, nth) in enumerate(members, start=1)
+    )
+    return Screen(
+        ScreenId.CHOOSE_MEMBERS,
+        step=3,
+        legend=Legend(cancel="stop", correct="back", confirm="next" if chosen else None),
+        kind=CertificateKind.JUMINHYO,
+        choices=(*choices, *others),
+        seconds=120,
+    )
+
+
+def confirmed(count: int, of: int, label: str, told: tuple[tuple[MemberRole, int], ...]) -> tuple[Row, ...]:
+    counted = (Said("members.of", of), Said("members.chosen", count))
+    return (
+        ROWS[0],
+        Row("row.subjects", (), parts=(counted,)),
+        Row(label, (), parts=tuple(member(*one) for one in told)),
+        *ROWS[2:],
+    )
+
+
 PIN = Screen(
     ScreenId.PIN,
     step=2,
@@ -141,8 +183,30 @@ STORYBOARD = (
         step=3,
         legend=STOP_AND_BACK,
         kind=CertificateKind.JUMINHYO,
-        choices=(Choice(1, "subjects.self"), Choice(2, "subjects.household")),
+        choices=(
+            Choice(1, "subjects.self"),
+            Choice(2, "subjects.household"),
+            Choice(3, "subjects.members"),
+        ),
         seconds=90,
+    ),
+    members_screen(RELATIVES[2:], 0),
+    members_screen(RELATIVES, 4),
+    members_screen(RELATIVES[1:], 4, (Choice(0, "choice.others"),)),
+    members_screen(FAMILY, 2),
+    *(
+        Screen(
+            ScreenId.CONFIRM,
+            step=3,
+            legend=Legend(cancel="stop", correct="change", confirm="pay"),
+            rows=confirmed(*chosen),
+            seconds=120,
+        )
+        for chosen in (
+            (5, 45, "row.members", RELATIVES[3:8]),
+            (40, 45, "row.members_left_out", RELATIVES[4:]),
+            (2, 4, "row.members", FAMILY[2:]),
+        )
     ),
     Screen(
         ScreenId.CHOOSE_ITEMS,

@@ -205,7 +205,14 @@ CARD_MATTERS = (
     s.TakingAll,
     s.Ended,
 )
-CHOOSING = (s.ChoosingKind, s.ChoosingSubjects, s.ChoosingItems, s.ChoosingCopies, s.Confirming)
+CHOOSING = (
+    s.ChoosingKind,
+    s.ChoosingSubjects,
+    s.ChoosingMembers,
+    s.ChoosingItems,
+    s.ChoosingCopies,
+    s.Confirming,
+)
 MONEY = (s.Preparing, s.CollectingCoins, s.ClosingCoins, s.Committing, s.Printing, s.PayingOut)
 
 

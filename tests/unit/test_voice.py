@@ -17,7 +17,7 @@ from firmware.screen.prompts import prompts
 from firmware.screen.render_voice import PEAK, RATE, SPEECH_DBFS, read, render
 from firmware.screen.speaker import Speaker
 from firmware.screen.texts import Texts
-from tests.unit.test_screen_storyboard import AMOUNTS, COINS, MESSAGES, NAMES, PIN, STORYBOARD, name_of
+from tests.unit.test_screen_storyboard import AMOUNTS, COINS, MESSAGES, NAMES, PIN, ROWS, STORYBOARD, name_of
 
 TEXTS = Texts.load(MESSAGES, NAMES, AMOUNTS)
 SAMPLES = [
@@ -96,6 +96,7 @@ def test_the_loudspeaker_tells_nothing_of_the_person(language: Language) -> None
         ScreenId.CONFIRM,
         ScreenId.CHOOSE_KIND,
         ScreenId.CHOOSE_SUBJECTS,
+        ScreenId.CHOOSE_MEMBERS,
         ScreenId.CHOOSE_ITEMS,
         ScreenId.ENDED,
     }
@@ -122,7 +123,7 @@ def test_without_an_earphone_whoever_asks_for_the_voice_hears_what_everybody_hea
 
 
 def test_the_confirmation_is_said_by_earphone_whole() -> None:
-    screen = next(screen for screen in STORYBOARD if screen.id is ScreenId.CONFIRM)
+    screen = next(screen for screen in STORYBOARD if screen.rows == ROWS)
     loud, mouth = speaker()
     loud.tell(TEXTS.snapshot(screen, Language.JA), Language.JA, frozenset({Aid.VOICE}))
     [(said, private)] = mouth.turns
@@ -138,6 +139,18 @@ def test_the_confirmation_is_said_by_earphone_whole() -> None:
         "支払いへ",
     )
     assert set(shown) <= set(said)
+
+
+def test_a_member_is_told_with_its_key_a_switch_alone_and_another_page_whole() -> None:
+    loud, mouth = speaker()
+    first, second = [screen for screen in STORYBOARD if screen.id is ScreenId.CHOOSE_MEMBERS][:2]
+    changed = (*first.choices[:3], replace(first.choices[3], selected=True), *first.choices[4:])
+    for screen in (first, replace(first, choices=changed), second):
+        loud.tell(TEXTS.snapshot(screen, Language.JA), Language.JA, frozenset({Aid.VOICE}))
+    whole, switch, another = (said for said, _ in mouth.turns)
+    assert "4 子の夫か妻 1人目 のせない" in " ".join(whole)
+    assert ("子の夫か妻", "1人目", "のせる") == switch
+    assert ("1", "世帯主", "のせる") == another[another.index("1") :][:3]
 
 
 def test_after_a_coin_only_what_is_still_to_pay_is_said() -> None:

@@ -193,11 +193,14 @@ function drawBar(bar, part, whole) {
 }
 
 function drawChoices(choices) {
-  dom.choices.classList.toggle("grid", choices.length > MOST_CHOICES_IN_A_LIST);
+  const crowded = choices.length > MOST_CHOICES_IN_A_LIST;
+  dom.choices.classList.toggle("grid", crowded);
   fill(dom.choices, choices.map((choice) => {
     const button = touchable("choice", choice.key, element("kbd", "", choice.key),
-      element("span", "label", element("b", "", choice.label), element("small", "", choice.note)));
-    if (choice.state_label) button.append(element("span", "state", choice.state_label));
+      element("span", "label", element("b", "", choice.label, ...(choice.more ? [" ", choice.more] : [])),
+        element("small", "", choice.note)));
+    if (choice.state_label && !crowded) button.append(element("span", "state", choice.state_label));
+    if (choice.selected && crowded) button.append(element("span", "chosen", icon("check")));
     if (choice.fee_text) button.append(element("span", "fee", choice.fee_text));
     if (choice.selected !== null) button.setAttribute("aria-pressed", String(choice.selected));
     return button;
