@@ -32,7 +32,7 @@ WORDS = {
         "all": ("住民票の写し", "世帯の全員", "2通", "600円", "支払いへ"),
     },
     Language.EN: {
-        "goals": ["Residence record", "Whole household", "Head and relation", "× 2"],
+        "goals": ["Residence record", "Whole household", "Head and relation", "2 copies"],
         "confirm": "Enter",
         "card": "on the blue reader",
         "pin": "Enter your 4-digit PIN",
