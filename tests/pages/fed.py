@@ -32,7 +32,7 @@ window.setInterval = () => 0;
 """
 """No second passes: the time that is left stays as it was fed, however slow the machine."""
 
-FAULTS = (Path(__file__).parents[1] / "e2e" / "test_screen_pages.js").read_text(encoding="utf-8")
+FAULTS = Path(__file__).with_name("screen_faults.js").read_text(encoding="utf-8")
 """A JavaScript function that looks at pictures as a person would."""
 
 Fed = dict[str, object]
