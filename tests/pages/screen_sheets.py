@@ -34,8 +34,7 @@ HOST = Path(__file__).with_suffix(".html")
 COLUMNS, ROWS = 8, 4
 GAP, LABEL = 6, 16
 PALETTE = """
-000000 1a1a1a 4d4d4d 808890 b5bcc3 d5dde5 ffffff f2f7fb dcebf9 00316a 5b7ea6 9fb6d1 0055ad 6b8199
-ce0000 a30000 fdeaea 197a4b 7ee2a8 ffc700 ffd43d c74700 fb5b01 fff4ec
+000000 1a1a1a 4d4d4d 808890 b5bcc3 ffffff f2f7fb dcebf9 00316a 6b8199 0055ad ce0000 197a4b ffc700 c74700 fb5b01
 """.split()
 """The colours of the page and some between its text and what is behind it: true enough to judge."""
 
@@ -109,9 +108,19 @@ class Frames:
     panel: Panel
     texts: Texts
     complaints: list[str]
+    drawn: Panel | None = None
+
+    async def draw(self, mode: str) -> None:
+        """As large as the sheets of this mode show it."""
+        self.drawn = panel_of(self.panel, mode)
+        width, height = _shot_size(self.drawn)
+        await self.page.set_viewport_size({"width": width, "height": height})
+        await self.page.evaluate("(sizes) => draw(sizes)", _sizes(self.drawn))
 
     async def take(self, language: Language, mode: str) -> Taken:
         """Feed every picture, look at it in its full size, and draw the sheet."""
+        if self.drawn != panel_of(self.panel, mode):
+            await self.draw(mode)
         pictures = fed_pictures(self.texts, language, MODES[mode])
         shots: list[bytes] = []
         faults: list[str] = []
@@ -138,8 +147,7 @@ async def frames(browser: Browser, panel: Panel) -> AsyncIterator[Frames]:
         framed_by=("'self'",),
     )
     await server.start()
-    width, height = _shot_size(panel)
-    page = await browser.new_page(viewport={"width": width, "height": height})
+    page = await browser.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -151,8 +159,10 @@ async def frames(browser: Browser, panel: Panel) -> AsyncIterator[Frames]:
     try:
         await page.route("**/sheet", host)
         await page.goto(f"{server.url}sheet")
-        await page.evaluate("([count, sizes]) => fill(count, sizes)", [COLUMNS * ROWS, _sizes(panel)])
-        yield Frames(page, panel, told, complaints)
+        kiosks = Frames(page, panel, told, complaints)
+        await kiosks.draw("plain")
+        await page.evaluate("(count) => fill(count)", COLUMNS * ROWS)
+        yield kiosks
     finally:
         await page.close()
         await server.close()
@@ -276,17 +286,17 @@ async def approve(words: Sequence[str]) -> int:
     taken = 0
     async with chromium() as browser:
         for panel in PANELS:
-            for mode in MODES:
-                wanted = [
-                    (language, file)
-                    for language in languages_of(mode)
-                    if any(word in (file := file_of(panel, language, mode)).stem for word in words or [""])
-                ]
-                if wanted:
-                    async with frames(browser, panel_of(panel, mode)) as kiosks:
-                        for language, file in wanted:
-                            await asyncio.to_thread(_keep, await kiosks.take(language, mode), file)
-                            taken += 1
+            wanted = [
+                (language, mode, file)
+                for mode in MODES
+                for language in languages_of(mode)
+                if any(word in (file := file_of(panel, language, mode)).stem for word in words or [""])
+            ]
+            if wanted:
+                async with frames(browser, panel) as kiosks:
+                    for language, mode, file in wanted:
+                        await asyncio.to_thread(_keep, await kiosks.take(language, mode), file)
+                        taken += 1
     if not words:
         INDEX.write_text(json.dumps(names(), indent=0) + "\n", encoding="utf-8")
     return taken

@@ -44,31 +44,24 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.name)
 async def test_every_screen_fits_reads_well_and_looks_as_approved(
-    browser: Browser, panel: Panel, mode: str, tmp_path: Path
+    browser: Browser, panel: Panel, tmp_path: Path
 ) -> None:
     """What differs is drawn into the test's folder: approved, now, and where they differ."""
-    drawn = panel_of(panel, mode)
-    approved = languages_of(mode)
-    languages = tuple(Language) if EVERYTHING else approved
-    async with frames(browser, drawn) as kiosks, asyncio.TaskGroup() as judges:
-        judged = [
-            (
-                language,
-                taken,
-                judges.create_task(asyncio.to_thread(found, taken, drawn, language, mode, tmp_path)),
-            )
-            for language in languages
-            if (taken := await kiosks.take(language, mode)) and language in approved
-        ]
+    faults = []
+    async with frames(browser, panel) as kiosks, asyncio.TaskGroup() as judges:
+        judged = []
+        for mode in MODES:
+            for language in Language if EVERYTHING else languages_of(mode):
+                taken = await kiosks.take(language, mode)
+                faults += [f"{panel.name} {language.value} {mode}: {fault}" for fault in taken.faults]
+                if language in languages_of(mode):
+                    drawn = panel_of(panel, mode)
+                    judge = asyncio.to_thread(found, taken, drawn, language, mode, tmp_path)
+                    judged.append(judges.create_task(judge))
         complaints = list(kiosks.complaints)
-    faults = [
-        f"{panel.name} {language.value} {mode}: {fault}"
-        for language, taken, judge in judged
-        for fault in (*taken.faults, *judge.result())
-    ]
+    faults += [fault for judge in judged for fault in judge.result()]
     assert not faults, "\n".join(faults)
     assert not complaints
 
