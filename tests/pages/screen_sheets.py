@@ -34,7 +34,8 @@ HOST = Path(__file__).with_suffix(".html")
 COLUMNS, ROWS = 8, 4
 GAP, LABEL = 6, 16
 PALETTE = """
-000000 1a1a1a 4d4d4d 808890 b5bcc3 ffffff f2f7fb dcebf9 00316a 6b8199 0055ad ce0000 197a4b ffc700 c74700 fb5b01
+000000 1a1a1a 4d4d4d 808890 b5bcc3 ffffff f2f7fb dcebf9 00316a 6b8199 0055ad
+ce0000 197a4b ffc700 c74700 fb5b01
 """.split()
 """The colours of the page and some between its text and what is behind it: true enough to judge."""
 
@@ -70,6 +71,9 @@ PANELS = (
     Panel(1920, 1080, 320, 28.0),
     Panel(1080, 1920, 180, 28.0),
 )
+TIGHT = (PANELS[1], PANELS[3])
+"""The lowest and the narrowest."""
+
 MODES: Mapping[str, frozenset[Aid]] = {
     "plain": frozenset(),
     "aids": frozenset({Aid.LARGE, Aid.CONTRAST}),
@@ -83,9 +87,17 @@ def panel_of(panel: Panel, mode: str) -> Panel:
     return panel if mode == "plain" else panel.half
 
 
-def languages_of(mode: str) -> tuple[Language, ...]:
-    """Each aid by itself in one language: together they change what they change apart, and more."""
-    return tuple(Language) if mode in {"plain", "aids"} else (Language.JA,)
+def languages_of(panel: Panel, mode: str) -> tuple[Language, ...]:
+    """Whose sheets are kept: as it comes, and with both aids where room is scarce, in every language.
+
+    Where there is more room, the language with the longest words stands for the others; each aid
+    by itself changes no more than both.
+    """
+    if mode == "plain" or (mode == "aids" and panel in TIGHT):
+        return tuple(Language)
+    if mode == "aids":
+        return (Language.JA, Language.VI)
+    return (Language.JA,) if panel == PANELS[0] else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,13 +301,16 @@ async def approve(words: Sequence[str]) -> int:
             wanted = [
                 (language, mode, file)
                 for mode in MODES
-                for language in languages_of(mode)
+                for language in languages_of(panel, mode)
                 if any(word in (file := file_of(panel, language, mode)).stem for word in words or [""])
             ]
             if wanted:
                 async with frames(browser, panel) as kiosks:
                     for language, mode, file in wanted:
-                        await asyncio.to_thread(_keep, await kiosks.take(language, mode), file)
+                        seen = await kiosks.take(language, mode)
+                        for fault in seen.faults:
+                            sys.stdout.write(f"{file.stem}: {fault}\n")
+                        await asyncio.to_thread(_keep, seen, file)
                         taken += 1
     if not words:
         INDEX.write_text(json.dumps(names(), indent=0) + "\n", encoding="utf-8")

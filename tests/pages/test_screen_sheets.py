@@ -53,10 +53,10 @@ async def test_every_screen_fits_reads_well_and_looks_as_approved(
     async with frames(browser, panel) as kiosks, asyncio.TaskGroup() as judges:
         judged = []
         for mode in MODES:
-            for language in Language if EVERYTHING else languages_of(mode):
+            for language in Language if EVERYTHING else languages_of(panel, mode):
                 taken = await kiosks.take(language, mode)
                 faults += [f"{panel.name} {language.value} {mode}: {fault}" for fault in taken.faults]
-                if language in languages_of(mode):
+                if language in languages_of(panel, mode):
                     drawn = panel_of(panel, mode)
                     judge = asyncio.to_thread(found, taken, drawn, language, mode, tmp_path)
                     judged.append(judges.create_task(judge))
@@ -85,7 +85,7 @@ async def test_the_sheets_have_every_screen_of_the_storyboard_and_no_other() -> 
         file_of(panel, language, mode)
         for panel in PANELS
         for mode in MODES
-        for language in languages_of(mode)
+        for language in languages_of(panel, mode)
     }
     assert expected == set(INDEX.parent.glob("*.webp"))
 
