@@ -175,7 +175,7 @@ def _taken_rows(mine: Taken, host: Taken, peer: str) -> Iterator[Row]:
 
 
 async def _keys(world: World, effort: Effort, keypad: Mapping[str, Any]) -> tuple[Row, ...]:
-    """From a contact that begins to close, with up to 5 ms of bounce, to the picture of the digit and its frame.
+    """From a contact that closes, with up to 5 ms of bounce, to the picture of the digit and its frame.
 
     The first scan comes with the edge, so that the debounce takes an interval less than it has scans.
     """
