@@ -31,6 +31,7 @@ INDEX = APPROVED / "screens.json"
 """The names of the screens on every sheet, row by row."""
 
 HOST = Path(__file__).with_suffix(".html")
+PATIENCE_MS = 180_000
 COLUMNS, ROWS = 8, 4
 GAP, LABEL = 6, 16
 PALETTE = """
@@ -160,6 +161,7 @@ async def frames(browser: Browser, panel: Panel) -> AsyncIterator[Frames]:
     )
     await server.start()
     page = await browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
