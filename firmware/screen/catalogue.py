@@ -66,6 +66,14 @@ class Catalogue:
         templates = (message,) if isinstance(message, str) else message
         return frozenset(name for template in templates for name in self._names(key, template))
 
+    def names(self, key: str, template: str) -> frozenset[str]:
+        """Names in the braces of one line of this id. Raises as placeholders does."""
+        return frozenset(self._names(key, template))
+
+    def fill(self, key: str, template: str, values: Mapping[str, Value]) -> str:
+        """One line of this id. Raises ConfigError if it needs a value not given."""
+        return self._filled(key, template, values)
+
     def _message(self, key: str) -> Message:
         try:
             return self.messages[key]

@@ -1,7 +1,7 @@
 """The sound files of every prompt, and the manifest that says what each of them says."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,9 @@ from firmware.errors import ConfigError
 MANIFEST = "manifest.json"
 ALARMS = 4
 TONE, CHIME = "tone", "chime"
+
+SPEECH_DBFS, LOUDNESS_OFF_DB = -20.0, 1.0
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.2, 20.0
 
 
 class Clip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +68,21 @@ class Clips:
             for clip in self.by_text.values()
             if hashlib.sha256((self._directory / clip.file).read_bytes()).hexdigest() != clip.sha256
         ]
+
+    def faults(self, prompts: Iterable[tuple[Language, str]]) -> Iterator[str]:
+        """What a kiosk with these prompts would miss or hear badly, in sentences."""
+        for language, text in prompts:
+            if (language.value, text) not in self.by_text:
+                yield f"{language.value}: no file says {text!r}"
+        for file in self.altered():
+            yield f"{file} is not as the manifest says"
+        for clip in self.by_text.values():
+            if clip.language and not clip.reading:
+                yield f"{clip.file}: nothing was heard of {clip.text!r}"
+            if clip.language and abs(clip.loudness_dbfs - SPEECH_DBFS) > LOUDNESS_OFF_DB:
+                yield f"{clip.file}: {clip.loudness_dbfs} dBFS, expected {SPEECH_DBFS}: {clip.text!r}"
+            if clip.language and not SHORTEST_SECONDS <= clip.seconds <= LONGEST_SECONDS:
+                yield f"{clip.file}: {clip.seconds} s long: {clip.text!r}"
 
     def _path(self, language: str, text: str) -> Path | None:
         clip = self.by_text.get((language, text))

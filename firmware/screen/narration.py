@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from firmware.core.screens import ScreenId
+from firmware.screen.readings import spoken
 
 Picture = Mapping[str, Any]
 
@@ -60,12 +61,15 @@ def narrate(picture: Picture, before: Picture | None) -> Narration:
 
 
 def speakable(text: str, language: str) -> str:
-    """As a voice should read it: readings for kanji, no thousands' commas, the currency behind the number."""
+    """As a voice should read it: readings for kanji, no thousands' commas, the currency behind the number.
+
+    And what else a voice would get wrong, see readings.
+    """
     text = _READING.sub(r"\1", text)
     text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
     if language in _YEN:
         text = re.sub(r"¥(\d+)", rf"\1 {_YEN[language]}", text)
-    return " ".join(text.split())
+    return " ".join(spoken(text, language).split())
 
 
 def _same(picture: Picture, before: Picture) -> bool:
@@ -95,7 +99,7 @@ def _details(picture: Picture) -> Iterator[str]:
     if picture["money"] is not None:
         yield money(picture["money"])
         yield picture["money"]["exact_text"]
-    yield from picture["lines"]
+    yield from picture["heard"] or picture["lines"]
     for choice in picture["choices"]:
         yield from (choice["key"], choice["label"], choice["more"])
         yield from (choice["state_label"], choice["fee_text"])

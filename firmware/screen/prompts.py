@@ -33,6 +33,10 @@ def _values(
     returned = range(unit, totals[-1] + largest + unit, unit)
     return {
         "tries_left": range(1, 4),
+        "until_month": range(1, 13),
+        "until_day": range(1, 32),
+        "until_hour": range(24),
+        "until_minute": range(60),
         "sheets": range(1, MOST_SHEETS + 1),
         "digit": range(1, most_copies + 1),
         "due_yen": range(0, totals[-1] + unit, unit),

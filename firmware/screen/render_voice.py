@@ -21,19 +21,21 @@ from numpy.typing import NDArray
 
 from firmware.core.terms import Language
 from firmware.errors import ConfigError
-from firmware.screen.clips import ALARMS, CHIME, MANIFEST, TONE, Clip
+from firmware.screen.clips import ALARMS, CHIME, MANIFEST, SPEECH_DBFS, TONE, Clip
 
 RATE = 16_000
 """Samples a second of every file, mono, 16 bits: one `aplay` says any of them after another."""
 
-SPEECH_DBFS, PEAK = -20.0, 0.72
+PEAK = 0.72
 _ESPEAK = {
     Language.EN: "en-us",
-    Language.ZH: "cmn",
+    Language.ZH: "cmn-latn-pinyin",
     Language.KO: "ko",
     Language.PT: "pt-br",
     Language.VI: "vi",
 }
+"""Voices of eSpeak NG. Its plain `cmn` reads characters as pinyin, and the pinyin as English."""
+
 _DICTIONARY = Path("/var/lib/mecab/dic/open-jtalk/naist-jdic")
 _WORD = re.compile(r"^[^,\s]+(?:,[^,]*){8},([^,]+),", re.MULTILINE)
 

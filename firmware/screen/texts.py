@@ -37,6 +37,9 @@ TAGS = {Language.EASY: "ja", Language.ZH: "zh-Hans", Language.PT: "pt-BR"}
 """BCP 47 tags, where they are not the value itself."""
 
 _FIELDS = ("title", "headline", "lines", "note")
+_HEARD = "heard"
+"""A field of a reason alone: said in the place of its lines."""
+
 _AMOUNT = ("before", "amount", "after")
 _CHANGE = ("change_before", "change_amount", "change_after")
 _WORDS = ("page.time_before", "page.time_after")
@@ -126,31 +129,16 @@ class Texts:
         }
 
     def every(self, language: Language, values: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, str]]:
-        """Each message with its id, once for each value its one number can have.
+        """Each text and each line of a list with its id, once for each value its one number can have.
 
-        values: what a number can be, by `<id>.<name>`, `<section>.<name>` or name; a message with a number
+        values: what a number can be, by `<id>.<name>`, `<section>.<name>` or name; a text with a number
         that none of them gives, or with two, is left out.
         """
         catalogue, names = self._catalogues[language], self._names[language]
         for key, message in catalogue.messages.items():
-            numbers = sorted(catalogue.placeholders(key) - names.keys())
-            given: list[Mapping[str, Value]] = [names]
-            if numbers:
-                name = numbers[0]
-                found = next(
-                    (
-                        values[at]
-                        for at in (f"{key}.{name}", f"{key.split('.')[0]}.{name}", name)
-                        if at in values
-                    ),
-                    (),
-                )
-                given = [{**names, name: value} for value in found] if len(numbers) == 1 else []
-            for filled in given:
-                if isinstance(message, str):
-                    yield key, catalogue.text(key, filled)
-                else:
-                    yield from ((key, line) for line in catalogue.lines(key, filled))
+            for template in (message,) if isinstance(message, str) else message:
+                for filled in _fillings(key, catalogue.names(key, template) - names.keys(), values):
+                    yield key, catalogue.fill(key, template, {**names, **filled})
 
     def join(self, language: Language, parts: Sequence[str]) -> str:
         """As the values of a row are joined."""
@@ -202,6 +190,7 @@ class _Page:
             "headline": self._text(self._key("headline")),
             "lines": self._catalogue.lines(self._key("lines"), self._values),
             "note": self._text(self._key("note")),
+            "heard": self._heard(),
             "heard_only": self._text("page.voice_keys") if screen.id is ScreenId.NOTICE else "",
             "kind": self._text(f"kind.{screen.kind.value}") if screen.kind else "",
             "place": screen.place.value if screen.place else None,
@@ -219,6 +208,11 @@ class _Page:
             "error": screen.error,
             "words": {key.removeprefix("page."): self._text(key) for key in _WORDS},
         }
+
+    def _heard(self) -> list[str]:
+        """What is said instead of the lines that hold more numbers than a prompt can."""
+        key = f"{self._section}.{self._reason}.heard"
+        return self._catalogue.lines(key, self._values) if self._reason and self._catalogue.has(key) else []
 
     def _key(self, field: str) -> str:
         variant = f"{self._section}.{self._reason}.{field}"
@@ -321,6 +315,18 @@ class _Page:
         return self._text(f"alarm.{self._screen.place.value if self._screen.place else 'none'}")
 
 
+def _fillings(
+    key: str, numbers: frozenset[str], values: Mapping[str, Sequence[int]]
+) -> Iterator[Mapping[str, int]]:
+    """Every value of the one number, nothing to fill in without a number, none for several."""
+    if not numbers:
+        yield {}
+    if len(numbers) == 1:
+        [name] = numbers
+        places = (f"{key}.{name}", f"{key.split('.', maxsplit=1)[0]}.{name}", name)
+        yield from ({name: value} for value in next((values[at] for at in places if at in values), ()))
+
+
 def _numbers_of(screen: Screen) -> dict[str, int]:
     named = {
         "fee_yen": screen.fee_yen,
@@ -373,4 +379,8 @@ def _faults(catalogue: Catalogue, known: frozenset[str]) -> Iterator[str]:
 
 def _is_screen_key(path: list[str]) -> bool:
     ids = {screen.value for screen in ScreenId}
-    return len(path) in {2, 3} and path[0] in ids and path[-1] in _FIELDS
+    return (
+        len(path) in {2, 3}
+        and path[0] in ids
+        and (path[-1] in _FIELDS or (len(path) == 3 and path[-1] == _HEARD))
+    )

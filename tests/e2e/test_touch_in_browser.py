@@ -5,8 +5,8 @@ import contextlib
 from playwright.async_api import Page, async_playwright
 from playwright.async_api import TimeoutError as PageTimeout
 
-from tests.e2e.test_screen_pages import CHROMIUM, FLAGS
 from tests.e2e.visitor import Visitor, kiosk
+from tests.pages.fed import CHROMIUM, FLAGS
 from tests.simulators.bench.world_api import Key
 
 
@@ -76,7 +76,7 @@ async def shows(page: Page, selector: str) -> None:
 async def test_a_whole_visit_by_touch_with_large_type_and_the_next_one_begins_as_ever() -> None:
     async with async_playwright() as playwright, kiosk() as visitor:
         browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, chromium_sandbox=False, args=FLAGS.split()
+            executable_path=CHROMIUM, chromium_sandbox=False, args=list(FLAGS)
         )
         context = await browser.new_context(has_touch=True, viewport={"width": 1280, "height": 800})
         page = await context.new_page()

@@ -14,12 +14,14 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import aiohttp
 import tomli_w
 
 from tests.figures import card, municipality, worker
+from tests.figures.painted import display, milliseconds_to_frame
 from tests.figures.processes import (
     BarePython,
     Taken,
@@ -173,7 +175,7 @@ def _taken_rows(mine: Taken, host: Taken, peer: str) -> Iterator[Row]:
 
 
 async def _keys(world: World, effort: Effort, keypad: Mapping[str, Any]) -> tuple[Row, ...]:
-    """From a contact that begins to close, with up to 5 ms of bounce, to the picture with the digit.
+    """From a contact that closes, with up to 5 ms of bounce, to the picture of the digit and its frame.
 
     The first scan comes with the edge, so that the debounce takes an interval less than it has scans.
     """
@@ -187,6 +189,11 @@ async def _keys(world: World, effort: Effort, keypad: Mapping[str, Any]) -> tupl
         await world.insert_card(CARD)
         await eyes.until_screen("pin")
         presses = [await _press(world, eyes, KEYS[number % len(KEYS)]) for number in range(effort.presses)]
+        async with display(world.screen_url) as page:
+            frames = [
+                await milliseconds_to_frame(page, partial(_press, world, eyes, KEYS[number % len(KEYS)]))
+                for number in range(effort.presses)
+            ]
         await eyes.touched("cancel", "key")
         await eyes.until_screen("ended")
         await world.remove_card()
@@ -200,6 +207,8 @@ async def _keys(world: World, effort: Effort, keypad: Mapping[str, Any]) -> tupl
     return (
         Row.beside("key.press-to-picture-p50", p50, "ms", limit, floor_ms),
         Row.beside("key.press-to-picture-p99", percentile("key", presses, 99), "ms", limit, floor_ms),
+        Row.beside("key.press-to-frame-p50", median("key", frames), "ms", limit, floor_ms),
+        Row.beside("key.press-to-frame-p99", percentile("key", frames, 99), "ms", limit, floor_ms),
         Row("key.beyond-debounce-p50", p50 - floor_ms, "ms", f"subtracted: {limit}"),
     )
 

@@ -171,6 +171,8 @@ class World:
         self._lock = asyncio.Lock()
         self._state = WorldState(
             kiosk_running=False,
+            screen=None,
+            reason="",
             card=None,
             lamps=[],
             buzzer=False,
@@ -534,8 +536,11 @@ class World:
 
     async def state(self) -> WorldState:
         outputs = self.pins.outputs() if self.pins is not None and self.pins.connected else {}
+        seen = self.eyes.now
         return {
             **self._state,
+            "screen": None if seen is None else str(seen["screen"]),
+            "reason": "" if seen is None else str(seen["reason"]),
             "kiosk_running": self.kiosk is not None and self.kiosk.returncode is None,
             "lamps": [name for name, on in outputs.items() if on and name != "buzzer"],
             "buzzer": outputs.get("buzzer", False),

@@ -27,6 +27,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def state_at_rest() -> WorldState:
     return {
         "kiosk_running": True,
+        "screen": "idle",
+        "reason": "",
         "card": None,
         "lamps": [],
         "buzzer": False,
@@ -341,7 +343,7 @@ async def test_pictures_come_from_the_world(browser: aiohttp.ClientSession, worl
     assert [("job_page_png", "madoguchi-7", 2), ("receipt_png", "r1")] == world.done
 
 
-@pytest.mark.parametrize("path", ["/", "/bench.css", "/bench.js", "/bench.svg"])
+@pytest.mark.parametrize("path", ["/", "/bench.css", "/bench.js", "/bench.svg", "/drag.js", "/scenarios.js"])
 async def test_the_page_is_served_under_a_strict_policy(browser: aiohttp.ClientSession, path: str) -> None:
     async with browser.get(path) as answer:
         assert 200 == answer.status

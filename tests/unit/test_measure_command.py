@@ -22,7 +22,8 @@ FIGURES = frozenset(
     start.first-picture start.ready-for-a-visit
     rest.cpu-with-spare-worker rest.rss rest.pss rest.threads rest.descriptors rest.spare-worker-rss
     visits.rss-after
-    key.press-to-picture-p50 key.press-to-picture-p99 key.beyond-debounce-p50
+    key.press-to-picture-p50 key.press-to-picture-p99 key.press-to-frame-p50 key.press-to-frame-p99
+    key.beyond-debounce-p50
     visit.software visit.card-to-pin visit.pin-to-take-card visit.prepared visit.released
     visit.document-handed-over visit.change-paid visit.receipt-printed visit.all-taken
     card.apdus-of-a-visit card.bytes-of-a-visit card.apdus-beyond-the-least

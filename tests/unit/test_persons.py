@@ -34,9 +34,9 @@ WORDS = {
         "all": ("住民票の写し", "世帯の全員", "2通", "600円", "支払いへ"),
     },
     Language.EN: {
-        "some": ["Residence record", "Some members", "Husband or wife", "× 1"],
+        "some": ["Residence record", "Some members", "Husband or wife", "1 copy"],
         "told": ("Of 5 members,", "1 chosen", "Members", "Husband or wife"),
-        "goals": ["Residence record", "Whole household", "Head and relation", "× 2"],
+        "goals": ["Residence record", "Whole household", "Head and relation", "2 copies"],
         "confirm": "Enter",
         "card": "on the blue reader",
         "pin": "Enter your 4-digit PIN",

@@ -17,6 +17,11 @@ def test_the_browser_may_open_the_kiosks_page_and_nothing_else() -> None:
     [allowed] = policy["URLAllowlist"]
     assert f"{allowed}/" in (SCREEN / "browser").read_text(encoding="utf-8")
     assert 2 == policy["DeveloperToolsAvailability"]
+    assert not policy["RemoteDebuggingAllowed"]
+    assert not policy["PrintingEnabled"]
+    assert 3 == policy["DownloadRestrictions"]
+    for device in ("WebUsb", "WebHid", "Serial", "WebBluetooth"):
+        assert 2 == policy[f"Default{device}GuardSetting"]
 
 
 def test_no_key_leads_out_of_the_page_and_the_browser_keeps_its_sandbox() -> None:

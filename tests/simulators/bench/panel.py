@@ -16,7 +16,10 @@ from tests.simulators.bench.framing import origin_of, screen_may_be_framed
 from tests.simulators.bench.world_api import OutsideWorld, WorldRefusal
 
 PAGE = Path(__file__).parent / "page"
-FILES = {"/": "index.html", **{f"/{name}": name for name in ("bench.css", "bench.js", "bench.svg")}}
+FILES = {
+    "/": "index.html",
+    **{f"/{name}": name for name in ("bench.css", "bench.js", "bench.svg", "drag.js", "scenarios.js")},
+}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -31,6 +31,7 @@ class PrintedJob(TypedDict):
 class WorldState(TypedDict):
     """Everything that can be seen from outside, now.
 
+    screen, reason: what the kiosk's screen shows, None and empty while it shows nothing.
     card: name of the card on the reader. lamps: places whose lamp is lit.
     change_cup_yen, returned_coins_yen: what lies there to be taken. hopper_coins: coins left in it.
     tray_sheets: sheets to be taken. jobs, receipts: printed since the start, the oldest first; those
@@ -38,6 +39,8 @@ class WorldState(TypedDict):
     """
 
     kiosk_running: bool
+    screen: str | None
+    reason: str
     card: str | None
     lamps: list[str]
     buzzer: bool

@@ -1,9 +1,17 @@
 // The bench panel's page: draws every state it is told whole, and tells what the person does.
 
+import { draggable } from "/drag.js";
+import { PUT_RIGHT, SCENARIOS } from "/scenarios.js";
+
 const $ = (id) => document.getElementById(id);
+const OTHERS = new Set(["felica", "licence", "residence", "bank", "other", "mute", "juki", "two_cards"]);
 const KEYBOARD = { Enter: "confirm", Backspace: "correct", Escape: "cancel" };
+const COINS_YEN = [500, 100, 50, 10];
+const MOST_COINS_DRAWN = 12;
+const PULL_PX = 60;
 let cards = [];
 let shown = null;
+let exercise = null;
 
 // ---- acting ----
 
@@ -46,8 +54,10 @@ for (const button of document.querySelectorAll("[data-key]")) {
 }
 for (const button of document.querySelectorAll("[data-yen]")) {
   const yen = Number(button.dataset.yen);
-  button.addEventListener("click", () =>
-    act("drop_coin", { yen }, ({ accepted }) => `${yen} yen ${accepted ? "went in" : "fell through to the return"}`));
+  draggable(button, {
+    to: ".coin-place",
+    done: () => act("drop_coin", { yen }, ({ accepted }) => `${yen} yen ${accepted ? "went in" : "fell through to the return"}`),
+  });
 }
 for (const choice of document.querySelectorAll(".choice")) {
   const { action, word } = choice.dataset;
@@ -57,14 +67,24 @@ for (const choice of document.querySelectorAll(".choice")) {
       act(action, { [word]: value }, () => `${choice.previousElementSibling.firstChild.data.trim()}: ${button.textContent}`));
   }
 }
-$("tray-card").addEventListener("click", () => act("remove_card", {}, () => "took the card back"));
-$("paper").addEventListener("click", () => act("take_paper", {}, ({ sheets }) => `took ${sheets} sheet(s)`));
-$("change").addEventListener("click", () => act("take_change", {}, ({ yen }) => `took ${yen} yen`));
-$("receipt").addEventListener("click", () => act("take_receipt", {}, () => "took the receipt"));
+draggable($("tray-card"), { to: ".hands", done: () => act("remove_card", {}, () => "took the card back") });
+draggable($("paper"), { to: ".hands", pull: PULL_PX, done: () => act("take_paper", {}, ({ sheets }) => `took ${sheets} sheet(s)`) });
+draggable($("receipt"), { to: ".hands", pull: PULL_PX, done: () => act("take_receipt", {}, () => "tore the receipt off") });
+draggable($("change"), { to: ".hands", done: () => act("take_change", {}, ({ yen }) => `took ${yen} yen`) });
 $("refill").addEventListener("click", () => act("refill_hopper", { coins: 50 }, () => "put 50 coins into the hopper"));
 $("staff").addEventListener("click", () => act("type_staff_code", {}, () => "the staff typed their code"));
 $("pcscd").addEventListener("click", () => act("kill_pcscd", {}, () => "killed pcscd"));
-$("power").addEventListener("click", () => act("power_cut", {}, () => "the power was cut and is back"));
+for (const id of ["power", "plug"]) {
+  $(id).addEventListener("click", () => act("power_cut", {}, () => "the power was cut and is back"));
+}
+$("handle").addEventListener("click", () => {
+  const open = !shown.door_open;
+  act("set_door", { open }, () => `the door is ${open ? "open" : "closed"}`);
+});
+$("cable").addEventListener("click", () => {
+  const mode = shown.network === "cut" ? "ok" : "cut";
+  act("set_network", { mode }, () => (mode === "ok" ? "plugged the line in" : "pulled the line out"));
+});
 
 document.addEventListener("keydown", (event) => {
   const key = KEYBOARD[event.key] ?? (/^[0-9]$/.test(event.key) ? event.key : null);
@@ -73,39 +93,49 @@ document.addEventListener("keydown", (event) => {
   press(key);
 });
 
-// ---- dragging: the hand does what a click does ----
+// ---- exercises ----
 
-let held = null;
-
-function draggable(button, target) {
-  button.draggable = true;
-  button.addEventListener("dragstart", (event) => {
-    held = { button, target };
-    event.dataTransfer.setData("text/plain", "");
-    event.dataTransfer.effectAllowed = "move";
-    document.querySelector(target).classList.add("wanted");
-  });
-  button.addEventListener("dragend", () => {
-    held = null;
-    document.querySelector(target).classList.remove("wanted");
-  });
+async function begin(scenario) {
+  for (const [action, word, words] of PUT_RIGHT) {
+    const [value] = Object.values(words);
+    if (shown[word] !== value) await act(action, words, () => `put right: ${action}`);
+  }
+  for (const [action, words] of scenario.setup) await act(action, words, () => `set up: ${action}`);
+  exercise = { scenario, done: 0 };
+  drawExercise();
 }
 
-function takes(target) {
-  const place = document.querySelector(target);
-  place.addEventListener("dragover", (event) => {
-    if (held?.target === target) event.preventDefault();
-  });
-  place.addEventListener("drop", (event) => {
-    if (held?.target !== target) return;
-    event.preventDefault();
-    held.button.click();
-  });
+function follow(world) {
+  if (exercise === null) return;
+  const { tasks } = exercise.scenario;
+  while (exercise.done < tasks.length && tasks[exercise.done][1](world)) {
+    exercise.done += 1;
+    if (exercise.done === tasks.length) note(`exercise done: ${exercise.scenario.title}`);
+  }
+  drawExercise();
 }
 
-for (const target of [".card-place", ".coin-place", ".side"]) takes(target);
-for (const coin of document.querySelectorAll("[data-yen]")) draggable(coin, ".coin-place");
-for (const id of ["tray-card", "paper", "change", "receipt"]) draggable($(id), ".side");
+function drawExercise() {
+  for (const button of $("scenarios").children) {
+    button.setAttribute("aria-pressed", button.dataset.title === exercise?.scenario.title);
+  }
+  $("tasks").replaceChildren(...(exercise?.scenario.tasks ?? []).map(([text], number) => {
+    const line = document.createElement("li");
+    line.textContent = text;
+    line.classList.toggle("done", number < exercise.done);
+    return line;
+  }));
+}
+
+$("scenarios").replaceChildren(...SCENARIOS.map((scenario) => {
+  const button = document.createElement("button");
+  const small = document.createElement("small");
+  [small.textContent, small.lang] = [scenario.ja, "ja"];
+  button.dataset.title = scenario.title;
+  button.append(scenario.title, small);
+  button.addEventListener("click", () => begin(scenario));
+  return button;
+}));
 
 // ---- drawing ----
 
@@ -125,21 +155,36 @@ function draw(state) {
   drawPaper(state);
   drawReceipt(state);
   const yen = state.change_cup_yen + state.returned_coins_yen;
-  fill($("change"), yen > 0, yen > 0 ? `${yen} yen – click to take` : "empty");
+  fill($("change"), yen > 0);
+  $("change-note").textContent = yen > 0 ? `${yen} yen` : "empty";
+  drawCoins(yen);
+  $("handle").setAttribute("aria-pressed", state.door_open);
+  $("cable").setAttribute("aria-pressed", state.network === "cut");
   drawChoices(state);
   $("hopper").textContent = state.hopper_coins;
   $("cash-box").textContent = `${state.cash_box_yen} yen`;
   $("cup-yen").textContent = `${state.change_cup_yen} yen`;
   $("returned").textContent = `${state.returned_coins_yen} yen`;
-  if (!before || !same(before.jobs, state.jobs) || !same(before.receipts, state.receipts)) drawPrinted(state);
+  drawPrinted(state);
+  follow(state);
 }
 
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
-
-function fill(button, there, text) {
+function fill(button, there) {
   button.disabled = !there;
   button.classList.toggle("there", there);
-  if (text !== undefined && button.textContent !== text) button.textContent = text;
+}
+
+function drawCoins(yen) {
+  const coins = [];
+  for (const value of COINS_YEN) {
+    for (; yen >= value && coins.length < MOST_COINS_DRAWN; yen -= value) coins.push(value);
+  }
+  $("change-coins").replaceChildren(...coins.map((value) => {
+    const coin = document.createElement("i");
+    coin.className = `yen${value}`;
+    coin.textContent = value;
+    return coin;
+  }));
 }
 
 function drawBuzzer(state, before) {
@@ -150,23 +195,19 @@ function drawBuzzer(state, before) {
 
 function drawCard(name) {
   const card = cards.find((each) => each.name === name);
-  const tray = $("tray-card");
-  fill(tray, name !== null);
-  tray.replaceChildren(...(name === null ? [wave()] : cardText(card ?? { title: name, note: "" }, "click to take it back")));
+  fill($("tray-card"), name !== null);
+  $("tray-card").replaceChildren(...(name === null ? [] : [plastic(card ?? { name, title: name, note: "" })]));
   for (const button of $("cards").querySelectorAll("button")) button.disabled = name !== null;
 }
 
-function wave() {
-  const mark = document.createElement("span");
-  mark.className = "wave";
-  mark.textContent = ")))";
-  return mark;
-}
-
-function cardText(card, hint) {
-  const small = document.createElement("small");
-  small.textContent = hint ? [card.note, hint].filter(Boolean).join(" – ") : card.note;
-  return [card.title, small];
+function plastic(card) {
+  const [face, title, small] = ["span", "span", "small"].map((tag) => document.createElement(tag));
+  const mine = !OTHERS.has(card.name);
+  face.className = mine ? "plastic" : "plastic other";
+  title.textContent = card.title;
+  small.textContent = card.note;
+  face.append(title, small);
+  return face;
 }
 
 const pageUrl = (job, page) => `/jobs/${encodeURIComponent(job)}/${page}.png`;
@@ -175,14 +216,14 @@ const receiptUrl = (receipt) => `/receipts/${encodeURIComponent(receipt)}.png`;
 function drawPaper(state) {
   const job = state.jobs.at(-1);
   fill($("paper"), state.tray_sheets > 0);
-  $("paper-note").textContent = state.tray_sheets > 0 ? `${state.tray_sheets} sheet(s) – click to take` : "empty";
+  $("paper-note").textContent = state.tray_sheets > 0 ? `${state.tray_sheets} sheet(s) – pull` : "empty";
   picture($("paper"), state.tray_sheets > 0 && job ? pageUrl(job.id, 1) : null, "printed certificate");
 }
 
 function drawReceipt(state) {
   const receipt = state.receipts.at(-1);
   fill($("receipt"), state.receipt_waiting);
-  $("receipt-note").textContent = state.receipt_waiting ? "click to tear it off" : "empty";
+  $("receipt-note").textContent = state.receipt_waiting ? "tear it off" : "empty";
   picture($("receipt"), state.receipt_waiting && receipt ? receiptUrl(receipt) : null, "receipt");
 }
 
@@ -208,11 +249,18 @@ function drawChoices(state) {
   }
 }
 
+// What was taken, the newest first and large enough to read; what still hangs there is not in the hand.
 function drawPrinted(state) {
-  const jobs = state.jobs.map((job) =>
-    Array.from({ length: job.pages }, (_, index) => ({ url: pageUrl(job.id, index + 1), text: `page ${index + 1} of ${job.pages}` })));
-  const receipts = state.receipts.map((receipt) => [{ url: receiptUrl(receipt), text: "receipt" }]);
-  const bundles = [...jobs, ...receipts].filter((pages) => pages.length > 0);
+  const jobs = state.tray_sheets > 0 ? state.jobs.slice(0, -1) : state.jobs;
+  const slips = state.receipt_waiting ? state.receipts.slice(0, -1) : state.receipts;
+  const held = JSON.stringify([jobs, slips]);
+  if (held === $("printed").dataset.held) return;
+  $("printed").dataset.held = held;
+  const bundles = [
+    ...slips.map((receipt) => [{ url: receiptUrl(receipt), text: "receipt" }]),
+    ...jobs.map((job) =>
+      Array.from({ length: job.pages }, (_, index) => ({ url: pageUrl(job.id, index + 1), text: `page ${index + 1} of ${job.pages}` }))),
+  ].filter((pages) => pages.length > 0).reverse();
   if (bundles.length === 0) return;
   $("printed").replaceChildren(...bundles.map((pages) => {
     const button = document.createElement("button");
@@ -277,9 +325,11 @@ async function showCards() {
   $("cards").replaceChildren(...cards.map((card) => {
     const item = document.createElement("li");
     const button = document.createElement("button");
-    button.append(...cardText(card));
-    draggable(button, ".card-place");
-    button.addEventListener("click", () => act("insert_card", { name: card.name }, () => `put on the reader: ${card.title}`));
+    button.append(plastic(card));
+    draggable(button, {
+      to: ".card-place",
+      done: () => act("insert_card", { name: card.name }, () => `put on the reader: ${card.title}`),
+    });
     item.append(button);
     return item;
   }));
