@@ -173,7 +173,7 @@ def _disk(number: int, disk: Disk) -> list[str]:
     ]
 
 
-async def make_data_partition(content: Path, to: Path, *, mib: int = 160) -> None:
+async def make_data_partition(content: Path, to: Path, *, mib: int = 64) -> None:
     """An ext4 labelled madoguchi-data with this content, owners as they are."""
     for command in (
         ["rm", "-f", str(to)],

@@ -47,7 +47,11 @@ Relay = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 GUEST: dict[str, dict[str, Any]] = {
     "kiosk": {"messages": "/usr/lib/madoguchi/config/messages"},
-    "journal": {"path": "/var/lib/madoguchi/journal.db", "key_file": "/etc/madoguchi/journal.key"},
+    "journal": {
+        "path": "/var/lib/madoguchi/journal.db",
+        "key_file": "/etc/madoguchi/journal.key",
+        "minimum_free_mib": 16,
+    },
     "coins": {"device": "/dev/madoguchi/cctalk", "drain_seconds": 1.0},
     "card_reader": {"restart_request": "/run/madoguchi/restart-pcscd"},
     "console": {"socket": "/run/madoguchi/console.sock", "support_folder": "/var/lib/madoguchi/support"},
