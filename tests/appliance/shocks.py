@@ -109,13 +109,9 @@ async def coins_unplugged_while_paying(guest: Guest) -> None:
 
 async def cable_pulled(guest: Guest) -> None:
     """Without the municipality nobody is served."""
-    await guest.store.shell("ip link show >/dev/null")
     await guest.store.machine.set_cable(plugged=False)
-    try:
-        await guest.store.says('"municipality-gone"', seconds=SOON)
-    finally:
-        await guest.store.machine.set_cable(plugged=True)
-    await guest.store.says('"municipality-back"', seconds=SOON)
+    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
+    await guest.store.machine.set_cable(plugged=True)
     await guest.world.eyes.until_screen("idle", seconds=SOON)
 
 
