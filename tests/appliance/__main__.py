@@ -135,7 +135,7 @@ async def running(said: argparse.Namespace, report: Report, *words: str) -> Asyn
 
 async def visit(said: argparse.Namespace, report: Report) -> None:
     """One whole visit; the machine says of itself what EXPECTED has, and switches off when asked."""
-    async with running(said, report) as run:
+    async with running(said, report, "rig.probe") as run:
         await whole_visit(run)
         with report.timed("shutdown"):
             await run.store.stop_kiosk()
@@ -237,7 +237,7 @@ async def everything(said: argparse.Namespace, report: Report) -> None:
     luck = random.Random(said.seed)  # noqa: S311
     first = luck.choice(CHANGE_POINTS)
     second = luck.choice([plan for plan in drawn_plans(20, luck) if ":" in plan and "Daemon" not in plan])
-    async with running(said, report, *words_of(first)) as run:
+    async with running(said, report, "rig.probe", *words_of(first)) as run:
         await whole_visit(run)
         await shock(run, *IN_SHORT)
         await examined(run, said.cuts, luck)

@@ -6,6 +6,7 @@ Each is done to the emulated machine on its start screen or in a visit; afterwar
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from tests.appliance.store import BOOT_SECONDS, COINS, READER, Store
 from tests.e2e.books import Books, agreed_books
@@ -167,6 +168,23 @@ async def machine_hung(guest: Guest) -> None:
         await asyncio.gather(crashing, return_exceptions=True)
 
 
+async def started_a_year_behind(guest: Guest) -> None:
+    """A machine whose clock's battery was empty stays closed until its time is the municipality's."""
+    store = guest.store
+    await store.kill_kiosk()
+    store.lose_power()
+    store.clock = (datetime.now(UTC) - timedelta(days=365)).strftime("%Y-%m-%dT%H:%M:%S")
+    await store.start_kiosk()
+    store.clock = "utc"
+    await guest.world.eyes.until_screen("out_of_service", seconds=BOOT_SECONDS)
+    await store.says(r'"municipality-gone"|"clock-not-trusted"', seconds=SOON)
+    screen = guest.world.eyes.now
+    assert screen is not None
+    assert screen["screen"] == "out_of_service"
+    await store.shell(f"date -s @{int(datetime.now(UTC).timestamp())}")
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
+
+
 Shock = Callable[[Guest], Awaitable[None]]
 
 SHOCKS: Mapping[str, Shock] = {
@@ -176,6 +194,7 @@ SHOCKS: Mapping[str, Shock] = {
     "clock-a-year-wrong": clock_a_year_wrong,
     "disk-full": disk_full,
     "disk-read-only": disk_read_only,
+    "started-a-year-behind": started_a_year_behind,
     "daemon-hung": daemon_hung,
     "machine-hung": machine_hung,
 }
