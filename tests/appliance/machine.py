@@ -128,6 +128,7 @@ class Machine:
             for address, port in self.reached.items()
         ]
         command = [
+            *("setpriv", "--pdeathsig", "KILL"),  # a test that is killed leaves no machine behind
             *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR),
             *("-smp", str(self.processors), "-m", str(self.memory_mib), "-nodefaults", "-display", "none"),
             *("-kernel", str(self.kernel), "-initrd", str(self.initrd)),
