@@ -49,6 +49,7 @@ class Guest(Visitor):
                     async with asyncio.timeout(SOON):
                         await self._end(screen)
                 await asyncio.sleep(0.2)
+        await self.world.remove_card()
 
     async def agree(self) -> Books:
         """Kiosk, coin machine, printer and municipality, who count for themselves, agree."""
@@ -156,7 +157,7 @@ async def machine_hung(guest: Guest) -> None:
     """A kernel that stands still is reset by the machine's watchdog, and starts."""
     store = guest.store
     bitten = store.machine.monitor.expect("WATCHDOG", action="reset")
-    starts = "systemd.1.: Started systemd-journald"
+    starts = r"systemd\[1\]: Started systemd-udevd"
     times = len(await store.says(starts))
     crashing = asyncio.create_task(store.shell("echo 0 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger"))
     try:
