@@ -43,6 +43,7 @@ class Monitor:
             await asyncio.gather(self._reading, return_exceptions=True)
         if self._writer is not None:
             self._writer.close()
+            await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
 
     async def ask(self, command: str, **arguments: Any) -> Any:
         """One command. Raises RuntimeError with its refusal, ConnectionError when the machine is off."""

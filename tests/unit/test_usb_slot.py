@@ -20,6 +20,11 @@ class Reader:
 
     def __init__(self) -> None:
         self.connections: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        self.ends: list[asyncio.StreamWriter] = []
+
+    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.ends.append(writer)
+        self.connections.put_nowait((reader, writer))
 
     async def hears(self, reader: asyncio.StreamReader) -> Message:
         kind, number, length = struct.unpack(">III", await reader.readexactly(12))
@@ -30,11 +35,14 @@ class Reader:
 @asynccontextmanager
 async def _reader(socket: Path) -> AsyncIterator[Reader]:
     qemu = Reader()
-    server = await asyncio.start_unix_server(lambda *ends: qemu.connections.put_nowait(ends), socket)
+    server = await asyncio.start_unix_server(qemu.connected, socket)
     try:
         yield qemu
     finally:
         server.close()
+        for end in qemu.ends:
+            end.close()
+        await asyncio.gather(*(end.wait_closed() for end in qemu.ends), return_exceptions=True)
 
 
 def _card() -> VirtualCard:
@@ -54,7 +62,6 @@ async def test_a_card_greets_answers_and_leaves(tmp_path: Path) -> None:
         assert (APDU, True) == (kind, len(answer) >= 2)
         await slot.remove()
         assert (CARD_REMOVE, b"") == await qemu.hears(reader)
-        writer.close()
         await slot.stop()
 
 
@@ -67,5 +74,4 @@ async def test_a_card_that_lies_there_is_told_of_again_after_a_power_cut(tmp_pat
         reader, writer = await qemu.connections.get()
         heard = [await qemu.hears(reader) for _ in range(3)]
         assert [INIT, READER_ADD, ATR] == [kind for kind, _ in heard]
-        writer.close()
         await slot.stop()
