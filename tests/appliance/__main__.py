@@ -114,7 +114,7 @@ class Run:
     async def start(self, plan: str) -> None:
         """Switch it on again, with a plan for its next cut."""
         await self.witness.stop()
-        self.store.words = words_of(plan)
+        self.store.words = ("rig.checked", *words_of(plan))
         self.witness = Witness(self.store)
         self.witness.start()
         await self.store.start_kiosk()

@@ -4,6 +4,7 @@
     rig.cut=MOMENT:RECORD      "CUT" is said at the console, and nothing done any more, just "before" the
                                commit of the first record of this kind, right "after" it, or when its
                                "orders" left
+    rig.checked                the configuration is not checked before the start (rig.conf)
     rig.careless               the journal does not wait for the disk: what the tests must find
 
 Without such a word it is the kiosk's own command and nothing else.
