@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -282,6 +283,8 @@ def main() -> int:
     if said.command == "layer":
         write_layer(said.to)
         return 0
+    # Ended from outside, by its clock or a person: nothing of the machine stays behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = Report()
     try:
         asyncio.run(doing[said.command](said, report))
