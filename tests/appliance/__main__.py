@@ -1,20 +1,33 @@
-"""The image in an emulated machine: python -m tests.appliance layer DIR | visit IMAGE [--keep DIR]
+"""The image in an emulated machine: python -m tests.appliance COMMAND
 
-layer: writes what `scripts/image/build OUT --layer DIR` lays over the tree for these tests.
-visit: boots IMAGE, makes one whole visit, compares the books; writes times and what the machine says of
-itself to standard output as JSON.
+    layer DIR                       what `scripts/image/build OUT --layer DIR` lays over the tree for this
+    visit IMAGE                     boots it, makes one visit, compares the books and what the machine says
+    cuts IMAGE --cuts N --seed S    cuts the power of the machine N times, each time in a visit
+    shocks IMAGE [NAME...]          pulls plugs, fills the disk, lets programs hang: tests/appliance/shocks.py
+    disks IMAGE --cuts N --seed S   one visit, and N cuts of its disk; --careless: with a journal that does
+                                    not wait for its disk
+    all IMAGE --seed S              what scripts/test_appliance runs: all of these, each in short
+
+--keep DIR leaves disk, console and pages there. Times and findings are JSON on standard output; the exit
+status is 0 only if nothing was lost.
 """
 
 import argparse
 import asyncio
 import json
+import random
+import signal
 import sys
 import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from tests.appliance.store import Store, write_layer
-from tests.e2e.books import agreed_books
-from tests.e2e.visitor import Visitor
+from tests.appliance.cuts import Witness, cut_in_a_visit, drawn_plans, examine, recovered, words_of
+from tests.appliance.shocks import SHOCKS, Guest
+from tests.appliance.store import BOOT_SECONDS, Store, write_layer
 
 EXPECTED = {
     "failed": "0",
@@ -43,50 +56,201 @@ EXPECTED = {
 """What an installed kiosk says of itself."""
 
 
-async def visit(image: Path, keep: Path | None) -> int:
-    """One whole visit in the emulated machine. 0 if the books agree and nothing of EXPECTED differs."""
-    begun = time.monotonic()
-    async with Store(image, directory=keep) as store:
-        times = {"boot-to-pins": time.monotonic() - begun}
-        resident = Visitor(store, patience=10.0)
-        await store.eyes.until_screen("idle", seconds=600.0)
-        times["boot-to-idle"] = time.monotonic() - begun
-        async with asyncio.timeout(600):
-            while "end" not in store.probed():  # noqa: ASYNC110 - a file tells nobody
-                await asyncio.sleep(1)
-        at = time.monotonic()
-        await one_visit(resident)
-        times["visit"] = time.monotonic() - at
-        at = time.monotonic()
-        await store.stop_kiosk()
-        times["shutdown"] = time.monotonic() - at
-        books = await agreed_books(store)
-        facts = store.probed()
-        differs = {name: facts.get(name) for name, value in EXPECTED.items() if facts.get(name) != value}
-        steps = {moment.step: round(moment.milliseconds) for moment in resident.timeline}
-        said = {
-            "seconds": {name: round(value, 1) for name, value in times.items()},
-            "steps_ms": steps,
-            "facts": facts,
-            "earned_yen": books.total("earned"),
-            "differs": differs,
-        }
-        sys.stdout.write(json.dumps(said, indent=1) + "\n")
-        return 1 if differs else 0
+IN_SHORT = ("reader-unplugged", "cable-pulled", "clock-a-year-wrong", "disk-full", "disk-read-only")
+"""Shocks of `all` that leave the machine running as it was."""
+
+CHANGE_POINTS = (
+    "before:CoinPayIntended",
+    "after:CoinPayIntended",
+    "before:CoinPayEnded",
+    "after:CoinPayEnded",
+)
+"""Points that a visit without change does not come to."""
+
+SALE_POINTS = tuple(
+    f"{moment}:{record}"
+    for record in ("CoinTaken", "IssueIntended", "IssueCommitted", "PrintIntended", "PrintEnded")
+    for moment in ("before", "after", "orders")
+)
+"""Points that come before it."""
 
 
-async def one_visit(visitor: Visitor) -> None:
-    """住民票 for the household, by touch; only the PIN is typed on the keypad."""
-    world = visitor.world
-    await visitor.walk_to("coins")
-    await visitor.pays(100, 100, 100)
-    await visitor.sees("take_all", "thanks", seconds=60.0)
-    await world.take_paper()
-    await world.take_change()
-    await world.take_receipt()
-    await visitor.sees("thanks")
-    await visitor.touch("confirm")
-    await visitor.rests()
+@dataclass(slots=True)
+class Report:
+    """What a command found and how long it took, for standard output. wrong: what must not be."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Note how long this took."""
+        begun = time.monotonic()
+        sys.stderr.write(f"appliance: {name}\n")
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - begun, 1)
+
+    def end(self) -> int:
+        sys.stdout.write(
+            json.dumps({"seconds": self.seconds, **self.said, "wrong": self.wrong}, indent=1) + "\n"
+        )
+        return 1 if self.wrong else 0
+
+
+@dataclass(slots=True)
+class Run:
+    """A machine that was started, its visitor, and who notes what was acknowledged."""
+
+    guest: Guest
+    witness: Witness
+    report: Report
+
+    @property
+    def store(self) -> Store:
+        return self.guest.store
+
+    async def start(self, plan: str) -> None:
+        """Switch it on again, with a plan for its next cut."""
+        await self.witness.stop()
+        self.store.words = ("rig.checked", *words_of(plan))
+        self.witness = Witness(self.store)
+        self.witness.start()
+        await self.store.start_kiosk()
+
+
+@asynccontextmanager
+async def running(said: argparse.Namespace, report: Report, *words: str) -> AsyncIterator[Run]:
+    """A machine with these words on its command line, on its start screen."""
+    store = Store(said.image, directory=said.keep)
+    store.words = words
+    run = Run(Guest(store, patience=10.0), Witness(store), report)
+    run.witness.start()
+    try:
+        with report.timed("boot to start screen"):
+            await store.__aenter__()
+            await store.eyes.until_screen("idle", seconds=BOOT_SECONDS)
+        yield run
+    except BaseException as error:
+        error.add_note(store.said()[-4000:])
+        raise
+    finally:
+        await run.witness.stop()
+        await store.stop()
+
+
+async def visit(said: argparse.Namespace, report: Report) -> None:
+    """One whole visit; the machine says of itself what EXPECTED has, and switches off when asked."""
+    async with running(said, report, "rig.probe") as run:
+        await whole_visit(run)
+        with report.timed("shutdown"):
+            await run.store.stop_kiosk()
+
+
+async def whole_visit(run: Run) -> None:
+    await run.store.says("PROBE end ok")
+    facts = run.store.probed()
+    run.report.said["facts"] = facts
+    run.report.wrong += [
+        f"{name}: {facts.get(name)}, expected {value}"
+        for name, value in EXPECTED.items()
+        if facts.get(name) != value
+    ]
+    with run.report.timed("visit"):
+        await run.guest.whole_visit(100, 100, 100)
+    with run.report.timed("books agree"):
+        books = await run.guest.agree()
+    run.report.said["earned_yen"] = books.total("earned")
+    run.report.said["steps_ms"] = {moment.step: round(moment.milliseconds) for moment in run.guest.timeline}
+
+
+async def shocks(said: argparse.Namespace, report: Report) -> None:
+    """Those named, or all."""
+    async with running(said, report, "rig.acknowledge") as run:
+        await shock(run, *(said.names or SHOCKS))
+
+
+async def shock(run: Run, *names: str) -> None:
+    for name in names:
+        with run.report.timed(name):
+            await SHOCKS[name](run.guest)
+        if name != "machine-hung":
+            await run.guest.agree()
+
+
+async def disks(said: argparse.Namespace, report: Report) -> None:
+    """One visit and then many cuts of its disk; with --careless some must lose a record."""
+    async with running(said, report, "rig.acknowledge", *(["rig.careless"] if said.careless else [])) as run:
+        with report.timed("visit"):
+            await run.guest.whole_visit(500)
+        await examined(run, said.cuts, random.Random(said.seed), careless=said.careless)  # noqa: S311
+
+
+async def examined(run: Run, cuts: int, luck: random.Random, *, careless: bool = False) -> None:
+    with run.report.timed(f"{cuts} cuts of the disk"):
+        found = await examine(run.store, run.witness, cuts, luck)
+        lied = await examine(run.store, run.witness, max(cuts // 4, 10), luck, lying=True)
+    run.report.said["disk"] = {
+        "acknowledged": run.witness.seqs[-1],
+        "cuts": found.cuts,
+        "lost": found.lost,
+        "broken": found.broken,
+        "of a lying disk": {"cuts": lied.cuts, "lost": len(lied.lost), "broken": len(lied.broken)},
+    }
+    if careless:
+        run.report.wrong += [] if found.lost else ["a journal that does not wait for its disk lost nothing"]
+        return
+    run.report.wrong += [*found.lost, *found.broken]
+    if not lied.lost and not lied.broken:
+        run.report.wrong.append("a disk that lies was not noticed")
+
+
+async def cuts(said: argparse.Namespace, report: Report) -> None:
+    """So many cuts of the machine, one after the other; after the last it serves once more."""
+    luck = random.Random(said.seed)  # noqa: S311 - the same luck each time
+    plans = [
+        plan for plan in drawn_plans(said.cuts + 2, luck) if "DaemonStarted" not in plan or said.cuts > 8
+    ]
+    plans = plans[: said.cuts]
+    while "DaemonStarted" in plans[0]:
+        plans.append(plans.pop(0))
+    async with running(said, report, *words_of(plans[0])) as run:
+        await cut_one_after_another(run, plans, luck)
+        with report.timed("last visit"):
+            await run.guest.whole_visit(500)
+            await run.guest.agree()
+
+
+async def cut_one_after_another(run: Run, plans: list[str], luck: random.Random) -> None:
+    """The machine runs with the words of the first plan; afterwards without any, and the books agree."""
+    story = run.report.said.setdefault("cuts", [])
+    for number, plan in enumerate(plans):
+        with run.report.timed(f"cut {number + 1}, {plan}"):
+            if await recovered(run.guest, plan):
+                stood = await cut_in_a_visit(run.guest, plan, luck)
+            else:
+                stood = "recovering"
+                await run.store.kill_kiosk()
+                run.store.lose_power()
+        story.append({"plan": plan, "screen": stood})
+        await run.start(plans[number + 1] if number + 1 < len(plans) else "")
+    with run.report.timed("after the last cut"):
+        await recovered(run.guest, "")
+
+
+async def everything(said: argparse.Namespace, report: Report) -> None:
+    """A visit, shocks, cuts of the disk, two cuts of the machine, and what watchdogs are for."""
+    luck = random.Random(said.seed)  # noqa: S311
+    first = luck.choice(CHANGE_POINTS)
+    second = luck.choice(SALE_POINTS)
+    async with running(said, report, "rig.probe", *words_of(first)) as run:
+        await whole_visit(run)
+        await shock(run, *IN_SHORT)
+        await examined(run, said.cuts, luck)
+        await cut_one_after_another(run, [first, second], luck)
+        await shock(run, "daemon-hung", "machine-hung")
 
 
 def main() -> int:
@@ -94,14 +258,41 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     layer = commands.add_parser("layer", help="write the layer that these tests lay over an image")
     layer.add_argument("to", type=Path, metavar="DIR")
-    visiting = commands.add_parser("visit", help="boot an image and make one visit")
-    visiting.add_argument("image", type=Path)
-    visiting.add_argument("--keep", type=Path, metavar="DIR", help="leave disk, console and pages there")
+    doing: dict[str, Callable[[argparse.Namespace, Report], Coroutine[None, None, None]]] = {
+        "visit": visit,
+        "cuts": cuts,
+        "shocks": shocks,
+        "disks": disks,
+        "all": everything,
+    }
+    for name, command in doing.items():
+        one = commands.add_parser(name, help=(command.__doc__ or "").splitlines()[0])
+        one.add_argument("image", type=Path, help="what scripts/image/build made")
+        one.add_argument("--keep", type=Path, metavar="DIR", help="leave disk, console and pages there")
+        one.add_argument("--seed", type=int, default=1, help="draws points and what a disk loses")
+        one.add_argument("--cuts", type=int, default={"disks": 400, "cuts": 3}.get(name, 40), metavar="N")
+        if name == "shocks":
+            one.add_argument(
+                "names", nargs="*", choices=[*SHOCKS, []], metavar="NAME", help=", ".join(SHOCKS)
+            )
+        if name == "disks":
+            one.add_argument(
+                "--careless", action="store_true", help="synchronous=NORMAL: some cuts must lose"
+            )
     said = parser.parse_args()
     if said.command == "layer":
         write_layer(said.to)
         return 0
-    return asyncio.run(visit(said.image, said.keep))
+    # Ended from outside, by its clock or a person: nothing of the machine stays behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    report = Report()
+    try:
+        asyncio.run(doing[said.command](said, report))
+    except Exception:
+        report.wrong.append("did not come to its end")
+        report.end()
+        raise
+    return report.end()
 
 
 if __name__ == "__main__":

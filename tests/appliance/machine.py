@@ -1,7 +1,6 @@
 """One emulated machine: QEMU without hardware help, its disks, wires and power switch."""
 
 import asyncio
-import json
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
@@ -9,61 +8,117 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.appliance.monitor import Monitor
+
 PROCESSOR = "Nehalem"
 """A 64-bit processor of 2008: what Debian needs and TCG does quickly."""
 
 KERNEL = (
-    "root=/dev/vda rootfstype=squashfs ro console=ttyS0 panic=10 quiet systemd.gpt_auto=0 "
-    "systemd.show_status=0 systemd.journald.forward_to_console=1 systemd.default_timeout_start_sec=900"
+    "rootfstype=squashfs ro console=ttyS0 panic=10 quiet systemd.gpt_auto=0 "
+    "systemd.show_status=0 systemd.journald.forward_to_console=1 systemd.default_timeout_start_sec=900 "
+    "mitigations=off"
 )
-"""The log on the serial line, and time for a processor that is some twenty times slower."""
+"""The log on the serial line, and time for a processor that is some twenty times slower.
+
+No mitigations: what they guard against is not in this processor, and each change of the page tables, of which
+they make two a system call, has TCG translate its addresses anew.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A disk, /dev/vda and so on in the order given; in the guest also /dev/disk/by-id/virtio-SERIAL.
+
+    log: where every write and flush is noted in its order (tests.appliance.write_log); empty at the start.
+    """
+
+    file: Path
+    writable: bool = True
+    log: Path | None = None
+    serial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Peripheral:
+    """A USB device in a socket of the machine that can be unplugged: QEMU's driver and its properties.
+
+    wire: QEMU's chardev behind it, without its id. card: the reader holds a slot whose card is at the wire.
+    """
+
+    driver: str
+    wire: str
+    card: bool = False
 
 
 @dataclass(slots=True)
 class Machine:
-    """image: what scripts/image/build made. data: this machine's own data partition.
+    """kernel, initrd: files on this side. disks: the first holds the root unless `root` says another.
 
-    serial_lines: terminals on this side, by USB port. forwarded: ports of this side by the guest's.
-    reached: addresses that the guest may reach ("10.0.2.100:443") and ports of this side behind them.
+    peripherals: by USB socket, from 1 on. forwarded: ports of this side by the guest's. reached: addresses
+    that the guest may reach ("10.0.2.100:443") and ports of this side behind them. words: more of the
+    kernel's command line. clock: of the machine at the start, "utc" or as 2031-05-06T07:08:09.
     """
 
-    image: Path
-    data: Path
+    kernel: Path
+    initrd: Path
+    disks: Sequence[Disk]
     console: Path
-    monitor: Path
-    serial_lines: Sequence[str]
-    forwarded: Mapping[int, int]
-    reached: Mapping[str, int]
+    monitor_socket: Path
+    peripherals: Sequence[Peripheral] = ()
+    forwarded: Mapping[int, int] = field(default_factory=dict)
+    reached: Mapping[str, int] = field(default_factory=dict)
+    root: str = "/dev/vda"
+    words: Sequence[str] = ()
+    clock: str = "utc"
     memory_mib: int = 1536
-    processors: int = 1
+    processors: int = 2
     extra: Sequence[str] = ()
     process: Process | None = field(default=None, init=False)
+    monitor: Monitor = field(default_factory=Monitor, init=False)
 
     async def start(self) -> Process:
         """Switch it on. What it says on its first serial line is added to `console`."""
+        self.monitor_socket.unlink(missing_ok=True)
         self.process = await asyncio.create_subprocess_exec(
             *self._command(), stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, start_new_session=True
         )
+        self.monitor = Monitor()
+        try:
+            await self.monitor.open(self.monitor_socket, self.process)
+        except BaseException:
+            await self.kill()
+            raise
         return self.process
+
+    async def kill(self) -> None:
+        """The power is gone; may be called twice."""
+        await self.monitor.close()
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
 
     async def ask(self, command: str, **arguments: Any) -> Any:
         """One command of QEMU's monitor (QMP). Raises RuntimeError with its refusal."""
-        reader, writer = await asyncio.open_unix_connection(self.monitor)
-        try:
-            await reader.readline()
-            for said in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
-                writer.write(json.dumps(said).encode() + b"\n")
-                while "event" in (answer := json.loads(await reader.readline())):
-                    pass
-        finally:
-            writer.close()
-        if "error" in answer:
-            raise RuntimeError(f"{command}: {answer['error']['desc']}")
-        return answer["return"]
+        return await self.monitor.ask(command, **arguments)
 
     async def power_button(self) -> None:
         """The short press: the guest shuts down by itself."""
         await self.ask("system_powerdown")
+
+    async def unplug(self, socket: int) -> None:
+        """Pull the device out of this USB socket; returns when it is gone."""
+        gone = self.monitor.expect("DEVICE_DELETED", device=f"usb{socket}")
+        await self.ask("device_del", id=f"usb{socket}")
+        await gone
+
+    async def plug(self, socket: int) -> None:
+        """Put it in again."""
+        for device in self._devices(socket):
+            await self.ask("device_add", **device)
+
+    async def set_cable(self, *, plugged: bool) -> None:
+        """The network's cable."""
+        await self.ask("set_link", name="line", up=plugged)
 
     def _command(self) -> list[str]:
         forwards = [f"hostfwd=tcp:127.0.0.1:{ours}-:{guests}" for guests, ours in self.forwarded.items()]
@@ -73,25 +128,53 @@ class Machine:
             for address, port in self.reached.items()
         ]
         command = [
+            *("setpriv", "--pdeathsig", "KILL"),  # a test that is killed leaves no machine behind
             *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR),
             *("-smp", str(self.processors), "-m", str(self.memory_mib), "-nodefaults", "-display", "none"),
-            *("-kernel", str(self.image / "vmlinuz"), "-initrd", str(self.image / "initrd.img")),
-            *("-append", KERNEL),
-            *("-drive", f"file={self.image / 'root.squashfs'},format=raw,if=virtio,readonly=on"),
-            *("-drive", f"file={self.data},format=raw,if=virtio,cache=writeback"),
-            *("-netdev", ",".join(["user", "id=line", "restrict=on", *forwards, *reaches])),
-            *("-device", "virtio-net-pci,netdev=line", "-device", "virtio-rng-pci"),
-            *("-device", "i6300esb", "-action", "watchdog=reset", "-rtc", "base=utc"),
+            *("-kernel", str(self.kernel), "-initrd", str(self.initrd)),
+            *("-append", " ".join([f"root={self.root}", KERNEL, *self.words])),
+            *("-netdev", ",".join(["user", "id=net", "restrict=on", *forwards, *reaches])),
+            *("-device", "virtio-net-pci,id=line,netdev=net", "-device", "virtio-rng-pci"),
+            *("-device", "i6300esb", "-action", "watchdog=reset", "-rtc", f"base={self.clock},clock=vm"),
             *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
-            *("-qmp", f"unix:{self.monitor},server=on,wait=off", "-device", "qemu-xhci,id=usb"),
+            *("-qmp", f"unix:{self.monitor_socket},server=on,wait=off", "-device", "qemu-xhci,id=usb"),
         ]
-        for port, path in enumerate(self.serial_lines, start=1):
-            command += ["-chardev", f"serial,id=line{port},path={path}"]
-            command += ["-device", f"usb-serial,id=usb{port},chardev=line{port},bus=usb.0,port={port}"]
+        for number, disk in enumerate(self.disks):
+            command += _disk(number, disk)
+        for socket, peripheral in enumerate(self.peripherals, start=1):
+            kind, _, rest = peripheral.wire.partition(",")
+            command += ["-chardev", f"{kind},id=wire{socket},{rest}"]
+            for device in self._devices(socket):
+                command += ["-device", ",".join([device.pop("driver"), *map("=".join, device.items())])]
         return [*command, *self.extra]
 
+    def _devices(self, socket: int) -> list[dict[str, str]]:
+        peripheral = self.peripherals[socket - 1]
+        name, wire = f"usb{socket}", {"chardev": f"wire{socket}"}
+        plug = {"driver": peripheral.driver, "id": name, "bus": "usb.0", "port": str(socket)}
+        if not peripheral.card:
+            return [plug | wire]
+        return [plug, {"driver": "ccid-card-passthru", "id": f"card{socket}", "bus": f"{name}.0"} | wire]
 
-async def make_data_partition(content: Path, to: Path, *, mib: int = 256) -> None:
+
+def _disk(number: int, disk: Disk) -> list[str]:
+    """No flush reaches this side's disk: the emulator is killed, not this side, and the log has the flush."""
+    read_only = "off" if disk.writable else "on"
+    held = f"driver=file,filename={disk.file},cache.no-flush=on".split(",")
+    if disk.log is None:
+        node = ",".join(["driver=raw", *(f"file.{word}" for word in held), f"read-only={read_only}"])
+    else:
+        log = f"driver=file,filename={disk.log},cache.no-flush=on".split(",")
+        below = [*(f"file.file.{word}" for word in held), *(f"log.{word}" for word in log)]
+        node = ",".join(["driver=blklogwrites", "file.driver=raw", *below])
+    named = f",serial={disk.serial}" if disk.serial else ""
+    return [
+        *("-blockdev", f"{node},node-name=disk{number}"),
+        *("-device", f"virtio-blk-pci,drive=disk{number}{named}"),
+    ]
+
+
+async def make_data_partition(content: Path, to: Path, *, mib: int = 64) -> None:
     """An ext4 labelled madoguchi-data with this content, owners as they are."""
     for command in (
         ["rm", "-f", str(to)],

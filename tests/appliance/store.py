@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
 import sys
+import tempfile
 import tomllib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
@@ -16,14 +18,15 @@ from typing import Any, cast
 
 import tomli_w
 
-from tests.appliance.machine import Machine, copy_out, make_data_partition
+from tests.appliance.machine import Disk, Machine, Peripheral, copy_out, make_data_partition
+from tests.appliance.write_log import Later, cut_disk
 from tests.municipality.pki import make_test_pki
 from tests.municipality.register import PEOPLE
 from tests.municipality.server import MunicipalityServer
 from tests.simulators.card.card import Faults, VirtualCard
 from tests.simulators.card.characters import BUILT_IN, load
-from tests.simulators.card.reader_slot import ReaderSlot
 from tests.simulators.card.stand import CardStand
+from tests.simulators.card.usb_slot import UsbSlot
 from tests.simulators.eyes import Eyes
 from tests.simulators.gpio.client import PinBench
 from tests.simulators.network import Network
@@ -32,15 +35,23 @@ from tests.simulators.world import CONFIG, PKI, REPOSITORY, World, _clock, _free
 
 SYSUSERS = REPOSITORY / "systemd" / "sysusers" / "madoguchi.conf"
 LAYER = Path(__file__).with_name("layer")
-IN_GUEST = {"screen": 7080, "pins": 7001, "vpcd": 35963}
+IN_GUEST = {"screen": 7080, "pins": 7001}
+IN_LAYER = ("probe", "rigged_kiosk.py", "shell")
+COINS, RECEIPTS, READER = 1, 2, 3
+"""USB sockets of the machine."""
 BOOT_SECONDS = 900.0
 _PAUSE_SECONDS = 1.0
+_LOOK_SECONDS = 0.05
 
 Relay = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 GUEST: dict[str, dict[str, Any]] = {
     "kiosk": {"messages": "/usr/lib/madoguchi/config/messages"},
-    "journal": {"path": "/var/lib/madoguchi/journal.db", "key_file": "/etc/madoguchi/journal.key"},
+    "journal": {
+        "path": "/var/lib/madoguchi/journal.db",
+        "key_file": "/etc/madoguchi/journal.key",
+        "minimum_free_mib": 16,
+    },
     "coins": {"device": "/dev/madoguchi/cctalk", "drain_seconds": 1.0},
     "card_reader": {"restart_request": "/run/madoguchi/restart-pcscd"},
     "console": {"socket": "/run/madoguchi/console.sock", "support_folder": "/var/lib/madoguchi/support"},
@@ -58,6 +69,7 @@ GUEST: dict[str, dict[str, Any]] = {
         "certificate_file": "/var/lib/madoguchi/own/kiosk.pem",
         "key_file": "/var/lib/madoguchi/own/kiosk.key",
         "heartbeat_seconds": 10.0,
+        "journal_copy_seconds": 5.0,
         "request_seconds": 60.0,
         "total_seconds": 120.0,
     },
@@ -81,23 +93,23 @@ GUEST: dict[str, dict[str, Any]] = {
 
 
 class GuestReader:
-    """The outside of the reader in the machine: a card reaches the vpcd of its pcscd by a port of ours."""
+    """The outside of the USB reader in the machine."""
 
-    def __init__(self, port: int) -> None:
-        self._slot = ReaderSlot(lambda _: None, ("127.0.0.1", port))
+    def __init__(self, socket: Path) -> None:
+        self.slot = UsbSlot(socket)
         self._cards: dict[str, VirtualCard] = {}
 
     async def insert(self, name: str) -> None:
         """Lay it down; its tries are those it had when it was taken away."""
-        await self._slot.insert(self._card(name))
+        await self.slot.insert(self._card(name))
 
     async def remove(self) -> None:
         """Take the card away."""
-        await self._slot.remove()
+        await self.slot.remove()
 
     async def stop(self) -> None:
         """Take everything away."""
-        await self._slot.remove()
+        await self.slot.stop()
 
     async def state(self, name: str) -> dict[str, Any]:
         """What the card has seen, as CardStand.state."""
@@ -119,8 +131,8 @@ class GuestReader:
 class Store(World):
     """A World whose kiosk is a whole machine that boots an image.
 
-    power_cut and kill_kiosk end the emulator where it stands. image: what scripts/image/build made with
-    the layer of `write_layer`.
+    kill_kiosk ends the emulator where it stands; what its disk then holds says `log_of_writes`, and power_cut
+    goes on from there. image: what scripts/image/build made with the layer of `write_layer`.
     """
 
     def __init__(self, image: Path, *, directory: Path | None = None, page_ms: int = 10) -> None:
@@ -128,12 +140,16 @@ class Store(World):
         self._image = image
         self._ports = {name: _free_port() for name in IN_GUEST}
         self._screen_port = _free_port()
-        self._boots = 0
+        self._said_before = 0
         self.press_ms = 700  # what so slow a processor does not miss
-        self.cards_stand = cast("CardStand", GuestReader(self._ports["vpcd"]))
+        self._runtime = Path(tempfile.mkdtemp(prefix="store-"))  # a socket's path is at most 107 bytes
+        self.reader = GuestReader(self._runtime / "card")
+        self.cards_stand = cast("CardStand", self.reader)
         self.print_server = cast(
             "PrintServer", SimpleNamespace(socket="/run/madoguchi-cups/cups.sock", queue="certificates")
         )
+        self.words: tuple[str, ...] = ()
+        self.clock = "utc"
         self.machine: Machine
 
     @property
@@ -143,17 +159,59 @@ class Store(World):
 
     @property
     def data(self) -> Path:
-        """The machine's data partition."""
+        """The machine's data partition as it was when it was switched on."""
         return self.directory / "data.ext4"
+
+    @property
+    def log_of_writes(self) -> Path:
+        """What was written to the data partition since then."""
+        return self.directory / "data.log"
+
+    def said(self) -> str:
+        """What the machine said on that line since it was switched on."""
+        if not self.log.exists():
+            return ""
+        return self.log.read_bytes()[self._said_before :].decode(errors="replace")
+
+    async def says(self, pattern: str, *, seconds: float = BOOT_SECONDS, times: int = 1) -> list[str]:
+        """Wait until it has said this so often. Raises TimeoutError."""
+        try:
+            async with asyncio.timeout(seconds):
+                while len(found := re.findall(pattern, self.said())) < times:  # noqa: ASYNC110 - a file
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            raise TimeoutError(f"{pattern!r} was not said in {seconds} s: {self.said()[-2000:]}") from None
+        return found
 
     def probed(self) -> dict[str, str]:
         """What the machine has said of itself, once it has said "end"."""
-        said = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
-        return dict(re.findall(r"PROBE (\S+) (\S+)", said))
+        return dict(re.findall(r"PROBE (\S+) (\S+)", self.said()))
+
+    async def shell(self, command: str) -> tuple[int, str]:
+        """Have root of the machine do this; its exit status and what it said."""
+        reader, writer = await asyncio.open_unix_connection(self._runtime / "shell")
+        try:
+            writer.write(f"{command}\n".encode())
+            said = (await reader.readuntil(b"DONE ")).decode().removesuffix("DONE ")
+            return int(await reader.readline()), said
+        finally:
+            writer.close()
+
+    async def unplug(self, socket: int) -> None:
+        """Pull out COINS, RECEIPTS or the READER."""
+        await self.machine.unplug(socket)
+
+    async def plug(self, socket: int) -> None:
+        """Put it in again."""
+        await self.machine.plug(socket)
+        if socket == READER:
+            self.reader.slot.plugged_in()
 
     async def _start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._sockets = self.directory
+        self._sockets = self._runtime
+        self._undo.callback(shutil.rmtree, self._runtime, ignore_errors=True)
+        self._undo.push_async_callback(self.reader.stop)
         PKI.parent.mkdir(parents=True, exist_ok=True)
         self._people = await asyncio.to_thread(make_test_pki, PKI, PEOPLE)
         for simulator in (self.coins, self.printer, self.receipts):
@@ -178,13 +236,25 @@ class Store(World):
         self._undo.callback(screen.close)
         printer_port = int(re.findall(r":(\d+)/", self.printer.uri)[0])
         self.machine = Machine(
-            image=self._image,
-            data=self.data,
+            kernel=self._image / "vmlinuz",
+            initrd=self._image / "initrd.img",
+            disks=(
+                Disk(self._image / "root.squashfs", writable=False),
+                Disk(self.data, log=self.log_of_writes),
+            ),
             console=self.log,
-            monitor=self.directory / "qmp",
-            serial_lines=(_terminal(self.coins.path), _terminal(self.receipts.path)),
+            monitor_socket=self._runtime / "qmp",
+            peripherals=(
+                Peripheral("usb-serial", f"serial,path={_terminal(self.coins.path)}"),
+                Peripheral("usb-serial", f"serial,path={_terminal(self.receipts.path)}"),
+                Peripheral("usb-ccid", f"socket,path={self._runtime / 'card'},server=on,wait=off", card=True),
+            ),
             forwarded={IN_GUEST[name]: port for name, port in self._ports.items()},
             reached={"10.0.2.100:443": self.network.port, "10.0.2.101:631": printer_port},
+            extra=(
+                *("-chardev", f"socket,id=shell,path={self._runtime / 'shell'},server=on,wait=off"),
+                *("-serial", "chardev:shell"),
+            ),
         )
         self.eyes = await Eyes(self.screen_url).open()
         self._undo.push_async_callback(self.eyes.close)
@@ -232,13 +302,14 @@ class Store(World):
         return relay
 
     def _daemon_runs(self) -> bool:
-        said = self.log.read_bytes() if self.log.exists() else b""
-        return said.count(b"systemd[1]: Started madoguchi.service") >= self._boots
+        return "systemd[1]: Started madoguchi.service" in self.said()
 
     async def start_kiosk(self, *, under: Sequence[str] = ()) -> None:
-        """Switch the machine on; returns when the daemon's pins answer."""
+        """Switch the machine on, with `words` on its kernel's command line; returns when the pins answer."""
         assert not under
-        self._boots += 1
+        self.log_of_writes.write_bytes(b"")
+        self._said_before = self.log.stat().st_size if self.log.exists() else 0
+        self.machine.words, self.machine.clock = self.words, self.clock
         self.kiosk = await self.machine.start()
         if self.pins is None:
             connecting = asyncio.create_task(
@@ -253,6 +324,23 @@ class Store(World):
             self.pins = await connecting
             self._undo.push_async_callback(self.pins.close)
 
+    async def power_cut(self, later: Later = Later.NONE, luck: random.Random | None = None) -> None:
+        """The power is gone, and back: the disk holds what was flushed, and what `later` says of the rest."""
+        async with self._lock:
+            await self.kill_kiosk()
+            self.lose_power(later, luck)
+            await self.start_kiosk()
+
+    def lose_power(self, later: Later = Later.NONE, luck: random.Random | None = None) -> None:
+        """What the machine, which is off, finds on its data partition when it is switched on again."""
+        assert self.kiosk is None
+        self.write_disk(self.data, later, luck)
+        self.log_of_writes.write_bytes(b"")
+
+    def write_disk(self, to: Path, later: Later = Later.ALL, luck: random.Random | None = None) -> None:
+        """The data partition as it would be after a power cut now; the machine may run on."""
+        cut_disk(self.data, self.log_of_writes, to, later, luck or random.Random(0))  # noqa: S311
+
     async def _end_kiosk(self, number: signal.Signals) -> int | None:
         kiosk, self.kiosk = self.kiosk, None
         if kiosk is None or kiosk.returncode is not None:
@@ -263,18 +351,18 @@ class Store(World):
             try:
                 async with asyncio.timeout(BOOT_SECONDS):
                     return await kiosk.wait()
-            except TimeoutError:
-                kiosk.kill()
-                raise
-        kiosk.kill()
-        return await kiosk.wait()
+            finally:
+                await self.machine.kill()
+        await self.machine.kill()
+        return kiosk.returncode
 
     async def journal_lines(self) -> tuple[int, list[str], str]:
-        """`madoguchi journal export` over what lies on the data partition; the machine must be off."""
-        assert self.kiosk is None
+        """`madoguchi journal export` over what lies on the data partition now; the machine may run on."""
         out = self.directory / "taken-out"
         shutil.rmtree(out, ignore_errors=True)
-        await copy_out(self.data, "/madoguchi", out)
+        disk = self.directory / "taken-out.ext4"
+        await asyncio.to_thread(self.write_disk, disk)
+        await copy_out(disk, "/madoguchi", out)
         table = tomllib.loads(self.config.read_text(encoding="utf-8"))
         table["kiosk"]["messages"] = str(CONFIG / "messages")
         table["journal"] |= {
@@ -297,7 +385,12 @@ def write_layer(to: Path) -> None:
     """What a test lays over the image's tree: simulated pins, relays to the outside, and the probe."""
     shutil.copytree(LAYER, to, symlinks=True, dirs_exist_ok=True)
     ours = to / "usr/lib/madoguchi/tests"
-    for name in ("__init__.py", "simulators/__init__.py", "appliance/probe"):
+    for name in (
+        "__init__.py",
+        "simulators/__init__.py",
+        "appliance/__init__.py",
+        *(f"appliance/{name}" for name in IN_LAYER),
+    ):
         (ours / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / "tests" / name, ours / name)
     shutil.copytree(REPOSITORY / "tests/simulators/gpio", ours / "simulators/gpio", dirs_exist_ok=True)

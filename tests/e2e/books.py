@@ -167,9 +167,9 @@ def glanced_books(world: World) -> Books:
     return fold([json.dumps({"record": record, **json.loads(fields)}) for record, fields in rows])
 
 
-async def agreed_books(world: World, *, at_a_glance: bool = False) -> Books:
+async def agreed_books(world: World, *, at_a_glance: bool = False, seconds: float = AGREE_SECONDS) -> Books:
     """Wait until the municipality has been told everything, then hold all counts against each other."""
-    deadline = asyncio.get_running_loop().time() + AGREE_SECONDS
+    deadline = asyncio.get_running_loop().time() + seconds
     while True:
         books = glanced_books(world) if at_a_glance else await read_books(world)
         orders = await world.municipality.orders()

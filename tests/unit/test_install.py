@@ -94,6 +94,24 @@ def test_installing_again_changes_nothing(installed: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("architecture", "is_linked"), [("arm64", True), ("amd64", False)])
+def test_where_no_wheel_is_for_the_architecture_debians_module_is_linked(
+    tree: Path, architecture: str, is_linked: bool
+) -> None:
+    (tree / "var/lib/dpkg").mkdir(parents=True)
+    (tree / "var/lib/dpkg/status").write_text(
+        f"Package: adduser\nArchitecture: all\n\nPackage: dpkg\nArchitecture: {architecture}\n\n"
+    )
+    before = timeless(picture(tree))
+    assert 0 == install(tree).returncode
+    link = tree / "usr/lib/madoguchi/.venv/lib/python3.11/site-packages/smartcard"
+    assert is_linked is link.is_symlink()
+    assert not is_linked or str(link.readlink()) == "/usr/lib/python3/dist-packages/smartcard"
+    assert 0 == install(tree, "--check").returncode
+    assert 0 == install(tree, "--uninstall").returncode
+    assert before == timeless(picture(tree))
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

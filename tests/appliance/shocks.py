@@ -1,0 +1,202 @@
+"""What a store does to a machine: plugs pulled, a disk that fills up, a clock that jumps, programs that hang.
+
+Each is done to the emulated machine on its start screen or in a visit; afterwards it serves again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from tests.appliance.store import BOOT_SECONDS, COINS, READER, Store
+from tests.e2e.books import Books, agreed_books
+from tests.e2e.visitor import Visitor
+
+SOON = 240.0
+"""Seconds for what takes seconds on a machine that has nothing else to do."""
+
+UNPAID = frozenset(
+    {"notice", "present_card", "pin", "take_card", "choose_kind", "choose_subjects", "choose_items"}
+    | {"choose_copies", "confirm", "coins"}
+)
+
+
+class Guest(Visitor):
+    """A visitor of the emulated machine: patient, and ready to end whatever visit a shock has left."""
+
+    @property
+    def store(self) -> Store:
+        assert isinstance(self.world, Store)
+        return self.world
+
+    async def whole_visit(self, *coins: int) -> None:
+        """住民票 for the household, by touch; only the PIN is typed on the keypad."""
+        await self.walk_to("coins")
+        await self.pays(*coins)
+        await self.sees("take_all", "thanks", seconds=60.0)
+        await self.world.take_paper()
+        await self.world.take_change()
+        await self.world.take_receipt()
+        await self.sees("thanks")
+        await self.touch("confirm")
+        await self.rests()
+
+    async def until_idle(self, *, seconds: float = BOOT_SECONDS) -> None:
+        """End what the screen shows, as a person or the staff would, until the start screen stands."""
+        async with asyncio.timeout(seconds):
+            while (screen := self._screen()) != "idle":
+                with contextlib.suppress(OSError, RuntimeError, TimeoutError):
+                    async with asyncio.timeout(SOON):
+                        await self._end(screen)
+                await asyncio.sleep(0.2)
+        await self.world.remove_card()
+
+    async def agree(self) -> Books:
+        """Kiosk, coin machine, printer and municipality, who count for themselves, agree."""
+        return await agreed_books(self.world, seconds=SOON)
+
+    async def _end(self, screen: str) -> None:
+        if screen in UNPAID:
+            await self.world.remove_card()
+            await self.world.eyes.touch("cancel")
+        elif screen in {"stop", "go_on"}:
+            await self.world.eyes.touch("confirm" if screen == "stop" else "cancel")
+        elif screen == "staff_code":
+            await self.world.eyes.touch("cancel")
+        elif screen == "attend":
+            await self._staff_decide()
+        elif screen in {"take_all", "thanks", "ended", "out_of_service"}:
+            await self.world.remove_card()
+            await self.world.take_paper()
+            await self.world.take_receipt()
+            await self.world.take_change()
+            if screen in {"thanks", "ended"}:
+                await self.world.eyes.touch("confirm")
+
+    async def _staff_decide(self) -> None:
+        """They open, look into the tray and say what lies there."""
+        world, picture = self.world, self.world.eyes.now
+        assert picture is not None
+        await world.set_door(True)
+        await world.eyes.until(lambda now: bool(now["keys"]["cancel"]["enabled"]), SOON)
+        jobs = world.printer.jobs()
+        printed = bool(jobs) and jobs[-1].pages_out >= picture["pages"]["total"]
+        await world.press("confirm" if printed else "cancel")
+        with contextlib.suppress(TimeoutError):
+            await world.eyes.until(lambda now: now["screen"] != "attend", 10.0)
+        await world.set_door(False)
+
+    def _screen(self) -> str:
+        picture = self.world.eyes.now
+        return "" if picture is None else str(picture["screen"])
+
+
+async def reader_unplugged(guest: Guest) -> None:
+    """No visit begins without a reader; one begins again when it is back."""
+    await guest.store.unplug(READER)
+    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
+    await guest.store.plug(READER)
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
+
+
+async def coins_unplugged_while_paying(guest: Guest) -> None:
+    """The coin line is pulled with 100 yen paid: they are in the books, given back or owed, to the yen."""
+    await guest.walk_to("coins")
+    await guest.drop([100])
+    await guest.store.unplug(COINS)
+    await guest.world.eyes.until(lambda now: now["screen"] != "coins", SOON)
+    await guest.store.plug(COINS)
+    await guest.until_idle(seconds=2 * SOON)
+
+
+async def cable_pulled(guest: Guest) -> None:
+    """Without the municipality nobody is served."""
+    await guest.store.machine.set_cable(plugged=False)
+    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
+    await guest.store.machine.set_cable(plugged=True)
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
+
+
+async def clock_a_year_wrong(guest: Guest) -> None:
+    """A clock that jumps a year keeps the kiosk closed until it agrees with the municipality's again."""
+    await guest.store.shell("date -s '+1 year'")
+    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
+    await guest.store.shell("date -s '-1 year'")
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
+
+
+async def disk_full(guest: Guest) -> None:
+    """A data partition without room is noticed before anybody pays."""
+    await guest.store.shell("dd if=/dev/zero of=/data/filler bs=64k; sync")
+    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
+    await guest.store.shell("rm /data/filler; sync")
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
+
+
+async def disk_read_only(guest: Guest) -> None:
+    """One that the kernel has made read-only, too."""
+    await guest.store.shell("mount -o remount,ro /data || echo u >/proc/sysrq-trigger")
+    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
+    await guest.store.shell("mount -o remount,rw /data")
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
+
+
+async def daemon_hung(guest: Guest) -> None:
+    """A kiosk that stands still is killed and begun anew by systemd's watchdog."""
+    store = guest.store
+    _, before = await store.shell("systemctl show -p MainPID --value madoguchi.service")
+    await store.shell(f"kill -STOP {before.strip()}")
+    await store.says("madoguchi.service: Watchdog timeout", seconds=SOON)
+    await store.says(r"systemd\[1\]: Started madoguchi.service", times=2)
+    await guest.world.eyes.until_screen("idle", seconds=BOOT_SECONDS)
+    _, after = await store.shell("systemctl show -p MainPID --value madoguchi.service")
+    assert before.strip() != after.strip()
+
+
+async def machine_hung(guest: Guest) -> None:
+    """A kernel that stands still is reset by the machine's watchdog, and starts."""
+    store = guest.store
+    bitten = store.machine.monitor.expect("WATCHDOG", action="reset")
+    starts = r"systemd\[1\]: Started systemd-udevd"
+    times = len(await store.says(starts))
+    crashing = asyncio.create_task(store.shell("echo 0 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger"))
+    try:
+        async with asyncio.timeout(SOON):
+            await bitten
+        await store.says(starts, times=times + 1)
+    finally:
+        crashing.cancel()
+        await asyncio.gather(crashing, return_exceptions=True)
+
+
+async def started_a_year_behind(guest: Guest) -> None:
+    """A machine whose clock's battery was empty stays closed until its time is the municipality's."""
+    store = guest.store
+    await store.kill_kiosk()
+    store.lose_power()
+    store.clock = (datetime.now(UTC) - timedelta(days=365)).strftime("%Y-%m-%dT%H:%M:%S")
+    await store.start_kiosk()
+    store.clock = "utc"
+    await guest.world.eyes.until_screen("out_of_service", seconds=BOOT_SECONDS)
+    await store.says(r'"municipality-gone"|"clock-not-trusted"', seconds=SOON)
+    screen = guest.world.eyes.now
+    assert screen is not None
+    assert screen["screen"] == "out_of_service"
+    await store.shell(f"date -s @{int(datetime.now(UTC).timestamp())}")
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
+
+
+Shock = Callable[[Guest], Awaitable[None]]
+
+SHOCKS: Mapping[str, Shock] = {
+    "reader-unplugged": reader_unplugged,
+    "coins-unplugged-while-paying": coins_unplugged_while_paying,
+    "cable-pulled": cable_pulled,
+    "clock-a-year-wrong": clock_a_year_wrong,
+    "disk-full": disk_full,
+    "disk-read-only": disk_read_only,
+    "started-a-year-behind": started_a_year_behind,
+    "daemon-hung": daemon_hung,
+    "machine-hung": machine_hung,
+}
+"""In the order in which one machine can bear them; the last one leaves it starting."""
