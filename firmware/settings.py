@@ -315,6 +315,17 @@ class Municipality(_Section, frozen=True, kw_only=True):
     report_unheard_seconds: Seconds = 3600.0
 
 
+class Updates(_Section, frozen=True, kw_only=True):
+    """Files in memory by which the kiosk and root speak of updates; see systemd/README.md.
+
+    state: root writes what runs there; empty: a machine without slots. wish, fit: the kiosk writes them.
+    """
+
+    state: str = "/run/madoguchi-update/state"
+    wish: Word = "/run/madoguchi/update-wanted"
+    fit: Word = "/run/madoguchi/update-fit"
+
+
 class Console(_Section, frozen=True, kw_only=True):
     """socket: where staff and technicians reach the running kiosk.
 
@@ -446,6 +457,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     municipality: Municipality
     documents: Documents
     console: Console = Console()
+    updates: Updates = Updates()
     timeouts: Timeouts = Timeouts()
 
 

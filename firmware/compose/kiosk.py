@@ -51,6 +51,7 @@ from firmware.shell.remote import RemoteDesk
 from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import wait_stranded
 from firmware.shell.swap import refuse_swap
+from firmware.shell.updates import UpdateFiles, UpdateWatch
 from firmware.shell.workers import SpareWorker
 from hw.card import PcscCardReader
 from hw.coin.acceptor import CcTalkAcceptor
@@ -332,6 +333,7 @@ class Kiosk:
                 ring=self._ring,
                 speak=self._told.try_voice,
                 hours=lambda: clock.rule,
+                updates=UpdateWatch(_update_files(settings), hold=maintenance.hold, log=log),
             ).open_at,
             begin_errands=errands.begin,
             report_unheard_seconds=file.municipality.report_unheard_seconds,
@@ -362,6 +364,13 @@ class Kiosk:
             sound=self._told.sound,
             log=self._log,
         )
+
+
+def _update_files(settings: Settings) -> UpdateFiles | None:
+    said = settings.file.updates
+    if not said.state:
+        return None
+    return UpdateFiles(settings.path(said.state), settings.path(said.wish), settings.path(said.fit))
 
 
 def staff_door(settings: Settings, entries: Sequence[tuple[datetime, Record]], log: Logbook) -> StaffDoor:

@@ -15,6 +15,7 @@ from firmware.core.facts import Facts, MaintenanceLevel, PanelLevel
 from firmware.core.rules import obstacles
 from firmware.core.states import EndReason
 from firmware.core.terms import Language, ServiceHours, VisitId
+from firmware.core.updates import Standing, UpdateRefusal
 from firmware.core.wording import Sentence, told
 from firmware.settings import load
 
@@ -48,7 +49,8 @@ def words() -> set[str]:
     worst = replace(worst, panel=panel, lockout=replace(worst.lockout, waits=True))
     worst = replace(worst, journal=replace(worst.journal, room=False))
     outcomes = {"sold", *(reason.value for reason in EndReason)}
-    return {hours.value for hours in ServiceHours} | set(obstacles(worst, rules)) | outcomes
+    updates = {one.value for one in (*Standing, *UpdateRefusal)} | {"installing", "good", "bad"}
+    return {hours.value for hours in ServiceHours} | set(obstacles(worst, rules)) | outcomes | updates
 
 
 def names(template: str) -> set[str]:
