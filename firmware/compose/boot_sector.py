@@ -1,8 +1,8 @@
 """The boot choice as bytes on a disk: two sectors, written in turn, so that none is ever torn. 起動選択
 
 A sector: "madoguchi-boot 1 ", one JSON object (primary, good, tries, serial), zeros, CRC-32 of all that,
-big-endian. The firmware, or a boot loader's script, reads both, takes the one with the higher serial number whose
-check is good, and writes the tries that are left into the other.
+big-endian. The firmware, or a boot loader's script, reads both, takes the one with the higher serial number
+whose check is good, and writes the tries that are left into the other.
 """
 
 import json
