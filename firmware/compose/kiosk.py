@@ -99,7 +99,8 @@ def watchers(settings: Settings) -> frozenset[str]:
     hoppers = {f"hopper-{hopper.address}" for hopper in settings.file.hoppers}
     sensor = {"exit-sensor"} if settings.file.document_printer.exit_sensor is not None else set()
     receipt = {"receipt-printer"} if settings.file.receipt_printer.kind != "a4" else set()
-    return _WATCHERS | hoppers | sensor | receipt
+    updates = {"updates"} if settings.file.updates.state else set()
+    return _WATCHERS | hoppers | sensor | receipt | updates
 
 
 def busy_by_device(devices: Devices) -> dict[str, Callable[[], float]]:

@@ -275,7 +275,8 @@ def _inspect(machine: Machine, bundle: str) -> u.Bundle | u.UpdateRefusal:
     status, said = machine.run(("rauc", "info", "--output-format=json", bundle))
     if status:
         return u.UpdateRefusal.SIGNATURE if "signature" in said.lower() else u.UpdateRefusal.UNREADABLE
-    told = json.loads(said[said.index("{") :])
+    # Beside its answer RAUC says what it does.
+    [told] = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     found = u.Bundle(
         str(told.get("version", "")), str(told.get("compatible", "")), _formats(told.get("build", ""))
     )

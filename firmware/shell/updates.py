@@ -5,6 +5,7 @@ it is fit are written. Which bundle may be installed is not decided here.
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -144,7 +145,8 @@ class UpdateWatch:
         fit = u.trial(found, now - self._well_since) is u.Trial.FIT
         if fit and files is not None and now - self._told_fit >= _AGAIN_SECONDS:
             self._told_fit = now
-            await asyncio.to_thread(write_whole, files.fit, b"fit\n", mode=0o644)
+            with contextlib.suppress(OSError):  # said again; without it the former system comes back
+                await asyncio.to_thread(write_whole, files.fit, b"fit\n", mode=0o644)
 
     def _take_back(self) -> None:
         self._asked_at = None

@@ -392,7 +392,7 @@ def _make_root(folder: Path, base: Path, version: str) -> Path:
             (tree / "usr/lib/rig/unfit").touch()
             quick = tree / "etc/systemd/system/madoguchi-trial.timer.d"
             quick.mkdir()
-            (quick / "rig.conf").write_text("[Timer]\nOnBootSec=\nOnActiveSec=15\n")
+            (quick / "rig.conf").write_text("[Timer]\nOnBootSec=\nOnActiveSec=45\n")
         shutil.copy(folder / "signer.pem", tree / "etc/rauc/keyring.pem")
         (tree / "etc/fstab").write_text(
             "LABEL=madoguchi-data /data ext4 rw,nosuid,nodev,noexec,noatime 0 0\n"

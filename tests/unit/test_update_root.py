@@ -61,7 +61,7 @@ class Rauc:
                 return (
                     (1, self.info_refuses)
                     if self.info_refuses
-                    else (0, f"rauc-Message: x\n{json.dumps(said)}")
+                    else (0, f"rauc-Message: {{}}\n{json.dumps(said)}\nrauc-Message: x\n")
                 )
             case ("rauc", "install"):
                 backend(self.machine, ["set-state", running.other.value, "bad"])
