@@ -76,7 +76,8 @@ from firmware.shell.clock import now_utc
 from firmware.compose import console
 loaded = [module for name, module in sys.modules.items() if name.startswith("firmware.shell")]
 left = [module for module in loaded if type(getattr(module, "datetime", None)) is type]
-near = [abs(now - clock.now()) < timedelta(minutes=10) for now in (now_utc(), console.datetime.now(console.JST))]
+moments = now_utc(), console.datetime.now(console.JST)
+near = [abs(now - clock.now()) < timedelta(minutes=10) for now in moments]
 print(json.dumps([*near, len(left)]))
 """
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
