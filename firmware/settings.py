@@ -308,7 +308,7 @@ class Municipality(_Section, frozen=True, kw_only=True):
     clock_tolerance_seconds: Seconds = 2.0
     publication_keys: str = ""
     publication_folder: str = "published"
-    renewal_share: Annotated[float, Meta(ge=0.1, le=0.9)] = 0.6
+    renewal_share: Annotated[float, Meta(ge=0.1, le=0.66)] = 0.6
     renewal_check_seconds: Seconds = 3600.0
     renewal_retry_seconds: Seconds = 300.0
     journal_copy_seconds: Seconds = 300.0
