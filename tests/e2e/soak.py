@@ -43,8 +43,8 @@ LAST_VISIT = timedelta(minutes=45)
 """Before the service's end: a visit of a minute is half an hour of a fast day."""
 RESTARTS_AFTER = timedelta(minutes=30)
 """After the service's end: the day is closed and settled by then."""
-WARM_UP = 0.25
-"""Of a process' samples: until then rings and caches fill."""
+WARM_VISITS = 100
+"""Of a start of the kiosk: until then the ring of events, allocators and SQLite's pages fill."""
 MOST_GROWTH_MB = 4.0
 MOST_GIVEN_UP = 0.05
 """Of the visits, by people for whom a busy machine was too slow."""
@@ -249,12 +249,24 @@ async def _sample(day: Day, told: Told, hours: float, life: int) -> None:
     )
 
 
+def warmed(told: Told, life: int) -> list[Sample]:
+    """Samples of this start of the kiosk, from its hundredth visit on."""
+    mine = [sample for sample in told.samples if sample.life == life]
+    return [sample for sample in mine if sample.visits - mine[0].visits >= WARM_VISITS]
+
+
+def kilobytes_a_visit(told: Told) -> float | None:
+    """How much resident memory a visit costs once the kiosk is warm; None without enough of them."""
+    warm = warmed(told, 1)
+    visits = warm[-1].visits - warm[0].visits if warm else 0
+    return (warm[-1].kiosk.rss_mb - warm[0].kiosk.rss_mb) * 1024 / visits if visits else None
+
+
 def complaints(told: Told) -> list[str]:
     """What grew, or is missing, a line each."""
     found = []
     for life in sorted({sample.life for sample in told.samples}):
-        mine = [sample for sample in told.samples if sample.life == life]
-        warm = mine[int(len(mine) * WARM_UP) :]
+        warm = warmed(told, life)
         if len(warm) < 6:
             continue
         third = len(warm) // 3
@@ -322,6 +334,7 @@ def main(arguments: Sequence[str]) -> int:
     said_of_it = [
         f"{told.visits} visits ({len(told.given_up)} given up), {told.restarts} restarts",
         f"{told.wall_seconds:.0f} s; days {told.days_compared}",
+        f"resident kB a visit once warm: {kilobytes_a_visit(told)}",
         *(told.complaints or ["nothing grew, nothing is missing"]),
     ]
     sys.stdout.write("\n".join(said_of_it) + "\n")

@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.hasty_kiosk import FastClock
-from tests.e2e.soak import MOST_GROWTH_MB, Sample, Told, Wanted, complaints
+from tests.e2e.soak import MOST_GROWTH_MB, WARM_VISITS, Sample, Told, Wanted, complaints, kilobytes_a_visit
 from tests.figures.processes import Taken
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def day(*, grows_mb: float = 0.0, grows_threads: int = 0, grows_descriptors: int
             11 + round(grows_threads * share),
             30 + round(grows_descriptors * share),
         )
-        told.samples.append(Sample(hour / 2, 1, hour, taken, None, taken))
+        told.samples.append(Sample(hour / 2, 1, 8 * hour, taken, None, taken))
     for name, value in more.items():
         setattr(told, name, value)
     return told
@@ -50,6 +51,16 @@ def test_a_day_on_which_nothing_grows_has_no_complaint() -> None:
 def test_what_grows_or_is_missing_is_named(told: Told, word: str) -> None:
     [complaint] = complaints(told)
     assert word in complaint
+
+
+def test_what_fills_during_the_first_visits_is_no_growth() -> None:
+    told = day()
+    for place, sample in enumerate(told.samples):
+        if sample.visits < WARM_VISITS:
+            cold = replace(sample.kiosk, pss_mb=40.0)
+            told.samples[place] = replace(sample, kiosk=cold)
+    assert [] == complaints(told)
+    assert 0.0 == kilobytes_a_visit(told)
 
 
 def test_each_life_of_the_kiosk_is_held_against_itself() -> None:
