@@ -16,6 +16,7 @@ has not written back is lost.
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -207,8 +208,6 @@ class Rig:
 
     def slot_bytes(self, slot: Slot) -> bytes:
         """SHA-256 of what lies in a slot."""
-        import hashlib
-
         digest = hashlib.sha256()
         with self.disk.open("rb") as disk:
             disk.seek(self.layout.starts()[f"root-{slot.value.lower()}"] * MIB)
@@ -307,8 +306,23 @@ def expect(wanted: object, found: object, of: str) -> None:
     _LOG.info("%s: as it should be", of)
 
 
+_PROGRAMS = (
+    "mmdebstrap",
+    "mksquashfs",
+    "mke2fs",
+    "sfdisk",
+    "rauc",
+    "openssl",
+    "depmod",
+    "qemu-system-x86_64",
+)
+_FROM = "mmdebstrap squashfs-tools e2fsprogs fdisk rauc openssl kmod qemu-system-x86"
+
+
 def make_images(folder: Path) -> None:
-    """Everything that `run` needs."""
+    """Everything that `run` needs. Raises RuntimeError naming the programs that are missing."""
+    if missing := [program for program in _PROGRAMS if shutil.which(program) is None]:
+        raise RuntimeError(f"install what brings {', '.join(missing)}: {_FROM}")
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / "small-base.tar"
     if not base.exists():
