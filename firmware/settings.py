@@ -308,11 +308,22 @@ class Municipality(_Section, frozen=True, kw_only=True):
     clock_tolerance_seconds: Seconds = 2.0
     publication_keys: str = ""
     publication_folder: str = "published"
-    renewal_share: Annotated[float, Meta(ge=0.1, le=0.9)] = 0.6
+    renewal_share: Annotated[float, Meta(ge=0.1, le=0.66)] = 0.6
     renewal_check_seconds: Seconds = 3600.0
     renewal_retry_seconds: Seconds = 300.0
     journal_copy_seconds: Seconds = 300.0
     report_unheard_seconds: Seconds = 3600.0
+
+
+class Updates(_Section, frozen=True, kw_only=True):
+    """Files in memory by which the kiosk and root speak of updates; see systemd/README.md.
+
+    state: root writes what runs there; empty: a machine without slots. wish, fit: the kiosk writes them.
+    """
+
+    state: str = "/run/madoguchi-update/state"
+    wish: Word = "/run/madoguchi/update-wanted"
+    fit: Word = "/run/madoguchi/update-fit"
 
 
 class Console(_Section, frozen=True, kw_only=True):
@@ -448,6 +459,7 @@ class KioskFile(_Section, frozen=True, kw_only=True):
     municipality: Municipality
     documents: Documents
     console: Console = Console()
+    updates: Updates = Updates()
     timeouts: Timeouts = Timeouts()
 
 

@@ -19,6 +19,8 @@ from firmware.console.orders import OrderKeys
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import ClosedDay
 from firmware.core.hours import JST, HoursRule
+from firmware.core.rules import obstacles
+from firmware.core.states import NotServing
 from firmware.core.wording import Sentence
 from firmware.documents.day_report import DayReport, day_slip
 from firmware.documents.receipt import self_test_slip
@@ -36,6 +38,7 @@ from firmware.shell.outbox import OutboxState
 from firmware.shell.remote import RemoteDesk, RemoteHands
 from firmware.shell.runner import Runner
 from firmware.shell.trial_coin import TrialCoins
+from firmware.shell.updates import UpdateWatch
 
 
 def order_reader(settings: Settings) -> ReadOrder | None:
@@ -82,6 +85,7 @@ class TechniciansConsole:
     ring: EventRing
     speak: Callable[[], Awaitable[Sentence | None]]
     hours: Callable[[], HoursRule]
+    updates: UpdateWatch
 
     def open_at(self, office: Office, runner: Runner, outbox: Callable[[], OutboxState]) -> "OpenConsole":
         """The console of this run."""
@@ -99,6 +103,7 @@ class TechniciansConsole:
             outbox=outbox,
             strays=self.strays,
             now=now_utc,
+            updates=self.updates,
         )
         metrics = MetricsServer(settings.path(said.metrics_socket or "metrics"), outlook.figures, self.ring)
         books = StaffDesk(
@@ -143,6 +148,11 @@ class TechniciansConsole:
             restart=partial(os.kill, os.getpid(), signal.SIGTERM),
             log=self.ring,
             now=now_utc,
+            updates=self.updates,
+        )
+        self.updates.start(
+            obstacles=lambda: frozenset(obstacles(runner.facts, settings.rules)),
+            resting=lambda: isinstance(runner.state, NotServing) and runner.facts.maintenance.on,
         )
         server = ConsoleServer(settings.path(said.socket), desk.act, self.ring, group=said.group)
         self.remote.start(
@@ -153,7 +163,8 @@ class TechniciansConsole:
                 resting=office.resting,
             )
         )
-        return OpenConsole(server, metrics if said.metrics_socket else None, self.remote)
+        metrics_server = metrics if said.metrics_socket else None
+        return OpenConsole(server, metrics_server, self.remote, self.updates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +174,7 @@ class OpenConsole:
     server: ConsoleServer
     metrics: MetricsServer | None
     remote: RemoteDesk
+    updates: UpdateWatch
 
     async def start(self) -> None:
         """Listen."""
@@ -175,5 +187,6 @@ class OpenConsole:
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self.server.close)
             undo.push_async_callback(self.remote.close)
+            undo.push_async_callback(self.updates.close)
             if self.metrics is not None:
                 undo.push_async_callback(self.metrics.close)

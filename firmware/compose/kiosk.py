@@ -52,6 +52,7 @@ from firmware.shell.remote import RemoteDesk
 from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import wait_stranded
 from firmware.shell.swap import refuse_swap
+from firmware.shell.updates import UpdateFiles, UpdateWatch
 from firmware.shell.workers import SpareWorker
 from hw.card import PcscCardReader
 from hw.coin.acceptor import CcTalkAcceptor
@@ -99,7 +100,8 @@ def watchers(settings: Settings) -> frozenset[str]:
     hoppers = {f"hopper-{hopper.address}" for hopper in settings.file.hoppers}
     sensor = {"exit-sensor"} if settings.file.document_printer.exit_sensor is not None else set()
     receipt = {"receipt-printer"} if settings.file.receipt_printer.kind != "a4" else set()
-    return _WATCHERS | hoppers | sensor | receipt
+    updates = {"updates"} if settings.file.updates.state else set()
+    return _WATCHERS | hoppers | sensor | receipt | updates
 
 
 def busy_by_device(devices: Devices) -> dict[str, Callable[[], float]]:
@@ -335,6 +337,7 @@ class Kiosk:
                 ring=self._ring,
                 speak=self._told.try_voice,
                 hours=lambda: clock.rule,
+                updates=UpdateWatch(_update_files(settings), hold=maintenance.hold, log=log),
             ).open_at,
             begin_errands=errands.begin,
             report_unheard_seconds=file.municipality.report_unheard_seconds,
@@ -365,6 +368,13 @@ class Kiosk:
             sound=self._told.sound,
             log=self._log,
         )
+
+
+def _update_files(settings: Settings) -> UpdateFiles | None:
+    said = settings.file.updates
+    if not said.state:
+        return None
+    return UpdateFiles(settings.path(said.state), settings.path(said.wish), settings.path(said.fit))
 
 
 def staff_door(settings: Settings, entries: Sequence[tuple[datetime, Record]], log: Logbook) -> StaffDoor:

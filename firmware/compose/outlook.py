@@ -9,6 +9,7 @@ from datetime import datetime
 from firmware import __version__
 from firmware.compose.certificate import days_left, read_certificate
 from firmware.console.metrics import Figures
+from firmware.console.pages import update_line
 from firmware.console.status import DeviceStatus, Status
 from firmware.core.accounts import Accounts, place_name, place_named
 from firmware.core.facts import Facts
@@ -26,6 +27,7 @@ from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.office import Office
 from firmware.shell.outbox import OutboxState
 from firmware.shell.runner import Runner
+from firmware.shell.updates import UpdateWatch
 
 
 class Outlook:
@@ -45,7 +47,9 @@ class Outlook:
         outbox: Callable[[], OutboxState],
         strays: Callable[[], Sequence[OpenOrder]],
         now: Callable[[], datetime],
+        updates: UpdateWatch,
     ) -> None:
+        self._updates = updates
         self._settings, self._hours = settings, hours
         self._office, self._runner = office, runner
         self._maintenance, self._health = maintenance, health
@@ -90,6 +94,7 @@ class Outlook:
             session=say(self._session_text()),
             loop_milliseconds=round(self._health.lag_seconds * 1000),
             health=self._health.illness(),
+            update=say(update_line(self._updates.state)) if self._updates.state.standing else "",
         )
 
     def figures(self) -> Figures:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from firmware.shell.office import Office
 from firmware.shell.old_log import read_old_log
 from firmware.shell.remote import MUNICIPALITY, RemoteAct
 from firmware.shell.runner import Runner
+from firmware.shell.updates import UpdateWatch
 
 _BOOKS = (w.Refill, w.Collect, w.Count, w.CloseDay, w.PrintDay, w.PrintSelfTest, w.AskClaim, w.SettleClaim)
 _JOURNAL_SECONDS = 60.0
@@ -66,7 +68,9 @@ class TechnicianDesk:
         restart: Callable[[], None],
         log: Logbook,
         now: Callable[[], datetime],
+        updates: UpdateWatch,
     ) -> None:
+        self._updates = updates
         self._settings, self._config = settings, config
         self._office, self._runner = office, runner
         self._maintenance, self._fitness, self._ring = maintenance, fitness, ring
@@ -94,6 +98,8 @@ class TechnicianDesk:
             w.CheckConfig: self._check_config,
             w.ReloadConfig: self._reload,
             w.Reboot: self._reboot,
+            w.AskUpdate: self._update,
+            w.InstallUpdate: self._install,
         }
 
     async def act(self, request: w.AnyRequest, who: str) -> Sentence | w.Answer:
@@ -391,6 +397,17 @@ class TechnicianDesk:
         good = await self._check_config(request, by)
         self._start_anew()
         return told("{good}; the kiosk starts anew", good=good)
+
+    async def _update(self, request: w.AskUpdate, _by: str) -> w.Answer:
+        say, state = say_in(request.language), self._updates.state
+        page = pages.update_page(state, say)
+        return w.Answer(done=True, text="\n".join(page), facts={"update": asdict(state)})
+
+    async def _install(self, request: w.InstallUpdate, _by: str) -> Sentence:
+        self._must_rest()
+        self._must_not_test()
+        await self._updates.ask(request.bundle)
+        return told("{bundle} is being checked and installed; the kiosk serves nobody", bundle=request.bundle)
 
     async def _reboot(self, _request: w.Reboot, _by: str) -> Sentence:
         self._must_rest()

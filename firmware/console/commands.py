@@ -338,4 +338,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
         told("start the machine anew"),
         warns=told("The whole machine stops and starts anew."),
     ),
+    Command(("update", "status"), "", _none(w.AskUpdate), told("which slot runs; the last update")),
+    Command(
+        ("update", "install"),
+        "/FILE",
+        _typed(w.InstallUpdate, "bundle"),
+        told("install a signed bundle"),
+        warns=told("The kiosk closes, and the machine starts anew with the new system on trial."),
+    ),
 )

@@ -11,8 +11,9 @@ from firmware.core.hours import JST
 from firmware.core.records import Record
 from firmware.core.states import Attending
 from firmware.core.totals import DayTotals
+from firmware.core.updates import UpdateState
 from firmware.core.visit_log import SeenVisit
-from firmware.core.wording import Say, told
+from firmware.core.wording import Say, Sentence, told
 
 
 def cash_page(accounts: Accounts, say: Say = str) -> Iterator[str]:
@@ -153,3 +154,27 @@ def visits_page(visits: Sequence[SeenVisit], waiting: Attending | None, say: Say
             )
         )
         yield say(told("look, then: visit resolve {visit} printed|not-printed", visit=visit))
+
+
+def update_line(state: UpdateState) -> Sentence:
+    """The running slot, and what became of the last update. 更新"""
+    if not state.standing:
+        return told("this machine has no second slot: nothing can be installed here")
+    runs = told(
+        "slot {slot}, {version}, {standing}",
+        slot=state.slot,
+        version=state.version,
+        standing=told(state.standing),
+    )
+    if state.refused:
+        return told("{runs}; the last one was refused: {reason}", runs=runs, reason=told(state.refused))
+    return runs
+
+
+def update_page(state: UpdateState, say: Say = str) -> Iterator[str]:
+    """What `update status` says."""
+    yield say(update_line(state))
+    if state.other:
+        yield say(told("other slot: {other}", other=told(state.other)))
+    if state.wanted:
+        yield say(told("last update: {version}", version=state.wanted))

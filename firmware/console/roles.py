@@ -35,6 +35,8 @@ ROLE_OF: Final[dict[type[w.Request], Role]] = {
     w.CheckConfig: Role.SYSTEM,
     w.ReloadConfig: Role.SYSTEM,
     w.Reboot: Role.SYSTEM,
+    w.AskUpdate: Role.LOOK,
+    w.InstallUpdate: Role.SYSTEM,
 }
 
 

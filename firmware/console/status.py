@@ -52,6 +52,7 @@ class Status(msgspec.Struct, frozen=True):
     session: str
     loop_milliseconds: int
     health: str
+    update: str = ""
 
     def facts(self) -> dict[str, Any]:
         """For a program."""
@@ -96,6 +97,8 @@ def _lines(status: Status, say: Say) -> Iterator[tuple[Sentence, str]]:
     yield told("claims"), "  ".join((claims, *_untold(status, say)))
     yield told("day"), status.business_day
     yield told("maint."), status.maintenance
+    if status.update:
+        yield told("update"), status.update
     yield told("session"), status.session
     health = told(
         "{health}, loop {milliseconds} ms late at worst in a minute",

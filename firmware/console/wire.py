@@ -212,6 +212,16 @@ class Reboot(Request, frozen=True, tag="reboot"):
     """Start the machine anew; between visits only."""
 
 
+class AskUpdate(Request, frozen=True, tag="update"):
+    """Which slot runs, and what became of the last update. 更新"""
+
+
+class InstallUpdate(Request, frozen=True, tag="install_update"):
+    """Install a signed bundle: out of service, then the machine starts anew; between visits only."""
+
+    bundle: Annotated[str, msgspec.Meta(pattern=r"\A/[^\x00-\x1f]{1,1000}\Z")]
+
+
 BookRequest = Refill | Collect | Count | CloseDay | PrintDay | PrintSelfTest | AskClaim | SettleClaim
 """What concerns coins, days and claims."""
 
@@ -238,6 +248,8 @@ AnyRequest = (
     | CheckConfig
     | ReloadConfig
     | Reboot
+    | AskUpdate
+    | InstallUpdate
 )
 
 

@@ -262,7 +262,15 @@ class Store(World):
 
     async def _fill_data_partition(self) -> None:
         content = self.directory / "data"
-        for name in ("etc/cups", "madoguchi/own", "madoguchi/support", "cups", "console", "published"):
+        for name in (
+            "etc/cups",
+            "madoguchi/own",
+            "madoguchi/support",
+            "cups",
+            "console",
+            "published",
+            "updates",
+        ):
             (content / name).mkdir(parents=True)
         for name in ("kiosk.toml", "profile.toml", "journal.key", "staff.code"):
             shutil.copy(self.directory / name, content / "etc" / name)

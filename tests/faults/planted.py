@@ -919,8 +919,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a plan that ends during a test lets a visit begin",
         "firmware/shell/maintenance.py",
-        "return self._kept_on or out_of_service(self._state, self._now())",
-        "return out_of_service(self._state, self._now())",
+        "return self._kept_on or self._held or out_of_service(self._state, self._now())",
+        "return self._held or out_of_service(self._state, self._now())",
         "tests/unit/test_shell_maintenance.py",
     ),
     Fault(

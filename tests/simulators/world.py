@@ -120,7 +120,7 @@ class World:
     overrides: sections of kiosk.toml with keys to replace, in each of several alike. hours: of kiosk and
     municipality, Japan time.
     screen_port: 0 takes a free one. pulse_acceptor: the kiosk takes coins by pulses instead of ccTalk.
-    nursery: starts the kiosks if given. module: whose main is the kiosk's.
+    nursery: starts the kiosks if given. module: whose main is the kiosk's. municipality: more of its.
     """
 
     def __init__(
@@ -136,6 +136,7 @@ class World:
         nursery: Nursery | None = None,
         module: str = "firmware.__main__",
         database: str | None = None,
+        municipality: Mapping[str, Any] | None = None,
     ) -> None:
         self._own_directory = directory is None
         self._database = database
@@ -145,6 +146,7 @@ class World:
         self._screen_port = screen_port
         self._nursery = nursery
         self._module = module
+        self._municipality = municipality or {}
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
@@ -253,7 +255,10 @@ class World:
         await self.receipts.start()
         self.receipts.on_slip(self._slip_cut)
         self.municipality = MunicipalityServer(
-            pki=PKI, database=self._database or self.directory / "municipality.db", checking_port=0
+            pki=PKI,
+            database=self._database or self.directory / "municipality.db",
+            checking_port=0,
+            **self._municipality,
         )
         self.municipality.set_hours(_clock(self._hours[0]), _clock(self._hours[1]))
         self._undo.push_async_callback(self.municipality.stop)

@@ -42,6 +42,7 @@ EVERY = set(get_args(w.AnyRequest))
             w.PlanMaintenance("2026-11-26T02:00", "2026-11-26T04:00"),
         ),
         ("maintenance unplan", w.PlanMaintenance()),
+        ("update install /media/stick/a.raucb", w.InstallUpdate("/media/stick/a.raucb")),
     ],
 )
 def test_a_line_is_one_request(line: str, request_: w.AnyRequest) -> None:
@@ -69,6 +70,8 @@ def test_a_line_is_one_request(line: str, request_: w.AnyRequest) -> None:
         "maintenance plan tomorrow 4",
         "logs 0",
         "journal verify 3",
+        "update",
+        "update install a.raucb",
         "'",
         "",
     ],
@@ -108,6 +111,7 @@ def _example(words: tuple[str, ...]) -> str:
         ("claims", "show"): "0000-0000",
         ("claims", "settle"): "0000-0000",
         ("visit", "resolve"): "abcd printed",
+        ("update", "install"): "/media/stick/kiosk.raucb",
         ("maintenance", "plan"): "2026-11-26T02:00 2026-11-26T04:00",
     }
     return " ".join((*words, more.get(words, ""))).strip()

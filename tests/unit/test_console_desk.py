@@ -61,6 +61,7 @@ class Bench:
             restart=lambda: self.story.append("restart"),
             log=self.write,
             now=lambda: NOW,
+            updates=me,
         )
 
     def behind(self, _number: int, events: list[str]) -> list[Event]:
@@ -82,6 +83,9 @@ class Bench:
 
     async def switch(self, *, on: bool, by: str) -> None:
         self.story.append(f"switch {on} by {by}")
+
+    async def ask(self, bundle: str) -> None:
+        self.story.append(f"install {bundle}")
 
     def resting(self) -> bool:
         return self.rests

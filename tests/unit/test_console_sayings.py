@@ -31,6 +31,7 @@ from firmware.core.terms import (
     ServiceHours,
     VisitId,
 )
+from firmware.core.updates import Standing, UpdateRefusal
 from firmware.core.wording import Sentence, listed, told
 from firmware.settings import load
 
@@ -75,7 +76,8 @@ def words() -> set[str]:
     outcomes = {"sold", *(reason.value for reason in EndReason)}
     named = {one.value for kind in NAMED for one in kind} - {*"0123456789"}
     states = {"Starting", *(state.__name__ for state in get_args(State))}
-    return named | states | DEVICES | set(obstacles(worst, rules)) | outcomes
+    updates = {one.value for one in (*Standing, *UpdateRefusal)} | {"installing", "good", "bad"}
+    return named | states | DEVICES | set(obstacles(worst, rules)) | outcomes | updates
 
 
 def names(template: str) -> set[str]:

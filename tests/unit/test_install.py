@@ -3,9 +3,11 @@
 import os
 import re
 import shutil
+import sqlite3
 import stat
 import subprocess
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -245,6 +247,35 @@ def test_decommissioning_erases_the_right_kiosk_alone(installed: Path) -> None:
     assert not (installed / "etc/madoguchi").exists()
 
 
+def test_the_journal_is_erased_only_once_every_entry_of_it_was_handed_over(
+    installed: Path, tmp_path: Path
+) -> None:
+    folder = installed / "var/lib/madoguchi"
+    folder.mkdir(parents=True)
+    with closing(sqlite3.connect(folder / "journal.db")) as journal, journal:
+        journal.execute("CREATE TABLE entries (seq INTEGER PRIMARY KEY, record TEXT)")
+        journal.executemany("INSERT INTO entries VALUES (?, ?)", [(1, "CoinTaken"), (2, "FeeEarned")])
+    export, inside = tmp_path / "journal.jsonl", folder / "support.jsonl"
+    erase = ("--uninstall", "--erase", "urn:kiosk:demo-0001")
+    whole = '{"seq": 1, "record": "CoinTaken"}\n{"seq": 2, "record": "FeeEarned"}\n'
+    inside.write_text(whole)
+    for text, words, refusal in (
+        ("", (), "the journal has 2 entries"),
+        ('{"seq": 1, "record": "CoinTaken"}\n', ("--journal", str(export)), "lacks 1 entries, from 2 on"),
+        ("no export", ("--journal", str(export)), "no export of a journal"),
+        (whole, ("--journal", str(inside)), "would be erased with the rest"),
+        (whole.replace("Earned", "Returned"), ("--journal", str(export)), "lacks 1 entries"),
+    ):
+        export.write_text(text)
+        refused = install(installed, *erase, *words)
+        assert (1, True) == (refused.returncode, refusal in refused.stderr), refused.stderr
+        assert (folder / "journal.db").exists()
+    export.write_text(whole)
+    assert 0 == install(installed, *erase, "--journal", str(export)).returncode
+    assert not folder.exists()
+    assert whole == export.read_text()
+
+
 def test_uninstalling_without_erasing_keeps_the_books(installed: Path) -> None:
     (installed / "var/lib/madoguchi").mkdir(parents=True)
     (installed / "var/lib/madoguchi/journal.db").write_text("yen")
@@ -279,7 +310,7 @@ def test_every_path_and_command_of_the_handbook_is_there_once_installed(installe
     assert [] == sorted(name for name in named - brought if not (installed / name.lstrip("/")).exists())
     for words in re.findall(r"madoguchi ((?:certificate enrol|check-config) --config \S+)`", text):
         assert _parser().parse_args(words.split()).config == Path("/etc/madoguchi/kiosk.toml")
-    (erasing,) = re.findall(r"`scripts/install (--uninstall --erase) URN`", text)
+    (erasing,) = re.findall(r"`scripts/install (--uninstall --erase) URN --journal FILE`", text)
     assert 0 == install(installed, *erasing.split(), "urn:kiosk:demo-0001").returncode
 
 

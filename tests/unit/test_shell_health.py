@@ -108,6 +108,7 @@ def test_every_device_that_has_a_watcher_is_seen_to_hang() -> None:
         "certificate-renewal",
         "publications",
         "journal-copy",
+        "updates",
     }
     busy = busy_by_device(devices)
     assert set() == watchers(settings) - of_no_device - busy.keys()

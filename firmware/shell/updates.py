@@ -1,0 +1,164 @@
+"""The kiosk's side of an update: asks root for it, serves nobody meanwhile, says when it is fit. 更新
+
+It speaks to root by three files in memory (systemd/README.md): what runs is read, the wish and the word that
+it is fit are written. Which bundle may be installed is not decided here.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from firmware.core import updates as u
+from firmware.errors import OfficeRefused
+from firmware.logbook import EventId, Logbook
+from firmware.whole_file import write_whole
+
+_LOOK_SECONDS: Final = 1.0
+_REST_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 1800.0
+"""A wish that root has not taken up by then is taken back."""
+_AGAIN_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFiles:
+    """state: root writes it. wish, fit: the kiosk does."""
+
+    state: Path
+    wish: Path
+    fit: Path
+
+
+class UpdateWatch:
+    """hold: keeps the kiosk out of service. Root's word is read at once: a system on trial never serves."""
+
+    def __init__(
+        self,
+        files: UpdateFiles | None,
+        *,
+        hold: Callable[[bool], None],
+        log: Logbook,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._files, self._hold, self._log, self._monotonic = files, hold, log, monotonic
+        self._obstacles: Callable[[], frozenset[str]] = frozenset
+        self._resting: Callable[[], bool] = lambda: False
+        self._well_since: float | None = None
+        self._told_fit = -_AGAIN_SECONDS
+        self._asked_at: float | None = None
+        self._told = ""
+        self._task: asyncio.Task[None] | None = None
+        self.state = u.UpdateState()
+        self._look_at(_read(files))
+
+    def start(self, obstacles: Callable[[], frozenset[str]], resting: Callable[[], bool]) -> None:
+        """obstacles: what is wrong now, in core.rules' words. resting: out of service, and no visit."""
+        self._obstacles, self._resting = obstacles, resting
+        if self._files is not None:
+            self._task = asyncio.create_task(self._watch(), name="updates")
+
+    async def close(self) -> None:
+        """Look no more; may be called twice."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def under_way(self) -> bool:
+        """The kiosk serves nobody because of it."""
+        return self._asked_at is not None or self.state.standing in {"installing", u.Standing.TRIAL.value}
+
+    async def ask(self, bundle: str) -> None:
+        """Have root install this file. Raises OfficeRefused without a slot for it, or if a visit goes on."""
+        files = self._files
+        if files is None or not self.state.standing:
+            raise OfficeRefused("this machine has no second slot: nothing can be installed here")
+        if self.under_way:
+            raise OfficeRefused("an update is under way")
+        self._asked_at = self._monotonic()
+        self._hold(True)
+        try:
+            async with asyncio.timeout(_REST_SECONDS):
+                while not self._resting():  # noqa: ASYNC110 - a state has no event of its own
+                    await asyncio.sleep(0.05)
+            wish = {"bundle": bundle, "before": sorted(self._obstacles())}
+            await asyncio.to_thread(write_whole, files.wish, json.dumps(wish).encode(), mode=0o644)
+        except BaseException as error:
+            self._take_back()
+            if isinstance(error, TimeoutError):
+                raise OfficeRefused(
+                    "a visit is under way: maintenance on, and say it again when it has ended"
+                ) from error
+            if isinstance(error, OSError):
+                raise OfficeRefused("the wish cannot be written: {error}", error=error) from error
+            raise
+
+    async def _watch(self) -> None:
+        while True:
+            self._look_at(await asyncio.to_thread(_read, self._files))
+            if self.state.standing == u.Standing.TRIAL.value:
+                await self._try()
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _look_at(self, said: dict[str, Any]) -> None:
+        known = {name: said[name] for name in u.UpdateState.__slots__ if name in said}
+        if "before" in known:
+            known["before"] = tuple(map(str, known["before"]))
+        self.state = u.UpdateState(**known)
+        if self._asked_at is not None:
+            late = self._monotonic() - self._asked_at > _ANSWER_SECONDS
+            if self.state.refused or self.state.standing == "installing" or late:
+                self._asked_at = None
+            if self._asked_at is None and self._files is not None:
+                self._files.wish.unlink(missing_ok=True)
+        self._hold(self.under_way)
+        self._tell_once()
+
+    def _tell_once(self) -> None:
+        """What root has said, in the kiosk's log, too: staff ask it there."""
+        word = f"{self.state.standing} {self.state.refused} {self.state.wanted}"
+        if word == self._told:
+            return
+        self._told = word
+        version = self.state.wanted or self.state.version
+        if self.state.refused:
+            self._log(EventId.UPDATE_REFUSED, reason=self.state.refused)
+        elif self.state.standing == u.Standing.ROLLED_BACK.value:
+            self._log(EventId.UPDATE_ROLLED_BACK, version=version)
+        elif self.state.standing == u.Standing.CONFIRMED.value:
+            self._log(EventId.UPDATE_GOOD, version=version)
+        elif self.state.standing == u.Standing.TRIAL.value:
+            self._log(EventId.UPDATE_TRIAL, version=version)
+
+    async def _try(self) -> None:
+        now, files = self._monotonic(), self._files
+        found = u.faults(self._obstacles(), frozenset(self.state.before))
+        if found or self._well_since is None:
+            self._well_since = None if found else now
+            return
+        fit = u.trial(found, now - self._well_since) is u.Trial.FIT
+        if fit and files is not None and now - self._told_fit >= _AGAIN_SECONDS:
+            self._told_fit = now
+            with contextlib.suppress(OSError):  # said again; without it the former system comes back
+                await asyncio.to_thread(write_whole, files.fit, b"fit\n", mode=0o644)
+
+    def _take_back(self) -> None:
+        self._asked_at = None
+        self._hold(self.under_way)
+
+
+def _read(files: UpdateFiles | None) -> dict[str, Any]:
+    """Nothing where there are no slots, or root is just about to say it."""
+    if files is None:
+        return {}
+    try:
+        said = json.loads(files.state.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -1,0 +1,234 @@
+"""Root's side of an update with RAUC played: what is written when, and what each refusal leaves."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware import __version__
+from firmware.compose.update_root import (
+    JOURNAL_FORMAT,
+    AutobootStore,
+    Machine,
+    SectorStore,
+    backend,
+    check,
+    choice_store,
+    give_up,
+    install,
+    mark_good,
+    note,
+)
+from firmware.core.updates import TRIES, BootChoice, Slot, started
+
+NEWER = "9.0.0"
+
+
+@dataclass
+class Rauc:
+    """Answers as RAUC 1.8 does, and does to the boot choice what it does. refuses: of info, of install."""
+
+    root: Path
+    version: str = NEWER
+    compatible: str = "madoguchi-virt"
+    build: str = f"journal={JOURNAL_FORMAT}"
+    info_refuses: str = ""
+    install_refuses: str = ""
+    commands: list[tuple[str, ...]] = field(default_factory=list)
+
+    @property
+    def machine(self) -> Machine:
+        return Machine(
+            SectorStore(self.root / "choice"),
+            kept=self.root / "kept",
+            told=self.root / "told",
+            asked=self.root / "asked",
+            command_line=self.root / "cmdline",
+            system=self.root / "system.conf",
+            run=self.run,
+        )
+
+    def run(self, words: Sequence[str]) -> tuple[int, str]:
+        self.commands.append(tuple(words))
+        store = self.machine.store
+        running = self.machine.running()
+        match words[:2]:
+            case ("rauc", "info"):
+                said = {"version": self.version, "compatible": self.compatible, "build": self.build}
+                return (
+                    (1, self.info_refuses)
+                    if self.info_refuses
+                    else (0, f"rauc-Message: {{}}\n{json.dumps(said)}\nrauc-Message: x\n")
+                )
+            case ("rauc", "install"):
+                backend(self.machine, ["set-state", running.other.value, "bad"])
+                if self.install_refuses:
+                    return 1, self.install_refuses
+                backend(self.machine, ["set-primary", running.other.value])
+            case ("rauc", "status"):
+                store.write(BootChoice(running, store.read().good | {running}))
+            case _:
+                pass
+        return 0, ""
+
+    def starts(self) -> Slot:
+        """The firmware starts the machine."""
+        slot, after = started(self.machine.store.read())
+        self.machine.store.write(after)
+        (self.root / "cmdline").write_text(f"quiet rauc.slot={slot.value}\n")
+        note(self.machine)
+        return slot
+
+    def wish(self, text: str = "") -> int:
+        bundle = self.root / "a.raucb"
+        bundle.write_bytes(b"bundle")
+        said = text or json.dumps({"bundle": str(bundle), "before": ["printer"]})
+        (self.root / "asked").mkdir(exist_ok=True)
+        (self.root / "asked/update-wanted").write_text(said)
+        return install(self.machine)
+
+    def said(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads((self.root / "told/state").read_text())
+        return told
+
+
+@pytest.fixture
+def rauc(tmp_path: Path) -> Rauc:
+    (tmp_path / "choice").write_bytes(bytes(1024))
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "system.conf").write_text("[system]\ncompatible=madoguchi-virt\n")
+    made = Rauc(tmp_path)
+    assert Slot.A is made.starts()
+    return made
+
+
+def test_an_update_is_tried_marked_good_and_told(rauc: Rauc, capfd: pytest.CaptureFixture[str]) -> None:
+    assert 0 == rauc.wish()
+    assert ("systemctl", "reboot") == rauc.commands[-1]
+    assert ("installing", NEWER) == (rauc.said()["standing"], rauc.said()["wanted"])
+    assert Slot.B is rauc.starts()
+    assert ("trial", ["printer"], NEWER) == tuple(
+        rauc.said()[name] for name in ("standing", "before", "wanted")
+    )
+    assert 0 == mark_good(rauc.machine)
+    assert "confirmed" == rauc.said()["standing"]
+    assert __version__ == rauc.machine.floor()
+    assert Slot.B is rauc.starts()
+    assert "steady" == rauc.said()["standing"]
+    events = [json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()]
+    assert ["update-installing", "update-trial", "update-good"] == events
+
+
+def test_an_update_that_nobody_marks_is_rolled_back_and_told_once(rauc: Rauc) -> None:
+    rauc.wish()
+    for _ in range(TRIES):
+        assert Slot.B is rauc.starts()
+        assert "trial" == rauc.said()["standing"]
+        give_up(rauc.machine)
+        assert ("systemctl", "reboot") == rauc.commands[-1]
+    assert Slot.A is rauc.starts()
+    assert ("rolled-back", NEWER) == (rauc.said()["standing"], rauc.said()["wanted"])
+    assert Slot.A is rauc.starts()
+    assert "steady" == rauc.said()["standing"]
+    before = list(rauc.commands)
+    give_up(rauc.machine)
+    assert before == rauc.commands, "a good system is never given up"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"info_refuses": "signature verification failed: self signed"}, "signature"),
+        ({"info_refuses": "failed to open"}, "unreadable"),
+        ({"version": "0.0.1"}, "older"),
+        ({"version": "new"}, "version"),
+        ({"compatible": "other"}, "other-machine"),
+        ({"build": "journal=999"}, "journal"),
+        ({"build": "x"}, "journal"),
+        ({"install_refuses": "I/O error"}, "write"),
+        ({"install_refuses": "handler: madoguchi-refuses-older"}, "older"),
+    ],
+)
+def test_a_bundle_that_may_not_be_installed_leaves_the_running_system(
+    rauc: Rauc, changes: dict[str, str], reason: str
+) -> None:
+    for name, value in changes.items():
+        setattr(rauc, name, value)
+    assert 1 == rauc.wish()
+    assert (reason, "steady") == (rauc.said()["refused"], rauc.said()["standing"])
+    assert ("systemctl", "reboot") not in rauc.commands
+    assert Slot.A is rauc.starts()
+    assert not rauc.machine.pending()
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"bundle": 7}', '{"bundle": "relative.raucb"}', '{"bundle": "/none"}']
+)
+def test_a_wish_that_is_nonsense_is_refused_by_name(rauc: Rauc, text: str) -> None:
+    assert 1 == rauc.wish(text)
+    assert "unreadable" == rauc.said()["refused"]
+    assert not [words for words in rauc.commands if words[:2] == ("rauc", "install")]
+
+
+def test_a_version_that_was_good_once_is_the_floor_even_after_a_roll_back(rauc: Rauc) -> None:
+    (rauc.root / "kept/floor").write_text("5.0.0")
+    rauc.version = "4.9.9"
+    assert 1 == rauc.wish()
+    assert "below-floor" == rauc.said()["refused"]
+
+
+def test_a_system_on_trial_installs_nothing_over_the_only_good_one(rauc: Rauc) -> None:
+    rauc.wish()
+    rauc.starts()
+    assert 1 == rauc.wish()
+    assert "on-trial" == rauc.said()["refused"]
+    assert Slot.A in rauc.machine.store.read().good
+
+
+@pytest.mark.parametrize(("version", "status"), [(NEWER, 0), ("0.0.1", 1)])
+def test_the_mounted_manifest_is_what_counts(
+    rauc: Rauc, version: str, status: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A stick whose file was exchanged after it was looked at."""
+    text = f"[update]\ncompatible=madoguchi-virt\nversion={version}\nbuild=journal={JOURNAL_FORMAT}\n"
+    (rauc.root / "manifest.raucm").write_text(text)
+    assert status == check(rauc.machine, rauc.root)
+    assert ("madoguchi-refuses-older" in capfd.readouterr().err) is bool(status)
+
+
+def test_marking_that_rauc_refuses_is_no_success_and_the_floor_stands(rauc: Rauc) -> None:
+    rauc.wish()
+    rauc.starts()
+    broken = Machine(
+        **{name: getattr(rauc.machine, name) for name in Machine.__slots__} | {"run": lambda _: (1, "")}
+    )
+    assert 1 == mark_good(broken)
+    assert "trial" == rauc.said()["standing"]
+    assert 0 == mark_good(rauc.machine)
+
+
+def test_the_backend_speaks_as_rauc_asks(rauc: Rauc, capfd: pytest.CaptureFixture[str]) -> None:
+    for words in (["get-primary"], ["get-current"], ["get-state", "A"], ["get-state", "B"]):
+        assert 0 == backend(rauc.machine, words)
+    assert "A\nA\ngood\nbad\n" == capfd.readouterr().out
+    assert 64 == backend(rauc.machine, ["set-state", "A", "maybe"])
+
+
+def test_the_pis_store_writes_what_its_firmware_reads(tmp_path: Path) -> None:
+    folder = tmp_path / "boot/firmware"
+    folder.mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="no slots"):
+        choice_store(tmp_path)
+    (folder / "autoboot.txt").touch()
+    store = choice_store(tmp_path)
+    assert isinstance(store, AutobootStore)
+    assert BootChoice() == store.read()
+    assert ("systemctl", "reboot") == tuple(store.restart())
+    store.write(BootChoice(Slot.B, frozenset({Slot.A}), TRIES))
+    assert BootChoice(Slot.B, frozenset({Slot.A}), TRIES) == store.read()
+    text = "[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
+    assert text == (folder / "autoboot.txt").read_text()
+    assert "--reboot-argument=0 tryboot" == store.restart()[-1]
