@@ -1,14 +1,16 @@
 """A loop whose clock runs only while everybody waits: time-outs take no time and no busy machine shows."""
 
 import asyncio
+import functools
 import selectors
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from tests.pty_traffic import PtyTraffic
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class _PatientSelector(selectors.DefaultSelector):
@@ -49,3 +51,13 @@ def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     traffic = PtyTraffic()
     with traffic.counted(), asyncio.Runner(loop_factory=partial(_VirtualLoop, traffic)) as runner:
         return runner.run(main())
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """A test that `run` runs; its fixtures may not need a loop."""
+
+    @functools.wraps(test)
+    def timeless(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(partial(test, *args, **kwargs))
+
+    return timeless
