@@ -386,7 +386,7 @@ class Timeouts(_Section, frozen=True, kw_only=True):
 
     notice_seconds: Seconds = 90
     present_card_seconds: Seconds = 60
-    reading_card_seconds: Seconds = 15
+    reading_card_seconds: Seconds = 30
     opening_session_seconds: Seconds = 20
     pin_seconds: Seconds = 60
     pin_wrong_seconds: Seconds = 60

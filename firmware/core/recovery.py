@@ -13,6 +13,7 @@ settled by what the journal proves:
 | a complaint, its bad sheets not yet destroyed | it ended and can be made again |
 | a complaint, its bad sheets destroyed         | staff decide |
 | print done, change not paid                   | pay the rest of the change |
+| print done, a coin beyond the fee, no payout  | it is owed on a claim slip |
 | one coin intended, not ended                  | ask the hopper whether it came out |
 | a counted coin may have left again            | what is owed goes on a claim slip  |
 
@@ -248,8 +249,21 @@ def _continue_payout(visit: OpenVisit, payout: r.PayoutBegan, coin: r.CoinPayInt
 
 
 def _settled_sale(visit: OpenVisit) -> Step:
-    """The exact fee was paid and kept; only the receipt may be missing."""
-    return _slips(visit, 0, None)
+    """The exact fee was paid and kept; only the receipt may be missing.
+
+    A coin beyond the fee, that came while the kiosk stopped, is owed: the person has seen no change.
+    """
+    owed_yen = visit.taken_yen - visit.fee_yen - visit.back_yen
+    slips = _slips(visit, owed_yen, None)
+    if not owed_yen:
+        return slips
+    change = s.PayoutPurpose.CHANGE
+    owed = (
+        r.PayoutBegan(visit.visit, change, owed_yen, None),
+        r.ClaimOpened(visit.visit, p.claim_no(visit.visit), owed_yen),
+        r.PayoutEnded(visit.visit, visit.order_id, change, visit.back_yen, owed_yen),
+    )
+    return Step(slips.state, owed).before(slips)
 
 
 def _after_payout(visit: OpenVisit, ended: r.PayoutEnded) -> Step:

@@ -280,12 +280,18 @@ class Runner:
         self._show(screen_of(done.state, self.facts, self._rules))
 
     async def _keep(self, done: Step) -> None:
+        """Cancelled meanwhile, it ends where the journal is: a late coin falls into that state."""
+        keeping = asyncio.create_task(self._journal.append(done.records), name="append")
+        cancelled = await _waited_out(keeping)
         try:
-            await self._journal.append(done.records)
+            keeping.result()
         except JournalError:
             self.stranded = _at_rest(done.state)
             self._show(stranded_screen(self.stranded))
             raise
+        if cancelled:
+            self.state = done.state
+            raise asyncio.CancelledError
 
     def _rebind(self, wanted: frozenset[o.BoundOrder]) -> None:
         for order in [order for order in self._bound if order not in wanted]:
@@ -326,6 +332,17 @@ class Runner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _waited_out(task: asyncio.Task[None]) -> bool:
+    """Wait for task however often cancelled; whether it was."""
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    return cancelled
 
 
 def _at_rest(state: State) -> State:

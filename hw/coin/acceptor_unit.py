@@ -75,7 +75,9 @@ class AcceptorUnit:
 
     async def accepted(self) -> int | None:
         """Coins ever accepted; None if the unit does not count them, as many do not."""
-        counted = await self._ask_if_known(Header.REQUEST_ACCEPT_COUNTER, length=3)
+        counted = await self.bus.ask_if_known(
+            self.address, Header.REQUEST_ACCEPT_COUNTER, length=3, urgent=True
+        )
         return None if counted is None else unsigned(counted)
 
     async def events(self) -> EventBuffer:

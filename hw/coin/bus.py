@@ -29,9 +29,10 @@ class NotExecuted(MadoguchiError, RuntimeError):
 class CcTalkBus:
     """The host's side of one ccTalk line, shared by the acceptor and the hopper.
 
-    Requests are served in the order they are asked for, one attempt at a time, so a device that
-    is silent cannot keep the acceptor's polls waiting for longer than one attempt; `held` keeps a few
-    requests together. The line is opened by the first request and again after it was lost.
+    One attempt is served at a time: the urgent ones first, then in the order they are asked for. So
+    devices that are silent, however many, cannot keep the acceptor's polls waiting for longer than one
+    attempt; `held` keeps a few requests together. The line is opened by the first request and again
+    after it was lost.
 
     path, baud: the tty, see SerialLine.
     reply_seconds: how long a device may take to answer. gap_seconds: the longest pause inside a
@@ -84,13 +85,14 @@ class CcTalkBus:
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Nobody else is served while this task is inside: for a few requests that must not take long."""
-        async with self._turn:
-            self._holder = asyncio.current_task()
-            try:
-                yield
-            finally:
-                self._holder = None
+        """Urgent; nobody else is served while this task is inside: for requests that must not take long."""
+        with self._waiting(urgent=True):
+            async with self._turn:
+                self._holder = asyncio.current_task()
+                try:
+                    yield
+                finally:
+                    self._holder = None
 
     async def ask(
         self,
@@ -104,9 +106,9 @@ class CcTalkBus:
     ) -> bytes:
         """Send a request that is safe to repeat; the data of its reply.
 
-        length: of the reply's data, None if it varies. urgent: others do not wait for a noisy line to
-        fall silent before it. Raises DeviceGone when no try brought a
-        usable answer, NotExecuted when the last one brought NAK or BUSY.
+        length: of the reply's data, None if it varies. urgent: others wait for it, and do not wait
+        for a noisy line to fall silent before it. Raises DeviceGone when no try brought a usable answer,
+        NotExecuted when the last one brought NAK or BUSY.
         """
         for _ in range(self._tries - 1):
             try:
@@ -118,7 +120,9 @@ class CcTalkBus:
             address, header, data, lengths=(length,), reply_seconds=reply_seconds, urgent=urgent
         )
 
-    async def ask_if_known(self, address: int, header: Header, *, length: int | None) -> bytes | None:
+    async def ask_if_known(
+        self, address: int, header: Header, *, length: int | None, urgent: bool = False
+    ) -> bytes | None:
         """Ask for what a device need not know; None when it stays silent or refuses, twice.
 
         ccTalk devices say nothing to headers they do not know. Raises DeviceGone when the line is lost.
@@ -126,7 +130,7 @@ class CcTalkBus:
         for _ in range(OPTIONAL_TRIES):
             try:
                 return await self._attempt(
-                    Frame(address, HOST_ADDRESS, header), (length,), None, urgent=False
+                    Frame(address, HOST_ADDRESS, header), (length,), None, urgent=urgent
                 )
             except (TimeoutError, Garbled, NotExecuted):
                 continue
@@ -162,7 +166,7 @@ class CcTalkBus:
         with self._waiting(urgent):
             while True:
                 async with self._turn:
-                    if await self._prepare_line(urgent=urgent):
+                    if (urgent or not self._urgent) and await self._prepare_line(urgent=urgent):
                         return await self._serve(request, lengths, reply_seconds)
 
     @contextlib.contextmanager

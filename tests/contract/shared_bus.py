@@ -16,17 +16,24 @@ POLL = 229
 LIFE = 1000
 
 
-async def poll_gaps_seconds(manner: Manner | None, polls: int, *, pay: bool) -> list[float]:
+async def poll_gaps_seconds(
+    manner: Manner | None, polls: int, *, pay: bool, silent_hoppers: int = 0
+) -> list[float]:
     """The times between so many polls of the open slot while the hopper speaks in this manner.
 
-    pay: a coin is asked of the hopper all the while.
+    pay: a coin is asked of the hopper all the while. silent_hoppers: more of them, without power.
     """
     async with CoinMachine(paced=True) as machine, CcTalkBus(_no_log, path=machine.path) as bus:
         acceptor = CcTalkAcceptor(bus, _no_log)
         hopper = CcTalkHopper(bus, _no_log, coins=50)
+        hoppers = [
+            hopper,
+            *(CcTalkHopper(bus, _no_log, coins=50, address=4 + n) for n in range(silent_hoppers)),
+        ]
         works = asyncio.Event()
         acceptor.start(lambda _: works.set(), lambda _: None, None)
-        hopper.start(lambda _: None)
+        for each in hoppers:
+            each.start(lambda _: None)
         paying = None
         try:
             await works.wait()
@@ -40,7 +47,8 @@ async def poll_gaps_seconds(manner: Manner | None, polls: int, *, pay: bool) -> 
                 paying.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await paying
-            await hopper.close()
+            for each in hoppers:
+                await each.close()
             await acceptor.close()
     return [later - earlier for earlier, later in itertools.pairwise(polled_at)]
 

@@ -17,6 +17,7 @@ from hw.coin.hopper import CcTalkHopper
 from hw.coin.identity import Commissioned
 from tests.contract.coin_rig import Ear, acceptor_on
 from tests.simulators.coin import CoinMachine
+from tests.virtual_time import in_virtual_time
 
 SERIAL = 123456
 COINS = frozenset({100, 500})
@@ -115,6 +116,7 @@ async def test_a_burst_of_eight_tells_five_says_three_are_lost_and_closes_the_sl
 
 
 @pytest.mark.parametrize("echo", [True, False])
+@in_virtual_time
 async def test_garbled_and_lost_replies_neither_lose_nor_double_a_coin(echo: bool) -> None:
     ear = Ear()
     async with CoinMachine(echo=echo) as machine, acceptor_on(machine, ear) as acceptor:
@@ -133,6 +135,7 @@ async def test_garbled_and_lost_replies_neither_lose_nor_double_a_coin(echo: boo
         assert EventId.COIN_ACCEPTOR_GONE not in ear.logged
 
 
+@in_virtual_time
 async def test_a_coin_in_flight_at_stop_is_told_before_stop_returns() -> None:
     ear = Ear()
     async with CoinMachine() as machine, acceptor_on(machine, ear, drain_seconds=0.3) as acceptor:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from tests.municipality.orders import Order
 from tests.simulators.world import World
@@ -19,6 +20,25 @@ from tests.simulators.world import World
 AGREE_SECONDS = 20.0
 SLIP = "slip-"
 """A job that is a receipt or a claim slip on the A4 printer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coins:
+    """What is not counted to the yen, as it stood when the books last agreed; doubt of then excuses nothing
+    that happens later.
+
+    uncredited_yen, suspected: coins without credit, and entries that say so. paid_coins: by the hopper;
+    surely, unsure: entries of coins paid, and of coins that may have been.
+    """
+
+    uncredited_yen: int = 0
+    suspected: int = 0
+    paid_coins: int = 0
+    surely: int = 0
+    unsure: int = 0
+
+
+_agreed: WeakKeyDictionary[World, Coins] = WeakKeyDictionary()
 
 
 @dataclass(slots=True)
@@ -175,6 +195,7 @@ async def agreed_books(world: World, *, at_a_glance: bool = False, seconds: floa
         orders = await world.municipality.orders()
         found = [*_open_visits(books), *_coins(world, books), *_paper(world, books), *_orders(books, orders)]
         if not found:
+            _agreed[world] = _counted(world, books)
             return books
         assert asyncio.get_running_loop().time() < deadline, found
         await asyncio.sleep(0.05)
@@ -194,12 +215,25 @@ def _coins(world: World, books: Books) -> Iterator[str]:
     found = world.coins.cash_box_yen - world.coins.uncredited_yen
     if written != found:
         yield f"the journal took {written} yen, the cash box {found}"
-    if world.coins.uncredited_yen and not books.suspected:
+    now, before = _counted(world, books), _agreed.get(world, Coins())
+    if now.uncredited_yen > before.uncredited_yen and now.suspected == before.suspected:
         yield "coins without credit are in no book"
-    surely = books.total("paid_out") // 100 + books.trial_coins
-    at_most = surely + books.unsure_payouts
-    if not surely <= world.coins.paid_coins <= at_most:
-        yield f"the journal paid {surely} to {at_most} coins, the hopper {world.coins.paid_coins}"
+    if not world.coins.is_at_rest:
+        yield "the hopper still turns"
+    surely = now.surely - before.surely
+    at_most = surely + now.unsure - before.unsure
+    if not surely <= now.paid_coins - before.paid_coins <= at_most:
+        yield f"the journal paid {surely} to {at_most} coins, the hopper {now.paid_coins - before.paid_coins}"
+
+
+def _counted(world: World, books: Books) -> Coins:
+    return Coins(
+        world.coins.uncredited_yen,
+        books.suspected,
+        world.coins.paid_coins,
+        books.total("paid_out") // 100 + books.trial_coins,
+        books.unsure_payouts,
+    )
 
 
 def _paper(world: World, books: Books) -> Iterator[str]:

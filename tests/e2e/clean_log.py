@@ -1,4 +1,4 @@
-"""What may never stand in the log: a traceback, a line that is no JSON, a PIN, a person."""
+"""What may never stand in the log: a traceback, a line that is no JSON, a PIN, a person, an error of ours."""
 
 import json
 import tomllib
@@ -23,6 +23,12 @@ LAST_WORDS = "madoguchi: journal: journal.db: "
 OPAQUE = frozenset({"time", "visit", "job"})
 """Fields of random digits, in which four of them may be anybody's."""
 
+MEASURED = frozenset({"milliseconds", "count", "records", "code_points"})
+"""Fields whose numbers nobody chooses: any of them may read like somebody's PIN one day."""
+
+TROUBLES = frozenset({"task-failed", "daemon-failed", "library-warned"})
+"""An error that nobody foresaw: no hazard of the world may set one off."""
+
 
 def log_entries(world: World) -> list[dict[str, Any]]:
     """Every line of the kiosk's log; one that is neither a JSON object nor the command's last words fails."""
@@ -38,12 +44,21 @@ def events(world: World, event: str) -> list[dict[str, Any]]:
 
 
 def assert_log_is_clean(world: World, pins: set[str]) -> None:
-    """No person and none of these PINs in any field, in whatever form."""
+    """No person and none of these PINs in any field, in whatever form; and no error that nobody foresaw."""
     for entry in log_entries(world):
+        assert not _is_trouble(entry), entry
         for name, value in entry.items():
             text = str(value)
             assert not [word for word in _people() if word in text], f"{entry['event']}.{name} names a person"
-            assert name in OPAQUE or not [pin for pin in pins if pin in text], f"{entry['event']}.{name}"
+            if name not in OPAQUE and not (name in MEASURED and isinstance(value, int | float)):
+                assert not [pin for pin in pins if pin in text], f"{entry['event']}.{name}"
+
+
+def _is_trouble(entry: dict[str, Any]) -> bool:
+    """asyncio warns, without an error, of a peer that went away while it was written to."""
+    if entry["event"] == "library-warned" and (entry["reason"], entry["error"]) == ("asyncio", "none"):
+        return False
+    return entry["event"] in TROUBLES
 
 
 @cache

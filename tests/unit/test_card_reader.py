@@ -10,15 +10,22 @@ import pytest
 from firmware.core.facts import Level, ReaderLevel
 from firmware.errors import CardGone, PinUncertain
 from firmware.logbook import EventId, FieldValue, line
+from firmware.settings import Timeouts, load
 from hw.card import PcscCardReader, pcsc
 from tests.unit.card_fuzz import ACCEPTANCE, MESSAGE, NOW, PlayedCard, good_answers
 
+CONFIG = Path(__file__).parents[2] / "config"
 NAME = "played"
 PRESENT_STATE = 0x10020
-APDU_TIMEOUT_SECONDS = 0.1
+APDU_TIMEOUT_SECONDS = 1.0
+"""Longer than a busy machine keeps a thread from its work; a command that hangs takes it whole."""
+
 RECONNECT_SECONDS = 0.01
 RESTART_SECONDS = 0.02
 LIMIT_SECONDS = 20.0
+SLOWEST_APDU_SECONDS = 2.47
+"""FWI 13, the longest frame waiting time that My Number Cards announce. Source: ISO/IEC 14443-4, 7.2."""
+
 TIMEOUT, CANCELLED = 0x8010000A, 0x80100002
 
 
@@ -160,6 +167,14 @@ async def test_a_stuck_command_that_was_given_up_is_no_reason_to_restart_the_kio
     assert 0.0 == bench.reader.busy_seconds()
     service.let_go.set()
     await bench.becomes(PRESENT)
+
+
+async def test_the_slowest_card_is_read_before_its_screen_gives_it_up(bench: Bench, service: Service) -> None:
+    await bench.reader.read()
+    assert service.apdus * SLOWEST_APDU_SECONDS < min(
+        Timeouts().reading_card_seconds,
+        load(CONFIG / "kiosk.toml").file.timeouts.reading_card_seconds,
+    )
 
 
 async def test_a_command_under_way_is_seen_until_it_is_given_up(bench: Bench, service: Service) -> None:

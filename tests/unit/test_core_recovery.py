@@ -178,6 +178,26 @@ def test_slips_that_are_missing_are_printed(records: tuple[r.Record, ...], state
     assert (state.slips[0], state.owed_yen) == (order.slip, order.owed_yen)
 
 
+EXACT = (*RESERVED, r.CoinTaken(A, 300, 7, 1), *EARNED[len(PAID) :])
+
+
+@pytest.mark.parametrize("receipt", [(), (r.SlipEnded(A, s.Slip.RECEIPT, DONE),)], ids=["no slip", "receipt"])
+def test_a_coin_beyond_the_exact_fee_is_owed_once(receipt: tuple[r.Record, ...]) -> None:
+    journal = (*EXACT, *receipt, r.CoinTaken(A, 100, 7, 2))
+    recovered = recover(journal)
+    owed = (
+        r.PayoutBegan(A, s.PayoutPurpose.CHANGE, 100, None),
+        r.ClaimOpened(A, "AAAA-AAAA", 100),
+        r.PayoutEnded(A, ORDER, s.PayoutPurpose.CHANGE, 0, 100),
+    )
+    assert owed == recovered.records
+    slips = (s.Slip.CLAIM,) if receipt else (s.Slip.CLAIM, s.Slip.RECEIPT)
+    assert replace(SLIP, slips=slips, paid_yen=400, back_yen=0, owed_yen=100) == recovered.state
+    assert () == ledger((*journal, *owed)).faults()
+    again = recover((*journal, *owed))
+    assert ((), recovered.state) == (again.records, again.state)
+
+
 def test_a_sale_with_its_receipt_only_lets_the_person_take_everything() -> None:
     recovered = recover(SOLD[:-1])
     assert s.TakingAll(A, PURCHASE, back_yen=200, owed_yen=0) == recovered.state

@@ -85,7 +85,7 @@ def test_the_journals_copy_goes_on_after_an_unforeseen_error() -> None:
     journal: Any = SimpleNamespace(head=JournalHead(0, b""))
     keeper: Any = SimpleNamespace(journal_kept=asked)
     copy = JournalCopy(keeper, journal, asked.write, every_seconds=60)
-    run(lambda: for_a_while(copy.run), 0)
+    run(lambda: for_a_while(copy.run))
     assert (0, [failed("journal-copy")]) == (copy.kept_seq, asked.log)
 
 
@@ -93,7 +93,7 @@ def test_the_open_orders_are_asked_for_again_after_an_unforeseen_error() -> None
     asked = Asked([Unforeseen(), (OpenOrder(OrderId("a" * 32), "RELEASED"),)])
     book: Any = SimpleNamespace(open_orders=asked)
     orders = OpenOrders(book, list, asked.write, pause_seconds=60)
-    run(lambda: for_a_while(orders.run), 0)
+    run(lambda: for_a_while(orders.run))
     assert 1 == len(orders.strays or ())
     assert failed("open-orders") == asked.log[0]
 
@@ -103,7 +103,7 @@ def test_a_renewal_is_tried_again_after_an_unforeseen_error() -> None:
     renewal = Renewal(
         renewed=asked, resting=lambda: True, every_seconds=400, retry_seconds=10, log=asked.write
     )
-    run(lambda: for_a_while(renewal.run, 2000), 0)
+    run(lambda: for_a_while(renewal.run, 2000))
     assert asked.times >= 3
     assert [EventId.TASK_FAILED, EventId.CERTIFICATE_NOT_RENEWED] == [event for event, _ in asked.log]
 
@@ -139,14 +139,14 @@ class Shelves:
 
 def test_a_publication_is_fetched_again_after_an_unforeseen_error() -> None:
     shelves = Shelves(Asked([Unforeseen(), "1"]))
-    run(lambda: shelves.told(1, 1), 0)
+    run(lambda: shelves.told(1, 1))
     assert 1 == shelves.serial
     assert failed("publications") == shelves.asked.log[0]
 
 
 def test_a_number_that_nothing_proves_keeps_no_real_publication_out() -> None:
     shelves = Shelves(Asked(["forged", "2"]))
-    run(lambda: shelves.told(10**9, 10**9, 2), 0)
+    run(lambda: shelves.told(10**9, 10**9, 2))
     assert (2, 2) == (shelves.serial, shelves.asked.times)
 
 
@@ -217,14 +217,14 @@ def test_the_heart_beats_on_after_an_unforeseen_error() -> None:
         raise Unforeseen
 
     backend = Backend([breaks, lambda: knows(1)])
-    run(backend.beat, 0)
+    run(backend.beat)
     assert [MunicipalityLevel(reachable=False, fault="unforeseen"), UP] == backend.levels
     assert failed("municipality-heartbeat") == backend.asked.log[0]
 
 
 def test_a_journals_mark_that_no_journal_can_have_is_an_invalid_answer() -> None:
     backend = Backend([lambda: knows(2**63)])
-    run(backend.beat, 0)
+    run(backend.beat)
     assert [MunicipalityLevel(reachable=False, fault="answer-invalid")] == backend.levels
     assert {EventId.MUNICIPALITY_GONE} == {event for event, _ in backend.asked.log}
 
@@ -237,7 +237,7 @@ def test_a_copy_that_overtakes_a_heartbeat_is_no_cut_journal() -> None:
         return cut()
 
     backend.answers = [overtaken, lambda: knows(2)]
-    run(backend.beat, 0)
+    run(backend.beat)
     assert [UP] == backend.levels
     assert [(1, 0), (2, 0)] == backend.marks
 
@@ -252,7 +252,7 @@ def test_a_copy_that_overtakes_a_proof_is_no_invalid_answer() -> None:
         return knows(3)
 
     backend.answers = [lambda: knows(1), overtaken, lambda: knows(4)]
-    run(backend.beat, 0)
+    run(backend.beat)
     assert [UP] == backend.levels
     assert [(2, 0), (2, 1), (4, 3)] == backend.marks[:3]
 
@@ -267,5 +267,5 @@ def test_a_cut_journal_is_told_whether_it_grows_or_not(grows: bool) -> None:
         return cut()
 
     backend.answers = [refused]
-    run(backend.beat, 0)
+    run(backend.beat)
     assert [MunicipalityLevel(reachable=False, fault="journal_cut")] == backend.levels

@@ -59,7 +59,7 @@ def test_an_illness_seen_once_that_has_passed_does_not_starve_the_watchdog(watch
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(manager.keep_alive(well), watchdog_seconds * 3)
 
-    virtual_time.run(with_one_ill_look, arrival_seconds=0)
+    virtual_time.run(with_one_ill_look)
     assert looks > 3
     assert max(later - before for before, later in pairwise(fed)) <= watchdog_seconds / 2
 

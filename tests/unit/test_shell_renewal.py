@@ -56,7 +56,7 @@ class Machine:
 
 def test_it_is_looked_after_about_every_hour_at_another_moment_on_each_machine() -> None:
     machine = Machine()
-    run(lambda: machine.runs(50 * HOUR), 0)
+    run(lambda: machine.runs(50 * HOUR))
     assert 33 <= len(machine.asked_at) <= 100
     assert all(HOUR / 2 <= pause <= HOUR * 1.5 for pause in machine.pauses)
     assert len(set(machine.pauses)) > 1
@@ -65,14 +65,14 @@ def test_it_is_looked_after_about_every_hour_at_another_moment_on_each_machine()
 
 def test_it_waits_for_the_end_of_a_visit() -> None:
     machine = Machine(busy_until=5 * HOUR)
-    run(lambda: machine.runs(5.1 * HOUR), 0)
+    run(lambda: machine.runs(5.1 * HOUR))
     assert 1 == len(machine.asked_at)
     assert 5 * HOUR <= machine.asked_at[0] <= 5 * HOUR + 1
 
 
 def test_a_failure_is_told_once_tried_again_soon_and_later_less_often() -> None:
     machine = Machine(fails=6)
-    run(lambda: machine.runs(20 * HOUR), 0)
+    run(lambda: machine.runs(20 * HOUR))
     for pause, expected in zip(machine.pauses[1:7], [RETRY, 600, 1200, 2400, HOUR, HOUR], strict=True):
         assert expected * 0.5 <= pause <= expected * 1.5
     assert [EventId.CERTIFICATE_NOT_RENEWED] == machine.log
@@ -88,5 +88,5 @@ def test_after_a_success_a_new_failure_is_told_again(fails: int) -> None:
         machine.fails = 1
         await machine.runs(4 * HOUR)
 
-    run(twice, 0)
+    run(twice)
     assert [EventId.CERTIFICATE_NOT_RENEWED] * (fails + 1) == machine.log

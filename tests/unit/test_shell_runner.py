@@ -25,6 +25,8 @@ from firmware.core.facts import (
     ReceiptPrinterLevel,
     StaffLevel,
 )
+from firmware.core.money import ledger
+from firmware.core.recovery import recover
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.steps import Step
@@ -84,13 +86,20 @@ class Leaky(Exception):
 
 @dataclass
 class Ledger:
-    """A journal in memory that can be full."""
+    """A journal in memory that can be full. disk: how long its sync takes; syncing: whether it does."""
 
     records: list[r.Record] = field(default_factory=list)
     full: bool = False
+    disk: asyncio.Event = field(default_factory=asyncio.Event)
+    syncing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.disk.set()
 
     async def append(self, records: Sequence[r.Record]) -> None:
         await asyncio.sleep(0)
+        self.syncing.set()
+        await self.disk.wait()
         if self.full:
             raise JournalError("journal.db: database or disk is full")
         self.records.extend(records)
@@ -443,6 +452,111 @@ async def test_a_coin_that_comes_after_the_run_is_kept_and_no_order_leaves() -> 
         r.CoinsSuspected(VISIT, 0, 20, True, 7, 2),
     ] == kiosk.journal.records
     assert begun == kiosk.crew.begun
+
+
+RESERVED: tuple[r.Record, ...] = (
+    r.VisitBegan(VISIT),
+    r.OrderAsked(VISIT, PURCHASE.order_id, PURCHASE.kind, 1),
+    r.OrderReserved(VISIT, PURCHASE.order_id, 300, 1, 1),
+)
+PRINTING: tuple[r.Record, ...] = (
+    *RESERVED,
+    r.CoinTaken(VISIT, 300, 7, 1),
+    r.IssueIntended(VISIT, PURCHASE.order_id, 300),
+    r.IssueCommitted(VISIT, PURCHASE.order_id, "R-1"),
+    r.PrintIntended(VISIT, PURCHASE.order_id, "cert", 1),
+)
+REFUNDING: tuple[r.Record, ...] = (
+    *RESERVED,
+    r.CoinTaken(VISIT, 100, 7, 1),
+    r.PayoutBegan(VISIT, s.PayoutPurpose.REFUND, 100, s.EndReason.CANCELLED),
+    r.CoinPayIntended(VISIT, 3, 100, 1000),
+)
+PAYING = s.PayingOut(
+    VISIT,
+    PURCHASE,
+    s.PayoutPurpose.REFUND,
+    paid_yen=100,
+    remaining_yen=100,
+    reason=s.EndReason.CANCELLED,
+    coin=s.CoinOnItsWay(3, 100, 20),
+)
+
+
+TAKEN, STRAY = r.CoinTaken(VISIT, 100, 7, 9), r.CoinUnclaimed(100, 7, 9)
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "event", "coin", "held_yen"),
+    [
+        (PRINTING, s.Printing(VISIT, PURCHASE, 300, "R-1"), e.PrintFinished(Certainty.DONE, 1), STRAY, 0),
+        (REFUNDING, PAYING, e.CoinPaid(Certainty.DONE), STRAY, 0),
+        (
+            REFUNDING[:4],
+            s.ClosingCoins(VISIT, PURCHASE, 100, s.EndReason.CANCELLED),
+            e.CoinsClosed(),
+            TAKEN,
+            200,
+        ),
+        (RESERVED, COLLECTING, e.CoinInserted(100, 7, 1), TAKEN, 200),
+    ],
+    ids=["the sale's end", "the refund's end", "the refund's beginning", "a coin"],
+)
+async def test_stopped_while_a_record_is_synced_the_next_coin_falls_into_the_state_of_the_journal(
+    before: tuple[r.Record, ...], state: s.State, event: e.Event, coin: r.Record, held_yen: int
+) -> None:
+    kiosk = Kiosk()
+    kiosk.journal.records += before
+    async with kiosk.running(state) as running:
+        kiosk.journal.disk.clear()
+        kiosk.runner.post(event)
+        await kiosk.journal.syncing.wait()
+        for _ in range(2):
+            running.cancel()
+            await asyncio.sleep(0)
+        assert not running.done()
+        kiosk.journal.disk.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    begun = list(kiosk.crew.begun)
+    kiosk.runner.post(e.CoinInserted(100, 7, 9))
+    await kiosk.runner.keep_late_coins()
+    assert begun == kiosk.crew.begun
+    kept = kiosk.journal.records
+    assert coin == kept[-1]
+    assert len(before) + 2 <= len(kept)
+    books = ledger((*kept, *recover(kept).records))
+    assert ((), held_yen) == (books.faults(), books.held_yen)
+
+
+async def test_a_start_cut_off_while_its_first_record_is_synced_takes_late_coins_all_the_same() -> None:
+    kiosk = Kiosk()
+    kiosk.journal.disk.clear()
+    kiosk.runner.report(ClockLevel(trusted=True, hours=ServiceHours.CLOSED))
+    settling = Step(s.NotServing(), (r.VisitEnded(VISIT, s.EndReason.POWER_CUT),))
+    running = asyncio.create_task(kiosk.runner.run(lambda: settling))
+    await kiosk.journal.syncing.wait()
+    running.cancel()
+    kiosk.journal.disk.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    kiosk.runner.post(e.CoinInserted(500, 7, 1))
+    await kiosk.runner.keep_late_coins()
+    assert [*settling.records, r.CoinUnclaimed(500, 7, 1)] == kiosk.journal.records
+
+
+async def test_a_record_lost_while_the_kiosk_is_stopped_is_told_all_the_same() -> None:
+    kiosk = Kiosk()
+    async with kiosk.running(COLLECTING) as running:
+        kiosk.journal.disk.clear()
+        kiosk.journal.full = True
+        kiosk.runner.post(e.CoinInserted(100, 7, 1))
+        await kiosk.journal.syncing.wait()
+        running.cancel()
+        kiosk.journal.disk.set()
+        with pytest.raises(JournalError):
+            await running
+    assert replace(COLLECTING, paid_yen=100) == kiosk.runner.stranded
 
 
 NIGHT = ClockLevel(trusted=True, hours=ServiceHours.CLOSED)

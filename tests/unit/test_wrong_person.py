@@ -527,7 +527,7 @@ def test_visits_back_to_back_put_no_page_into_other_hands() -> None:
         await machine.crew.close()
         return machine
 
-    machine = virtual_time.run(main, arrival_seconds=0.0)
+    machine = virtual_time.run(main)
     came = Counter(type(record).__name__ for record in machine.journal)
     print(  # noqa: T201 - says which draws these were
         f"seed {SEED}: {VISITS} visits, {sum(machine.paper.out.values())} pages, {dict(came)}"

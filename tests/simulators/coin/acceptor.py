@@ -44,7 +44,7 @@ class SimulatedAcceptor:
     next_errors: list[int] = field(default_factory=list)
     _polled_at: float = float("-inf")
     _deaf_until: float = float("-inf")
-    _in_flight: list[asyncio.TimerHandle] = field(default_factory=list)
+    _in_flight: dict[asyncio.TimerHandle, tuple[int, int]] = field(default_factory=dict)
 
     def answer(self, header: int, data: bytes) -> bytes | None:
         """The reply's data; raises Silence while it starts and for headers it does not know."""
@@ -122,7 +122,8 @@ class SimulatedAcceptor:
         pair = (0, error) if error else (position, 1)
         if flight_seconds:
             loop = asyncio.get_running_loop()
-            self._in_flight.append(loop.call_later(flight_seconds, self._event, *pair))
+            flight: asyncio.TimerHandle = loop.call_later(flight_seconds, lambda: self._land(flight))
+            self._in_flight[flight] = pair
         else:
             self._event(*pair)
         return True
@@ -132,6 +133,12 @@ class SimulatedAcceptor:
         self.forget_flights()
         self.counter, self.pairs, self.mask, self.master = 0, [(0, 0)] * 5, 0, False
         self._deaf_until = asyncio.get_running_loop().time() + self.restart_seconds
+
+    def land(self) -> None:
+        """Coins on their way make their events now."""
+        for flight in list(self._in_flight):
+            flight.cancel()
+            self._land(flight)
 
     def forget_flights(self) -> None:
         """Coins on their way make no event any more."""
@@ -143,6 +150,9 @@ class SimulatedAcceptor:
     def _lets_in(self) -> bool:
         now = asyncio.get_running_loop().time()
         return self.master and now - self._polled_at < self.self_inhibit_seconds and now >= self._deaf_until
+
+    def _land(self, flight: asyncio.TimerHandle) -> None:
+        self._event(*self._in_flight.pop(flight))
 
     def _takes(self, position: int) -> bool:
         return bool((self.mask | self.stuck_mask) >> position - 1 & 1)

@@ -119,6 +119,15 @@ class CoinMachine:
         """
         return self.acceptor.drop(yen, issue, flight_seconds)
 
+    def land(self) -> None:
+        """Coins on their way arrive: their credit events come now."""
+        self.acceptor.land()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """The hopper has nothing left to pay."""
+        return not self.hopper.remaining
+
     def burst(self, coins_yen: Sequence[int]) -> int:
         """Several coins between two polls; how many were taken."""
         return sum(self.drop_coin(yen) for yen in coins_yen)
