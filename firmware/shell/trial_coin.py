@@ -42,7 +42,7 @@ class TrialCoins:
         """Pay one coin out of this hopper. Raises JournalError; then the next start settles it."""
         async with self._desk:
             level = self._facts().hopper(hopper)
-            intended = r.TrialCoinIntended(hopper, level.coin_yen, level.life_count, by)
+            intended = r.TrialCoinIntended(hopper, level.coin_yen, level.life_count, by, level.serial)
             await self._write((intended,))
             certainty = await self._payouts[hopper].pay_one(level.life_count)
             believed_coins = level.coins - (certainty is not Certainty.NOT_DONE)
@@ -58,7 +58,9 @@ class TrialCoins:
         """Find out what came of a coin whose end is not in the journal; a hopper that is gone: UNKNOWN."""
         async with self._desk:
             payout = self._payouts.get(intended.hopper)
-            certainty = Certainty.UNKNOWN if payout is None else await payout.reconcile(intended.life_count)
+            certainty = Certainty.UNKNOWN
+            if payout is not None:
+                certainty = await payout.reconcile(intended.life_count, intended.serial)
             return await self._ended(intended, certainty)
 
     async def _ended(
