@@ -56,6 +56,7 @@ class EventId(enum.Enum):
     COIN_ACCEPTED = "coin-accepted"
     COIN_REJECTED = "coin-rejected"
     COIN_SUSPECT = "coin-suspect"
+    COIN_EVENTS_MISSED = "coin-events-missed"
     CCTALK_GARBLED = "cctalk-garbled"
     HOPPER_GONE = "hopper-gone"
     HOPPER_BACK = "hopper-back"

@@ -10,7 +10,7 @@ thread, task and handle and may be called twice.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -102,10 +102,15 @@ class Keypad(Watched, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CoinMark:
-    """Where an acceptor's event counter stood: its serial number and the counter, 0–255."""
+    """Where an acceptor's event counter stood: its serial number and the counter, 0–255.
+
+    pairs: its last events then, in the acceptor's own words, empty if nobody knows; by them a counter
+    that began anew and has caught up is told from one that stood still.
+    """
 
     serial: int
     counter: int
+    pairs: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +160,9 @@ class CoinAcceptor(Watched, Protocol):
 
         A coin that fell through is reported where the acceptor tells of it.
 
-        was_open: by the journal its slot was open when the last process ended. Where the acceptor cannot
-        tell what came then (it lost its power too, or has no memory), CoinsSuspect is reported.
+        was_open: by the journal its slot may have been open when the last process ended. Where the acceptor
+        cannot tell what came then (it lost its power too, or has no memory), CoinsSuspect is reported; with
+        a slot that was surely shut no coin can be missing, and nothing is.
         """
 
     async def accept(self, denominations: frozenset[Yen]) -> None:
@@ -184,8 +190,12 @@ class CoinPayout(Watched, Protocol):
     async def pay_one(self, life_count: int) -> Certainty:
         """Pay one coin. life_count: the device's counter when the intent was journaled."""
 
-    async def reconcile(self, life_count: int) -> Certainty:
-        """Was the coin paid whose intent was journaled at life_count? Pays nothing."""
+    async def reconcile(self, life_count: int, serial: int | None) -> Certainty:
+        """Was the coin paid whose intent was journaled at life_count? Pays nothing.
+
+        serial: the hopper's then, None if it is not known. UNKNOWN by another unit, whose counter proves
+        nothing.
+        """
 
     async def close(self) -> None: ...
 

@@ -918,4 +918,5 @@ def _rules(file: KioskFile, limits: Limits) -> Rules:
         stop_seconds=file.timeouts.stop_seconds,
         rejected_seconds=file.timeouts.rejected_coin_seconds,
         most_rejected=file.timeouts.most_rejected_coins,
+        selective_acceptor=file.coins.pulse is None,
     )

@@ -419,6 +419,7 @@ def _acceptor(coins: Coins, bus: CcTalkBus, log: Logbook) -> ports.CoinAcceptor:
         bus,
         log,
         commissioned=Commissioned(coins.serial or None, coins.manufacturer, coins.product),
+        denominations=frozenset(coins.denominations_yen),
         suspect_codes=suspect_codes,
         poll_seconds=coins.poll_seconds,
         drain_seconds=coins.drain_seconds,

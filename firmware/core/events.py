@@ -112,13 +112,17 @@ class MunicipalityFailed:
 class DocumentPrepared:
     """The issuance is reserved, the document made and checked. pages: printed sides of all copies.
 
-    fingerprint: of the sealed contents, see `firmware.core.states.Purchase`.
+    fingerprint: of the sealed contents, see `firmware.core.states.Purchase`. serial, counter and pairs: where
+    the acceptor stands now, before the slot may open; None if it was never heard.
     """
 
     fee_yen: Yen
     sheets: int
     pages: int
     fingerprint: str = ""
+    serial: int | None = None
+    counter: int = 0
+    pairs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +132,15 @@ class DocumentRefused:
 
 @dataclass(frozen=True, slots=True)
 class CoinInserted:
-    """A coin is in the machine. serial and counter: the acceptor and its event counter after it."""
+    """A coin is in the machine. serial and counter: the acceptor and its event counter after it.
+
+    pairs: see `firmware.core.records.SlotOpened`.
+    """
 
     yen: Yen
     serial: int
     counter: int
+    pairs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,7 @@ class CoinTrouble:
     code: int
     serial: int
     counter: int
+    pairs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +168,7 @@ class CoinsClosed:
 
     serial: int | None = None
     counter: int = 0
+    pairs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

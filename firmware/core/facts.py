@@ -39,7 +39,8 @@ class HopperLevel:
 
     hopper: its address on the coin bus, which tells it from the others.
     coins: coins it can pay for sure (the adapter's count, 0 if unknown).
-    life_count: the device's own counter of coins ever paid, kept through power cuts.
+    life_count: the device's own counter of coins ever paid, kept through power cuts. serial: whose counter
+    that is, None before it has answered.
     """
 
     hopper: int = 3
@@ -47,6 +48,7 @@ class HopperLevel:
     coins: int = 0
     coin_yen: int = 100
     life_count: int = 0
+    serial: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

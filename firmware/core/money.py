@@ -29,10 +29,17 @@ def change_due_yen(paid_yen: Yen, fee_yen: Yen) -> Yen:
     return paid_yen - fee_yen
 
 
-def change_plan(fee_yen: Yen, denominations: frozenset[Yen], hoppers: Collection[HopperLevel]) -> ChangePlan:
-    """Decided before the first coin: every refund and every change that can arise must be payable."""
+def change_plan(
+    fee_yen: Yen, denominations: frozenset[Yen], hoppers: Collection[HopperLevel], *, selective: bool = True
+) -> ChangePlan:
+    """Decided before the first coin: every refund and every change that can arise must be payable.
+
+    selective: the acceptor can take some coins and not the others.
+    """
     if _always_payable(fee_yen, denominations, hoppers):
         return ChangePlan.ANY
+    if not selective:
+        return ChangePlan.NONE
     smallest_yen = min(denominations)
     if fee_yen % smallest_yen == 0 and _always_payable(fee_yen, frozenset({smallest_yen}), hoppers):
         return ChangePlan.EXACT

@@ -173,11 +173,12 @@ class PayCoin:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileCoin:
-    """Was the coin paid whose intent stood before a power cut? Answer: CoinPaid."""
+    """Was the coin paid whose intent stood before a power cut? serial: that hopper's. Answer: CoinPaid."""
 
     visit: VisitId
     hopper: int
     life_count: int
+    serial: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,10 +70,22 @@ def document_prepared(state: s.Preparing, event: e.DocumentPrepared, facts: Fact
     obstacle = _print_obstacle(purchase, facts)
     if obstacle is not None:
         return Step(state, (reserved,)).before(end(state.visit, obstacle))
-    plan = change_plan(purchase.fee_yen, rules.denominations_yen, facts.hoppers)
+    plan = change_plan(
+        purchase.fee_yen, rules.denominations_yen, facts.hoppers, selective=rules.selective_acceptor
+    )
     if plan is ChangePlan.NONE:
         return Step(state, (reserved,)).before(end(state.visit, s.EndReason.NO_CHANGE))
-    return Step(s.CollectingCoins(state.visit, purchase, exact=plan is ChangePlan.EXACT), (reserved,))
+    return Step(
+        s.CollectingCoins(state.visit, purchase, exact=plan is ChangePlan.EXACT),
+        (reserved, *_slot_opened(state.visit, event)),
+    )
+
+
+def _slot_opened(visit: VisitId, event: e.DocumentPrepared) -> tuple[r.SlotOpened, ...]:
+    """Of an acceptor that was never heard nothing can be said, and its slot does not open."""
+    if event.serial is None:
+        return ()
+    return (r.SlotOpened(visit, event.serial, event.counter, event.pairs),)
 
 
 def _print_obstacle(purchase: s.Purchase, facts: Facts) -> s.EndReason | None:
@@ -85,7 +97,7 @@ def _print_obstacle(purchase: s.Purchase, facts: Facts) -> s.EndReason | None:
 
 def stray_coin(state: s.State, event: e.CoinInserted, _facts: Facts, _rules: Rules) -> Step:
     """A coin nobody was asked for is kept apart until the settlement."""
-    return Step(state, (r.CoinUnclaimed(event.yen, event.serial, event.counter),))
+    return Step(state, (r.CoinUnclaimed(event.yen, event.serial, event.counter, event.pairs),))
 
 
 def coin_trouble(state: s.State, event: e.CoinTrouble, _facts: Facts, rules: Rules) -> Step:
@@ -100,7 +112,11 @@ def coin_trouble(state: s.State, event: e.CoinTrouble, _facts: Facts, rules: Rul
     visit = getattr(state, "visit", "")
     suspected = Step(
         state,
-        (r.CoinsSuspected(visit, event.lost, event.code, withdrawn, event.serial, event.counter),),
+        (
+            r.CoinsSuspected(
+                visit, event.lost, event.code, withdrawn, event.serial, event.counter, event.pairs
+            ),
+        ),
         (o.Sound(o.Alarm.ATTENTION),),
     )
     if isinstance(state, s.CollectingCoins):
@@ -121,7 +137,7 @@ def coin(state: Holding, event: e.CoinInserted, facts: Facts, rules: Rules) -> S
         state = replace(state, rejected=0, telling=False, question=_unless_asked_by_time(state))
     return Step(
         replace(state, paid_yen=state.paid_yen + event.yen),
-        (r.CoinTaken(state.visit, event.yen, event.serial, event.counter),),
+        (r.CoinTaken(state.visit, event.yen, event.serial, event.counter, event.pairs),),
     )
 
 
@@ -133,7 +149,7 @@ def late_coin(state: s.PayingOut, event: e.CoinInserted, _facts: Facts, _rules: 
             paid_yen=state.paid_yen + event.yen,
             remaining_yen=state.remaining_yen + event.yen,
         ),
-        (r.CoinTaken(state.visit, event.yen, event.serial, event.counter),),
+        (r.CoinTaken(state.visit, event.yen, event.serial, event.counter, event.pairs),),
     )
 
 
@@ -204,8 +220,13 @@ def _close_slot(state: s.CollectingCoins, refund: s.EndReason | None) -> Step:
 
 
 def coins_closed(state: s.ClosingCoins, event: e.CoinsClosed, facts: Facts, rules: Rules) -> Step:
-    """Nothing more can come in; the next start asks for coins after this mark only."""
-    shut = () if event.serial is None else (r.SlotShut(state.visit, event.serial, event.counter),)
+    """Nothing more can come in; the next start asks for coins after this mark only.
+
+    An acceptor that is silent may have taken coins of which it could not tell any more.
+    """
+    shut: tuple[r.SlotShut, ...] = ()
+    if event.serial is not None and facts.acceptor.working:
+        shut = (r.SlotShut(state.visit, event.serial, event.counter, event.pairs),)
     return Step(state, shut).before(closing_done(state, event, facts, rules))
 
 
@@ -452,7 +473,7 @@ def next_coin(paying: s.PayingOut, facts: Facts) -> Step:
     coin = s.CoinOnItsWay(hopper.hopper, hopper.coin_yen, hopper.coins)
     return Step(
         replace(paying, coin=coin),
-        (r.CoinPayIntended(paying.visit, hopper.hopper, hopper.coin_yen, hopper.life_count),),
+        (r.CoinPayIntended(paying.visit, hopper.hopper, hopper.coin_yen, hopper.life_count, hopper.serial),),
         (o.PayCoin(paying.visit, hopper.hopper, hopper.life_count),),
     )
 

@@ -57,6 +57,20 @@ class OrderReserved:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotOpened:
+    """Coins may come in from now, whatever becomes of the kiosk; until SlotShut.
+
+    serial and counter: the acceptor and where its event counter stood. pairs: its last events then, as
+    `firmware.ports.CoinMark` keeps them; empty, here and in the records of coins, where they are not known.
+    """
+
+    visit: VisitId
+    serial: int
+    counter: int
+    pairs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CoinTaken:
     """A coin that counts for the visit's fee."""
 
@@ -64,6 +78,7 @@ class CoinTaken:
     yen: Yen
     serial: int
     counter: int
+    pairs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,7 @@ class CoinUnclaimed:
     yen: Yen
     serial: int
     counter: int
+    pairs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +104,20 @@ class CoinsSuspected:
     withdrawn: bool
     serial: int
     counter: int
+    pairs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotShut:
-    """Where the acceptor's event counter stood then: coins that fell through have moved it too."""
+    """Where the acceptor's event counter stood then: coins that fell through have moved it too.
+
+    Written only if the acceptor answered: of a silent one nobody knows what it took last.
+    """
 
     visit: VisitId
     serial: int
     counter: int
+    pairs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +250,13 @@ class PayoutBegan:
 
 @dataclass(frozen=True, slots=True)
 class CoinPayIntended:
-    """life_count: the hopper's own counter before this coin."""
+    """life_count: the hopper's own counter before this coin. serial: of that hopper, None if not known."""
 
     visit: VisitId
     hopper: int
     yen: Yen
     life_count: int
+    serial: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,13 +378,14 @@ class CoinsCounted:
 class TrialCoinIntended:
     """A technician has one coin paid out to see that the hopper works (試験払出); nobody's money is in it.
 
-    life_count: the hopper's own counter before this coin. by: who, as the console knows them.
+    life_count, serial: as in CoinPayIntended. by: who, as the console knows them.
     """
 
     hopper: int
     coin_yen: Yen
     life_count: int
     by: str
+    serial: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,6 +530,7 @@ Record = (
     | MaintenancePlanned
     | TrialCoinIntended
     | TrialCoinEnded
+    | SlotOpened
 )
 
 BookEntry = CoinsRefilled | CoinsCollected | CoinsCounted | DayClosed

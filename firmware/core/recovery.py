@@ -245,7 +245,7 @@ def _continue_payout(visit: OpenVisit, payout: r.PayoutBegan, coin: r.CoinPayInt
         coin=s.CoinOnItsWay(coin.hopper, coin.yen, None),
         withheld=visit.withheld,
     )
-    return Step(paying, orders=(o.ReconcileCoin(visit.visit, coin.hopper, coin.life_count),))
+    return Step(paying, orders=(o.ReconcileCoin(visit.visit, coin.hopper, coin.life_count, coin.serial),))
 
 
 def _settled_sale(visit: OpenVisit) -> Step:

@@ -23,6 +23,7 @@ class Rules:
     warning_seconds: so long before a screen's time is over the person is asked whether to go on.
     stop_seconds: so long the question stands that 取消 asks. rejected_seconds: so long the screen tells of a
     coin that fell through. most_rejected: so many in a row are told of and give the full time again.
+    selective_acceptor: it can take some of its coins and not the others.
     """
 
     timeouts_seconds: Mapping[str, float]
@@ -36,6 +37,7 @@ class Rules:
     stop_seconds: float = 30.0
     rejected_seconds: float = 5.0
     most_rejected: int = 5
+    selective_acceptor: bool = True
 
 
 def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:

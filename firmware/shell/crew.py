@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar, assert_never
 
@@ -105,7 +106,9 @@ class DeviceCrew:
             case o.CloseCoins():
                 await self._close_slot()
                 mark = self._devices.acceptor.mark
-                answer(e.CoinsClosed() if mark is None else e.CoinsClosed(mark.serial, mark.counter))
+                answer(
+                    e.CoinsClosed() if mark is None else e.CoinsClosed(mark.serial, mark.counter, mark.pairs)
+                )
             case o.Release():
                 await self._release(order, answer)
             case o.Print():
@@ -255,9 +258,13 @@ class DeviceCrew:
             self._log(EventId.DOCUMENT_REFUSED, error=type(error).__name__)
             answer(e.DocumentRefused())
         else:
-            answer(
-                e.DocumentPrepared(reserved.total_yen, prepared.sheets, prepared.pages, prepared.fingerprint)
+            done = e.DocumentPrepared(
+                reserved.total_yen, prepared.sheets, prepared.pages, prepared.fingerprint
             )
+            # Coins up to this mark wait before this answer in the same queue, later ones behind it.
+            if (mark := self._devices.acceptor.mark) is not None:
+                done = replace(done, serial=mark.serial, counter=mark.counter, pairs=mark.pairs)
+            answer(done)
 
     async def _fetch_again(self, order: o.FetchAgain, answer: Answer) -> None:
         """A new worker for the visit that has none any more; its session is long over."""
@@ -317,7 +324,7 @@ class DeviceCrew:
     async def _reconcile(self, order: o.ReconcileCoin) -> Certainty:
         """A hopper that the configuration no longer has can tell nothing."""
         payout = self._devices.payouts.get(order.hopper)
-        return Certainty.UNKNOWN if payout is None else await payout.reconcile(order.life_count)
+        return Certainty.UNKNOWN if payout is None else await payout.reconcile(order.life_count, order.serial)
 
     async def _print(self, order: o.Print, answer: Answer) -> None:
         scope = self._scope

@@ -131,12 +131,13 @@ def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
     for entry in entries:
         match entry.record:
             case (
-                r.CoinTaken(serial=serial, counter=counter)
-                | r.CoinUnclaimed(serial=serial, counter=counter)
-                | r.CoinsSuspected(serial=serial, counter=counter)
-                | r.SlotShut(serial=serial, counter=counter)
+                r.SlotOpened(serial=serial, counter=counter, pairs=pairs)
+                | r.CoinTaken(serial=serial, counter=counter, pairs=pairs)
+                | r.CoinUnclaimed(serial=serial, counter=counter, pairs=pairs)
+                | r.CoinsSuspected(serial=serial, counter=counter, pairs=pairs)
+                | r.SlotShut(serial=serial, counter=counter, pairs=pairs)
             ):
-                mark = ports.CoinMark(serial, counter)
+                mark = ports.CoinMark(serial, counter, pairs)
             case _:
                 pass
     return mark
@@ -157,13 +158,22 @@ def _orders_of_open_visit(records: Iterable[r.Record]) -> Iterator[str]:
 
 
 def slot_was_open(records: Iterable[r.Record]) -> bool:
-    """Coins could come in when the last record was written."""
-    is_open = False
+    """Coins could come in when the last record was written.
+
+    A slot of which SlotOpened tells is shut only by SlotShut, or by a doubt told after the visit, for then
+    the acceptor was there again. Older journals say only that an order was reserved, and
+    what came after the coins.
+    """
+    is_open = told = False
     for record in records:
         match record:
+            case r.SlotOpened():
+                is_open = told = True
+            case r.SlotShut() | r.CoinsSuspected(visit=""):
+                is_open = told = False
             case r.OrderReserved():
                 is_open = True
-            case r.SlotShut() | r.IssueIntended() | r.PayoutBegan() | r.VisitEnded():
+            case r.IssueIntended() | r.PayoutBegan() | r.VisitEnded() if not told:
                 is_open = False
             case _:
                 pass
@@ -437,9 +447,9 @@ class Daemon:
             case ports.CoinReturned():
                 self.runner.post(e.CoinRejected())
             case ports.CoinAccepted(yen=yen, mark=mark):
-                self.runner.post(e.CoinInserted(yen, mark.serial, mark.counter))
+                self.runner.post(e.CoinInserted(yen, mark.serial, mark.counter, mark.pairs))
             case ports.CoinsSuspect(lost=lost, code=code, mark=mark):
-                self.runner.post(e.CoinTrouble(lost, code, mark.serial, mark.counter))
+                self.runner.post(e.CoinTrouble(lost, code, mark.serial, mark.counter, mark.pairs))
 
     def _show(self, screen: Screen) -> None:
         """Draw what changed; the same screen again would turn its countdown back, and the timer runs on."""

@@ -42,7 +42,7 @@ class TrialCoins:
         """Pay one coin out of this hopper. Raises JournalError; then the next start settles it."""
         async with self._desk:
             level = self._facts().hopper(hopper)
-            intended = r.TrialCoinIntended(hopper, level.coin_yen, level.life_count, by)
+            intended = r.TrialCoinIntended(hopper, level.coin_yen, level.life_count, by, level.serial)
             await self._write((intended,))
             certainty = await self._payouts[hopper].pay_one(level.life_count)
             believed_coins = level.coins - (certainty is not Certainty.NOT_DONE)
@@ -64,7 +64,7 @@ class TrialCoins:
             payout = self._payouts.get(intended.hopper)
             if payout is None:
                 return await self._ended(intended, Certainty.UNKNOWN)
-            certainty = await payout.reconcile(intended.life_count)
+            certainty = await payout.reconcile(intended.life_count, intended.serial)
             if certainty is Certainty.NOT_DONE and payout.coins > 0:
                 unsure = r.HopperFoundEmpty(_NO_VISIT, intended.hopper, payout.coins)
                 return await self._ended(intended, certainty, unsure)

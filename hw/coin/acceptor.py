@@ -27,6 +27,8 @@ from hw.coin.event_buffer import (
     counter_after,
     error_class,
     fresh_events,
+    pairs_text,
+    reading,
 )
 from hw.coin.identity import Commissioned, Identity, log_word
 from hw.coin.keep import GoneReason, Unfit, keep
@@ -41,6 +43,7 @@ class CcTalkAcceptor:
     """Implements CoinAcceptor on a shared bus.
 
     address: 2 unless changed. commissioned: the unit that was installed, another one is refused.
+    denominations: a unit that does not know all of these coins is refused.
     poll_seconds: between polls while coins may come, less if the unit asks for less.
     idle_poll_seconds: between polls else. self_inhibit_seconds: a unit that was not polled for so long
     may have inhibited itself and is told again what to take. drain_seconds: how long after closing
@@ -56,6 +59,7 @@ class CcTalkAcceptor:
         *,
         address: int = 2,
         commissioned: Commissioned = ANY_UNIT,
+        denominations: frozenset[Yen] = frozenset(),
         poll_seconds: float = 0.2,
         idle_poll_seconds: float = 0.5,
         self_inhibit_seconds: float = 0.9,
@@ -68,6 +72,7 @@ class CcTalkAcceptor:
         self._unit = AcceptorUnit(bus, address, slow_reply_seconds)
         self._log = log
         self._commissioned = commissioned
+        self._denominations = denominations
         self._poll_seconds = poll_seconds
         self._idle_poll_seconds = idle_poll_seconds
         self._self_inhibit_seconds = self_inhibit_seconds
@@ -79,7 +84,6 @@ class CcTalkAcceptor:
         self._coin: ReportCoin
         self._task: asyncio.Task[NoReturn] | None = None
         self._mark: CoinMark | None = None
-        self._seen: EventBuffer | None = None
         self._identity: Identity | None = None
         self._positions = CoinPositions({}, 0)
         self._counts_accepts = False
@@ -220,12 +224,14 @@ class CcTalkAcceptor:
         self._identity = identity
         await self._unit.check_itself()
         self._positions = await self._unit.positions()
+        self._positions.require_all(self._denominations)
         self._fastest_poll_seconds = min(
             self._poll_seconds, await self._unit.polling_seconds() or self._poll_seconds
         )
         self._counts_accepts = await self._unit.accepted() is not None
         if self._mark is None or self._mark.serial != identity.serial:
-            self._mark, self._seen = CoinMark(identity.serial, 0), None
+            # Nothing says whether this unit's slot was shut.
+            self._mark, self._was_open = CoinMark(identity.serial, 0), True
         self._polled_at = _now()
 
     async def _turn_slot(self) -> None:
@@ -293,19 +299,24 @@ class CcTalkAcceptor:
         """
         mark = self._mark or CoinMark(0, 0)
         buffer = await self._unit.events()
-        fresh = fresh_events(mark.counter, buffer, self._seen)
-        if fresh.lost or fresh.unclear or (fresh.reset and self._was_open):
-            await self._tell_doubt(mark, fresh)
-        elif fresh.reset:
-            self._mark = CoinMark(mark.serial, 0)
+        fresh = fresh_events(mark.counter, buffer, reading(mark.counter, mark.pairs))
+        if self._may_lack_coins(fresh):
+            await self._tell_doubt(mark, buffer, fresh)
+        elif fresh.lost or fresh.unclear:
+            self._log(EventId.COIN_EVENTS_MISSED, count=fresh.lost)
         self._was_open = self._was_open and not fresh.reset
-        self._seen = buffer
-        for event in fresh.events:
-            self._mark = CoinMark(mark.serial, event.counter)
+        for later, event in zip(reversed(range(len(fresh.events))), fresh.events, strict=True):
+            self._mark = CoinMark(mark.serial, event.counter, pairs_text(buffer.pairs[later:]))
             self._tell_event(event, self._mark)
+        self._mark = CoinMark(mark.serial, buffer.counter, pairs_text(buffer.pairs))
         return fresh
 
-    async def _tell_doubt(self, mark: CoinMark, fresh: FreshEvents) -> None:
+    def _may_lack_coins(self, fresh: FreshEvents) -> bool:
+        """Events are missing, and coins may be among them: not while the slot was surely shut."""
+        missing = fresh.lost > 0 or fresh.unclear or fresh.reset
+        return missing and (self._was_open or any(event.position for event in fresh.events))
+
+    async def _tell_doubt(self, mark: CoinMark, buffer: EventBuffer, fresh: FreshEvents) -> None:
         """Nobody knows what came: close the slot, tell staff how much may be missing, credit nothing."""
         if not fresh.reset:
             await self._unit.close()
@@ -313,7 +324,9 @@ class CcTalkAcceptor:
         self._want(0)
         self._mask_in_force = None
         start = 0 if fresh.reset else mark.counter
-        self._mark = CoinMark(mark.serial, counter_after(start, fresh.lost))
+        self._mark = CoinMark(
+            mark.serial, counter_after(start, fresh.lost), pairs_text(buffer.pairs[len(fresh.events) :])
+        )
         self._suspect(fresh.lost, 0, self._mark, coins)
 
     def _tell_event(self, event: CoinEvent, mark: CoinMark) -> None:

@@ -22,6 +22,11 @@ class CoinPositions:
         """The positions of these coins, as header 231 wants them."""
         return sum(bit(position) for position, yen in self.yen_of.items() if yen in denominations)
 
+    def require_all(self, denominations: frozenset[Yen]) -> None:
+        """Raises Unfit, naming the smallest, if a coin that shall be taken has no position."""
+        if missing := denominations.difference(self.yen_of.values()):
+            raise Unfit(GoneReason.MISSING_COIN, min(missing))
+
     def require(self, mask: int, taken: int) -> None:
         """Compare what the unit says it takes with the mask it was told.
 

@@ -27,7 +27,7 @@ class CoinEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventBuffer:
-    """One reading of header 229. pairs: position and code, newest first."""
+    """One reading of header 229. pairs: position and code, newest first; fewer than five of an old one."""
 
     counter: int
     pairs: tuple[tuple[int, int], ...]
@@ -81,7 +81,22 @@ def contradicts(seen: EventBuffer, buffer: EventBuffer) -> bool:
     What both must still hold differs: the counter may have been reset and have caught up since.
     """
     count = events_since(seen.counter, buffer.counter)
-    return buffer.pairs[count:] != seen.pairs[: max(0, SLOTS - count)]
+    kept = seen.pairs[: max(0, SLOTS - count)]
+    return buffer.pairs[count : count + len(kept)] != kept
+
+
+def pairs_text(pairs: tuple[tuple[int, int], ...]) -> str:
+    """Event pairs as a mark keeps them: hexadecimal, newest first."""
+    return bytes(octet for pair in pairs for octet in pair).hex()
+
+
+def reading(counter: int, text: str) -> EventBuffer | None:
+    """The reading of which a mark tells, or as much of it as is known; None if nothing is.
+
+    Raises ValueError if text is none of `pairs_text`.
+    """
+    octets = bytes.fromhex(text)
+    return EventBuffer(counter, tuple(zip(octets[::2], octets[1::2], strict=True))) if octets else None
 
 
 def fresh_events(old: int, buffer: EventBuffer, seen: EventBuffer | None = None) -> FreshEvents:

@@ -132,7 +132,7 @@ class CcTalkHopper:
             await self._refresh_after_payment()
         return payment.certainty
 
-    async def reconcile(self, life_count: int) -> Certainty:
+    async def reconcile(self, life_count: int, serial: int | None) -> Certainty:
         """Was the coin paid whose intent was journaled at life_count? Pays nothing; see CoinPayout.
 
         coins was counted before this answer: unless NOT_DONE, one fewer lies in the hopper.
@@ -143,7 +143,9 @@ class CcTalkHopper:
         except TimeoutError:
             return Certainty.UNKNOWN
         async with self._turn:
-            certainty = await self._payout().find_out(life_count, self._answer_seconds)
+            certainty = Certainty.UNKNOWN
+            if serial in (None, unsigned(self._serial)):
+                certainty = await self._payout().find_out(life_count, self._answer_seconds)
             if certainty is not Certainty.NOT_DONE:
                 self._coins = max(0, self._coins - 1)
             await self._refresh_after_payment()
@@ -238,7 +240,14 @@ class CcTalkHopper:
 
     def _report_level(self) -> None:
         coins = min(self._coins, self._low_sensor_coins) if self._low else self._coins
-        level = HopperLevel(self._address, self._working, coins, self._coin_yen, self._life_count)
+        level = HopperLevel(
+            self._address,
+            self._working,
+            coins,
+            self._coin_yen,
+            self._life_count,
+            unsigned(self._serial) if self._serial else None,
+        )
         if level != self._reported:
             self._reported = level
             self._report(level)

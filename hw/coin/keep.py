@@ -15,6 +15,7 @@ class GoneReason(enum.Enum):
     OTHER_KIND = "other-kind"  # something else answers at its address
     OTHER_UNIT = "other-unit"  # not the unit that was commissioned; code: its serial number
     UNKNOWN_COIN = "unknown-coin"  # it takes a coin without a known value and cannot be told not to
+    MISSING_COIN = "missing-coin"  # it does not know a coin that the settings want; code: its value
     MASK_IGNORED = "mask-ignored"  # it takes other coins than it was told to
     OTHER_COIN = "other-coin"  # it pays another coin than the settings say; code: its value
     UNGUARDED = "unguarded"  # coins were let in while nobody watched

@@ -171,7 +171,7 @@ async def test_a_line_lost_for_good_while_paying_is_unknown_until_reconciled() -
         assert (ear.hopper.working, ear.hopper.coins) == (False, 49)
         machine.watch_frames(None)
         machine.come_back()
-        assert await hopper.reconcile(LIFE) is Certainty.DONE
+        assert await hopper.reconcile(LIFE, None) is Certainty.DONE
         assert machine.paid_coins == 1
 
 
@@ -327,7 +327,7 @@ async def test_a_kiosk_killed_at_any_moment_finds_out_whether_the_coin_was_paid(
     async with CoinMachine() as machine:
         life_count = await _kill_while_paying(machine, MOMENTS[moment], coin_before)
         async with hopper_on(machine, ear) as hopper:
-            certainty = await hopper.reconcile(life_count)
+            certainty = await hopper.reconcile(life_count, None)
         paid = machine.paid_coins == int(coin_before) + 1
         assert certainty is (Certainty.DONE if paid else Certainty.NOT_DONE)
         assert paid == (moment in {"after the command", "after the result"})
@@ -344,7 +344,7 @@ async def test_a_power_cut_at_any_moment_never_ends_in_a_wrong_certainty(
         life_count = await _kill_while_paying(machine, MOMENTS[moment], coin_before)
         machine.power_cycle()
         async with hopper_on(machine, ear) as hopper:
-            certainty = await hopper.reconcile(life_count)
+            certainty = await hopper.reconcile(life_count, None)
         paid = machine.paid_coins == int(coin_before) + 1
         assert certainty is not (Certainty.NOT_DONE if paid else Certainty.DONE)
         assert certainty is not Certainty.UNKNOWN or coin_before

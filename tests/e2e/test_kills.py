@@ -57,6 +57,7 @@ RECORDS = (
     *("SlotShut", "IssueIntended", "IssueCommitted", "PrintIntended", "PrintEnded", "FeeEarned"),
     *("PayoutBegan", "CoinPayIntended", "CoinPayEnded", "ClaimOpened", "PayoutEnded", "SlipEnded"),
     *("VisitEnded", "MunicipalityTold", "CoinUnclaimed", "StaffDecided", "IssueFailed"),
+    "SlotOpened",
     *("StaffRefused", "StaffAdmitted", "DefectOpened", "SheetsDestroyed", "ReprintIntended", "FeeReturned"),
 )
 STAFFED = frozenset(RECORDS[-6:])

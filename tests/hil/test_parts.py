@@ -93,7 +93,7 @@ async def test_each_hopper_answers_and_knows_that_it_paid_nothing(rig: Rig) -> N
     for address, payout in rig.devices.payouts.items():
         await rig.until(lambda facts, address=address: facts.hopper(address).working)  # type: ignore[misc]
         level = rig.facts.hopper(address)
-        assert Certainty.NOT_DONE == await payout.reconcile(level.life_count)
+        assert Certainty.NOT_DONE == await payout.reconcile(level.life_count, level.serial)
         assert level.life_count == rig.facts.hopper(address).life_count
 
 

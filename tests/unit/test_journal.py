@@ -95,6 +95,7 @@ EVERY: tuple[Record, ...] = (
     r.MaintenancePlanned("2026-11-02T02:00:00+09:00", "2026-11-02T04:00:00+09:00", "uid:0"),
     r.TrialCoinIntended(3, 100, 16_777_215, "order:order-0001"),
     r.TrialCoinEnded(3, 100, Certainty.UNKNOWN),
+    r.SlotOpened(A, 0xFFFFFF, 255, "0101" * 5),
 )
 
 SWAP = """

@@ -169,7 +169,7 @@ class World:
         await self.ask("pay one")
         return Certainty.DONE
 
-    async def reconcile(self, _life_count: int) -> Certainty:
+    async def reconcile(self, _life_count: int, _serial: int | None) -> Certainty:
         await self.ask("reconcile")
         return Certainty.NOT_DONE
 

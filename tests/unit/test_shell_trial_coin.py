@@ -58,7 +58,7 @@ class Machine:
         asyncio.get_running_loop().call_soon(self._heard)
         return self.certainty
 
-    async def reconcile(self, life_count: int) -> Certainty:
+    async def reconcile(self, life_count: int, _serial: int | None) -> Certainty:
         self.story.append(f"reconcile {life_count}")
         return self.certainty
 

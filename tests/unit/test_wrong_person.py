@@ -295,7 +295,7 @@ class Machine:
         self._coins_paid += 1
         return Certainty.DONE
 
-    async def reconcile(self, _life_count: int) -> Certainty:
+    async def reconcile(self, _life_count: int, _serial: int | None) -> Certainty:
         return Certainty.UNKNOWN
 
     async def print_slip(self, _lines: object) -> Certainty:

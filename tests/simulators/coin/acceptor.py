@@ -106,7 +106,7 @@ class SimulatedAcceptor:
         """A coin falls in; True if it is taken, then its event comes flight_seconds later."""
         position = self._position_of(yen, issue)
         if position is None or not self._lets_in or not self._takes(position):
-            if self._lets_in:
+            if self._is_awake:
                 self._event(0, 2 if position else 1)
             self.returned_yen += yen
             return False
@@ -148,8 +148,13 @@ class SimulatedAcceptor:
 
     @property
     def _lets_in(self) -> bool:
+        return self.master and self._is_awake
+
+    @property
+    def _is_awake(self) -> bool:
+        """It tells of coins that it may not take, too; not while it starts or has inhibited itself."""
         now = asyncio.get_running_loop().time()
-        return self.master and now - self._polled_at < self.self_inhibit_seconds and now >= self._deaf_until
+        return now - self._polled_at < self.self_inhibit_seconds and now >= self._deaf_until
 
     def _land(self, flight: asyncio.TimerHandle) -> None:
         self._event(*self._in_flight.pop(flight))
