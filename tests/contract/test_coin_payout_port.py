@@ -73,8 +73,8 @@ async def test_an_intent_that_never_reached_the_hopper_is_surely_not_paid(stand:
     again = Ear()
     async with stand.kiosk(again) as hopper:
         after = await working(again)
-        assert Certainty.NOT_DONE is await hopper.reconcile(after.life_count)
-        assert Certainty.DONE is await hopper.reconcile(before.life_count)
+        assert Certainty.NOT_DONE is await hopper.reconcile(after.life_count, after.serial)
+        assert Certainty.DONE is await hopper.reconcile(before.life_count, before.serial)
         assert after.life_count == again.hopper.life_count
     await stand.take(before.coin_yen)
 
@@ -99,7 +99,7 @@ async def test_an_absent_hopper_pays_nothing_and_is_found_when_it_comes(stand: S
     async with stand.kiosk(ear) as hopper:
         await ear.until(lambda: EventId.HOPPER_GONE in ear.logged)
         assert Certainty.NOT_DONE is await hopper.pay_one(1000)
-        assert Certainty.UNKNOWN is await hopper.reconcile(1000)
+        assert Certainty.UNKNOWN is await hopper.reconcile(1000, None)
         await stand.restore()
         before = await working(ear)
         assert Certainty.DONE is await hopper.pay_one(before.life_count)
