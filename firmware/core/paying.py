@@ -471,9 +471,12 @@ def next_coin(paying: s.PayingOut, facts: Facts) -> Step:
     if hopper is None:
         return _end_payout(paying)
     coin = s.CoinOnItsWay(hopper.hopper, hopper.coin_yen, hopper.coins)
+    intended = r.CoinPayIntended(
+        paying.visit, hopper.hopper, hopper.coin_yen, hopper.life_count, hopper.serial
+    )
     return Step(
         replace(paying, coin=coin),
-        (r.CoinPayIntended(paying.visit, hopper.hopper, hopper.coin_yen, hopper.life_count, hopper.serial),),
+        (intended,),
         (o.PayCoin(paying.visit, hopper.hopper, hopper.life_count),),
     )
 
