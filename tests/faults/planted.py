@@ -205,7 +205,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "where the acceptor stands is written down after the first coin only",
         PAYING,
-        "(reserved, *_slot_opened(state.visit, event))",
+        "(reserved, *_slot_opened(state.visit, event, facts))",
         "(reserved,)",
         _PATHS,
     ),

@@ -462,6 +462,8 @@ def test_without_an_acceptor_or_without_change_no_slot_opens() -> None:
     heard = replace(PREPARED, serial=7, counter=9)
     no_change = Visit(PREPARING, replace(FACTS, hoppers=())).goes(heard)
     assert "SlotOpened" not in no_change.kinds()
+    silent = Visit(PREPARING, FACTS.with_level(AcceptorLevel(working=False))).goes(heard)
+    assert ["OrderReserved"] == silent.kinds()
 
 
 def test_an_acceptor_that_takes_all_its_coins_or_none_asks_nobody_for_exact_money() -> None:
