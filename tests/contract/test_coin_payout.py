@@ -371,3 +371,15 @@ async def _kill_while_paying(
             await paying
         machine.watch_frames(None)
     return life_count
+
+
+async def test_another_hopper_proves_nothing_about_a_coin_of_the_one_before() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
+        await ear.until(lambda: ear.hopper.working)
+        assert 654321 == ear.hopper.serial
+        life_count = ear.hopper.life_count
+        assert await hopper.reconcile(life_count, 111) is Certainty.UNKNOWN
+        assert 49 == hopper.coins
+        assert await hopper.reconcile(life_count, 654321) is Certainty.NOT_DONE
+        assert 0 == machine.paid_coins

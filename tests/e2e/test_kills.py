@@ -227,6 +227,9 @@ class Killer:
         await visitor.sees("notice")
         await visitor.touch("confirm")
         await visitor.sees("present_card")
+        if self.luck.random() < 0.3:
+            # Long before the slot opens, so that it stands elsewhere than where the visit before left it.
+            world.coins.acceptor.power_cycle()
         await world.insert_card(visitor.card)
         await visitor.sees("pin")
         await self._type_pin()
