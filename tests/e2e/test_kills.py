@@ -222,22 +222,7 @@ class Killer:
     async def _go(self) -> None:
         """From the start screen to the coins, some coins, and what the person then wants."""
         visitor, world = self.visitor, self.visitor.world
-        await visitor.rests(seconds=40.0)
-        await visitor.touch("confirm")
-        await visitor.sees("notice")
-        await visitor.touch("confirm")
-        await visitor.sees("present_card")
-        if self.luck.random() < 0.3:
-            # Long before the slot opens, so that it stands elsewhere than where the visit before left it.
-            world.coins.acceptor.power_cycle()
-        await world.insert_card(visitor.card)
-        await visitor.sees("pin")
-        await self._type_pin()
-        await visitor.sees("take_card")
-        await world.remove_card()
-        await visitor.sees("choose_kind")
-        await visitor.touch("2")
-        await visitor.sees("choose_copies")
+        await self._choose()
         plan = self.story[-1]
         staff, complains = plan.endswith("StaffDecided"), plan.split()[-1:] and plan.split()[-1] in STAFFED
         await visitor.touch("2" if staff else "1")
@@ -276,6 +261,26 @@ class Killer:
         if complains:
             await self._complain(plan)
         await asyncio.sleep(0.1)
+
+    async def _choose(self) -> None:
+        """From the start screen to the number of copies."""
+        visitor, world = self.visitor, self.visitor.world
+        await visitor.rests(seconds=40.0)
+        await visitor.touch("confirm")
+        await visitor.sees("notice")
+        await visitor.touch("confirm")
+        await visitor.sees("present_card")
+        if self.luck.random() < 0.3:
+            # Long before the slot opens, so that it stands elsewhere than where the visit before left it.
+            world.coins.acceptor.power_cycle()
+        await world.insert_card(visitor.card)
+        await visitor.sees("pin")
+        await self._type_pin()
+        await visitor.sees("take_card")
+        await world.remove_card()
+        await visitor.sees("choose_kind")
+        await visitor.touch("2")
+        await visitor.sees("choose_copies")
 
     async def _complain(self, plan: str) -> None:
         """The person finds the sheets bad, and staff come."""
