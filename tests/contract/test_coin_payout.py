@@ -10,7 +10,8 @@ from firmware.core.terms import Certainty
 from firmware.logbook import EventId
 from tests.contract.coin_rig import Ear, hopper_on
 from tests.simulators.coin import CoinMachine
-from tests.simulators.coin.wire import SeenFrame
+from tests.simulators.coin.wire import Manner, SeenFrame
+from tests.virtual_time import in_virtual_time
 
 LIFE = 1000
 DISPENSE, ENABLE, LIFE_COUNT, STATUS = 167, 164, 168, 166
@@ -22,6 +23,7 @@ def commands(machine: CoinMachine) -> int:
 
 
 @pytest.mark.parametrize("echo", [True, False])
+@in_virtual_time
 async def test_a_coin_is_paid_and_the_level_is_true_before_the_answer(echo: bool) -> None:
     ear = Ear()
     async with CoinMachine(echo=echo) as machine, hopper_on(machine, ear) as hopper:
@@ -34,6 +36,7 @@ async def test_a_coin_is_paid_and_the_level_is_true_before_the_answer(echo: bool
 
 
 @pytest.mark.parametrize("header", [DISPENSE, STATUS, LIFE_COUNT])
+@in_virtual_time
 async def test_lost_and_garbled_replies_pay_exactly_once(header: int) -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -45,6 +48,7 @@ async def test_lost_and_garbled_replies_pay_exactly_once(header: int) -> None:
         assert (machine.paid_coins, commands(machine)) == (2, 2)
 
 
+@in_virtual_time
 async def test_a_command_the_hopper_never_heard_is_sent_again() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -54,6 +58,7 @@ async def test_a_command_the_hopper_never_heard_is_sent_again() -> None:
         assert machine.paid_coins == 1
 
 
+@in_virtual_time
 async def test_a_hopper_empty_at_the_second_coin_says_so_after_one_more_try() -> None:
     ear = Ear()
     async with CoinMachine(hopper_coins=1) as machine, hopper_on(machine, ear, coins=20) as hopper:
@@ -69,6 +74,7 @@ async def test_a_hopper_empty_at_the_second_coin_says_so_after_one_more_try() ->
         assert machine.paid_coins == 2
 
 
+@in_virtual_time
 async def test_a_lost_reply_of_an_empty_hopper_is_no_other_than_an_empty_hopper() -> None:
     ear = Ear()
     async with CoinMachine(hopper_coins=0) as machine, hopper_on(machine, ear, coins=20) as hopper:
@@ -78,6 +84,7 @@ async def test_a_lost_reply_of_an_empty_hopper_is_no_other_than_an_empty_hopper(
         assert (commands(machine), ear.hopper.coins) == (2, 0)
 
 
+@in_virtual_time
 async def test_a_jam_that_frees_itself_pays_at_the_second_try() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -96,6 +103,7 @@ async def test_a_jam_that_frees_itself_pays_at_the_second_try() -> None:
         assert (machine.paid_coins, len(heard)) == (1, 2)
 
 
+@in_virtual_time
 async def test_a_coin_that_falls_after_the_hopper_gave_up_is_not_paid_again() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -119,6 +127,7 @@ def _late_coin(machine: CoinMachine) -> None:
 
 
 @pytest.mark.parametrize("nak_counts", [False, True])
+@in_virtual_time
 async def test_a_refused_command_pays_nothing_and_is_known_to_pay_nothing(nak_counts: bool) -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -130,6 +139,7 @@ async def test_a_refused_command_pays_nothing_and_is_known_to_pay_nothing(nak_co
         assert machine.paid_coins == 1
 
 
+@in_virtual_time
 async def test_a_garbled_refusal_never_counts_the_coin_before_as_this_one() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -142,6 +152,7 @@ async def test_a_garbled_refusal_never_counts_the_coin_before_as_this_one() -> N
         assert machine.paid_coins == 1
 
 
+@in_virtual_time
 async def test_a_hopper_that_only_acknowledges_is_followed_too() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -150,6 +161,7 @@ async def test_a_hopper_that_only_acknowledges_is_followed_too() -> None:
         assert await hopper.pay_one(LIFE) is Certainty.DONE
 
 
+@in_virtual_time
 async def test_a_line_lost_while_paying_is_waited_for() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -166,6 +178,7 @@ async def test_a_line_lost_while_paying_is_waited_for() -> None:
         assert (machine.paid_coins, commands(machine)) == (1, 1)
 
 
+@in_virtual_time
 async def test_a_line_lost_for_good_while_paying_is_unknown_until_reconciled() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear, payout_seconds=0.3) as hopper:
@@ -185,6 +198,7 @@ async def test_a_line_lost_for_good_while_paying_is_unknown_until_reconciled() -
         assert machine.paid_coins == 1
 
 
+@in_virtual_time
 async def test_a_hopper_restarted_before_the_coin_fell_pays_it_once() -> None:
     ear = Ear()
     async with (
@@ -204,6 +218,7 @@ async def test_a_hopper_restarted_before_the_coin_fell_pays_it_once() -> None:
         assert (machine.paid_coins, commands(machine)) == (1, 2)
 
 
+@in_virtual_time
 async def test_a_manipulated_exit_takes_the_hopper_out_and_pays_nothing() -> None:
     ear = Ear()
     async with CoinMachine(restart_seconds=0.01) as machine, hopper_on(machine, ear) as hopper:
@@ -216,6 +231,7 @@ async def test_a_manipulated_exit_takes_the_hopper_out_and_pays_nothing() -> Non
         assert await hopper.pay_one(LIFE) is Certainty.DONE
 
 
+@in_virtual_time
 async def test_an_intent_whose_coin_is_paid_already_pays_no_second_one() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -226,6 +242,7 @@ async def test_an_intent_whose_coin_is_paid_already_pays_no_second_one() -> None
 
 
 @pytest.mark.parametrize("life_count", [LIFE - 2, LIFE + 1])
+@in_virtual_time
 async def test_a_life_counter_that_contradicts_the_intent_is_unknown_and_pays_nothing(
     life_count: int,
 ) -> None:
@@ -236,6 +253,7 @@ async def test_a_life_counter_that_contradicts_the_intent_is_unknown_and_pays_no
         assert machine.paid_coins == 0
 
 
+@in_virtual_time
 async def test_the_life_counter_wraps_at_24_bits() -> None:
     ear = Ear()
     async with CoinMachine() as machine:
@@ -246,6 +264,7 @@ async def test_the_life_counter_wraps_at_24_bits() -> None:
             assert ear.hopper.life_count == 0
 
 
+@in_virtual_time
 async def test_a_motor_that_never_ends_is_stopped_and_the_coin_is_not_paid() -> None:
     ear = Ear()
     async with (
@@ -259,6 +278,7 @@ async def test_a_motor_that_never_ends_is_stopped_and_the_coin_is_not_paid() -> 
         assert [frame.header for frame in machine.frames].count(172) == 2
 
 
+@in_virtual_time
 async def test_an_absent_hopper_pays_nothing_and_is_found_when_it_comes() -> None:
     ear = Ear()
     machine = await CoinMachine().start()
@@ -275,6 +295,7 @@ async def test_an_absent_hopper_pays_nothing_and_is_found_when_it_comes() -> Non
 
 
 @pytest.mark.parametrize("wrong", ["serial", "category"])
+@in_virtual_time
 async def test_another_unit_than_the_commissioned_one_is_refused(wrong: str) -> None:
     ear = Ear()
     async with CoinMachine() as machine:
@@ -288,6 +309,7 @@ async def test_another_unit_than_the_commissioned_one_is_refused(wrong: str) -> 
         assert machine.paid_coins == 0
 
 
+@in_virtual_time
 async def test_below_its_low_sensor_the_hopper_is_not_trusted_for_more_than_lie_there() -> None:
     ear = Ear()
     async with (
@@ -304,6 +326,7 @@ async def test_below_its_low_sensor_the_hopper_is_not_trusted_for_more_than_lie_
             hopper.set_coins(-1)
 
 
+@in_virtual_time
 async def test_a_hopper_without_a_level_sensor_works_by_its_count() -> None:
     ear = Ear()
     async with CoinMachine(hopper_coins=3) as machine:
@@ -318,6 +341,7 @@ async def test_a_hopper_without_a_level_sensor_works_by_its_count() -> None:
 @pytest.mark.parametrize(
     ("coin_id", "works"), [(b"JP100A", True), (b"------", True), (b"JP500B", False), (b"EU100A", False)]
 )
+@in_virtual_time
 async def test_a_hopper_that_is_made_for_another_coin_pays_nothing(coin_id: bytes, works: bool) -> None:
     ear = Ear()
     async with CoinMachine() as machine:
@@ -329,6 +353,7 @@ async def test_a_hopper_that_is_made_for_another_coin_pays_nothing(coin_id: byte
 
 
 @pytest.mark.parametrize("flag", [0x01, 0x08, 0x10, 0x20])
+@in_virtual_time
 async def test_a_fault_that_shows_while_a_coin_is_paid_is_not_paid_against(flag: int) -> None:
     ear = Ear()
     async with CoinMachine(hopper_coins=0) as machine, hopper_on(machine, ear, coins=9) as hopper:
@@ -343,6 +368,7 @@ async def test_a_fault_that_shows_while_a_coin_is_paid_is_not_paid_against(flag:
         assert (1, False) == (commands(machine), ear.hopper.working)
 
 
+@in_virtual_time
 async def test_a_hopper_switched_on_again_is_enabled_anew_for_its_next_coin() -> None:
     ear = Ear()
     async with CoinMachine(restart_seconds=0.01) as machine, hopper_on(machine, ear) as hopper:
@@ -355,6 +381,7 @@ async def test_a_hopper_switched_on_again_is_enabled_anew_for_its_next_coin() ->
         assert machine.paid_coins == 2
 
 
+@in_virtual_time
 async def test_close_may_be_called_twice() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -373,6 +400,7 @@ MOMENTS: dict[str, Callable[[SeenFrame], bool]] = {
 
 @pytest.mark.parametrize("coin_before", [False, True])
 @pytest.mark.parametrize("moment", MOMENTS)
+@in_virtual_time
 async def test_a_kiosk_killed_at_any_moment_finds_out_whether_the_coin_was_paid(
     moment: str, coin_before: bool
 ) -> None:
@@ -389,6 +417,7 @@ async def test_a_kiosk_killed_at_any_moment_finds_out_whether_the_coin_was_paid(
 
 @pytest.mark.parametrize("coin_before", [False, True])
 @pytest.mark.parametrize("moment", MOMENTS)
+@in_virtual_time
 async def test_a_power_cut_at_any_moment_never_ends_in_a_wrong_certainty(
     moment: str, coin_before: bool
 ) -> None:
@@ -424,3 +453,46 @@ async def _kill_while_paying(
             await paying
         machine.watch_frames(None)
     return life_count
+
+
+@in_virtual_time
+async def test_a_hopper_that_says_it_is_manipulated_is_asked_for_nothing() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
+        await ear.until(lambda: ear.hopper.working)
+        machine.hopper_fraud()
+        assert await hopper.pay_one(LIFE) is Certainty.NOT_DONE
+        assert (0, 0) == (commands(machine), machine.paid_coins)
+
+
+@in_virtual_time
+async def test_a_command_that_the_hopper_hears_neither_time_is_not_done_and_the_hopper_not_empty() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
+        await ear.until(lambda: ear.hopper.working)
+        machine.drop_requests(2, header=DISPENSE)
+        assert await hopper.pay_one(LIFE) is Certainty.NOT_DONE
+        assert (2, 0, 50) == (commands(machine), machine.paid_coins, hopper.coins)
+        assert EventId.HOPPER_FAULT not in ear.logged
+
+
+@in_virtual_time
+async def test_a_hopper_that_is_silent_from_its_command_on_may_have_paid() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
+        await ear.until(lambda: ear.hopper.working)
+        machine.watch_frames(
+            lambda seen: machine.hopper_speaks(Manner.SILENT) if seen.header == DISPENSE else None
+        )
+        assert await hopper.pay_one(LIFE) is Certainty.UNKNOWN
+        assert (1, 1, 49) == (commands(machine), machine.paid_coins, hopper.coins)
+
+
+@in_virtual_time
+async def test_a_hopper_that_falls_silent_before_its_command_has_paid_nothing() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
+        await ear.until(lambda: ear.hopper.working)
+        machine.hopper_speaks(Manner.SILENT)
+        assert await hopper.pay_one(LIFE) is Certainty.NOT_DONE
+        assert (0, 50) == (commands(machine), hopper.coins)
