@@ -203,7 +203,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 MOST_DOTS = 0.012
 MOST_BLOCK = {4: 0.34, 8: 0.15}
-    """Whether a person would see it: a font of another version may move a dot, nothing may be missing."""
+"""How far a screen may be from its approved picture: all dots in the mean, and the worst block of so many.
 
 The browser draws an edge a shade darker now and then: 0.18 in a block of 4 was seen, 0.06 in one of 8.
 """
