@@ -12,7 +12,7 @@ from firmware.core.terms import Certainty
 from firmware.logbook import EventId
 from tests.contract.coin_rig import Ear, hopper_on
 from tests.simulators.coin import CoinMachine
-from tests.simulators.coin.wire import Manner, SeenFrame
+from tests.simulators.coin.wire import SeenFrame
 from tests.virtual_time import in_virtual_time
 
 LIFE = 1000
