@@ -130,6 +130,7 @@ class TechniciansConsole:
                     write=office.write,
                     desk=office.desk,
                 ).pay,
+                write=office.write,
             ),
             ring=self.ring,
             outlook=outlook,
