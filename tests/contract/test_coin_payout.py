@@ -27,7 +27,8 @@ async def test_a_coin_is_paid_and_the_level_is_true_before_the_answer(echo: bool
     async with CoinMachine(echo=echo) as machine, hopper_on(machine, ear) as hopper:
         await ear.until(lambda: ear.hopper.working)
         assert await hopper.pay_one(LIFE) is Certainty.DONE
-        assert HopperLevel(working=True, coins=49, coin_yen=100, life_count=LIFE + 1) == ear.hopper
+        paid = HopperLevel(working=True, coins=49, coin_yen=100, life_count=LIFE + 1, serial=654321)
+        assert paid == ear.hopper
         assert await hopper.pay_one(LIFE + 1) is Certainty.DONE
         assert machine.paid_coins == 2
         assert machine.take_change() == 200
