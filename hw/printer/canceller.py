@@ -5,6 +5,9 @@ import asyncio
 from firmware.errors import DeviceGone
 from hw.printer.ipp_partner import IppPartner
 
+OURS = ("cert-", "slip-")
+"""How the names of the kiosk's own jobs begin."""
+
 CLEAN_LOOKS = 2
 """The second look catches a backend that handed the job over while it was cancelled."""
 
@@ -18,14 +21,29 @@ class Canceller:
         self._look_seconds = look_seconds
         self._clean_looks: dict[str, int] = {}
         self._purging: set[str] = set()
+        self._followed: set[str] = set()
+        self._stray_looks = CLEAN_LOOKS
 
     @property
     def leftovers(self) -> bool:
-        """Some cancelled job is not proven gone."""
-        return bool(self._clean_looks)
+        """Some cancelled job is not proven gone, or strays are not proven absent."""
+        return bool(self._clean_looks) or self._stray_looks < CLEAN_LOOKS
 
-    async def purge(self, job_name: str, seconds: float) -> bool:
-        """Cancel the job everywhere; True when both are proven empty of it within seconds."""
+    def hunt_strays(self) -> None:
+        """From the next `hunt` on look for jobs of ours that nobody follows, left by a run before."""
+        self._stray_looks = 0
+
+    def spare(self, job_name: str) -> None:
+        """This job is followed: it is no stray."""
+        if self._stray_looks < CLEAN_LOOKS:
+            self._followed.add(job_name)
+
+    async def purge(self, job_name: str, seconds: float, *, look_seconds: float | None = None) -> bool:
+        """Cancel the job everywhere; True when both are proven empty of it within seconds.
+
+        look_seconds: between two looks, None as of the others.
+        """
+        pause_seconds = self._look_seconds if look_seconds is None else look_seconds
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         self._clean_looks[job_name] = 0
@@ -34,15 +52,32 @@ class Canceller:
             while not await self._look_for(job_name):
                 if not self._clean_looks[job_name] and loop.time() > deadline:
                     return False
-                await asyncio.sleep(self._look_seconds)
+                await asyncio.sleep(pause_seconds)
         finally:
             self._purging.discard(job_name)
         return True
 
     async def hunt(self) -> None:
-        """One look for every job that is not proven gone yet."""
+        """One look for strays while they are not proven absent, and for every job not proven gone yet."""
+        if self._stray_looks < CLEAN_LOOKS:
+            self._stray_looks = self._stray_looks + 1 if await self._adopt_strays() else 0
         for job_name in self._clean_looks.keys() - self._purging:
             await self._look_for(job_name)
+
+    async def _adopt_strays(self) -> bool:
+        """Have every stray cancelled; True if both have answered and there was none."""
+        clean = True
+        for partner in (self._server, self._printer):
+            try:
+                waiting = await partner.waiting()
+            except DeviceGone:
+                clean = False
+                continue
+            for job_name in waiting - self._followed:
+                if job_name.startswith(OURS):
+                    clean = False
+                    self._clean_looks.setdefault(job_name, 0)
+        return clean
 
     async def _look_for(self, job_name: str) -> bool:
         clean = self._clean_looks.get(job_name, 0) + 1 if await self._cancel_active(job_name) else 0

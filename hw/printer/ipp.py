@@ -99,6 +99,16 @@ class IppDocumentPrinter:
             self._exit_sensor.start()
         self._watching = asyncio.get_running_loop().create_task(self._watch(), name="document-printer")
 
+    def hunt_strays(self, kept: str | None) -> None:
+        """Cancel every job of the kiosk but kept, at cupsd and at the printer; to be called before the start.
+
+        A run before this may have given up jobs that still print. Until both are proven empty of them the
+        printer is not ready.
+        """
+        self._canceller.hunt_strays()
+        if kept is not None:
+            self._canceller.spare(kept)
+
     async def refresh(self) -> DocumentPrinterLevel:
         """Look at printer and queue right now; the level, reported too if it changed.
 
@@ -113,6 +123,7 @@ class IppDocumentPrinter:
 
         Only then can it later prove something that neither cupsd nor the printer knows the job.
         """
+        self._canceller.spare(job_name)
         await self._absence.expect(job_name, asyncio.get_running_loop().time())
         condition = await _condition_of(self._printer)
         self._before = (job_name, self._counts(condition))
@@ -126,6 +137,7 @@ class IppDocumentPrinter:
         cancelled everywhere, and is NOT_DONE only when the printer is proven empty of a job it counted no
         page of.
         """
+        self._canceller.spare(job_name)
         self._following += 1
         try:
             finding, result = await self._follow(job_name, pages, sheets, progress)

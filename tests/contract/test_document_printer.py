@@ -403,6 +403,35 @@ async def test_a_job_that_could_not_be_cancelled_keeps_the_kiosk_closed_and_is_c
     assert [job_name] == [job.name for job in paper.jobs()]
 
 
+async def test_after_a_restart_what_no_visit_follows_is_cancelled_before_the_kiosk_may_serve(
+    paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    await send(server, certificate(4), job_name)
+    held = await send(server, certificate(2), "slip-0123456789abcdef")
+    await watcher_of_a_run_before(paper, server, job_name)
+    printer = adapter(paper, server, watcher)
+    printer.hunt_strays(None)
+    printer.start(watcher.report)
+    await watcher.until(lambda: job_state(server, held) == cups.IPP_JOB_CANCELED)
+    await paper.set_fault(None)
+    await watcher.until_level(READY)
+
+    assert [2] == [job.pages_out for job in paper.jobs()], "what was in the paper path alone came out"
+    await printer.close()
+
+
+async def watcher_of_a_run_before(paper: A4Printer, server: PrintServer, job_name: str) -> None:
+    """Stop at the jam as a kiosk that is killed there does."""
+    before = Watcher()
+    printer = adapter(paper, server, before)
+    following = asyncio.create_task(printer.follow(job_name, 4, before.pages))
+    await before.until(lambda: before.progress)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await printer.close()
+
+
 async def test_a_jam_that_is_cleared_ends_done_and_is_shown_meanwhile(
     printer: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
 ) -> None:
