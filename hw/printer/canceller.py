@@ -10,6 +10,8 @@ OURS = ("cert-", "slip-")
 
 CLEAN_LOOKS = 2
 """The second look catches a backend that handed the job over while it was cancelled."""
+LAST_LOOK_SECONDS = 0.02
+"""Between the looks for a job that is all out: everybody waits for them."""
 
 
 class Canceller:
@@ -21,13 +23,14 @@ class Canceller:
         self._look_seconds = look_seconds
         self._clean_looks: dict[str, int] = {}
         self._purging: set[str] = set()
+        self._ending: set[str] = set()
         self._followed: set[str] = set()
         self._stray_looks = CLEAN_LOOKS
 
     @property
     def leftovers(self) -> bool:
         """Some cancelled job is not proven gone, or strays are not proven absent."""
-        return bool(self._clean_looks) or self._stray_looks < CLEAN_LOOKS
+        return bool(self._clean_looks.keys() - self._ending) or self._stray_looks < CLEAN_LOOKS
 
     def hunt_strays(self) -> None:
         """From the next `hunt` on look for jobs of ours that nobody follows, left by a run before."""
@@ -38,12 +41,26 @@ class Canceller:
         if self._stray_looks < CLEAN_LOOKS:
             self._followed.add(job_name)
 
-    async def purge(self, job_name: str, seconds: float, *, look_seconds: float | None = None) -> bool:
-        """Cancel the job everywhere; True when both are proven empty of it within seconds.
+    async def end(self, job_name: str, seconds: float) -> None:
+        """`purge` of a job that is all out, quickly, and without a word of it while it takes no longer."""
+        self._ending.add(job_name)
+        try:
+            await self._purge(job_name, seconds, min(LAST_LOOK_SECONDS, self._look_seconds))
+        finally:
+            self._ending.discard(job_name)
 
-        look_seconds: between two looks, None as of the others.
-        """
-        pause_seconds = self._look_seconds if look_seconds is None else look_seconds
+    async def purge(self, job_name: str, seconds: float) -> bool:
+        """Cancel the job everywhere; True when both are proven empty of it within seconds."""
+        return await self._purge(job_name, seconds, self._look_seconds)
+
+    async def hunt(self) -> None:
+        """One look for strays while they are not proven absent, and for every job not proven gone yet."""
+        if self._stray_looks < CLEAN_LOOKS:
+            self._stray_looks = self._stray_looks + 1 if await self._adopt_strays() else 0
+        for job_name in self._clean_looks.keys() - self._purging:
+            await self._look_for(job_name)
+
+    async def _purge(self, job_name: str, seconds: float, look_seconds: float) -> bool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         self._clean_looks[job_name] = 0
@@ -52,17 +69,10 @@ class Canceller:
             while not await self._look_for(job_name):
                 if not self._clean_looks[job_name] and loop.time() > deadline:
                     return False
-                await asyncio.sleep(pause_seconds)
+                await asyncio.sleep(look_seconds)
         finally:
             self._purging.discard(job_name)
         return True
-
-    async def hunt(self) -> None:
-        """One look for strays while they are not proven absent, and for every job not proven gone yet."""
-        if self._stray_looks < CLEAN_LOOKS:
-            self._stray_looks = self._stray_looks + 1 if await self._adopt_strays() else 0
-        for job_name in self._clean_looks.keys() - self._purging:
-            await self._look_for(job_name)
 
     async def _adopt_strays(self) -> bool:
         """Have every stray cancelled; True if both have answered and there was none."""

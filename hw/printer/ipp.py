@@ -29,6 +29,7 @@ from hw.pulse import Pulse
 
 GONE = frozenset({PrinterReason.UNREACHABLE})
 SHIPPED_RESERVES = Reserves()
+ALL_OUT = frozenset({Finding.ALL_OUT, Finding.UNCOUNTED})
 
 
 class IppDocumentPrinter:
@@ -264,9 +265,20 @@ class IppDocumentPrinter:
                 if server_ended:
                     finding = Finding.NEVER_SEEN
                 server_ended = await self._absence.server_ended(job_name)
+            if finding in ALL_OUT and await self._came_again(job_name, pages):
+                finding = Finding.PART_OUT
             if finding is not None:
                 return finding, await self._settle(job_name, pages, finding, watch.pages_out, began)
             await asyncio.sleep(self._follow_seconds)
+
+    async def _came_again(self, job_name: str, pages: int) -> bool:
+        """Whether a second job of the name is at the printer, after nothing can send one any more.
+
+        A backend of cupsd that lost the printer's answer to the document hands it over once more, by itself.
+        """
+        await self._canceller.end(job_name, self._purge_seconds)
+        look = await self._look(job_name)
+        return look is not None and bool(look.jobs) and judge(pages, look.jobs) not in ALL_OUT
 
     async def _look(self, job_name: str) -> Look | None:
         """One look at the printer, which also renews the level; None if it was silent."""

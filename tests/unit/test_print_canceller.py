@@ -1,5 +1,6 @@
 """A job that could not be cancelled is cancelled until neither printer nor print server has it."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -138,3 +139,23 @@ async def test_as_long_as_one_of_them_is_silent_strays_may_wait_there(silent: st
     assert cancelling.leftovers, "one clean look is not enough: a backend may hand it over"
     await cancelling.hunt()
     assert not cancelling.leftovers
+
+
+async def test_the_end_of_a_job_that_is_all_out_takes_both_looks_and_keeps_nobody_waiting() -> None:
+    printer, server = Partner(), Partner({NAME})
+    cancelling = canceller(printer, server)
+    ending = asyncio.create_task(cancelling.end(NAME, seconds=5))
+    while not server.cancels:
+        assert not cancelling.leftovers
+        await asyncio.sleep(0)
+    await ending
+
+    assert 1 == server.cancels, "cupsd would hand it over once more"
+    assert not cancelling.leftovers
+
+
+async def test_an_end_that_cannot_be_proven_keeps_the_kiosk_closed() -> None:
+    cancelling = canceller(Partner(), Partner(silent=True))
+    await cancelling.end(NAME, seconds=0.01)
+
+    assert cancelling.leftovers
