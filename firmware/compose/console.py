@@ -139,6 +139,7 @@ class TechniciansConsole:
                     write=office.write,
                     desk=office.desk,
                 ).pay,
+                write=office.write,
             ),
             ring=self.ring,
             outlook=outlook,

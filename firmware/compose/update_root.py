@@ -133,11 +133,14 @@ class Machine:
     run: Callable[[Sequence[str]], tuple[int, str]] = _run
 
     def running(self) -> u.Slot:
-        """As the firmware said it: rauc.slot=A."""
+        """As the firmware said it: rauc.slot=A. Raises ValueError if it did not."""
         words = self.command_line.read_text(encoding="ascii").split()
-        return u.Slot(
-            next(word.removeprefix("rauc.slot=") for word in words if word.startswith("rauc.slot="))
-        )
+        names = [word.removeprefix("rauc.slot=") for word in words if word.startswith("rauc.slot=")]
+        if not names:
+            raise ValueError(
+                f"{self.command_line}: names no rauc.slot; the firmware must say what it started"
+            )
+        return u.Slot(names[-1])
 
     def compatible(self) -> str:
         """What kind of machine this is."""

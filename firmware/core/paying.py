@@ -77,13 +77,13 @@ def document_prepared(state: s.Preparing, event: e.DocumentPrepared, facts: Fact
         return Step(state, (reserved,)).before(end(state.visit, s.EndReason.NO_CHANGE))
     return Step(
         s.CollectingCoins(state.visit, purchase, exact=plan is ChangePlan.EXACT),
-        (reserved, *_slot_opened(state.visit, event)),
+        (reserved, *_slot_opened(state.visit, event, facts)),
     )
 
 
-def _slot_opened(visit: VisitId, event: e.DocumentPrepared) -> tuple[r.SlotOpened, ...]:
-    """Of an acceptor that was never heard nothing can be said, and its slot does not open."""
-    if event.serial is None:
+def _slot_opened(visit: VisitId, event: e.DocumentPrepared, facts: Facts) -> tuple[r.SlotOpened, ...]:
+    """The slot of an acceptor that is silent, or was never heard, does not open."""
+    if event.serial is None or not facts.acceptor.working:
         return ()
     return (r.SlotOpened(visit, event.serial, event.counter, event.pairs),)
 
@@ -476,9 +476,12 @@ def next_coin(paying: s.PayingOut, facts: Facts) -> Step:
     if hopper is None:
         return _end_payout(paying)
     coin = s.CoinOnItsWay(hopper.hopper, hopper.coin_yen, hopper.coins)
+    intended = r.CoinPayIntended(
+        paying.visit, hopper.hopper, hopper.coin_yen, hopper.life_count, hopper.serial
+    )
     return Step(
         replace(paying, coin=coin),
-        (r.CoinPayIntended(paying.visit, hopper.hopper, hopper.coin_yen, hopper.life_count, hopper.serial),),
+        (intended,),
         (o.PayCoin(paying.visit, hopper.hopper, hopper.life_count),),
     )
 

@@ -58,7 +58,7 @@ class OrderReserved:
 
 @dataclass(frozen=True, slots=True)
 class SlotOpened:
-    """Coins may come in from now, whatever becomes of the kiosk; until SlotShut.
+    """Coins may come in from now, whatever becomes of the kiosk; until SlotShut. visit: empty for a test.
 
     serial and counter: the acceptor and where its event counter stood. pairs: its last events then, as
     `firmware.ports.CoinMark` keeps them; empty, here and in the records of coins, where they are not known.

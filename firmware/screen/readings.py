@@ -66,7 +66,12 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
         (r"(\d)かい", r"\1回"),
         ("りょうしゅうしょは", "領収書は"),
     ),
-    "en": ((r"(\d)–(\d)", r"\1 to \2"), (_FULL_HOUR, r"\1 o'clock"), (r"^× (\d)$", r"\1 copies")),
+    "en": (
+        (r"(\d)–(\d)", r"\1 to \2"),
+        (_FULL_HOUR, r"\1 o'clock"),
+        (r"^× 1$", "1 copy"),
+        (r"^× (\d)$", r"\1 copies"),
+    ),
     "zh": (
         (r"（[ぁ-ヿA-Za-z ]+）", ""),
         (_FULL_HOUR, r"\1点"),

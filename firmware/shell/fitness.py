@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from firmware.core import events as e
+from firmware.core import records as r
 from firmware.core.facts import HopperLevel
 from firmware.core.hours import JST
 from firmware.core.screens import Place
 from firmware.core.states import NotServing
-from firmware.core.terms import Certainty, KeypadKey, PrinterReason, Yen
+from firmware.core.terms import Certainty, KeypadKey, PrinterReason, VisitId, Yen
 from firmware.core.wording import Sentence, listed, told
 from firmware.errors import CardGone, CardUnusable, DeviceGone, OfficeRefused
 from firmware.ports import SlipLine
@@ -36,7 +37,8 @@ class Fitness:
     wait_seconds: for a card, keys, a coin or the door. denominations: the coins taken. now: aware.
     print_page: prints lines on a sheet of A4 and says whether that is proven. speak: plays a sample of the
     voice; why it could not, None if it could. keep_on: maintenance lasts as long as this. coins: how many of
-    this value lie in a hopper by the books. pay: pays one coin of a hopper to whoever tests.
+    this value lie in a hopper by the books. pay: pays one coin of a hopper to whoever tests. write: commits
+    records.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Fitness:
         keep_on: Callable[[], AbstractContextManager[None]],
         coins: Callable[[int, Yen], int],
         pay: Callable[[int, str], Awaitable[Certainty]],
+        write: Callable[[Sequence[r.Record]], Awaitable[None]],
     ) -> None:
         self._devices = devices
         self._runner = runner
@@ -63,6 +66,7 @@ class Fitness:
         self._keep_on = keep_on
         self._coins = coins
         self._pay = pay
+        self._write = write
         self._by = ""
         self._one = asyncio.Lock()
 
@@ -142,6 +146,9 @@ class Fitness:
     async def _coin(self, _seen: bool | None) -> Verdict:
         if not self._runner.facts.acceptor.working:
             return Verdict(False, told("the coin acceptor does not answer"))
+        # No SlotShut follows: it could be written before the coin, which the runner writes down.
+        if (mark := self._devices.acceptor.mark) is not None:
+            await self._write((r.SlotOpened(VisitId(""), mark.serial, mark.counter, mark.pairs),))
         felt: asyncio.Queue[e.Event] = asyncio.Queue()
 
         def came(what: KeypadKey | e.Event) -> None:

@@ -90,7 +90,8 @@ class Runner:
     """Feeds the engine and obeys it.
 
     pin, code: where the digits of a PIN and of a staff code go.
-    show is called after every step with the screen; noted after every commit with its records.
+    show is called after every step with the screen; noted after every commit with its records, but for the
+    one that the end of the run met.
     spare_key: told of each key that is no digit of a PIN or staff code, before the engine.
     overheard: told of keys and coins while the kiosk serves nobody, for a technician's tests.
     stranded: where the engine would be, had the journal taken the records of the last step; else None.

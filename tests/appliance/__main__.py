@@ -138,6 +138,8 @@ async def running(said: argparse.Namespace, report: Report, *words: str) -> Asyn
         raise
     finally:
         await run.witness.stop()
+        # Not switched off: a machine that was just reset does not hear its button yet.
+        await store.kill_kiosk()
         await store.stop()
 
 

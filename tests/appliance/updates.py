@@ -413,6 +413,8 @@ def _make_root(folder: Path, base: Path, version: str) -> Path:
             "LABEL=media /media ext4 ro,nofail 0 0\n"
             "/data/madoguchi /var/lib/madoguchi none bind,x-systemd.requires-mounts-for=/data 0 0\n"
             "/data/updates /var/lib/madoguchi-updates none bind,x-systemd.requires-mounts-for=/data 0 0\n"
+            # As in the image: what asks logind to start the machine anew waits for one that can start.
+            "tmpfs /var/lib/systemd tmpfs mode=0755,nosuid,nodev,noexec,size=4M 0 0\n"
         )
         for place in ("data", "media", "var/lib/madoguchi", "var/lib/madoguchi-updates"):
             (tree / place).mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ class Ear:
         self.levels: list[Level] = []
         self.coins: list[CoinAccepted | CoinsSuspect] = []
         self.returned = 0
+        self.gone: tuple[FieldValue, FieldValue] | None = None
         self.logged: list[EventId] = []
         self._heard = asyncio.Event()
 
@@ -43,6 +44,8 @@ class Ear:
     def log(self, event: EventId, /, **fields: FieldValue) -> None:
         line(event, _EPOCH, fields)  # raises for anything that must not be logged
         self.logged.append(event)
+        if event is EventId.COIN_ACCEPTOR_GONE:
+            self.gone = fields["reason"], fields["code"]
         self._heard.set()
 
     async def until(self, happened: Callable[[], bool]) -> None:

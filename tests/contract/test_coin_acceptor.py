@@ -15,6 +15,7 @@ from hw.coin.acceptor import CcTalkAcceptor
 from hw.coin.bus import CcTalkBus
 from hw.coin.hopper import CcTalkHopper
 from hw.coin.identity import Commissioned
+from hw.coin.keep import GoneReason
 from tests.contract.coin_rig import Ear, acceptor_on
 from tests.simulators.coin import CoinMachine
 from tests.virtual_time import in_virtual_time
@@ -638,3 +639,82 @@ async def test_whatever_the_line_does_the_books_agree_with_the_cash_box(seed: in
         await acceptor.stop()
         assert machine.cash_box_yen == ear.credited_yen
         assert ear.suspects == []
+
+
+@pytest.mark.parametrize(("yesterday", "coins"), [(0, 1), (1, 1), (2, 1), (2, 3), (3, 3), (7, 5)])
+async def test_coins_of_a_unit_that_lost_its_power_over_night_outlive_a_kiosk_that_dies_before_their_records(
+    yesterday: int, coins: int
+) -> None:
+    before, after = Ear(), Ear()
+    async with CoinMachine() as machine:
+        async with acceptor_on(machine, before, seen=mark(yesterday)) as acceptor:
+            await before.until(lambda: before.acceptor_works)
+            opened = acceptor.mark  # journaled before the slot opens
+            await acceptor.accept(COINS)
+            assert machine.burst([500] * coins) == coins
+            await before.until(lambda: len(before.yen) == coins)
+        async with acceptor_on(machine, after, seen=opened, was_open=True) as acceptor:
+            await after.until(lambda: after.acceptor_works)
+            await acceptor.stop()
+        assert (machine.cash_box_yen, []) == (after.credited_yen, after.suspects)
+
+
+@pytest.mark.parametrize("rejected", range(5))
+async def test_an_acceptor_that_restarted_while_open_is_suspect_however_far_its_counter_has_come(
+    rejected: int,
+) -> None:
+    before, after = Ear(), Ear()
+    async with CoinMachine() as machine:
+        async with acceptor_on(machine, before) as acceptor:
+            await before.until(lambda: before.acceptor_works)
+            await acceptor.accept(COINS)
+            assert machine.burst([100, 500]) == 2
+            await before.until(lambda: len(before.yen) == 2)
+        machine.acceptor.counter = rejected
+        machine.acceptor.pairs = [(0, 2)] * rejected + [(0, 0)] * (5 - rejected)
+        async with acceptor_on(machine, after, seen=before.coins[-1].mark, was_open=True) as acceptor:
+            await after.until(lambda: after.acceptor_works)
+            await acceptor.stop()
+        assert [CoinsSuspect(lost=0, code=0, mark=mark(0))] == after.coins
+
+
+@pytest.mark.parametrize("seen", [mark(1), CoinMark(SERIAL, 1, "0101" * 5)])
+async def test_rejected_coins_before_a_shut_slot_are_no_suspects_however_many(seen: CoinMark) -> None:
+    ear = Ear()
+    async with CoinMachine() as machine:
+        machine.acceptor.counter, machine.acceptor.pairs = 8, [(0, 2)] * 5
+        async with acceptor_on(machine, ear, seen=seen) as acceptor:
+            await ear.until(lambda: ear.acceptor_works)
+            await acceptor.stop()
+            assert ear.coins == []
+            assert EventId.COIN_EVENTS_MISSED in ear.logged
+            assert mark(8) == acceptor.mark
+
+
+async def test_a_coin_behind_a_slot_that_was_called_shut_makes_missing_events_suspect() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine:
+        machine.acceptor.counter, machine.acceptor.pairs = 8, [(0, 2), (4, 1), *[(0, 2)] * 3]
+        async with acceptor_on(machine, ear, seen=mark(1)) as acceptor:
+            await ear.until(lambda: ear.acceptor_works)
+            await acceptor.stop()
+        assert [CoinsSuspect(lost=2, code=0, mark=mark(3)), CoinAccepted(500, mark(7))] == ear.coins
+
+
+async def test_a_coin_before_a_shut_slot_falls_through_and_is_told() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine, acceptor_on(machine, ear) as acceptor:
+        await ear.until(lambda: ear.acceptor_works)
+        assert not machine.drop_coin(500)
+        await ear.until(lambda: ear.returned == 1)
+        await acceptor.stop()
+        assert (ear.coins, mark(1)) == ([], acceptor.mark)
+
+
+@pytest.mark.parametrize("known", [["JP500A"], ["JP010A", "JP050A"]])
+async def test_a_unit_that_does_not_know_a_wanted_coin_is_refused(known: list[str]) -> None:
+    ear = Ear()
+    async with CoinMachine(coin_ids=known) as machine, acceptor_on(machine, ear, denominations=COINS):
+        await ear.until(lambda: EventId.COIN_ACCEPTOR_GONE in ear.logged)
+        assert [AcceptorLevel(working=False)] == ear.levels
+        assert (GoneReason.MISSING_COIN, 100) == ear.gone

@@ -13,6 +13,7 @@ from firmware.logbook import EventId
 from tests.contract.coin_rig import Ear, hopper_on
 from tests.simulators.coin import CoinMachine
 from tests.simulators.coin.wire import SeenFrame
+from tests.virtual_time import in_virtual_time
 
 LIFE = 1000
 DISPENSE, ENABLE, LIFE_COUNT, STATUS = 167, 164, 168, 166
@@ -24,6 +25,7 @@ def commands(machine: CoinMachine) -> int:
 
 
 @pytest.mark.parametrize("header", [DISPENSE, STATUS, LIFE_COUNT])
+@in_virtual_time
 async def test_lost_and_garbled_replies_pay_exactly_once(header: int) -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -35,6 +37,7 @@ async def test_lost_and_garbled_replies_pay_exactly_once(header: int) -> None:
         assert (machine.paid_coins, commands(machine)) == (2, 2)
 
 
+@in_virtual_time
 async def test_a_command_the_hopper_never_heard_is_sent_again() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -44,6 +47,7 @@ async def test_a_command_the_hopper_never_heard_is_sent_again() -> None:
         assert machine.paid_coins == 1
 
 
+@in_virtual_time
 async def test_a_hopper_empty_at_the_second_coin_says_so_after_one_more_try() -> None:
     ear = Ear()
     async with CoinMachine(hopper_coins=1) as machine, hopper_on(machine, ear, coins=20) as hopper:
@@ -59,6 +63,7 @@ async def test_a_hopper_empty_at_the_second_coin_says_so_after_one_more_try() ->
         assert machine.paid_coins == 2
 
 
+@in_virtual_time
 async def test_a_lost_reply_of_an_empty_hopper_is_no_other_than_an_empty_hopper() -> None:
     ear = Ear()
     async with CoinMachine(hopper_coins=0) as machine, hopper_on(machine, ear, coins=20) as hopper:
@@ -68,6 +73,7 @@ async def test_a_lost_reply_of_an_empty_hopper_is_no_other_than_an_empty_hopper(
         assert (commands(machine), ear.hopper.coins) == (2, 0)
 
 
+@in_virtual_time
 async def test_a_jam_that_frees_itself_pays_at_the_second_try() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -86,6 +92,7 @@ async def test_a_jam_that_frees_itself_pays_at_the_second_try() -> None:
         assert (machine.paid_coins, len(heard)) == (1, 2)
 
 
+@in_virtual_time
 async def test_a_coin_that_falls_after_the_hopper_gave_up_is_not_paid_again() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -109,6 +116,7 @@ def _late_coin(machine: CoinMachine) -> None:
 
 
 @pytest.mark.parametrize("nak_counts", [False, True])
+@in_virtual_time
 async def test_a_refused_command_pays_nothing_and_is_known_to_pay_nothing(nak_counts: bool) -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -120,6 +128,7 @@ async def test_a_refused_command_pays_nothing_and_is_known_to_pay_nothing(nak_co
         assert machine.paid_coins == 1
 
 
+@in_virtual_time
 async def test_a_garbled_refusal_never_counts_the_coin_before_as_this_one() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -132,6 +141,7 @@ async def test_a_garbled_refusal_never_counts_the_coin_before_as_this_one() -> N
         assert machine.paid_coins == 1
 
 
+@in_virtual_time
 async def test_a_hopper_that_only_acknowledges_is_followed_too() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -140,6 +150,7 @@ async def test_a_hopper_that_only_acknowledges_is_followed_too() -> None:
         assert await hopper.pay_one(LIFE) is Certainty.DONE
 
 
+@in_virtual_time
 async def test_a_line_lost_while_paying_is_waited_for() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
@@ -156,6 +167,7 @@ async def test_a_line_lost_while_paying_is_waited_for() -> None:
         assert (machine.paid_coins, commands(machine)) == (1, 1)
 
 
+@in_virtual_time
 async def test_a_line_lost_for_good_while_paying_is_unknown_until_reconciled() -> None:
     ear = Ear()
     async with CoinMachine() as machine, hopper_on(machine, ear, payout_seconds=0.3) as hopper:
@@ -175,6 +187,7 @@ async def test_a_line_lost_for_good_while_paying_is_unknown_until_reconciled() -
         assert machine.paid_coins == 1
 
 
+@in_virtual_time
 async def test_a_hopper_restarted_before_the_coin_fell_pays_it_once() -> None:
     ear = Ear()
     async with (
@@ -194,6 +207,7 @@ async def test_a_hopper_restarted_before_the_coin_fell_pays_it_once() -> None:
         assert (machine.paid_coins, commands(machine)) == (1, 2)
 
 
+@in_virtual_time
 async def test_a_manipulated_exit_takes_the_hopper_out_and_pays_nothing() -> None:
     ear = Ear()
     async with CoinMachine(restart_seconds=0.01) as machine, hopper_on(machine, ear) as hopper:
@@ -206,6 +220,7 @@ async def test_a_manipulated_exit_takes_the_hopper_out_and_pays_nothing() -> Non
         assert await hopper.pay_one(LIFE) is Certainty.DONE
 
 
+@in_virtual_time
 async def test_the_life_counter_wraps_at_24_bits() -> None:
     ear = Ear()
     async with CoinMachine() as machine:
@@ -216,6 +231,7 @@ async def test_the_life_counter_wraps_at_24_bits() -> None:
             assert ear.hopper.life_count == 0
 
 
+@in_virtual_time
 async def test_a_motor_that_never_ends_is_stopped_and_the_coin_is_not_paid() -> None:
     ear = Ear()
     async with (
@@ -230,6 +246,7 @@ async def test_a_motor_that_never_ends_is_stopped_and_the_coin_is_not_paid() -> 
 
 
 @pytest.mark.parametrize("wrong", ["serial", "category"])
+@in_virtual_time
 async def test_another_unit_than_the_commissioned_one_is_refused(wrong: str) -> None:
     ear = Ear()
     async with CoinMachine() as machine:
@@ -243,6 +260,7 @@ async def test_another_unit_than_the_commissioned_one_is_refused(wrong: str) -> 
         assert machine.paid_coins == 0
 
 
+@in_virtual_time
 async def test_below_its_low_sensor_the_hopper_is_not_trusted_for_more_than_lie_there() -> None:
     ear = Ear()
     async with (
@@ -259,6 +277,7 @@ async def test_below_its_low_sensor_the_hopper_is_not_trusted_for_more_than_lie_
             hopper.set_coins(-1)
 
 
+@in_virtual_time
 async def test_a_hopper_without_a_level_sensor_works_by_its_count() -> None:
     ear = Ear()
     async with CoinMachine(hopper_coins=3) as machine:
@@ -273,6 +292,7 @@ async def test_a_hopper_without_a_level_sensor_works_by_its_count() -> None:
 @pytest.mark.parametrize(
     ("coin_id", "works"), [(b"JP100A", True), (b"------", True), (b"JP500B", False), (b"EU100A", False)]
 )
+@in_virtual_time
 async def test_a_hopper_that_is_made_for_another_coin_pays_nothing(coin_id: bytes, works: bool) -> None:
     ear = Ear()
     async with CoinMachine() as machine:
@@ -284,6 +304,7 @@ async def test_a_hopper_that_is_made_for_another_coin_pays_nothing(coin_id: byte
 
 
 @pytest.mark.parametrize("flag", [0x01, 0x08, 0x10, 0x20])
+@in_virtual_time
 async def test_a_fault_that_shows_while_a_coin_is_paid_is_not_paid_against(flag: int) -> None:
     ear = Ear()
     async with CoinMachine(hopper_coins=0) as machine, hopper_on(machine, ear, coins=9) as hopper:
@@ -298,6 +319,7 @@ async def test_a_fault_that_shows_while_a_coin_is_paid_is_not_paid_against(flag:
         assert (1, False) == (commands(machine), ear.hopper.working)
 
 
+@in_virtual_time
 async def test_a_hopper_switched_on_again_is_enabled_anew_for_its_next_coin() -> None:
     ear = Ear()
     async with CoinMachine(restart_seconds=0.01) as machine, hopper_on(machine, ear) as hopper:
@@ -320,6 +342,7 @@ MOMENTS: dict[str, Callable[[SeenFrame], bool]] = {
 
 @pytest.mark.parametrize("coin_before", [False, True])
 @pytest.mark.parametrize("moment", MOMENTS)
+@in_virtual_time
 async def test_a_kiosk_killed_at_any_moment_finds_out_whether_the_coin_was_paid(
     moment: str, coin_before: bool
 ) -> None:
@@ -336,6 +359,7 @@ async def test_a_kiosk_killed_at_any_moment_finds_out_whether_the_coin_was_paid(
 
 @pytest.mark.parametrize("coin_before", [False, True])
 @pytest.mark.parametrize("moment", MOMENTS)
+@in_virtual_time
 async def test_a_power_cut_at_any_moment_never_ends_in_a_wrong_certainty(
     moment: str, coin_before: bool
 ) -> None:
@@ -371,3 +395,15 @@ async def _kill_while_paying(
             await paying
         machine.watch_frames(None)
     return life_count
+
+
+async def test_another_hopper_proves_nothing_about_a_coin_of_the_one_before() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine, hopper_on(machine, ear) as hopper:
+        await ear.until(lambda: ear.hopper.working)
+        assert 654321 == ear.hopper.serial
+        life_count = ear.hopper.life_count
+        assert await hopper.reconcile(life_count, 111) is Certainty.UNKNOWN
+        assert 49 == hopper.coins
+        assert await hopper.reconcile(life_count, 654321) is Certainty.NOT_DONE
+        assert 0 == machine.paid_coins

@@ -122,7 +122,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a coin nobody was asked for is not written down",
         PAYING,
-        "return Step(state, (r.CoinUnclaimed(event.yen, event.serial, event.counter),))",
+        "return Step(state, (r.CoinUnclaimed(event.yen, event.serial, event.counter, event.pairs),))",
         "return Step(state)",
         _PATHS,
     ),
@@ -143,7 +143,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a coin is ordered without its intent",
         PAYING,
-        "        (r.CoinPayIntended(paying.visit, hopper.hopper, hopper.coin_yen, hopper.life_count),),\n",
+        "        (intended,),\n",
         "        (),\n",
         _PATHS,
     ),
@@ -192,8 +192,43 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "where the acceptor's counter stood is forgotten",
         PAYING,
-        "shut = () if event.serial is None else",
-        "shut = () if True else",
+        "    if event.serial is not None and facts.acceptor.working:\n",
+        "    if False:\n",
+        _PATHS,
+    ),
+    Fault(
+        "the slot of an acceptor that fell silent is called shut",
+        PAYING,
+        "    if event.serial is not None and facts.acceptor.working:\n",
+        "    if event.serial is not None:\n",
+        _PATHS,
+    ),
+    Fault(
+        "where the acceptor stands is written down after the first coin only",
+        PAYING,
+        "(reserved, *_slot_opened(state.visit, event, facts))",
+        "(reserved,)",
+        _PATHS,
+    ),
+    Fault(
+        "exact money is asked for that the acceptor cannot tell from other",
+        "firmware/core/money.py",
+        "    if not selective:\n        return ChangePlan.NONE\n",
+        "",
+        _PATHS,
+    ),
+    Fault(
+        "an open slot is shut by whatever comes after the coins",
+        "firmware/shell/daemon.py",
+        "r.VisitEnded() if not told:",
+        "r.VisitEnded():",
+        "tests/unit/test_shell_daemon_slot.py",
+    ),
+    Fault(
+        "a coin left open is asked of whatever hopper is there",
+        "firmware/core/recovery.py",
+        "coin.life_count, coin.serial)",
+        "coin.life_count)",
         _PATHS,
     ),
     Fault(
@@ -382,7 +417,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "an acceptor that was reset and caught up tells coins twice or never",
         EVENTS,
-        "return buffer.pairs[count:] != seen.pairs[: max(0, SLOTS - count)]",
+        "return buffer.pairs[count : count + len(kept)] != kept",
         "return False",
         _EVENTS,
     ),

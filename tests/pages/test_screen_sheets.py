@@ -93,12 +93,12 @@ async def test_the_sheets_have_every_screen_of_the_storyboard_and_no_other() -> 
 
 
 async def test_a_digit_that_changes_is_seen(browser: Browser) -> None:
-    """The eye of these tests: one digit of an amount, a state of a switch, a key that is off."""
+    """The eye of these tests: one digit of the amount, a key that is off."""
     async with frames(browser, PANELS[0]) as kiosks:
         pictures = {str(one["name"]): one for one in fed_pictures(texts(), Language.JA)}
         approved = await tile(kiosks, pictures["coins"])
         assert not differs(approved, await tile(kiosks, pictures["coins"]))
-        for old, new in (("1,050", "1,060"), ("150", "160"), ('"enabled": true', '"enabled": false')):
+        for old, new in (("1,050", "1,060"), ('"enabled": true', '"enabled": false')):
             changed = json.loads(json.dumps(pictures["coins"]).replace(old, new))
             assert changed != pictures["coins"]
             assert differs(approved, await tile(kiosks, changed)), old

@@ -18,6 +18,8 @@ from hw.coin.event_buffer import (
     error_class,
     events_since,
     fresh_events,
+    pairs_text,
+    reading,
 )
 
 
@@ -264,3 +266,21 @@ def test_a_unit_that_may_restart_at_any_time_never_makes_a_coin_up(
                 assert (False, False) == (fresh.reset, fresh.unclear)
                 assert len(since) == len(told) + fresh.lost
             seen, since, restarted = now, [], False
+
+
+def test_a_mark_keeps_a_reading_and_nothing_of_none() -> None:
+    pairs = ((3, 1), (0, 254), (16, 255))
+    assert "030100fe10ff" == pairs_text(pairs)
+    assert EventBuffer(7, pairs) == reading(7, pairs_text(pairs))
+    assert reading(7, "") is None
+
+
+@pytest.mark.parametrize("known", range(1, 6))
+@pytest.mark.parametrize(("newer", "unclear"), [((9, 1), True), ((5, 1), False)])
+def test_a_reading_of_which_less_is_known_contradicts_by_what_is_known(
+    known: int, newer: tuple[int, int], unclear: bool
+) -> None:
+    then = ((5, 1), (4, 1), (3, 1), (2, 1), (1, 1))[:known]
+    now = EventBuffer(8, ((6, 1), newer, (4, 1), (3, 1), (2, 1)))
+    fresh = fresh_events(7, now, EventBuffer(7, then))
+    assert (unclear, 0 if unclear else 1) == (fresh.unclear, len(fresh.events))

@@ -1,6 +1,7 @@
 """The journal: what is appended is there, what was touched is found and named."""
 
 import asyncio
+import json
 import resource
 import shutil
 import signal
@@ -170,6 +171,7 @@ async def test_a_line_of_the_export_is_one_json_object(path: Path) -> None:
         "yen": 500,
         "serial": 7,
         "counter": 1,
+        "pairs": "",
     } == msgspec.json.decode(entries[0].line())
 
 
@@ -446,3 +448,27 @@ async def test_a_cancelled_append_is_on_disk_all_the_same(journal: Journal, path
     await asyncio.gather(appending, return_exceptions=True)
     await journal.close()
     assert EVERY[:3] == tuple(entry.record for entry in await opened(path))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"visit": A, "yen": 500, "serial": 7, "counter": 1}, r.CoinTaken(A, 500, 7, 1)),
+        ({"yen": 500, "serial": 7, "counter": 1}, r.CoinUnclaimed(500, 7, 1)),
+        ({"visit": A, "serial": 7, "counter": 1}, r.SlotShut(A, 7, 1)),
+        (
+            {"visit": A, "lost": 1, "code": 0, "withdrawn": False, "serial": 7, "counter": 1},
+            r.CoinsSuspected(A, 1, 0, False, 7, 1),
+        ),
+        ({"visit": A, "hopper": 3, "yen": 100, "life_count": 9}, r.CoinPayIntended(A, 3, 100, 9, None)),
+        (
+            {"hopper": 3, "coin_yen": 100, "life_count": 9, "by": "uid:0"},
+            r.TrialCoinIntended(3, 100, 9, "uid:0", None),
+        ),
+    ],
+)
+def test_records_written_before_marks_had_events_and_intents_a_serial_are_read(
+    path: Path, fields: dict[str, object], expected: Record
+) -> None:
+    name = type(expected).__name__
+    assert expected == Journal(path, KEY)._decoded(1, name, json.dumps(fields))

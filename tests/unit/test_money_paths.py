@@ -19,6 +19,7 @@ from firmware.core.facts import (
 )
 from firmware.core.money import ledger
 from firmware.core.paying import held_in, job_name
+from firmware.core.recovery import recover
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Row
 from firmware.core.session import bound, step
@@ -448,3 +449,51 @@ def test_a_coin_nobody_was_asked_for_is_kept_apart(state: s.State) -> None:
     visit = Visit(state).goes(coin(500))
     assert [r.CoinUnclaimed(500, 7, 9)] == visit.records
     assert 500 == ledger(visit.records).unclaimed_yen
+
+
+def test_where_the_acceptor_stands_is_written_down_before_its_slot_opens() -> None:
+    visit = Visit(PREPARING).goes(replace(PREPARED, serial=7, counter=9, pairs="0301"))
+    assert r.SlotOpened(VISIT, 7, 9, "0301") == visit.records[-1]
+    assert ["OrderReserved", "SlotOpened"] == visit.kinds()
+
+
+def test_without_an_acceptor_or_without_change_no_slot_opens() -> None:
+    assert ["OrderReserved"] == Visit(PREPARING).goes(PREPARED).kinds()
+    heard = replace(PREPARED, serial=7, counter=9)
+    no_change = Visit(PREPARING, replace(FACTS, hoppers=())).goes(heard)
+    assert "SlotOpened" not in no_change.kinds()
+    silent = Visit(PREPARING, FACTS.with_level(AcceptorLevel(working=False))).goes(heard)
+    assert ["OrderReserved"] == silent.kinds()
+
+
+def test_an_acceptor_that_takes_all_its_coins_or_none_asks_nobody_for_exact_money() -> None:
+    few = FACTS.with_level(replace(HUNDREDS, coins=3))
+    done = step(PREPARING, PREPARED, few, replace(RULES, selective_acceptor=False))
+    assert s.Ended(VISIT, s.EndReason.NO_CHANGE) == done.state
+    plenty = step(PREPARING, PREPARED, FACTS, replace(RULES, selective_acceptor=False))
+    assert s.CollectingCoins(VISIT, PURCHASE, exact=False) == plenty.state
+
+
+def test_the_slot_of_a_silent_acceptor_is_not_called_shut() -> None:
+    silent = FACTS.with_level(AcceptorLevel(working=False))
+    visit = Visit(facts=silent).goes(coin(100), SHUT)
+    assert "SlotShut" not in visit.kinds()
+    assert "CoinTaken" in visit.kinds()
+
+
+def test_records_of_coins_keep_the_acceptors_last_events() -> None:
+    inserted = replace(coin(100), pairs="0301")
+    trouble = e.CoinTrouble(1, 0, 7, 10, "0002")
+    visit = Visit().goes(inserted, trouble, replace(SHUT, pairs="0003"), replace(coin(100), pairs="0004"))
+    kept = [record.pairs for record in visit.records if hasattr(record, "pairs")]
+    assert ["0301", "0002", "0003", "0004"] == kept
+    assert r.CoinUnclaimed(100, 7, 9, "0301") == Visit(s.Idle()).goes(inserted).records[0]
+
+
+def test_a_coin_is_intended_from_the_hopper_that_shall_pay_it_and_asked_of_no_other() -> None:
+    facts = FACTS.with_level(replace(HUNDREDS, serial=654321))
+    visit = Visit(facts=facts).goes(coin(100), *STOP, SHUT)
+    intended = visit.records[-1]
+    assert r.CoinPayIntended(VISIT, 3, 100, 40, 654321) == intended
+    began = (r.VisitBegan(VISIT), *visit.records)
+    assert (o.ReconcileCoin(VISIT, 3, 40, 654321),) == recover(began).orders

@@ -176,8 +176,8 @@ def bound_answers(order: o.BoundOrder) -> Iterator[e.Event]:
             yield e.MunicipalityRefused(Refusal.SUPPORT_MEASURE)
             yield e.MunicipalityFailed(Certainty.UNKNOWN)
         case o.Prepare(purchase=purchase):
-            yield e.DocumentPrepared(purchase.fee_yen, 1, 2)
-            yield e.DocumentPrepared(purchase.fee_yen + 10, 1, 2)
+            yield e.DocumentPrepared(purchase.fee_yen, 1, 2, serial=1, counter=8)
+            yield e.DocumentPrepared(purchase.fee_yen + 10, 1, 2, serial=1, counter=8)
             yield e.DocumentRefused()
             yield e.MunicipalityRefused(Refusal.OVER_CHAR_LIMIT)
         case o.CloseCoins():
@@ -442,6 +442,7 @@ def check_state(node: Node, new: Node) -> None:
         assert new.state.paid_yen < new.state.purchase.fee_yen
         assert not new.facts.panel.door_open
         assert not new.facts.printer.reasons
+        assert r.SlotOpened(new.state.visit, 1, 8) in new.journal
     if isinstance(new.state, CHOOSING):
         assert not new.facts.reader.card_present, "the visit goes on and the card lies there"
         assert new.facts.reader.working or not isinstance(node.state, s.TakingCard), "nobody saw it go"

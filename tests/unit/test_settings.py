@@ -373,6 +373,7 @@ def test_a_pulse_acceptor_takes_the_place_of_the_other(folder: Path) -> None:
     settings = load(changed(folder, "kiosk.toml", put("coins", "pulse", value=PULSE)))
     pulse = settings.file.coins.pulse
     assert pulse is not None
+    assert not settings.rules.selective_acceptor
     assert {1: 100, 5: 500} == {coin.pulses: coin.yen for coin in pulse.coins}
 
 

@@ -407,6 +407,13 @@ async def test_the_mark_of_a_shut_slot_is_the_one_after_every_coin_that_was_told
     assert [e.CoinsClosed(7, 9)] == await bench.do(o.CloseCoins(VISIT))
 
 
+async def test_a_prepared_document_says_where_the_acceptor_stands_before_its_slot_opens() -> None:
+    bench = Bench()
+    bench.world.mark = ports.CoinMark(7, 9, "0301")
+    *_, prepared = await bench.do(*PREPARED)
+    assert e.DocumentPrepared(300, 1, 2, serial=7, counter=9, pairs="0301") == prepared
+
+
 async def test_closing_that_timed_out_goes_on_and_the_next_visit_waits_for_it() -> None:
     bench = Bench()
     bench.world.held["stop"] = asyncio.Event()

@@ -1,7 +1,7 @@
 """A technician's test ends fit or unfit with a reason, leaves the slot shut, and never disturbs a visit."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from firmware.core import events as e
+from firmware.core import records as r
 from firmware.core.facts import (
     AcceptorLevel,
     DocumentPrinterLevel,
@@ -24,7 +25,7 @@ from firmware.core.states import EnteringStaffCode, Idle, NotServing
 from firmware.core.terms import CardRefusal, Certainty, KeypadKey, PrinterReason, VisitId
 from firmware.core.wording import Sentence
 from firmware.errors import CardUnusable, DeviceGone, OfficeRefused
-from firmware.ports import CardReading
+from firmware.ports import CardReading, CoinMark
 from firmware.shell.fitness import Fitness
 
 WELL = Facts(
@@ -59,6 +60,7 @@ class Bench:
     booked: int = 50
     serves_after: int = 99
     keeps_on: int = 0
+    mark: CoinMark | None = None
 
     @property
     def fitness(self) -> Fitness:
@@ -74,6 +76,7 @@ class Bench:
             keep_on=self.keep_on,
             coins=lambda _hopper, _yen: self.booked,
             pay=self.pay,
+            write=self.write,
         )
 
     @property
@@ -100,6 +103,9 @@ class Bench:
         if self.reaches_cup:
             self.facts = replace(self.facts, panel=PanelLevel(change_in_cup=True))
         return self.certainty
+
+    async def write(self, records: Sequence[r.Record]) -> None:
+        self.slot.extend(repr(record) for record in records)
 
     async def speak(self) -> Sentence | None:
         return self.voice_fault
@@ -294,3 +300,9 @@ async def test_one_test_at_a_time() -> None:
         await fitness.test("coin", None)
     await testing
     assert not fitness.busy
+
+
+async def test_where_the_acceptor_stands_is_written_down_before_a_tested_slot_opens() -> None:
+    bench = Bench(coin=e.CoinInserted(100, 7, 10), mark=CoinMark(7, 9, "0301"))
+    await verdict(bench, "coin")
+    assert [repr(r.SlotOpened(VisitId(""), 7, 9, "0301")), "open", "shut"] == bench.slot

@@ -58,8 +58,8 @@ class Machine:
         asyncio.get_running_loop().call_soon(self._heard)
         return self.certainty
 
-    async def reconcile(self, life_count: int, _serial: int | None) -> Certainty:
-        self.story.append(f"reconcile {life_count}")
+    async def reconcile(self, life_count: int, serial: int | None) -> Certainty:
+        self.story.append(f"reconcile {life_count}" + (f" of {serial}" if serial else ""))
         return self.certainty
 
     def _heard(self) -> None:
@@ -153,3 +153,12 @@ def test_a_trial_that_ended_is_open_no_more_and_a_visit_is_none() -> None:
     assert open_trial([LOADED]) is None
     assert INTENDED == open_trial([LOADED, INTENDED])
     assert open_trial([INTENDED, r.TrialCoinEnded(3, 100, NOT_DONE)]) is None
+
+
+async def test_a_coin_left_open_is_asked_of_the_hopper_that_had_it() -> None:
+    machine = Machine(level=HopperLevel(3, True, 20, 100, 41, serial=654321))
+    await machine.trials.pay(3, "order:a")
+    (intended,) = (record for record in machine.records if isinstance(record, r.TrialCoinIntended))
+    assert 654321 == intended.serial
+    await machine.trials.settle(intended)
+    assert "reconcile 41 of 654321" in machine.story

@@ -232,3 +232,9 @@ def test_the_pis_store_writes_what_its_firmware_reads(tmp_path: Path) -> None:
     text = "[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
     assert text == (folder / "autoboot.txt").read_text()
     assert "--reboot-argument=0 tryboot" == store.restart()[-1]
+
+
+def test_a_firmware_that_does_not_say_which_slot_it_started_is_told_so(rauc: Rauc) -> None:
+    (rauc.root / "cmdline").write_text("quiet\n")
+    with pytest.raises(ValueError, match=r"names no rauc\.slot"):
+        note(rauc.machine)
