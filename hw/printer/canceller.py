@@ -76,18 +76,19 @@ class Canceller:
 
     async def _adopt_strays(self) -> bool:
         """Have every stray cancelled; True if both have answered and there was none."""
-        clean = True
-        for partner in (self._server, self._printer):
-            try:
-                waiting = await partner.waiting()
-            except DeviceGone:
-                clean = False
-                continue
-            for job_name in waiting - self._followed:
-                if job_name.startswith(OURS):
-                    clean = False
-                    self._clean_looks.setdefault(job_name, 0)
-        return clean
+        found = [await self._strays_at(partner) for partner in (self._server, self._printer)]
+        for strays in found:
+            for job_name in strays or ():
+                self._clean_looks.setdefault(job_name, 0)
+        return not any(strays is None or strays for strays in found)
+
+    async def _strays_at(self, partner: IppPartner) -> frozenset[str] | None:
+        """None from a partner that is silent."""
+        try:
+            waiting = await partner.waiting()
+        except DeviceGone:
+            return None
+        return frozenset(name for name in waiting - self._followed if name.startswith(OURS))
 
     async def _look_for(self, job_name: str) -> bool:
         clean = self._clean_looks.get(job_name, 0) + 1 if await self._cancel_active(job_name) else 0

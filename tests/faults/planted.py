@@ -811,8 +811,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a job is forgotten after a cut that staff decide about",
         "firmware/shell/crew.py",
-        "            case o.CancelPrint():\n                await self._devices.printer.purge(order.job_name)\n",
-        "            case o.CancelPrint():\n                pass\n",
+        "CancelPrint():\n                await self._devices.printer.purge(order.job_name)\n",
+        "CancelPrint():\n                pass\n",
         _HANDS,
     ),
     Fault(
@@ -825,7 +825,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "strays of a run before are hunted by nobody",
         "hw/printer/canceller.py",
-        "            for job_name in waiting - self._followed:",
+        "            for job_name in strays or ():",
         "            for job_name in ():",
         "tests/unit/test_print_canceller.py",
     ),

@@ -551,10 +551,7 @@ class Machine:
         started = False
         async with asyncio.timeout(3000.0):
             while True:
-                for task in (self.running, self.printing):
-                    if task.done():
-                        task.result()
-                state = self.runner.state
+                state = self._alive().state
                 if isinstance(state, s.Idle) and started:
                     break
                 if isinstance(state, s.NotServing) and started and self.leaves and self.paper.tray:
@@ -582,6 +579,13 @@ class Machine:
         if not self.leaves:
             self._take()
         self.check(self.journal[self.began :])
+
+    def _alive(self) -> Runner:
+        """The runner, unless a task that never ends has ended: then its error."""
+        for task in (self.running, self.printing):
+            if task.done():
+                task.result()
+        return self.runner
 
     async def _finds_what_another_left(self) -> None:
         """The next one is there at once, and can do nothing until staff have emptied the tray."""
