@@ -222,6 +222,12 @@ class DocumentPrinter(Watched, Protocol):
     def start(self, report: ReportLevel) -> None:
         """Watch the printer; reports DocumentPrinterLevel."""
 
+    def hunt_strays(self, kept: str | None) -> None:
+        """Have every job of the kiosk cancelled but kept; the printer is not ready until they are gone.
+
+        Called before the start: whoever followed those jobs is no more.
+        """
+
     async def refresh(self) -> DocumentPrinterLevel:
         """Ask the printer now and report its level, also when it is silent."""
 

@@ -341,8 +341,8 @@ def may_enter_code(state: s.Attending, facts: Facts) -> bool:
 
 
 def may_reprint(state: s.Attending, facts: Facts) -> bool:
-    """Staff are admitted, the printer can print, and the municipality has not refused."""
-    return state.admitted and not state.refused and may_refund(facts) and not facts.printer.reasons
+    """Staff are admitted, the printer can print all sheets, and the municipality has not refused."""
+    return state.admitted and not state.refused and facts.printer.can_print(state.purchase.sheets)
 
 
 def may_refund(facts: Facts) -> bool:
@@ -398,11 +398,16 @@ def _fetch_again(state: s.Attending) -> Step:
 
 
 def fetched_again(state: s.Refetching, event: e.DocumentPrepared, facts: Facts, rules: Rules) -> Step:
-    """Printed only if it is the very same issuance: anything else is somebody's who is not here."""
+    """Printed only if it is the very same issuance: anything else is somebody's who is not here.
+
+    The printer may have come to less since staff asked; they can ask again when it prints.
+    """
     at, purchase = state.attending, state.attending.purchase
     same = (purchase.fee_yen, purchase.sheets, purchase.pages, purchase.fingerprint)
     if (event.fee_yen, event.sheets, event.pages, event.fingerprint) != same:
         return not_fetched(state, e.DocumentRefused(), facts, rules)
+    if not facts.printer.can_print(purchase.sheets):
+        return Step(at, orders=(o.Sound(o.Alarm.ATTENTION),))
     name = job_name(at.visit, at.attempt)
     return Step(
         s.Printing(

@@ -211,6 +211,11 @@ def recover(records: Iterable[r.Record], *, late: bool = False) -> Step:
     )
 
 
+def followed_job(step: Step) -> str | None:
+    """Name of the print job that this start follows to its end; every other one is nobody's any more."""
+    return next((order.job_name for order in step.orders if isinstance(order, o.FollowPrint)), None)
+
+
 def _staff_decide(visit: OpenVisit) -> Step:
     """No page of the job may come out behind their backs."""
     cancel = (o.CancelPrint(visit.visit, visit.print_job),) if visit.print_job is not None else ()

@@ -202,8 +202,12 @@ def _attend(state: s.Attending, facts: Facts, seconds: float | None) -> Screen:
     reason = "defect" if state.sold else "print_unknown"
     if not state.sold and not state.admitted and facts.printer.may_hold_job:
         reason = "print_waits"
+    rows: tuple[Row, ...] = (Row("row.number", (), text=_case_no(state)),)
+    few = not facts.printer.reasons and not facts.printer.can_print(state.purchase.sheets)
     if state.admitted:
-        reason += "_refused" if state.refused else "_admitted"
+        reason += "_refused" if state.refused or few else "_admitted"
+    if state.admitted and few and not state.refused:
+        rows = (*_supplies(facts), *rows)
     choices = (Choice(1, "choice.reprint"),) if may_reprint(state, facts) else ()
     return Screen(
         ScreenId.ATTEND,
@@ -211,7 +215,7 @@ def _attend(state: s.Attending, facts: Facts, seconds: float | None) -> Screen:
         place=Place.PAPER,
         legend=_staff(state, facts),
         choices=choices,
-        rows=(Row("row.number", (), text=_case_no(state)),),
+        rows=rows,
         pages_out=state.pages_out,
         pages=state.purchase.pages,
         error=True,

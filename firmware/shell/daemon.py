@@ -16,7 +16,7 @@ from firmware.core import records as r
 from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.facts import Facts, Level
 from firmware.core.orders import Alarm
-from firmware.core.recovery import open_trial, open_visit, recover
+from firmware.core.recovery import followed_job, open_trial, open_visit, recover
 from firmware.core.rules import Rules
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.states import Idle, NotServing
@@ -372,6 +372,7 @@ class Daemon:
         )
         for payout in devices.payouts.values():
             payout.start(self._report_coin_device)
+        devices.printer.hunt_strays(followed_job(recover(entry.record for entry in self._entries)))
         devices.printer.start(report)
         devices.receipt.start(report)
         devices.panel.start(self._report_panel)

@@ -29,6 +29,7 @@ from hw.pulse import Pulse
 
 GONE = frozenset({PrinterReason.UNREACHABLE})
 SHIPPED_RESERVES = Reserves()
+ALL_OUT = frozenset({Finding.ALL_OUT, Finding.UNCOUNTED})
 
 
 class IppDocumentPrinter:
@@ -99,6 +100,16 @@ class IppDocumentPrinter:
             self._exit_sensor.start()
         self._watching = asyncio.get_running_loop().create_task(self._watch(), name="document-printer")
 
+    def hunt_strays(self, kept: str | None) -> None:
+        """Cancel every job of the kiosk but kept, at cupsd and at the printer; to be called before the start.
+
+        A run before this may have given up jobs that still print. Until both are proven empty of them the
+        printer is not ready.
+        """
+        self._canceller.hunt_strays()
+        if kept is not None:
+            self._canceller.spare(kept)
+
     async def refresh(self) -> DocumentPrinterLevel:
         """Look at printer and queue right now; the level, reported too if it changed.
 
@@ -113,6 +124,7 @@ class IppDocumentPrinter:
 
         Only then can it later prove something that neither cupsd nor the printer knows the job.
         """
+        self._canceller.spare(job_name)
         await self._absence.expect(job_name, asyncio.get_running_loop().time())
         condition = await _condition_of(self._printer)
         self._before = (job_name, self._counts(condition))
@@ -126,6 +138,7 @@ class IppDocumentPrinter:
         cancelled everywhere, and is NOT_DONE only when the printer is proven empty of a job it counted no
         page of.
         """
+        self._canceller.spare(job_name)
         self._following += 1
         try:
             finding, result = await self._follow(job_name, pages, sheets, progress)
@@ -252,9 +265,20 @@ class IppDocumentPrinter:
                 if server_ended:
                     finding = Finding.NEVER_SEEN
                 server_ended = await self._absence.server_ended(job_name)
+            if finding in ALL_OUT and await self._came_again(job_name, pages):
+                finding = Finding.PART_OUT
             if finding is not None:
                 return finding, await self._settle(job_name, pages, finding, watch.pages_out, began)
             await asyncio.sleep(self._follow_seconds)
+
+    async def _came_again(self, job_name: str, pages: int) -> bool:
+        """Whether a second job of the name is at the printer, after nothing can send one any more.
+
+        A backend of cupsd that lost the printer's answer to the document hands it over once more, by itself.
+        """
+        await self._canceller.end(job_name, self._purge_seconds)
+        look = await self._look(job_name)
+        return look is not None and bool(look.jobs) and judge(pages, look.jobs) not in ALL_OUT
 
     async def _look(self, job_name: str) -> Look | None:
         """One look at the printer, which also renews the level; None if it was silent."""

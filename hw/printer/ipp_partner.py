@@ -109,6 +109,11 @@ class IppPartner:
             known |= {job.job_id: job for job in await self._jobs(which, job_name)}
         return tuple(known.values())
 
+    async def waiting(self) -> frozenset[str]:
+        """Names of all jobs whose pages may still come out. Raises DeviceGone."""
+        found = await self._listed("not-completed")
+        return frozenset(str(job["job-name"]) for job in found if job.get("job-name") is not None)
+
     async def cancel(self, job_id: int) -> None:
         """Ask to cancel; what came of it only another look tells. Raises DeviceGone."""
         await self._ask(IppOperation.CANCEL_JOB, {"job-id": job_id})
@@ -120,6 +125,13 @@ class IppPartner:
             self._session = None
 
     async def _jobs(self, which: str, job_name: str) -> Iterable[JobReport]:
+        found = await self._listed(which)
+        try:
+            return [_job(job) for job in found if job.get("job-name") == job_name]
+        except (LookupError, TypeError, ValueError) as cause:
+            raise DeviceGone("job attributes are missing or malformed") from cause
+
+    async def _listed(self, which: str) -> list[dict[str, Any]]:
         wanted = (
             "job-id",
             "job-name",
@@ -131,9 +143,9 @@ class IppPartner:
         question = {"which-jobs": which, "requested-attributes": list(wanted)}
         answer = await self._ask(IppOperation.GET_JOBS, question)
         try:
-            return [_job(found) for found in answer["jobs"] if found.get("job-name") == job_name]
+            return [dict(job) for job in answer["jobs"]]
         except (LookupError, TypeError, ValueError) as cause:
-            raise DeviceGone("job attributes are missing or malformed") from cause
+            raise DeviceGone("the list of jobs is missing or malformed") from cause
 
     async def _ask(self, operation: IppOperation, question: dict[str, Any]) -> dict[str, Any]:
         attributes = {"requesting-user-name": USER, **question}

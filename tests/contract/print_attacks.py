@@ -29,7 +29,7 @@ from firmware.logbook import EventId, FieldValue
 from firmware.ports import PrintResult
 from hw.printer.ipp import IppDocumentPrinter
 from tests.contract.test_document_printer import certificate
-from tests.simulators.printers import A4Printer, PrintServer
+from tests.simulators.printers import A4Printer, LossyWire, PrintServer
 
 PAGES, SHEETS = 4, 2
 MOMENTS = ("before", "submitting", "submitted", "first sheet", "last sheet")
@@ -54,6 +54,7 @@ class Bench:
 
     paper: A4Printer
     server: PrintServer
+    wire: LossyWire
     folder: Path
     printer: IppDocumentPrinter | None = None
     submitting: asyncio.subprocess.Process | None = None
@@ -135,6 +136,12 @@ class Bench:
     async def resume_cupsd(self) -> None:
         self.server.resume()
 
+    async def lose_answer(self) -> None:
+        self.wire.lose_answer()
+
+    async def mend_wire(self) -> None:
+        self.wire.mend()
+
     def fault(self, name: str | None) -> Callable[[], Awaitable[None]]:
         return lambda: self.paper.set_fault(name)
 
@@ -150,6 +157,7 @@ class Bench:
             "jam": (self.fault("jam"), mend),
             "cover open": (self.fault("cover"), mend),
             "toner empty": (self.fault("toner"), mend),
+            "answer lost": (self.lose_answer, self.mend_wire),
             "kiosk killed": (self.stop_kiosk, self.start_kiosk),
         }
 
@@ -159,9 +167,10 @@ async def bench() -> AsyncIterator[Bench]:
     with tempfile.TemporaryDirectory() as folder:
         async with (
             A4Printer(page_ms=100, job_ms=100) as paper,
-            PrintServer(paper.uri, connect_seconds=1) as server,
+            LossyWire(paper.port) as wire,
+            PrintServer(wire.uri, connect_seconds=1) as server,
         ):
-            built = Bench(paper, server, Path(folder))
+            built = Bench(paper, server, wire, Path(folder))
             paper.on_paper(built.sheets)
             await built.start_kiosk()
             try:

@@ -27,7 +27,7 @@ from hw.printer.exit_sensor import ExitSensor
 from hw.printer.ipp import IppDocumentPrinter
 from hw.printer.queue import A4_DUPLEX, blank, submit
 from tests.erasure import in_files, in_memory
-from tests.simulators.printers import A4Printer, PrintServer
+from tests.simulators.printers import A4Printer, LossyWire, PrintServer
 
 READY = DocumentPrinterLevel(frozenset())
 CANARY = "CANARY-7f3a"
@@ -401,6 +401,60 @@ async def test_a_job_that_could_not_be_cancelled_keeps_the_kiosk_closed_and_is_c
     await paper.set_fault(None)
     await watcher.until_level(READY)
     assert [job_name] == [job.name for job in paper.jobs()]
+
+
+async def test_after_a_restart_what_no_visit_follows_is_cancelled_before_the_kiosk_may_serve(
+    paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    await send(server, certificate(4), job_name)
+    held = await send(server, certificate(2), "slip-0123456789abcdef")
+    await watcher_of_a_run_before(paper, server, job_name)
+    printer = adapter(paper, server, watcher)
+    printer.hunt_strays(None)
+    printer.start(watcher.report)
+    await watcher.until(lambda: job_state(server, held) == cups.IPP_JOB_CANCELED)
+    await paper.set_fault(None)
+    await watcher.until_level(READY)
+
+    assert [2] == [job.pages_out for job in paper.jobs()], "what was in the paper path alone came out"
+    await printer.close()
+
+
+async def watcher_of_a_run_before(paper: A4Printer, server: PrintServer, job_name: str) -> None:
+    """Stop at the jam as a kiosk that is killed there does."""
+    before = Watcher()
+    printer = adapter(paper, server, before)
+    following = asyncio.create_task(printer.follow(job_name, 4, before.pages))
+    await before.until(lambda: before.progress)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await printer.close()
+
+
+async def test_an_answer_lost_on_the_wire_makes_the_print_server_send_no_second_copy(
+    paper: A4Printer, watcher: Watcher, job_name: str
+) -> None:
+    async with (
+        LossyWire(paper.port) as wire,
+        PrintServer(wire.uri, connect_seconds=PATIENT_SECONDS) as server,
+    ):
+        printer = adapter(paper, server, watcher)
+        printer.start(watcher.report)
+        wire.lose_answer()
+        job_id = await send(server, certificate(4), job_name)
+        result = await printer.follow(job_name, 4, watcher.pages, sheets=2)
+
+        assert wire.lost.is_set()
+        assert PrintResult(Certainty.DONE, 4) == result
+        assert cups.IPP_JOB_CANCELED == job_state(server, job_id), "it would be handed over once more"
+        await watcher.until_level(READY)
+        assert [4] == [job.pages_out for job in paper.jobs()]
+        await printer.close()
+
+
+PATIENT_SECONDS = 20
+"""A print server that tries again, as the kiosk's own does."""
 
 
 async def test_a_jam_that_is_cleared_ends_done_and_is_shown_meanwhile(

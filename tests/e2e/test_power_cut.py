@@ -2,11 +2,16 @@
 
 import asyncio
 
+import cups
 import pytest
 
+from hw.printer.queue import submit
+from tests.contract.test_document_printer import certificate, job_state
 from tests.e2e.books import agreed_books
 from tests.e2e.clean_log import events
 from tests.e2e.visitor import kiosk
+
+STRAY = "cert-0123456789abcdef"
 
 
 async def test_a_cut_with_coins_in_gives_them_back_at_the_next_start() -> None:
@@ -63,6 +68,30 @@ async def test_a_cut_in_the_middle_of_a_print_follows_the_job_and_prints_nothing
         assert 1 == len(visitor.world.printer.jobs())
         assert 200 == visitor.world.coins.change_cup_yen
         await visitor.leave()
+
+
+async def test_a_job_left_by_a_run_before_is_cancelled_before_anybody_is_served() -> None:
+    async with kiosk() as visitor:
+        world = visitor.world
+        await visitor.rests(seconds=40.0)
+        await world.kill_kiosk()
+        await world.printer.set_fault("jam", after_sheets=1)
+        cupsd = world.print_server
+        job_id = await asyncio.to_thread(
+            submit, certificate(4), job_name=STRAY, cups_socket=cupsd.socket, queue=cupsd.queue
+        )
+        async with asyncio.timeout(20.0):
+            while not any(job.pages_out for job in world.printer.jobs()):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+        await world.start_kiosk()
+        async with asyncio.timeout(20.0):
+            while cups.IPP_JOB_CANCELED != job_state(cupsd, job_id):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+        await visitor.sees("out_of_service")
+        await world.printer.set_fault(None)
+        await world.take_paper()
+        await visitor.rests(seconds=40.0)
+        assert [2] == [job.pages_out for job in world.printer.jobs()]
 
 
 async def test_a_cut_in_the_middle_of_a_payout_pays_every_coin_once() -> None:

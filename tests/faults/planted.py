@@ -788,6 +788,48 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # paper
     Fault(
+        "a printer says it has let a job go that it prints later",
+        _HANDS,
+        "            self._cancel(job)\n            if job not in self.jobs and not self.silent:\n",
+        "            if True:\n",
+        _HANDS,
+    ),
+    Fault(
+        "the fee goes back while pages may still come out",
+        "firmware/core/paying.py",
+        "return not facts.printer.may_hold_job",
+        "return True",
+        _HANDS,
+    ),
+    Fault(
+        "a print is sold that the printer cannot make now",
+        "firmware/core/paying.py",
+        "    if facts.printer.reasons:\n        return s.EndReason.PRINTER_NOT_READY\n",
+        "    if False:\n        return s.EndReason.PRINTER_NOT_READY\n",
+        _HANDS,
+    ),
+    Fault(
+        "a job is forgotten after a cut that staff decide about",
+        "firmware/shell/crew.py",
+        "CancelPrint():\n                await self._devices.printer.purge(order.job_name)\n",
+        "CancelPrint():\n                pass\n",
+        _HANDS,
+    ),
+    Fault(
+        "sheets are printed again that do not suffice",
+        "firmware/core/paying.py",
+        "not state.refused and facts.printer.can_print(state.purchase.sheets)",
+        "not state.refused and not facts.printer.reasons",
+        _COMPLAINTS,
+    ),
+    Fault(
+        "strays of a run before are hunted by nobody",
+        "hw/printer/canceller.py",
+        "            for job_name in strays or ():",
+        "            for job_name in ():",
+        "tests/unit/test_print_canceller.py",
+    ),
+    Fault(
         "a print is refunded that a silent printer may still hold",
         "firmware/core/facts.py",
         "{PrinterReason.JOBS_WAITING, PrinterReason.UNREACHABLE}",

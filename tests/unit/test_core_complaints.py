@@ -16,19 +16,23 @@ from firmware.core.facts import (
     MaintenanceLevel,
     PanelLevel,
     ReaderLevel,
+    ReceiptPrinterLevel,
     StaffLevel,
 )
 from firmware.core.lockout import STAFF, after, from_journal, wait_seconds
 from firmware.core.money import ledger
 from firmware.core.paying import held_in
 from firmware.core.recovery import recover
+from firmware.core.screens import Row
 from firmware.core.session import bound, step
+from firmware.core.storyboard import screen_of
 from firmware.core.telling import Subject, Tell, pending
 from firmware.core.terms import (
     Certainty,
     CertificateKind,
     KeypadKey,
     OrderId,
+    PrinterSupply,
     Refusal,
     Subjects,
     VisitId,
@@ -54,7 +58,13 @@ OPENED = r.DefectOpened(B, ORDER, KIND, 1, 300, 1, 2, "R-1", "f" * 64, 0)
 COMPLAINED: tuple[r.Record, ...] = (r.VisitBegan(B), r.StaffAdmitted(B), OPENED)
 DESTROYED = r.SheetsDestroyed(B, ORDER)
 NOON = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
-FACTS = Facts(B, printer=DocumentPrinterLevel(frozenset()), staff=StaffLevel(CODE_DIGITS, sale=SALE))
+LOW = frozenset({PrinterSupply.MEDIA_LOW})
+FACTS = Facts(
+    B,
+    printer=DocumentPrinterLevel(frozenset()),
+    receipt=ReceiptPrinterLevel(ready=True),
+    staff=StaffLevel(CODE_DIGITS, sale=SALE),
+)
 CALLED = s.Attending(B, PURCHASE, 0, "R-1", 2, sold=True)
 ADMITTED = replace(CALLED, admitted=True)
 CORRECT, ONE = e.KeyPressed(KeypadKey.CORRECT), e.KeyPressed(KeypadKey.DIGIT_1)
@@ -250,3 +260,38 @@ def test_the_very_same_issuance_is_printed_again_and_ends_the_visit_when_it_is_p
     assert (r.PrintIntended(B, ORDER, f"cert-{B[:16]}-1", 2),) == printing.records
     ended = step(printing.state, e.PrintFinished(Certainty.DONE, 2), FACTS, RULES)
     assert (r.PrintEnded(B, ORDER, Certainty.DONE, 2), r.VisitEnded(B, None)) == ended.records
+
+
+TOO_FEW = replace(FACTS, printer=DocumentPrinterLevel(frozenset(), LOW, most_sheets=0))
+JUST_ENOUGH = replace(FACTS, printer=DocumentPrinterLevel(frozenset(), LOW, most_sheets=1))
+
+
+@pytest.mark.parametrize(
+    ("admitted", "reason"),
+    [
+        (ADMITTED, "defect"),
+        (s.Attending(B, PURCHASE, 500, "R-1", 1, admitted=True), "print_unknown"),
+    ],
+)
+def test_sheets_that_would_not_suffice_are_never_begun_again_and_staff_are_told_to_refill(
+    admitted: s.Attending, reason: str
+) -> None:
+    assert admitted == step(admitted, ONE, TOO_FEW, RULES).state
+    told = screen_of(admitted, TOO_FEW, RULES)
+    assert (f"{reason}_refused", ()) == (told.reason, told.choices)
+    assert Row("row.supplies", ("supply.media-low",)) in told.rows
+
+    assert isinstance(step(admitted, ONE, JUST_ENOUGH, RULES).state, s.Refetching)
+    offered = screen_of(admitted, JUST_ENOUGH, RULES)
+    assert (f"{reason}_admitted", 1, 1) == (offered.reason, len(offered.choices), len(offered.rows))
+
+
+@pytest.mark.parametrize("facts", [TOO_FEW, replace(FACTS, printer=DocumentPrinterLevel())])
+def test_a_printer_that_came_to_less_while_it_was_fetched_begins_nothing_and_may_be_asked_again(
+    facts: Facts,
+) -> None:
+    again = replace(ADMITTED, attempt=1, destroyed=True)
+    kept = step(s.Refetching(again), e.DocumentPrepared(300, 1, 2, "f" * 64), facts, RULES)
+    assert (again, ()) == (kept.state, kept.records)
+    asked = step(kept.state, ONE, FACTS, RULES)
+    assert (o.FetchAgain(B, ORDER, 2),) == asked.orders

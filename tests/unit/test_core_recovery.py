@@ -8,7 +8,7 @@ from firmware.core import orders as o
 from firmware.core import records as r
 from firmware.core import states as s
 from firmware.core.money import ledger
-from firmware.core.recovery import open_visit, recover
+from firmware.core.recovery import followed_job, open_visit, recover
 from firmware.core.steps import Step
 from firmware.core.terms import Certainty, CertificateKind, OrderId, Subjects, VisitId
 
@@ -83,11 +83,13 @@ def test_without_a_print_the_slot_is_shut_and_all_coins_go_back(
 def test_an_intended_print_is_followed_and_never_printed_again() -> None:
     expected = Step(s.Printing(A, PURCHASE, 500, "R-1"), orders=(o.FollowPrint(A, "cert-a", 1),))
     assert expected == recover(RELEASED)
+    assert "cert-a" == followed_job(recover(RELEASED))
 
 
 def test_an_unknown_print_waits_for_the_staff_and_its_job_is_cancelled_wherever_it_still_is() -> None:
     expected = Step(s.Attending(A, PURCHASE, 500, "R-1", pages_out=1), orders=(o.CancelPrint(A, "cert-a"),))
     assert expected == recover((*RELEASED, r.PrintEnded(A, ORDER, UNKNOWN, 1)))
+    assert followed_job(expected) is None
 
 
 def test_what_the_staff_have_decided_stands_after_the_cut() -> None:

@@ -7,6 +7,7 @@ power cuts are drawn. HANDS_VISITS and HANDS_SEED choose longer runs and other d
 
 import asyncio
 import contextlib
+import enum
 import itertools
 import os
 import random
@@ -46,6 +47,7 @@ from firmware.core.terms import (
     Language,
     Offer,
     OrderId,
+    PrinterReason,
     Refusal,
     ServiceHours,
     Subjects,
@@ -81,6 +83,8 @@ RULES = Rules(
     languages=(Language.JA,),
 )
 _BEFORE_MONEY = (s.Notice, s.AwaitingCard, s.OpeningSession, s.Authenticating, s.ChoosingKind, s.Preparing)
+
+_WITH_PAPER = (s.Printing, s.Attending, s.TakingAll) * 4
 
 
 @dataclass(frozen=True)
@@ -174,43 +178,166 @@ class City:
         self._persons.pop(session_id, None)
 
 
+class Jam(enum.Enum):
+    """What a job meets on its way, and whether the printer hears a cancel then."""
+
+    REFUSED = enum.auto()
+    ABORTED = enum.auto()
+    HEARS = enum.auto()
+    DEAF = enum.auto()
+
+
 @dataclass
 class Paper:
-    """Printer, its queue and its tray. out: pages that ever came out, by job."""
+    """Printer, its queue and its tray. It prints by itself, whoever follows it, and outlives every cut.
+
+    jobs: what may still come out, and whose it is. out: pages that ever came out, by job. given_up: jobs that
+    ended unproven or undone, by the journal. leftovers: what this run of the kiosk cancels until it is gone.
+    """
 
     luck: random.Random
-    queue: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, str] = field(default_factory=dict)
     tray: list[Page] = field(default_factory=list)
     out: Counter[str] = field(default_factory=Counter)
-    panel: Any = None
+    given_up: set[str] = field(default_factory=set)
+    leftovers: set[str] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
+    report: Any = None
+    trouble: PrinterReason | None = None
+    jam: bool = False
+    _hears: bool = True
+    _unheard: set[str] = field(default_factory=set)
+    _following: int = 0
+    _fed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def refresh(self) -> None: ...
+    @property
+    def silent(self) -> bool:
+        return self.trouble is PrinterReason.UNREACHABLE
+
+    def level(self) -> DocumentPrinterLevel:
+        reasons = set() if self.trouble is None else {self.trouble}
+        if self.jam and not self.silent:
+            reasons.add(PrinterReason.MEDIA_JAM)
+        if self.leftovers or (self.jobs and not self._following and not self.silent):
+            reasons.add(PrinterReason.JOBS_WAITING)
+        return DocumentPrinterLevel(frozenset(reasons))
+
+    def tell(self) -> None:
+        if not self.silent:
+            self.leftovers &= self.jobs.keys()
+        self.report(self.level())
+
+    def troubled(self, reason: PrinterReason | None) -> None:
+        self.trouble = reason
+        if self.silent:
+            self._unheard |= self.jobs.keys()
+        self.tell()
+
+    def restarted(self) -> None:
+        """What the kiosk remembered is gone; the printer is not."""
+        self.leftovers.clear()
+
+    def submit(self, job: str, person: str) -> None:
+        assert job not in self.jobs
+        assert not self.out[job], "two jobs of one name"
+        self.jobs[job] = person
+        if self.silent:
+            self._unheard.add(job)
+        self._fed.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._fed.wait()
+            self._fed.clear()
+            while self.jobs:
+                job, person = next(iter(self.jobs.items()))
+                await self._print(job, person)
+                self.jobs.pop(job, None)
+                self.tell()
+
+    async def _print(self, job: str, person: str) -> None:
+        fate = self.luck.choice((*Jam, Jam.HEARS, Jam.DEAF)) if self.luck.random() < 0.2 else None
+        at = self.luck.randrange(PAGES)
+        for page in range(PAGES):
+            await asyncio.sleep(0.2)
+            if page == at and fate in (Jam.REFUSED, Jam.ABORTED):
+                return
+            if page == at and fate is not None:
+                await self._jammed(deaf=fate is Jam.DEAF)
+                self._unheard |= {job} if fate is Jam.DEAF else set()
+            if job not in self.jobs:
+                return
+            if job in self.given_up and job not in self._unheard:
+                self.wrong.append(f"a page of {job} came out behind their backs")
+            self.tray.append(Page(person, job))
+            self.out[job] += 1
+            self.report(PanelLevel(paper_in_tray=True))
+
+    async def _jammed(self, *, deaf: bool) -> None:
+        """Whoever goes on cancelling is heard some seconds before somebody clears the jam."""
+        self.jam, self._hears = True, False
+        self.tell()
+        heard_after = self.luck.choice([0, 0, 8, 30])
+        for second in range(heard_after + self.luck.choice([5, 20, 60])):
+            self._hears = second >= heard_after and not deaf
+            for job in self.leftovers:
+                self._cancel(job)
+            self.tell()
+            await asyncio.sleep(1.0)
+        self.jam, self._hears = False, True
+        self.tell()
+
+    def _cancel(self, job: str) -> None:
+        if self._hears and not self.silent:
+            self.jobs.pop(job, None)
+
+    async def refresh(self) -> None:
+        self.tell()
 
     async def expect(self, job: str) -> None:
         assert not self.out[job], "two jobs of one name"
 
     async def purge(self, job: str) -> bool:
-        self.queue.pop(job, None)
-        return True
+        for _ in range(3):
+            self._cancel(job)
+            if job not in self.jobs and not self.silent:
+                return True
+            await asyncio.sleep(0.3)
+        self.leftovers.add(job)
+        self.tell()
+        return False
 
     async def follow(self, job: str, pages: int, progress: Any, *, sheets: int) -> ports.PrintResult:
         """Whatever is not proven is cancelled; a job that never came is surely not done."""
         assert sheets in {0, SHEETS}
-        person = self.queue.pop(job, None)
-        if person is None:
-            return ports.PrintResult(Certainty.UNKNOWN if self.out[job] else Certainty.NOT_DONE, 0)
-        most = pages if self.luck.random() > 0.15 else self.luck.randrange(pages)
-        for _ in range(most):
-            await asyncio.sleep(0.2)
-            self.tray.append(Page(person, job))
-            self.out[job] += 1
-            progress(ports.PrintProgress(self.out[job], pages))
-        self.panel(PanelLevel(paper_in_tray=bool(self.tray)))
-        if most < pages:
-            return ports.PrintResult(Certainty.UNKNOWN if most else Certainty.NOT_DONE, most)
-        if self.luck.random() < 0.05:
-            return ports.PrintResult(Certainty.UNKNOWN, most)
-        return ports.PrintResult(Certainty.DONE, most)
+        self._following += 1
+        try:
+            seen = await self._followed(job, pages, progress)
+            gone = await self.purge(job)
+        finally:
+            self._following -= 1
+            self.tell()
+        if self.silent or not gone:
+            return ports.PrintResult(Certainty.UNKNOWN, seen)
+        out = self.out[job]
+        if out == pages and self.luck.random() > 0.05:
+            return ports.PrintResult(Certainty.DONE, out)
+        return ports.PrintResult(Certainty.UNKNOWN if out else Certainty.NOT_DONE, out)
+
+    async def _followed(self, job: str, pages: int, progress: Any) -> int:
+        """Looks until the job is gone, or nothing has moved or answered for too long; the pages seen."""
+        seen = still = 0
+        while still < 15:
+            await asyncio.sleep(0.4)
+            still += 1
+            if self.silent:
+                continue
+            if self.out[job] > seen:
+                seen, still = self.out[job], 0
+                progress(ports.PrintProgress(seen, pages))
+            if job not in self.jobs:
+                break
+        return seen
 
 
 class Worker:
@@ -246,7 +373,7 @@ class Worker:
         if self._luck.random() < 0.03:
             raise PrintNotSubmitted("the queue is down")
         self._handed = True
-        self._paper.queue[job] = self._opened.person
+        self._paper.submit(job, self._opened.person)
         if self._luck.random() < 0.03:
             raise PrintUncertain("no answer")
 
@@ -267,7 +394,12 @@ class Machine:
         self.journal: list[r.Record] = []
         self.began = 0
         self.changed = asyncio.Event()
-        self.paper.panel = self.report
+        self.paper.report = self.report
+        self.printing = asyncio.create_task(self.paper.run())
+        self.leaves = False
+        self.screen: Screen | None = None
+        self.lost_property: list[Page] = []
+        self._job = ""
         self.served: set[str] = set()
         self.hands: dict[str, list[Page]] = {}
         self._sale = LastSale()
@@ -306,6 +438,19 @@ class Machine:
     # of the runner
 
     async def append(self, records: Sequence[r.Record]) -> None:
+        for record in records:
+            match record:
+                case r.VisitBegan():
+                    assert not self.paper.tray, "a visit begins before what another left"
+                    assert not self.paper.jobs, "a visit begins while a page may come out"
+                case r.IssueIntended():
+                    assert not self.runner.facts.printer.reasons, "sold what cannot be printed"
+                case r.PrintIntended(job_name=job):
+                    self._job = job
+                case r.PrintEnded(certainty=certainty) if certainty is not Certainty.DONE:
+                    self.paper.given_up.add(self._job)
+                case _:
+                    pass
         self.journal += records
 
     def noted(self, records: Sequence[r.Record]) -> None:
@@ -315,7 +460,8 @@ class Machine:
         if any(isinstance(record, r.VisitEnded) for record in records):
             self.spare.prepare()
 
-    def show(self, _screen: Screen) -> None:
+    def show(self, screen: Screen) -> None:
+        self.screen = screen
         self.changed.set()
 
     def log(self, _event: EventId, /, **_fields: FieldValue) -> None: ...
@@ -328,6 +474,7 @@ class Machine:
         self.runner.report(level)
 
     def _boot(self) -> None:
+        self.paper.restarted()
         world = cast("Any", self)
         self.spare = SpareWorker(lambda: cast("ports.DocumentWorker", Worker(self.paper, self.luck)))
         self.pin, self.code = PinBuffer(), PinBuffer(CODE_DIGITS)
@@ -370,7 +517,7 @@ class Machine:
             KeypadLevel(working=True),
             AcceptorLevel(working=True),
             HopperLevel(working=True, coins=10_000),
-            DocumentPrinterLevel(frozenset()),
+            self.paper.level(),
             ReceiptPrinterLevel(ready=True),
             PanelLevel(paper_in_tray=bool(self.paper.tray)),
             MunicipalityLevel(reachable=True),
@@ -394,14 +541,20 @@ class Machine:
         self.began = len(self.journal)
         plan = self.luck.random()
         quits = self.luck.choice(_BEFORE_MONEY) if plan < 0.2 else None
-        cut = self.luck.choice(s.State.__args__) if 0.2 <= plan < 0.4 else None
+        cut = self.luck.choice((*s.State.__args__, *_WITH_PAPER)) if 0.2 <= plan < 0.4 else None
+        self.leaves = self.luck.random() < 0.03
+        await self._finds_what_another_left()
+        if self.luck.random() < 0.1:
+            self._trouble_is_coming()
         complains = self.luck.random() < 0.1
         acted: s.State | None = None
         started = False
         async with asyncio.timeout(3000.0):
             while True:
-                state = self.runner.state
+                state = self._alive().state
                 if isinstance(state, s.Idle) and started:
+                    break
+                if isinstance(state, s.NotServing) and started and self.leaves and self.paper.tray:
                     break
                 started = started or not isinstance(state, s.Idle | s.NotServing | None)
                 if cut is not None and isinstance(state, cut):
@@ -423,8 +576,36 @@ class Machine:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.3):
                         await self.changed.wait()
-        self._take()
+        if not self.leaves:
+            self._take()
         self.check(self.journal[self.began :])
+
+    def _alive(self) -> Runner:
+        """The runner, unless a task that never ends has ended: then its error."""
+        for task in (self.running, self.printing):
+            if task.done():
+                task.result()
+        return self.runner
+
+    async def _finds_what_another_left(self) -> None:
+        """The next one is there at once, and can do nothing until staff have emptied the tray."""
+        if not self.paper.tray:
+            return
+        self.report(ReaderLevel(working=True, card_present=True))
+        self.runner.touch(KeypadKey.CONFIRM)
+        await asyncio.sleep(self.luck.choice([0.1, 10.0]))
+        self.report(ReaderLevel(working=True))
+        self.lost_property += self.paper.tray
+        self.paper.tray.clear()
+        self.report(PanelLevel())
+
+    def _trouble_is_coming(self) -> None:
+        """The printer runs empty or falls silent at some moment of the visit, and comes back."""
+        loop = asyncio.get_running_loop()
+        reason = self.luck.choice([PrinterReason.UNREACHABLE, PrinterReason.MEDIA_EMPTY])
+        begins = self.luck.uniform(0.0, 6.0)
+        loop.call_later(begins, self.paper.troubled, reason)
+        loop.call_later(begins + self.luck.choice([1.0, 15.0, 60.0]), self.paper.troubled, None)
 
     def _act(self, state: s.State) -> None:  # noqa: C901, PLR0912 - one line a screen
         press = self.runner.touch
@@ -453,16 +634,17 @@ class Machine:
                 for digit in "80412657":
                     self.runner.key(KeypadKey(digit))
                 self.runner.key(KeypadKey.CONFIRM)
-            case s.TakingAll():
+            case s.TakingAll() if not self.leaves:
                 self._take()
             case _:
                 pass
         if isinstance(state, s.Ended | s.NotServing):
             self.report(ReaderLevel(working=True))
-            self._take()
+            if not self.leaves:
+                self._take()
 
     def _staff(self, state: s.Attending) -> None:
-        """They look into the tray; an incomplete set is destroyed."""
+        """They look into the tray; an incomplete set is destroyed once the screen lets them go on."""
         if not state.admitted:
             self.runner.touch(KeypadKey.CORRECT)
             return
@@ -470,8 +652,12 @@ class Machine:
         if not state.sold and len(mine) == PAGES:
             self.runner.touch(KeypadKey.CONFIRM)
             return
+        screen = self.screen
+        assert screen is not None
+        if screen.legend.cancel is None:
+            return
         self._throw_away()
-        again = not state.refused and self.luck.random() < 0.8
+        again = bool(screen.choices) and self.luck.random() < 0.8
         self.runner.touch(KeypadKey.DIGIT_1 if again else KeypadKey.CANCEL)
 
     def _throw_away(self) -> None:
@@ -486,7 +672,8 @@ class Machine:
 
     def check(self, written: list[r.Record]) -> None:
         """What the person holds, what came out, and what the journal says of it."""
-        held = self.hands[self.person]
+        held = self.hands[self.person] + (self.paper.tray if self.leaves else [])
+        assert [] == self.paper.wrong
         assert [] == [page for page in held if page.person != self.person], "somebody else's page"
         fees = sum(
             1 if isinstance(x, r.FeeEarned) else -1
@@ -522,8 +709,10 @@ def test_visits_back_to_back_put_no_page_into_other_hands() -> None:
             except BaseException as error:
                 error.add_note(f"HANDS_SEED={SEED}, visit {number}, {machine.runner.state}")
                 raise
-        machine.running.cancel()
-        await asyncio.gather(machine.running, return_exceptions=True)
+        ending = (machine.running, machine.printing)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         await machine.crew.close()
         return machine
 
