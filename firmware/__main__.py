@@ -167,8 +167,9 @@ async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
 
 
 _NOT_CALIBRATED = (
-    "けん制文字 not calibrated for this printer: 「複写」 may be seen on originals. Choose "
-    "documents.void_screen by `madoguchi calibration-sheet` and name the printer in documents.void_screen_calibrated_for"
+    "けん制文字 not calibrated for this printer: 「複写」 may be seen on originals. "
+    "Choose documents.void_screen by `madoguchi calibration-sheet`, "
+    "and name the printer in documents.void_screen_calibrated_for"
 )
 
 
