@@ -25,6 +25,7 @@ from firmware.logbook import EventId, FieldValue, line
 from firmware.ports import PrintProgress, PrintResult
 from hw.printer.exit_sensor import ExitSensor
 from hw.printer.ipp import IppDocumentPrinter
+from hw.printer.ipp_partner import IppPartner, JobState
 from hw.printer.queue import A4_DUPLEX, blank, submit
 from tests.erasure import in_files, in_memory
 from tests.simulators.printers import A4Printer, LossyWire, PrintServer
@@ -415,11 +416,17 @@ async def test_after_a_restart_what_no_visit_follows_is_cancelled_before_the_kio
     printer = adapter(paper, server, watcher)
     printer.hunt_strays(None)
     printer.start(watcher.report)
-    await watcher.until(lambda: job_state(server, held) == cups.IPP_JOB_CANCELED)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while job_state(server, held) != cups.IPP_JOB_CANCELED:  # noqa: ASYNC110 - cupsd tells nobody
+            await asyncio.sleep(0.02)
+    assert PrinterReason.JOBS_WAITING in (await printer.refresh()).reasons
     await paper.set_fault(None)
     await watcher.until_level(READY)
 
-    assert [2] == [job.pages_out for job in paper.jobs()], "what was in the paper path alone came out"
+    partner = IppPartner(paper.uri, request_seconds=5.0)
+    assert [JobState.CANCELED] == [job.state for job in await partner.jobs(job_name)]
+    assert [job_name] == [job.name for job in paper.jobs()], "the slip came out, too"
+    await partner.close()
     await printer.close()
 
 
