@@ -166,12 +166,21 @@ async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
     await running
 
 
+_NOT_CALIBRATED = (
+    "けん制文字 not calibrated for this printer: 「複写」 may be seen on originals. "
+    "Choose documents.void_screen by `madoguchi calibration-sheet`, "
+    "and name the printer in documents.void_screen_calibrated_for"
+)
+
+
 def _check_config(wanted: argparse.Namespace) -> int:
     from firmware.compose.checked import checked, checked_or_former
     from firmware.shell.swap import refuse_swap
 
     settings = (checked_or_former if wanted.or_former else checked)(wanted.config)
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
+    if not settings.file.documents.void_screen_calibrated_for.strip():
+        print(_NOT_CALIBRATED, file=sys.stderr)
     if areas := refuse_swap(allowed=True):
         where = f"this machine swaps to {areas}"
         print(f"{where}: outside of its unit the kiosk starts only with allow_swap", file=sys.stderr)

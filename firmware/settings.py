@@ -368,13 +368,18 @@ class Console(_Section, frozen=True, kw_only=True):
 
 
 class Documents(_Section, frozen=True, kw_only=True):
-    """worker_socket: where systemd starts document workers; empty: they are the kiosk's children."""
+    """worker_socket: where systemd starts document workers; empty: they are the kiosk's children.
+
+    void_screen_calibrated_for: model of the printer on which void_screen was chosen by the calibration sheet;
+    empty: on none, and the word may be seen on originals.
+    """
 
     worker_socket: str = ""
     value_fonts: Annotated[list[str], Meta(min_length=1)]
     label_fonts: Annotated[list[str], Meta(min_length=1)]
     gaiji_fonts: list[str] = []
-    void_screen: Annotated[str, Meta(pattern=r"\A[A-C][1-5]\Z")] = "B3"
+    void_screen: Annotated[str, Meta(pattern=r"\A[A-C][1-5]\Z")] = "A5"
+    void_screen_calibrated_for: str = ""
     detection_image: Literal["lines", "infrared"] = "lines"
     start_seconds: Seconds = 10.0
     prepare_seconds: Seconds = 20.0

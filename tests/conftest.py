@@ -17,7 +17,7 @@ LONGEST = (
         "test_journal_fails",
     ),
     *("test_measure_command", "test_technician", "test_business_day", "test_soak", "test_timeouts"),
-    "test_rig_of_simulators",
+    *("test_screen_sheets", "test_rig_of_simulators"),
 )
 """Modules that alone take minutes; the others follow as they are collected."""
 

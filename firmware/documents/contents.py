@@ -97,7 +97,10 @@ class Person(_Strict, frozen=True):
     residence_status: str | None  # 在留資格
     residence_period: str | None  # 在留期間等
     residence_expiry: date | None  # 在留期間の満了の日
-    my_number: MyNumber | None = None  # 個人番号; a back signed before the item existed lacks it
+    # A back signed before one of these existed lacks it.
+    my_number: MyNumber | None = None  # 個人番号
+    former_name_kana: str | None = None  # 旧氏の振り仮名
+    residence_card_number: str | None = None  # 在留カード等の番号
 
     def __post_init__(self) -> None:
         """Raises ValueError for a 個人番号 with a wrong check digit; the message has no digit of it."""
@@ -115,7 +118,10 @@ class Juminhyo(_Strict, frozen=True):
 
 
 class Inkan(_Strict, frozen=True):
-    """印鑑登録証明書. seal: base64url of a 1-bit PNG, 25 mm at 600 dpi."""
+    """印鑑登録証明書. seal: base64url of a 1-bit PNG, 25 mm at 600 dpi.
+
+    alias: 通称; in a back signed before 旧氏 and 片仮名表記 had fields of their own, whichever of the three.
+    """
 
     name: Text
     kana: str | None
@@ -123,6 +129,8 @@ class Inkan(_Strict, frozen=True):
     birth_date: date
     address: Text
     seal: str
+    former_name: str | None = None  # 旧氏
+    katakana_name: str | None = None  # 氏名の片仮名表記
 
 
 class Amount(_Strict, frozen=True):

@@ -27,7 +27,10 @@ MOST_BLOCK_HEIGHT = 51.6
 MY_NUMBER = "my_number"
 """個人番号: a municipality whose form has no place for it cannot offer it."""
 
-_OPTIONAL_ITEMS = frozenset({"kana", "notified_on", MY_NUMBER})
+NEVER_LOST = (MY_NUMBER, "former_name_kana", "residence_card_number")
+"""Items that a form may do without as long as no record has them: such a record is not printed on it."""
+
+_OPTIONAL_ITEMS = frozenset({"kana", "notified_on", *NEVER_LOST})
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,6 +76,7 @@ class Labels(_Section, frozen=True, kw_only=True):
     my_number: Words = "個人番号"
     alias: Words = "通称"
     former_name: Words = "旧氏"
+    former_name_kana: Words = "旧氏の\n振り仮名"
     birth_date: Words = "生年月日"
     sex: Words = "性別"
     relation: Words = "続柄"
@@ -87,8 +91,11 @@ class Labels(_Section, frozen=True, kw_only=True):
     residence_status: Words = "在留資格"
     residence_period: Words = "在留\n期間等"
     residence_expiry: Words = "満了日"
+    residence_card_number: Words = "在留カード\n等の番号"
     imprint: Words = "印　影"
-    inkan_alias: Words = "旧氏・通称"
+    inkan_former_name: Words = "旧氏"
+    inkan_alias: Words = "通称"
+    inkan_katakana_name: Words = "片仮名表記"
     remarks: Words = "備考"
     address_on_january_1: Words = "１月１日の住所"
 
@@ -126,8 +133,14 @@ _ROWS = [
     _row(6.6, ("kana", 113, 19), (MY_NUMBER, 62, 19)),
     _row(8.4, ("name", 113, 19), ("alias", 62, 19)),
     _row(6.8, ("birth_date", 59, 19), ("sex", 17, 9), ("relation", 37, 9), ("resident_since", 62, 19)),
-    _row(6.2, ("address_since", 59, 19), ("notified_on", 54, 14), ("former_name", 62, 19)),
-    _row(8.2, ("previous_address", 175, 19)),
+    _row(
+        6.2,
+        ("address_since", 51, 15),
+        ("notified_on", 46, 12),
+        ("former_name", 39, 9),
+        ("former_name_kana", 39, 10),
+    ),
+    _row(8.3, ("previous_address", 122, 19), ("residence_card_number", 53, 15)),
     _row(8.4, ("domicile", 122, 19), ("family_head", 53, 12)),
     _row(
         6.8,
@@ -151,7 +164,7 @@ _PERSON_ITEMS = frozenset(
     previous_address domicile family_head nationality article_30_45 residence_status residence_period
     residence_expiry
     """.split()
-) | {MY_NUMBER}
+) | frozenset(NEVER_LOST)
 
 
 class Form(_Section, frozen=True, kw_only=True):

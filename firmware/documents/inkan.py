@@ -18,7 +18,7 @@ IMPRINT_CELL = Box(37.0, 47.0, 48.0, 56.0)
 _FIELDS_LEFT = 86.0
 _RIGHT = 190.0
 _LABEL = 22.0
-_ROWS = (12.0, 17.0, 17.0, 12.0)
+_ROWS = (9.0, 14.0, 8.5, 9.0, 8.5, 9.0)
 _LARGEST_IMPRINT_MM = 26.0
 
 
@@ -30,7 +30,9 @@ def draw(paper: Paper, contents: Contents, document: Inkan, seal: Bitmap | None,
     fields = (
         (labels.kana, document.kana or wording.not_applicable),
         (labels.name, document.name),
+        (labels.inkan_former_name, document.former_name or wording.not_applicable),
         (labels.inkan_alias, document.alias or wording.not_applicable),
+        (labels.inkan_katakana_name, document.katakana_name or wording.not_applicable),
         (labels.birth_date, era_date(document.birth_date, paper.settings.form.eras)),
     )
     top = IMPRINT.top

@@ -8,7 +8,7 @@ from datetime import date
 from firmware.documents.bitmap import Bitmap
 from firmware.documents.contents import Contents, Juminhyo, Person
 from firmware.documents.era import era_date, western_date
-from firmware.documents.form import MY_NUMBER, Form
+from firmware.documents.form import MY_NUMBER, NEVER_LOST, Form
 from firmware.documents.paper import Align, Box, Paper
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.sheet import LEFT, WIDTH, Place, closing, heading
@@ -31,7 +31,7 @@ def sheets(document: Juminhyo) -> int:
 def draw(paper: Paper, contents: Contents, document: Juminhyo, seal: Bitmap | None, place: Place) -> None:
     """The front page of one sheet. Raises DocumentRefused."""
     wording = paper.settings.form.wording
-    _require_room_for_numbers(paper.settings.form, document)
+    _require_room(paper.settings.form, document)
     heading(paper, wording.juminhyo_title, top=8)
     paper.form_label(Box(LEFT, 13.5, WIDTH, 4), wording.juminhyo_subtitle, Align.RIGHT)
     _household(paper, document)
@@ -60,11 +60,12 @@ def shown(person: Person, item: str, form: Form) -> str:
     return wording.omitted if may_be_omitted else wording.not_applicable
 
 
-def _require_room_for_numbers(form: Form, document: Juminhyo) -> None:
-    """Raises DocumentRefused if 個人番号 was asked for and this municipality's form has no place for it."""
-    has_place = any(cell.item == MY_NUMBER for row in form.juminhyo_rows for cell in row.cells)
-    if not has_place and any(person.my_number is not None for person in document.persons):
-        raise DocumentRefused(Reason.CONTENTS_INVALID, MY_NUMBER)
+def _require_room(form: Form, document: Juminhyo) -> None:
+    """Raises DocumentRefused if a person has an item for which this municipality's form has no place."""
+    places = {cell.item for row in form.juminhyo_rows for cell in row.cells}
+    for item in NEVER_LOST:
+        if item not in places and any(getattr(person, item) is not None for person in document.persons):
+            raise DocumentRefused(Reason.CONTENTS_INVALID, item)
 
 
 def _household(paper: Paper, document: Juminhyo) -> None:

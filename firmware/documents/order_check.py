@@ -78,7 +78,9 @@ def _seal_certificate(document: Inkan, form: Form) -> Iterator[str]:
     yield wording.inkan_title
     yield labels.kana + (document.kana or wording.not_applicable)
     yield labels.name + document.name
+    yield labels.inkan_former_name + (document.former_name or wording.not_applicable)
     yield labels.inkan_alias + (document.alias or wording.not_applicable)
+    yield labels.inkan_katakana_name + (document.katakana_name or wording.not_applicable)
     yield labels.birth_date + era_date(document.birth_date, form.eras)
     yield labels.address + document.address
 

@@ -29,6 +29,6 @@ class DocumentSettings:
     largest_points: float = 10.5
     smallest_points: float = 7.0
     form: Form = field(default_factory=Form)
-    void_screen: str = "B3"
+    void_screen: str = "A5"
     detection_image: Literal["lines", "infrared"] = "lines"
     limits: Mapping[str, int] = field(default_factory=dict)

@@ -357,8 +357,11 @@ async def test_seal_and_tax_certificates_carry_their_own_fields(place: Place) ->
 
     seal = unseal(inkan.sealed, b"madoguchi-contents-v1", kem, ORDER, session_id)["document"]
     tax = unseal(shotoku.sealed, b"madoguchi-contents-v1", kem, second, session_id)["document"]
-    assert ["name", "kana", "alias", "birth_date", "address", "seal"] == list(seal)
-    assert ("見本　真理亜", b"\x89PNG") == (seal["alias"], unb64u(seal["seal"])[:4])
+    assert ["name", "kana", "alias", "former_name", "katakana_name", "birth_date", "address", "seal"] == list(
+        seal
+    )
+    assert ("見本　真理亜", "サンプル　マリア　テストパーソン") == (seal["alias"], seal["katakana_name"])
+    assert b"\x89PNG" == unb64u(seal["seal"])[:4]
     assert (2026, 2025, {"label": "給与収入", "yen": 3600000}) == (
         tax["fiscal_year"],
         tax["income_year"],

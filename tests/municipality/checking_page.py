@@ -7,8 +7,13 @@ from typing import Any
 _VERDICTS = {
     "genuine": (
         "真正",
-        "読み取ったすべてのうら面は、この市区町村が発行したものです。",
-        "Genuine: this municipality issued every back that was read.",
+        "うら面はこの市区町村が発行したもので、おもて面との違いは見つかりませんでした。",
+        "Genuine: this municipality issued every sheet, and its front shows no difference.",
+    ),
+    "back_only": (
+        "うら面のみ真正",
+        "うら面は真正です・おもて面は読み取られていません。おもて面も一緒に読み取るか、下の内容と見比べてください。",
+        "The back is genuine, the front was not read: scan it, too, or compare it with what it must say.",
     ),
     "altered": (
         "改ざんの疑い",

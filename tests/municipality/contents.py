@@ -80,6 +80,8 @@ def _person(who: Resident, items: frozenset[str]) -> dict[str, Any]:
         "residence_period": who.residence_period,
         "residence_expiry": _iso(who.residence_expiry),
         "my_number": who.my_number if "my_number" in items else None,
+        "former_name_kana": who.former_name_kana,
+        "residence_card_number": who.residence_card_number,
     }
 
 
@@ -90,6 +92,8 @@ def _inkan(entry: Entry) -> dict[str, Any]:
         "name": entry.resident.name,
         "kana": entry.resident.kana,
         "alias": entry.resident.alias,
+        "former_name": entry.resident.former_name,
+        "katakana_name": entry.resident.katakana_name,
         "birth_date": entry.resident.birth_date.isoformat(),
         "address": entry.household.address,
         "seal": b64u(entry.seal_png),

@@ -28,6 +28,7 @@ _PLAIN = (
     ),
     *("notified_on", "previous_address", "domicile", "family_head", "nationality", "article_30_45"),
     *("residence_status", "residence_period", "residence_expiry", "my_number"),
+    *("former_name_kana", "katakana_name", "residence_card_number"),
 )
 _STANDING = ("deceased", "moved_out", "move_out_planned", "support_measure", "gaiji_pending")
 

@@ -1,6 +1,6 @@
 """The tables of the backend, for both databases; what ended cannot be edited, whoever asks."""
 
-VERSION = 4
+VERSION = 5
 """Of the tables; a backend does not begin on those of another version (I8)."""
 
 _TABLES = """
@@ -64,7 +64,8 @@ CREATE TABLE IF NOT EXISTS resident (
     name TEXT NOT NULL, kana TEXT, alias TEXT, former_name TEXT, birth_date TEXT NOT NULL, sex TEXT NOT NULL,
     relation TEXT NOT NULL, resident_since TEXT NOT NULL, address_since TEXT NOT NULL, notified_on TEXT,
     previous_address TEXT, domicile TEXT, family_head TEXT, nationality TEXT, article_30_45 TEXT,
-    residence_status TEXT, residence_period TEXT, residence_expiry TEXT, my_number TEXT);
+    residence_status TEXT, residence_period TEXT, residence_expiry TEXT, my_number TEXT,
+    former_name_kana TEXT, katakana_name TEXT, residence_card_number TEXT);
 CREATE TABLE IF NOT EXISTS standing (
     resident TEXT PRIMARY KEY REFERENCES resident (id), deceased INTEGER NOT NULL, moved_out INTEGER NOT NULL,
     move_out_planned INTEGER NOT NULL, support_measure INTEGER NOT NULL,

@@ -60,7 +60,15 @@ def main() -> None:
 
 _FAMILY = [
     samples.relative("渋川　太郎", "シブカワ　タロウ", "世帯主", "1980-05-05", "男"),
-    samples.relative("渋川　花子", "シブカワ　ハナコ", "妻", "1982-12-01", "女", former_name="見本"),
+    samples.relative(
+        "渋川　花子",
+        "シブカワ　ハナコ",
+        "妻",
+        "1982-12-01",
+        "女",
+        former_name="見本",
+        former_name_kana="ミホン",
+    ),
     samples.relative(
         "渋川　一子", "シブカワ　イチコ", "子", "2008-07-21", "女", previous_address=None, notified_on=None
     ),
@@ -97,6 +105,7 @@ _FOREIGN = [
         residence_status="技術・人文知識・国際業務",
         residence_period="５年",
         residence_expiry="2029-03-31",
+        residence_card_number=samples.CARD_NUMBER,
     ),
     samples.person(
         name="JOSÉ ÅNGSTRÖM ŁUKASZ",
@@ -176,9 +185,21 @@ PAGES: Mapping[str, Page] = {
     "juminhyo-foreign": Page("juminhyo", samples.juminhyo(_FOREIGN, head="NGUYỄN THỊ MINH KHAI")),
     "juminhyo-variants": Page("juminhyo", samples.household_with_variants()),
     "inkan-typical": Page("inkan", samples.inkan(seal=samples.base64url(seals.personal_seal("渋川")))),
+    "inkan-names": Page(
+        "inkan",
+        samples.inkan(
+            name="NGUYỄN THỊ MINH KHAI",
+            kana=None,
+            former_name="見本",
+            alias="渋川　明",
+            katakana_name="グエン　ティ　ミン　カイ",
+        ),
+    ),
     "inkan-maximum": Page(
         "inkan",
         samples.inkan(
+            former_name="勘解由小路左衛門佐三郎",
+            katakana_name="ヤマベサキタカヨシタロウザエモン・" * 3,
             **{field: samples.longest(field) for field in ("name", "alias", "address")},
             kana="ヤマベサキタカヨシタロウザエモン・" * 4,
         ),

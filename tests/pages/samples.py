@@ -15,6 +15,9 @@ from tests.municipality.scramble import Office, protect
 MY_NUMBER = "123456789018"
 """A 個人番号 of nobody, with its check digit."""
 
+CARD_NUMBER = "ZZ00000000ZZ"
+"""A 在留カード番号 of nobody."""
+
 ADDRESS = "群馬県渋川市石原８０番地"
 NUMBER = "10208-20261122-00000001"
 OFFICE = Office.new()
@@ -114,7 +117,14 @@ def relative(name: str, kana: str, relation: str, born: str, sex: str, **changes
 
 def longest_person() -> dict[str, Any]:
     fields = {field: longest(field) for field in R14_LIMITS if field not in {"address", "head"}}
-    return person(kana="ヤマベサキタカヨシタロウザエモン・" * 3, residence_expiry="2031-12-31", **fields)
+    return person(
+        kana="ヤマベサキタカヨシタロウザエモン・" * 3,
+        residence_expiry="2031-12-31",
+        former_name="勘解由小路左衛門佐三郎",
+        former_name_kana="カデノコウジサエモンノスケサブロウ",
+        residence_card_number=CARD_NUMBER,
+        **fields,
+    )
 
 
 def juminhyo(persons: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:

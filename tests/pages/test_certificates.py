@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageFont
 from pypdf import PdfReader
 
 from firmware.documents.certificate import Certificate, render, render_front
-from firmware.documents.form import Cell, Form, Row
+from firmware.documents.form import BLOCK_WIDTH, Form
 from firmware.documents.proof import proofread
 from firmware.documents.refusals import DocumentRefused, Reason
 from firmware.documents.settings import DocumentSettings
@@ -21,7 +21,7 @@ from tests.pages import samples
 
 SETTINGS = DocumentSettings()
 COMPOSITES = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
-NAME_PLACE = (2560, 1400, 4480, 1750)
+NAME_PLACE = (2560, 1320, 4480, 1610)
 SEAL_PLACE = (900, 1200, 1933, 2350)
 
 
@@ -119,12 +119,45 @@ def test_a_number_that_was_ordered_is_printed_where_it_is_left_out_otherwise() -
     )
 
 
-def test_a_form_without_a_place_for_numbers_prints_no_record_that_has_one() -> None:
-    row = Row(height_mm=6.6, cells=[Cell(item="kana", width_mm=175, label_mm=19)])
-    form = msgspec.structs.replace(Form(), juminhyo_rows=[row, *Form().juminhyo_rows[1:]])
-    with_number = samples.opened("juminhyo", samples.juminhyo([samples.person(my_number=samples.MY_NUMBER)]))
-    with pytest.raises(DocumentRefused, match="my_number"):
-        render(with_number, None, DocumentSettings(form=form))
+def test_the_kana_of_a_former_name_and_the_number_of_a_residence_card_are_printed_behind_their_labels() -> (
+    None
+):
+    named = samples.person(former_name="見本", former_name_kana="ミホン")
+    foreign = samples.person(nationality="ブラジル", residence_card_number="ZZ00000000ZZ")
+    front = texts(certificate("juminhyo", samples.juminhyo([named, foreign])))[0]
+    assert ["ミホン", "＊＊＊＊"] == re.findall("旧氏の振り仮名(ミホン|＊＊＊＊)", front)
+    assert ["＊＊＊＊", "ZZ00000000ZZ"] == re.findall("在留カード等の番号(ZZ0+ZZ|＊＊＊＊)", front)
+
+
+def test_whoever_has_a_former_name_and_an_alias_is_shown_with_both_on_the_seal_certificate() -> None:
+    names = {"former_name": "見本", "alias": "渋川　明", "katakana_name": "カタカナ　ミホン"}
+    front = texts(certificate("inkan", samples.inkan(**names)))[0]
+    assert "旧氏見本通称渋川明片仮名表記カタカナミホン生年月日" in front
+
+
+@pytest.mark.parametrize(
+    ("item", "value"),
+    [
+        ("my_number", samples.MY_NUMBER),
+        ("former_name_kana", "ミホン"),
+        ("residence_card_number", "ZZ00000000ZZ"),
+    ],
+)
+def test_a_form_without_a_place_for_an_item_prints_no_record_that_has_one(item: str, value: str) -> None:
+    rows = []
+    for row in Form().juminhyo_rows:
+        kept = [cell for cell in row.cells if cell.item != item]
+        freed = (BLOCK_WIDTH - sum(cell.width_mm for cell in kept)) / len(kept)
+        rows.append(
+            msgspec.structs.replace(
+                row,
+                cells=[msgspec.structs.replace(cell, width_mm=cell.width_mm + freed) for cell in kept],
+            )
+        )
+    form = msgspec.structs.replace(Form(), juminhyo_rows=rows)
+    with_item = samples.opened("juminhyo", samples.juminhyo([samples.person(**{item: value})]))
+    with pytest.raises(DocumentRefused, match=item):
+        render(with_item, None, DocumentSettings(form=form))
     render(
         samples.opened("juminhyo", samples.juminhyo([samples.person()])), None, DocumentSettings(form=form)
     )
@@ -132,7 +165,7 @@ def test_a_form_without_a_place_for_numbers_prints_no_record_that_has_one() -> N
 
 def test_a_seal_certificate_has_no_field_that_could_be_filled_in() -> None:
     front = texts(certificate("inkan", samples.inkan(kana=None, alias=None)))[0]
-    assert front.count("＊＊＊＊") == 3
+    assert front.count("＊＊＊＊") == 5
 
 
 def test_losses_and_the_end_of_each_column_cannot_be_altered() -> None:

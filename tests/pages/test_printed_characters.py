@@ -20,7 +20,7 @@ from tests.pages.gallery import PAGES
 
 SETTINGS = DocumentSettings()
 MINCHO = SETTINGS.value_fonts[0]
-NAME_PLACE = (2560, 1400, 4480, 1750)  # of the seal certificate, at 600 dpi
+NAME_PLACE = (2560, 1320, 4480, 1610)  # of the seal certificate, at 600 dpi
 PIXELS_PER_EM = 10.5 * 600 / 72
 VARIANTS = ["邊\U000e0109", "邊\U000e010f", "葛\U000e0104", "辻\U000e0102", "か\u309a", "æ\u0300"]
 

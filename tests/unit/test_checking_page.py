@@ -109,9 +109,13 @@ async def test_whoever_uploads_both_sides_sees_the_altered_front_beside_what_it_
     assert [] == faults
 
 
-async def test_a_genuine_back_alone_is_genuine_and_a_forged_one_is_not(page: Page) -> None:
+async def test_a_genuine_back_alone_says_that_no_front_was_read_and_a_forged_one_is_not_genuine(
+    page: Page,
+) -> None:
     status, told, headers = await page.post(page.file("back.png", pages()[1]))
-    assert (200, True) == (status, ">真正<" in told)
+    assert (200, True) == (status, ">うら面のみ真正<" in told)
+    assert "おもて面は読み取られていません" in told
+    assert ">真正<" not in told
     assert "no-store" == headers["Cache-Control"]
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     _, told, _ = await page.post(page.file("forged.png", pages(forged=True)[1]))

@@ -77,6 +77,19 @@ def test_a_good_configuration_is_said_to_be_good(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.endswith("kiosk.toml: 渋川市, 3 fees: good\n")
 
 
+def test_a_copy_screen_that_no_calibration_sheet_chose_is_told_and_is_no_error(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remark = "けん制文字 not calibrated for this printer"
+    assert 0 == run("check-config", config)
+    assert remark in capsys.readouterr().err
+    table = tomllib.loads(config.read_text(encoding="utf-8"))
+    table["documents"]["void_screen_calibrated_for"] = "見本レーザー 600"
+    config.write_text(tomli_w.dumps(table), encoding="utf-8")
+    assert 0 == run("check-config", config)
+    assert remark not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [

@@ -37,7 +37,13 @@ CHOICES = [
 NOTHING = b"\0" * 512
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def named(choice: BootChoice) -> str:
+    """The same name in each process: the text of a set has no order of its own."""
+    good = "".join(sorted(slot.value for slot in choice.good)) or "none"
+    return f"{choice.primary.value}-good-{good}-tries-{choice.tries}"
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=named)
 def test_a_start_never_adds_a_try_and_never_leaves_a_good_slot_for_a_bad_one(choice: BootChoice) -> None:
     slot, after = started(choice)
     assert after.tries <= choice.tries
@@ -96,7 +102,7 @@ def test_a_new_slot_that_is_marked_stays_and_the_former_one_is_still_there() -> 
     assert choice.bootable(A)
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
+@pytest.mark.parametrize("choice", CHOICES, ids=named)
 def test_a_write_of_the_choice_torn_at_any_byte_leaves_the_former_one(choice: BootChoice) -> None:
     former = BootChoice(B, frozenset({B}))
     sectors = [NOTHING, NOTHING]
@@ -122,7 +128,7 @@ def test_a_disk_without_a_choice_starts_slot_a(sectors: tuple[bytes, bytes]) -> 
     assert A is started(newest(sectors)[0])[0]
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
+@pytest.mark.parametrize("choice", CHOICES, ids=named)
 def test_the_pi_stays_with_a_good_slot_and_tries_the_other_only_once(choice: BootChoice) -> None:
     text = autoboot(choice, {A: 2, B: 3})
     stays = 2 if choice.primary is A else 3
@@ -173,7 +179,7 @@ def test_versions_are_compared_as_numbers() -> None:
 
 
 @pytest.mark.parametrize("running", Slot)
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
+@pytest.mark.parametrize("choice", CHOICES, ids=named)
 @pytest.mark.parametrize("pending", [None, *Slot])
 def test_only_a_system_that_nobody_has_marked_is_on_trial(
     running: Slot, choice: BootChoice, pending: Slot | None

@@ -469,7 +469,7 @@ def eras(*more: dict[str, Any]) -> Change:
             "name is no item, or stands there twice",
         ),
         (rows(lambda table: table.pop(1)), "alias, name would never be printed"),
-        (rows(lambda table: table[4]["cells"][0].update(width_mm=170)), "170.0 mm wide, expected 175"),
+        (rows(lambda table: table[4]["cells"][0].update(width_mm=117)), "170.0 mm wide, expected 175"),
         (rows(lambda table: table[4]["cells"][0].update(label_mm=173)), "no room beside a label"),
         (rows(lambda table: table[4].update(height_mm=20)), "at most 51.6"),
         (rows(lambda table: table[4].update(height=20)), "height"),

@@ -18,6 +18,7 @@ from firmware.core.screens import Row, Screen, ScreenId
 from firmware.core.terms import CertificateKind, OrderId, Subjects, VisitId
 from firmware.errors import DeviceGone, JournalError
 from firmware.logbook import FIELDS, EventId, FieldValue
+from firmware.shell import medium as shell_medium
 from firmware.shell.daemon import Daemon
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
@@ -64,15 +65,25 @@ async def test_less_room_than_asked_for_is_none(tmp_path: Path) -> None:
     assert [(EventId.JOURNAL_FULL, {})] == log.entries
 
 
-async def test_a_folder_that_is_gone_has_no_room_and_takes_no_writes_until_it_is_back(tmp_path: Path) -> None:
+async def test_a_folder_that_is_gone_has_no_room_and_takes_no_writes_until_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, log = tmp_path / "gone", Log()
     watched = medium(folder, log)
     levels: list[Level] = []
     watched.start(levels.append)
     await until(lambda: levels == [JournalLevel(room=False)])
     assert not await watched.takes_writes()
+    looks: list[Path] = []
+    honest = shell_medium._takes_writes
+
+    def counted(at: Path) -> bool:
+        looks.append(at)
+        return honest(at)
+
+    monkeypatch.setattr(shell_medium, "_takes_writes", counted)
     waiting = asyncio.create_task(watched.until_it_takes_writes())
-    await asyncio.sleep(0.05)
+    await until(lambda: len(looks) > 1)
     assert not waiting.done()
     folder.mkdir()
     async with asyncio.timeout(20.0):

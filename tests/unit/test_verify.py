@@ -34,7 +34,8 @@ from tests.municipality.scramble import Office, Protected
 from tests.pages import samples
 from tests.simulators import print_scan
 
-GENUINE, ALTERED, UNREADABLE, UNDECIDED, NO_SCAN = 0, 1, 3, 4, 65
+GENUINE, ALTERED, UNREADABLE, UNDECIDED, BACK_ONLY, NO_SCAN = 0, 1, 3, 4, 5, 65
+FRONT_UNREAD = "the back is genuine; its front was not read and may say anything: scan it, too"
 SEAL = samples.png(567)
 OFFICE = Office.new()
 SHORT_KEY = {
@@ -129,7 +130,8 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
 def test_a_genuine_back_tells_what_the_front_must_say(desk: Desk, kind: str) -> None:
     made = municipality.protect(OFFICE, contents(kind), SEAL)
     status, told = desk.verify(*desk.backs(*made.messages), "--out", str(desk.folder / "out"))
-    assert (GENUINE, "genuine", []) == (status, told["verdict"], told["findings"])
+    assert (BACK_ONLY, "back_only") == (status, told["verdict"])
+    assert [FRONT_UNREAD] == [each["words"] for each in told["findings"]]
     [sheet] = told["sheets"]
     assert (samples.NUMBER, "2026-11-22", "渋川市", 1, 1) == tuple(
         sheet[item] for item in ("number", "issued_on", "issuer", "sheet", "sheets")
@@ -160,14 +162,14 @@ def test_a_key_file_with_forms_that_lose_an_item_is_named(desk: Desk) -> None:
 @pytest.mark.parametrize("form", ["page.jpg", "page.tif", "page.pdf"])
 def test_every_kind_of_scan_is_read(desk: Desk, form: str) -> None:
     status, told = desk.verify(desk.file(form, back(issued().messages[0])))
-    assert (GENUINE, 1) == (status, len(told["sheets"]))
+    assert (BACK_ONLY, 1) == (status, len(told["sheets"]))
 
 
 def test_all_sheets_in_one_file_in_any_order_are_one_certificate(desk: Desk) -> None:
     pages = [Image.fromarray(back(message)) for message in reversed(issued_on_two_sheets().messages)]
     pages[0].save(desk.folder / "both.tif", save_all=True, append_images=pages[1:])
     status, told = desk.verify(str(desk.folder / "both.tif"))
-    assert (GENUINE, [1, 2]) == (status, [sheet["sheet"] for sheet in told["sheets"]])
+    assert (BACK_ONLY, [1, 2]) == (status, [sheet["sheet"] for sheet in told["sheets"]])
 
 
 def test_the_sheets_after_the_first_show_their_own_persons_by_their_numbers(desk: Desk) -> None:
@@ -184,7 +186,8 @@ def test_the_sheets_after_the_first_show_their_own_persons_by_their_numbers(desk
 
 def test_a_missing_sheet_is_named(desk: Desk) -> None:
     status, told = desk.verify(*desk.backs(issued_on_two_sheets().messages[1]))
-    assert (UNDECIDED, ["sheet 1 is missing"]) == (status, [each["words"] for each in told["findings"]])
+    words = [each["words"] for each in told["findings"]]
+    assert (UNDECIDED, ["sheet 1 is missing", FRONT_UNREAD]) == (status, words)
 
 
 def test_a_sheet_of_another_certificate_is_named(desk: Desk) -> None:
@@ -196,7 +199,8 @@ def test_a_sheet_of_another_certificate_is_named(desk: Desk) -> None:
     status, told = desk.verify(*desk.backs(issued_on_two_sheets().messages[0], other.messages[1]))
     assert ALTERED == status
     words = [each["words"] for each in told["findings"]]
-    assert ["sheet 2/2 belongs to another certificate (10208-20261122-2)", "sheet 2 is missing"] == words
+    foreign = "sheet 2/2 belongs to another certificate (10208-20261122-2)"
+    assert [foreign, "sheet 2 is missing", FRONT_UNREAD, FRONT_UNREAD] == words
 
 
 def test_a_code_signed_by_somebody_else_is_not_genuine(desk: Desk) -> None:
@@ -229,7 +233,7 @@ def test_public_keys_alone_prove_the_back_and_keep_it_closed(desk: Desk) -> None
 
 def test_the_code_of_the_front_opens_the_back_without_the_municipality(desk: Desk) -> None:
     status, told = desk.verify(*desk.backs(*issued().messages), "--code", issued().front_text, opening=False)
-    assert GENUINE == status
+    assert BACK_ONLY == status
     assert "渋川　花子" in told["sheets"][0]["front"]
 
 
@@ -238,6 +242,19 @@ def test_both_sides_are_enough_and_a_genuine_front_shows_no_difference(desk: Des
     status, told = desk.verify(*sides, "--out", str(desk.folder / "out"), opening=False)
     assert (GENUINE, []) == (status, told["findings"])
     assert [] == told["sheets"][0]["differences"]
+
+
+def test_sheets_of_which_one_front_was_not_read_are_not_genuine(desk: Desk) -> None:
+    made = issued_on_two_sheets()
+    persons = samples.juminhyo([samples.person()] * 6)
+    opened = samples.opened("juminhyo", persons, protection=made.as_contents())
+    drawn = render_front(opened, samples.city_seal(), DocumentSettings(), Place(1, 2))
+    with pypdfium2.PdfDocument(drawn.pdf) as pdf:
+        first = desk.file("front.png", rasterised(pdf[0], 300))
+    backs = desk.backs(*made.messages)
+    status, told = desk.verify(*backs, first)
+    assert BACK_ONLY == status
+    assert [(backs[1], FRONT_UNREAD)] == [(each["picture"], each["words"]) for each in told["findings"]]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +311,7 @@ def test_after_a_rotation_old_and_new_certificates_are_genuine_until_the_old_key
     both = replace(OFFICE, signing=OFFICE.signing | new.signing, opening=OFFICE.opening | new.opening)
     rotated = municipality.protect(both, contents(), SEAL)
     for message in (issued().messages[0], rotated.messages[0]):
-        assert GENUINE == desk.verify(*desk.backs(message), office=both)[0]
+        assert BACK_ONLY == desk.verify(*desk.backs(message), office=both)[0]
     status, told = desk.verify(*desk.backs(issued().messages[0]), office=new)
     assert ALTERED == status
     assert "10208-2026-sign" in told["findings"][0]["words"]
@@ -482,9 +499,9 @@ def test_the_words_for_a_person_show_verdict_number_date_and_text(
     code = issued().front_text
     main(["verify", *desk.backs(*issued().messages), "--keys", str(keys), "--code", code])
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("GENUINE 真正")
+    assert said[0].startswith("BACK ONLY うら面のみ: うら面は真正です・おもて面は読み取られていません。")
     line = f"sheet 枚 1/1  渋川市  発行番号 {samples.NUMBER}  発行日 2026-11-22  key 鍵 10208-2026-sign"
-    assert line == said[1]
+    assert line in said
     assert "    渋川　花子" in said
 
 

@@ -1,7 +1,8 @@
 """The sheet that a new model of printer is set up with: every screen of the けん制文字, side by side.
 
 Print it as the kiosk prints (no scaling, no toner saving, no smoothing of edges), look at it from half a
-metre, and write the name of the patch whose word is seen least into `void_screen`.
+metre, and write the name of the patch whose word is seen least into `void_screen`, the printer's model into
+`void_screen_calibrated_for`.
 Copy it once: the word must show.
 """
 

@@ -28,6 +28,7 @@ class Status(enum.IntEnum):
     ALTERED = 1
     UNREADABLE = 3
     UNDECIDED = 4
+    BACK_ONLY = 5
 
 
 EXIT_SCAN = 65  # EX_DATAERR of sysexits.h
@@ -46,12 +47,17 @@ _HEADLINES = {
         "UNDECIDED 未確定: 読み取れた部分は真正ですが、すべては確認できていません。 / "
         "what was read is genuine, but not all could be checked"
     ),
+    Verdict.BACK_ONLY: (
+        "BACK ONLY うら面のみ: うら面は真正です・おもて面は読み取られていません。 / "
+        "the back is genuine, the front was not read"
+    ),
 }
 _SHORT = {
     Verdict.GENUINE: "真正",
     Verdict.ALTERED: "改ざん",
     Verdict.UNREADABLE: "読取不能",
     Verdict.UNDECIDED: "未確定",
+    Verdict.BACK_ONLY: "うら面のみ",
 }
 _PICTURES = {"drawn": "drawn おもて面の内容", "compared": "compared 並べた画像"}
 

@@ -1,6 +1,7 @@
 """What to think of a certificate: genuine, altered, unreadable, undecided. 真正・改ざん・読取不能・未確定
 
-A verdict of genuine is given only for a good signature; damage never makes one of altered.
+A verdict of genuine is given only for a good signature and a front that was laid over what it must say;
+a good back alone is a verdict of its own, for its front may be forged. Damage never makes one of altered.
 """
 
 import enum
@@ -47,6 +48,10 @@ _CLOSED = Sentence(
     "おもて面の内容を開く鍵もコードもありません。おもて面も一緒に読み取ってください。",
     "no key and no code of a front opens what the front must say",
 )
+_FRONT_UNREAD = Sentence(
+    "うら面は真正です。おもて面は読み取られていません。おもて面も一緒に読み取ってください。",
+    "the back is genuine; its front was not read and may say anything: scan it, too",
+)
 _NO_FRONT = Sentence(
     "うら面でも、この証明書のおもて面でもありません。",
     "neither a scramble image nor the front of one of these sheets",
@@ -59,7 +64,8 @@ class Verdict(enum.Enum):
     ALTERED = "altered"  # 改ざん: a forged or foreign code, or sheets that do not belong together
     UNREADABLE = "unreadable"  # 読取不能: nothing can be said of a sheet
     UNDECIDED = "undecided"  # 未確定: no fault found, but a sheet is missing, closed, or its front differs
-    GENUINE = "genuine"  # 真正: every sheet is there, and the municipality made it so
+    BACK_ONLY = "back_only"  # うら面のみ真正: nothing is wrong, but a front was not read
+    GENUINE = "genuine"  # 真正: every sheet is there, both its sides, and the municipality made it so
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,12 @@ def judge(
         findings += faulty
         reports.append(replace(report, copy_score=scores[picture.name]))
     compared, unknown = _with_fronts(reports, fronts)
-    return Report((*findings, *unknown), tuple(compared))
+    unread = [
+        Finding(Verdict.BACK_ONLY, _FRONT_UNREAD, each.picture)
+        for each in compared
+        if each.drawn is not None and each.compared is None
+    ]
+    return Report((*findings, *unknown, *unread), tuple(compared))
 
 
 def _missing(number: int) -> Sentence:
