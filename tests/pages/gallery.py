@@ -69,28 +69,27 @@ _FAMILY = [
         former_name="見本",
         former_name_kana="ミホン",
     ),
-    samples.relative(
-        "渋川　一子", "シブカワ　イチコ", "子", "2008-07-21", "女", previous_address=None, notified_on=None
-    ),
-    samples.relative(
-        "渋川　二郎", "シブカワ　ジロウ", "子", "2019-05-01", "男", previous_address=None, notified_on=None
-    ),
+    samples.relative("渋川　一子", "シブカワ　イチコ", "子", "2008-07-21", "女"),
+    samples.relative("渋川　二郎", "シブカワ　ジロウ", "子", "2019-05-01", "男"),
 ]
 
 _MANY = [
-    samples.relative(f"渋川　{number}", f"シブカワ　{number}", relation, born, sex)
-    for number, relation, born, sex in (
-        ("壱", "世帯主", "1951-02-03", "男"),
-        ("弐", "妻", "1953-04-05", "女"),
-        ("参", "子", "1976-06-07", "男"),
-        ("四", "子の妻", "1978-08-09", "女"),
-        ("五", "子の子", "2001-10-11", "男"),
-        ("六", "子の子", "2003-12-13", "女"),
-        ("七", "子の子", "2005-01-15", "男"),
-        ("八", "妹", "1955-03-17", "女"),
-        ("九", "縁故者", "1989-01-07", "男"),
+    samples.relative(f"渋川　{name}", f"シブカワ　{kana}", relation, born, sex, family_head="渋川　壱")
+    for name, kana, relation, born, sex in (
+        ("壱", "ハジメ", "世帯主", "1951-02-03", "男"),
+        ("弐", "フタエ", "妻", "1953-04-05", "女"),
+        ("参", "サン", "子", "1976-06-07", "男"),
+        ("四", "ヨツ", "子の妻", "1978-08-09", "女"),
+        ("五", "ゴウ", "子の子", "2001-10-11", "男"),
+        ("六", "ムツ", "子の子", "2003-12-13", "女"),
+        ("七", "ナナ", "子の子", "2005-01-15", "男"),
+        ("八", "ヤエ", "妹", "1955-03-17", "女"),
+        ("九", "キュウ", "縁故者", "1989-01-07", "男"),
     )
 ]
+
+_ARRIVED = {"resident_since": "2019-04-01", "address_since": "2019-04-01", "notified_on": "2019-04-05"}
+"""Foreign residents stand in the register since 2012."""
 
 _FOREIGN = [
     samples.person(
@@ -106,6 +105,7 @@ _FOREIGN = [
         residence_period="５年",
         residence_expiry="2029-03-31",
         residence_card_number=samples.CARD_NUMBER,
+        **_ARRIVED,
     ),
     samples.person(
         name="JOSÉ ÅNGSTRÖM ŁUKASZ",
@@ -113,7 +113,11 @@ _FOREIGN = [
         birth_date="1994-11-30",
         relation="夫",
         nationality="ブラジル",
-        article_30_45="特別永住者",
+        article_30_45="中長期在留者",
+        residence_status="永住者",
+        residence_period="無期限",
+        residence_card_number="ZZ00000001ZZ",
+        **_ARRIVED,
     ),
     samples.person(
         name="渋川　ひかる",
@@ -147,9 +151,9 @@ _TAX = samples.shotoku(
         "扶養控除:450000 特定親族特別控除:- 基礎控除:430000 所得控除合計:2252840 "
     ),
     tax=_amounts(
-        "課税総所得金額:369000 分離課税所得金額:- 市民税所得割額:20640 市民税均等割額:3000 "
-        "県民税所得割額:13760 "
-        "県民税均等割額:1700 森林環境税（国税）:1000 年税額:40100 "
+        "課税総所得金額:369000 分離課税所得金額:- 市民税所得割額:20600 市民税均等割額:3000 "
+        "県民税所得割額:13700 "
+        "県民税均等割額:1700 森林環境税（国税）:1000 年税額:40000 "
     ),
     dependants=[
         {"label": "控除対象配偶者", "count": 1},
