@@ -1,4 +1,5 @@
-"""The pages whose pictures are kept: each kind of certificate as it comes, full, and out of the ordinary.
+"""The pages whose pictures are kept: each kind of certificate as it comes, full, and out of the ordinary,
+as the form alone, and both sides of each kind with all that protects them.
 
     python -m tests.pages.gallery
 
@@ -9,12 +10,16 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
 from firmware.documents.bitmap import read_seal
-from firmware.documents.certificate import render_front
+from firmware.documents.certificate import render, render_front
+from firmware.documents.paper import Box
+from firmware.documents.protection.copy_pattern import copy_pattern_box
+from firmware.documents.protection.front_code import front_code_place
+from firmware.documents.protection.places import raster_box, with_margin
 from firmware.documents.settings import DocumentSettings
 from firmware.documents.sheet import Place
 from tests.municipality import seals
@@ -22,7 +27,9 @@ from tests.pages import samples
 
 APPROVED = Path(__file__).parent / "approved"
 DPI = 96
+WHOLE_DPI = 100
 GREYS = 16
+MIDDLE_GREY = 128
 
 
 _ONLY = Place(1, 1)
@@ -49,12 +56,52 @@ def picture(page: Page) -> Image.Image:
     return drawn.quantize(GREYS, dither=Image.Dither.NONE).convert("L")
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One side of the first sheet as it is printed: what of, front (0) or back (1), which detection image."""
+
+    page: str
+    side: int
+    image: Literal["lines", "infrared"] = "lines"
+
+
+def whole_picture(whole: Whole) -> Image.Image:
+    """The side as the locked pdfium draws it, in few greys.
+
+    What is random on every sheet is grey: the code of the front, the scramble image, the copy pattern.
+    """
+    import pypdfium2
+
+    page = PAGES[whole.page]
+    seal = read_seal(seals.city_seal("渋川市長之印"))
+    settings = DocumentSettings(detection_image=whole.image)
+    made = render(samples.opened(page.kind, page.document), seal, settings)
+    bitmap = pypdfium2.PdfDocument(made.pdf)[whole.side].render(scale=WHOLE_DPI / 72, grayscale=True)
+    drawn: Image.Image = bitmap.to_pil()
+    for box in _RANDOM[whole.side]:
+        drawn.paste(MIDDLE_GREY, _pixels(with_margin(box, 0.5)))
+    return drawn.point(lambda grey: round(grey / _STEP) * _STEP)
+
+
+_STEP = 255 // (GREYS - 1)
+_RANDOM = ((front_code_place(),), (raster_box(), copy_pattern_box()))
+
+
+def _pixels(box: Box) -> tuple[int, int, int, int]:
+    left, top, right, bottom = (
+        round(edge * WHOLE_DPI / 25.4) for edge in (box.left, box.top, box.right, box.bottom)
+    )
+    return left, top, right, bottom
+
+
 def main() -> None:
     """Approve all pages as they are drawn now."""
     APPROVED.mkdir(exist_ok=True)
-    for name, page in PAGES.items():
+    drawn = {name: picture(page) for name, page in PAGES.items()}
+    drawn |= {name: whole_picture(whole) for name, whole in WHOLE.items()}
+    for name, page in drawn.items():
         file = io.BytesIO()
-        picture(page).quantize(GREYS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+        page.quantize(GREYS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
         (APPROVED / f"{name}.png").write_bytes(file.getvalue())
 
 
@@ -212,6 +259,13 @@ PAGES: Mapping[str, Page] = {
     "shotoku-maximum": Page("shotoku", _LONGEST_TAX, Place(1, 2)),
     "shotoku-second-sheet": Page("shotoku", _LONGEST_TAX, Place(2, 2)),
 }
+
+WHOLE: Mapping[str, Whole] = {
+    f"whole-{kind}-{side}": Whole(f"{kind}-typical", at)
+    for kind in ("juminhyo", "inkan", "shotoku")
+    for at, side in enumerate(("front", "back"))
+} | {"whole-inkan-back-infrared": Whole("inkan-typical", 1, "infrared")}
+"""Printed sides, protection and all."""
 
 if __name__ == "__main__":
     main()
