@@ -203,6 +203,7 @@ async def test_a_certificate_is_printed_and_proven_page_by_page(
     [job] = paper.jobs()
     assert pdf == job.pdf.read_bytes()
     assert "two-sided-long-edge" == job.attributes["IPP_SIDES"]
+    assert "monochrome" == job.attributes["IPP_PRINT_COLOR_MODE"]
     assert "x-dimension=21000 y-dimension=29700" in job.attributes["IPP_MEDIA_COL"]
     assert [{"job": job_name, "certainty": Certainty.DONE, "pages": 4, "count": 4}] == watcher.logged(
         EventId.PRINT_ENDED
