@@ -5,6 +5,7 @@ hardware, network or init system that it needs. One that is new in the chapter f
 """
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -230,8 +231,11 @@ async def write_a_journal(path: Path) -> None:
 
 def exported(path: Path) -> str:
     with closing(sqlite3.connect(path)) as journal:
-        rows = journal.execute("SELECT seq, record FROM entries").fetchall()
-    return "".join(f'{{"seq": {seq}, "record": "{record}"}}\n' for seq, record in rows)
+        rows = journal.execute("SELECT seq, at, record, fields FROM entries").fetchall()
+    return "".join(
+        json.dumps({"seq": seq, "at": at, "record": record, **json.loads(fields)}) + "\n"
+        for seq, at, record, fields in rows
+    )
 
 
 def test_nothing_is_called_impossible_that_the_handbook_no_longer_asks_for() -> None:
