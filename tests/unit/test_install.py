@@ -317,10 +317,12 @@ def test_the_kiosk_is_stopped_before_its_journal_is_compared(
     (installed / "var/lib/madoguchi/journal.db").write_bytes(b"")
     manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
     erase = (script.Machine(installed), manifest, "urn:kiosk:demo-0001", tmp_path / "none.jsonl")
-    monkeypatch.setattr(script, "must_be_handed_over", lambda *_: done.append("compared") or refuse())
 
-    def refuse() -> None:
+    def compare(*_: object) -> None:
+        done.append("compared")
         raise script.Refused("an entry is missing")
+
+    monkeypatch.setattr(script, "must_be_handed_over", compare)
 
     with pytest.raises(script.Refused, match="an entry is missing"):
         script.uninstall(*erase)
