@@ -5,6 +5,7 @@ alone, for the machine must still come back where the Python packages do not.
 
     madoguchi-update note        at each start: what runs, for the kiosk to read
     madoguchi-update install     what the kiosk asked for
+    madoguchi-update settle      after an installation that ended otherwise than it should
     madoguchi-update check DIR   RAUC's pre-install handler: the manifest in the bundle that RAUC has verified
     madoguchi-update mark-good   the kiosk says that it is fit
     madoguchi-update give-up     the time of the trial is over
@@ -32,6 +33,7 @@ JOURNAL_FORMAT: Final = 1
 """Of the journal's table and chain. A version that writes another one reads this one, too."""
 
 _MOST_BYTES: Final = 4096
+_KIOSK: Final = "madoguchi.service"
 _PARTITIONS: Final = {u.Slot.A: 2, u.Slot.B: 3}
 """Of the Pi's card: the FAT partitions that hold each slot's kernel."""
 
@@ -155,6 +157,15 @@ class Machine:
         except FileNotFoundError:
             return ""
 
+    def held(self) -> bool:
+        """Whether the kiosk says that it serves nobody."""
+        return (self.asked / "update-held").exists()
+
+    def told_state(self) -> dict[str, Any]:
+        """What the kiosk can read. Raises OSError, ValueError."""
+        said: dict[str, Any] = json.loads((self.told / "state").read_text(encoding="utf-8"))
+        return said
+
     def pending(self) -> dict[str, Any]:
         """The update that was written last, until what became of it is told."""
         try:
@@ -164,8 +175,8 @@ class Machine:
         return said
 
 
-def note(machine: Machine) -> None:
-    """Say for the kiosk what runs here."""
+def note(machine: Machine, **answer: str) -> None:
+    """Say for the kiosk what runs here, and beside it the answer to its wish."""
     pending = machine.pending()
     slot = u.Slot(pending["slot"]) if pending else None
     running, choice = machine.running(), machine.store.read()
@@ -178,6 +189,7 @@ def note(machine: Machine) -> None:
         other="good" if running.other in choice.good else "bad",
         wanted=pending.get("version", ""),
         before=pending.get("before", []),
+        **answer,
     )
     match now:
         case u.Standing.TRIAL:
@@ -195,23 +207,35 @@ def install(machine: Machine) -> int:
     try:
         asked = json.loads(wish.read_bytes()[:_MOST_BYTES])
         bundle, before = str(asked["bundle"]), sorted(map(str, asked.get("before", [])))
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return _refuse(machine, u.UpdateRefusal.UNREADABLE)
-    found = _inspect(machine, bundle)
-    if isinstance(found, u.UpdateRefusal):
-        return _refuse(machine, found)
-    _log(EventId.UPDATE_INSTALLING, version=found.version)
-    into = machine.running().other
-    _tell(machine, standing="installing", slot=into.other.value, version=__version__, wanted=found.version)
-    status, said = machine.run(("rauc", "install", bundle))
-    if status:
-        reasons = [reason for reason in u.UpdateRefusal if f"madoguchi-refuses-{reason.value}" in said]
-        return _refuse(machine, reasons[0] if reasons else u.UpdateRefusal.WRITE)
-    machine.kept.mkdir(mode=0o755, exist_ok=True)
-    pending = {"slot": into.value, "version": found.version, "before": before}
-    write_whole(machine.kept / "pending", json.dumps(pending).encode(), mode=0o644)
-    machine.run(machine.store.restart())
-    return 0
+        nonce = str(asked.get("nonce", ""))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return _refuse(machine, u.UpdateRefusal.UNREADABLE, "")
+    # First of all: the kiosk holds until this is told otherwise.
+    state = {
+        "standing": "installing",
+        "slot": machine.running().value,
+        "version": __version__,
+        "nonce": nonce,
+    }
+    _tell(machine, **state)
+    try:
+        refused = _carry_out(machine, bundle, before, state)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the kiosk must hear that it is over
+        sys.stderr.write(f"madoguchi-update: {error!r}\n")
+        refused = u.UpdateRefusal.WRITE
+    return 0 if refused is None else _refuse(machine, refused, nonce)
+
+
+def settle(machine: Machine) -> None:
+    """An installation that was killed, or ran out of time, is told as refused: the kiosk waits."""
+    try:
+        said = machine.told_state()
+    except (OSError, ValueError):
+        note(machine)
+        return
+    if said.get("standing") == "installing" and not said.get("restarts"):
+        _undo(machine)
+        _refuse(machine, u.UpdateRefusal.WRITE, str(said.get("nonce", "")))
 
 
 def check(machine: Machine, folder: Path) -> int:
@@ -243,9 +267,15 @@ def mark_good(machine: Machine) -> int:
 
 
 def give_up(machine: Machine) -> int:
-    """A trial that took too long: start anew; the firmware has counted this try."""
+    """A trial that took too long: start anew; the firmware has counted this try.
+
+    Never while the kiosk may serve somebody; one that does not run at all serves nobody.
+    """
     running = machine.running()
     if running not in machine.store.read().good:
+        if not machine.held() and not machine.run(("systemctl", "is-active", "--quiet", _KIOSK))[0]:
+            sys.stderr.write("madoguchi-update: the kiosk does not say that it serves nobody: not now\n")
+            return 1
         _log(EventId.UPDATE_UNFIT, version=__version__)
         machine.run(("systemctl", "reboot"))
     return 0
@@ -272,6 +302,50 @@ def backend(machine: Machine, words: Sequence[str]) -> int:
     return 0
 
 
+def _carry_out(
+    machine: Machine, bundle: str, before: Sequence[str], state: dict[str, Any]
+) -> u.UpdateRefusal | None:
+    found = _inspect(machine, bundle)
+    if isinstance(found, u.UpdateRefusal):
+        return found
+    if not machine.held():
+        return u.UpdateRefusal.IN_SERVICE
+    _log(EventId.UPDATE_INSTALLING, version=found.version)
+    state = {**state, "wanted": found.version}
+    _tell(machine, **state)
+    pending = {"slot": machine.running().other.value, "version": found.version, "before": before}
+    machine.kept.mkdir(mode=0o755, exist_ok=True)
+    refused: u.UpdateRefusal | None = u.UpdateRefusal.WRITE
+    try:
+        # Before RAUC makes the slot the first one: the power may go right after that.
+        write_whole(machine.kept / "pending", json.dumps(pending).encode(), mode=0o644)
+        refused = _written(machine, bundle, state)
+    finally:
+        if refused is not None:
+            _undo(machine)
+    return refused
+
+
+def _written(machine: Machine, bundle: str, state: dict[str, Any]) -> u.UpdateRefusal | None:
+    status, said = machine.run(("rauc", "install", bundle))
+    if status:
+        reasons = [reason for reason in u.UpdateRefusal if f"madoguchi-refuses-{reason.value}" in said]
+        return reasons[0] if reasons else u.UpdateRefusal.WRITE
+    if not machine.held():
+        return u.UpdateRefusal.IN_SERVICE
+    _tell(machine, **state, restarts=True)
+    status, _ = machine.run(machine.store.restart())
+    # Killed by a signal: the machine goes down already.
+    return u.UpdateRefusal.WRITE if status > 0 else None
+
+
+def _undo(machine: Machine) -> None:
+    """What was written is never started. RAUC writes the choice: this program may only read it."""
+    (machine.kept / "pending").unlink(missing_ok=True)
+    if machine.store.read().primary is not machine.running():
+        machine.run(("rauc", "status", "mark-bad", "other"))
+
+
 def _inspect(machine: Machine, bundle: str) -> u.Bundle | u.UpdateRefusal:
     if not bundle.startswith("/") or not Path(bundle).is_file():
         return u.UpdateRefusal.UNREADABLE
@@ -279,10 +353,12 @@ def _inspect(machine: Machine, bundle: str) -> u.Bundle | u.UpdateRefusal:
     if status:
         return u.UpdateRefusal.SIGNATURE if "signature" in said.lower() else u.UpdateRefusal.UNREADABLE
     # Beside its answer RAUC says what it does.
-    [told] = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-    found = u.Bundle(
-        str(told.get("version", "")), str(told.get("compatible", "")), _formats(told.get("build", ""))
-    )
+    try:
+        [told] = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    except ValueError:
+        return u.UpdateRefusal.UNREADABLE
+    version, compatible, build = (str(told.get(name, "")) for name in ("version", "compatible", "build"))
+    found = u.Bundle(version, compatible, _formats(build))
     return _refusal(machine, found) or found
 
 
@@ -309,14 +385,12 @@ def _manifest(path: Path) -> u.Bundle:
 def _formats(build: str) -> tuple[int, ...]:
     """The manifest's build: "journal=1,2", the formats of the journal that the version reads."""
     numbers = build.removeprefix("journal=").split(",") if build.startswith("journal=") else []
-    return tuple(int(number) for number in numbers if number.isdigit())
+    return tuple(int(number) for number in numbers if number.isascii() and number.isdigit())
 
 
-def _refuse(machine: Machine, reason: u.UpdateRefusal) -> int:
+def _refuse(machine: Machine, reason: u.UpdateRefusal, nonce: str) -> int:
     _log(EventId.UPDATE_REFUSED, reason=reason)
-    note(machine)
-    running = json.loads((machine.told / "state").read_text(encoding="utf-8"))
-    _tell(machine, **{**running, "refused": reason.value})
+    note(machine, refused=reason.value, nonce=nonce)
     return 1
 
 
@@ -342,6 +416,10 @@ def main(words: Sequence[str]) -> int:
             return 0
         case ["install"]:
             return install(machine)
+        case ["settle"]:
+            if os.environ.get("SERVICE_RESULT") != "success":
+                settle(machine)
+            return 0
         case ["check", folder]:
             return check(machine, Path(folder))
         case ["mark-good"]:

@@ -116,6 +116,7 @@ class UpdateRefusal(enum.Enum):
     JOURNAL = "journal"  # cannot read the journal as it is now
     TRIAL = "on-trial"  # the running system is not good yet: the other slot is the one that is
     WRITE = "write"  # the bundle is damaged or the disk failed
+    IN_SERVICE = "in-service"  # the kiosk does not say, or no longer, that it serves nobody
 
 
 @dataclass(frozen=True, slots=True)

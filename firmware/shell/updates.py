@@ -1,12 +1,13 @@
 """The kiosk's side of an update: asks root for it, serves nobody meanwhile, says when it is fit. 更新
 
-It speaks to root by three files in memory (systemd/README.md): what runs is read, the wish and the word that
-it is fit are written. Which bundle may be installed is not decided here.
+It speaks to root by files in memory (systemd/README.md): what runs is read, the wish, the word that it is
+held and the word that it is fit are written. Which bundle may be installed is not decided here.
 """
 
 import asyncio
 import contextlib
 import json
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,9 +34,17 @@ class UpdateFiles:
     wish: Path
     fit: Path
 
+    @property
+    def held(self) -> Path:
+        """There while the kiosk serves nobody: without it root starts nothing anew."""
+        return self.wish.with_name("update-held")
+
 
 class UpdateWatch:
-    """hold: keeps the kiosk out of service. Root's word is read at once: a system on trial never serves."""
+    """hold: keeps the kiosk out of service. Root's word is read at once: a system on trial never serves.
+
+    command_line: where rauc.slot= stands, the machine has slots, and nobody is served before root has spoken.
+    """
 
     def __init__(
         self,
@@ -44,6 +53,7 @@ class UpdateWatch:
         hold: Callable[[bool], None],
         log: Logbook,
         monotonic: Callable[[], float] = time.monotonic,
+        command_line: Path = Path("/proc/cmdline"),
     ) -> None:
         self._files, self._hold, self._log, self._monotonic = files, hold, log, monotonic
         self._obstacles: Callable[[], frozenset[str]] = frozenset
@@ -51,6 +61,10 @@ class UpdateWatch:
         self._well_since: float | None = None
         self._told_fit = -_AGAIN_SECONDS
         self._asked_at: float | None = None
+        self._nonce = ""
+        if files is not None and files.wish.exists():
+            self._asked_at, self._nonce = monotonic(), _word(_said(files.wish), "nonce")
+        self._has_slots = files is not None and _names_a_slot(command_line)
         self._told = ""
         self._task: asyncio.Task[None] | None = None
         self.state = u.UpdateState()
@@ -72,7 +86,9 @@ class UpdateWatch:
     @property
     def under_way(self) -> bool:
         """The kiosk serves nobody because of it."""
-        return self._asked_at is not None or self.state.standing in {"installing", u.Standing.TRIAL.value}
+        unsaid = self._has_slots and not self.state.standing
+        standing = self.state.standing
+        return self._asked_at is not None or unsaid or standing in {"installing", u.Standing.TRIAL.value}
 
     async def ask(self, bundle: str) -> None:
         """Have root install this file. Raises OfficeRefused without a slot for it, or if a visit goes on."""
@@ -81,15 +97,20 @@ class UpdateWatch:
             raise OfficeRefused("this machine has no second slot: nothing can be installed here")
         if self.under_way:
             raise OfficeRefused("an update is under way")
-        self._asked_at = self._monotonic()
+        self._asked_at, self._nonce = self._monotonic(), secrets.token_hex(16)
         self._hold(True)
+        sent = False
         try:
             async with asyncio.timeout(_REST_SECONDS):
                 while not self._resting():  # noqa: ASYNC110 - a state has no event of its own
                     await asyncio.sleep(0.05)
-            wish = {"bundle": bundle, "before": sorted(self._obstacles())}
+            files.held.touch()
+            wish = {"bundle": bundle, "before": sorted(self._obstacles()), "nonce": self._nonce}
+            sent = True
             await asyncio.to_thread(write_whole, files.wish, json.dumps(wish).encode(), mode=0o644)
         except BaseException as error:
+            if sent and isinstance(error, asyncio.CancelledError):
+                raise  # the thread writes it all the same: root answers
             self._take_back()
             if isinstance(error, TimeoutError):
                 raise OfficeRefused(
@@ -113,16 +134,33 @@ class UpdateWatch:
         self.state = u.UpdateState(**known)
         if self._asked_at is not None:
             late = self._monotonic() - self._asked_at > _ANSWER_SECONDS
-            if self.state.refused or self.state.standing == "installing" or late:
+            # The last wish's refusal still stands there: only the answer to this one counts.
+            answered = self._nonce != "" and _word(said, "nonce") == self._nonce
+            if answered or late:
                 self._asked_at = None
-            if self._asked_at is None and self._files is not None:
-                self._files.wish.unlink(missing_ok=True)
-        self._hold(self.under_way)
-        self._tell_once()
+                self._forget_wish()
+        self._hold_or_let_go()
+        self._tell_once(_word(said, "nonce"))
 
-    def _tell_once(self) -> None:
+    def _hold_or_let_go(self) -> None:
+        """Root's sign goes before the first visit can come, and comes after the last one has ended."""
+        files, on = self._files, self.under_way
+        with contextlib.suppress(OSError):  # without the sign root does nothing
+            if files is not None and not on:
+                files.held.unlink(missing_ok=True)
+        self._hold(on)
+        with contextlib.suppress(OSError):
+            if files is not None and on and self._resting():
+                files.held.touch()
+
+    def _forget_wish(self) -> None:
+        if self._files is not None:
+            with contextlib.suppress(OSError):
+                self._files.wish.unlink(missing_ok=True)
+
+    def _tell_once(self, nonce: str) -> None:
         """What root has said, in the kiosk's log, too: staff ask it there."""
-        word = f"{self.state.standing} {self.state.refused} {self.state.wanted}"
+        word = f"{self.state.standing} {self.state.refused} {self.state.wanted} {nonce}"
         if word == self._told:
             return
         self._told = word
@@ -150,15 +188,30 @@ class UpdateWatch:
 
     def _take_back(self) -> None:
         self._asked_at = None
-        self._hold(self.under_way)
+        self._forget_wish()
+        self._hold_or_let_go()
 
 
 def _read(files: UpdateFiles | None) -> dict[str, Any]:
     """Nothing where there are no slots, or root is just about to say it."""
-    if files is None:
-        return {}
+    return {} if files is None else _said(files.state)
+
+
+def _said(path: Path) -> dict[str, Any]:
     try:
-        said = json.loads(files.state.read_text(encoding="utf-8"))
+        said = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def _word(said: dict[str, Any], name: str) -> str:
+    return str(said.get(name, ""))
+
+
+def _names_a_slot(command_line: Path) -> bool:
+    try:
+        words = command_line.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return False
+    return any(word.startswith("rauc.slot=") for word in words)

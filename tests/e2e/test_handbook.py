@@ -5,6 +5,7 @@ hardware, network or init system that it needs. One that is new in the chapter f
 """
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -34,12 +35,15 @@ URN = "urn:kiosk:demo-0001"
 NEEDED = {
     "timedatectl set-timezone Asia/Tokyo": "systemd",
     "scripts/wheels wheels": "a package registry; CI's image is made with what it gathers",
+    "scripts/voice --out DIR --config kiosk.toml": "the voice's own packages",
+    "scripts/voice --check DIR --config kiosk.toml": "the clips of the line before",
     "udevadm info -q property -n /dev/ttyUSB0": "a serial port in its socket",
     "udevadm control --reload && udevadm trigger": "udev",
     "ls /dev/madoguchi": "devices",
     "systemctl edit madoguchi": "systemd",
     "systemctl edit madoguchi-cups": "systemd",
     "systemctl start madoguchi-cups": "systemd; the same cupsd with the same files runs here",
+    "systemctl stop madoguchi": "systemd",
     "pytest tests/hil --rig=/etc/madoguchi/kiosk.toml --hands": "every device, and hands",
     "madoguchi verify": "a scan of a printed page",
     "reboot": "a machine",
@@ -230,8 +234,11 @@ async def write_a_journal(path: Path) -> None:
 
 def exported(path: Path) -> str:
     with closing(sqlite3.connect(path)) as journal:
-        rows = journal.execute("SELECT seq, record FROM entries").fetchall()
-    return "".join(f'{{"seq": {seq}, "record": "{record}"}}\n' for seq, record in rows)
+        rows = journal.execute("SELECT seq, at, record, fields FROM entries").fetchall()
+    return "".join(
+        json.dumps({"seq": seq, "at": at, "record": record, **json.loads(fields)}) + "\n"
+        for seq, at, record, fields in rows
+    )
 
 
 def test_nothing_is_called_impossible_that_the_handbook_no_longer_asks_for() -> None:

@@ -6,9 +6,13 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+import sys
 import tomllib
 from contextlib import closing
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -253,18 +257,33 @@ def test_the_journal_is_erased_only_once_every_entry_of_it_was_handed_over(
     folder = installed / "var/lib/madoguchi"
     folder.mkdir(parents=True)
     with closing(sqlite3.connect(folder / "journal.db")) as journal, journal:
-        journal.execute("CREATE TABLE entries (seq INTEGER PRIMARY KEY, record TEXT)")
-        journal.executemany("INSERT INTO entries VALUES (?, ?)", [(1, "CoinTaken"), (2, "FeeEarned")])
+        journal.execute("CREATE TABLE entries (seq INTEGER PRIMARY KEY, at TEXT, record TEXT, fields TEXT)")
+        journal.executemany(
+            "INSERT INTO entries VALUES (?, ?, ?, ?)",
+            [
+                (1, "2026-01-05T01:00:00Z", "CoinTaken", '{"yen": 500, "visit": "v1"}'),
+                (2, "2026-01-05T01:01:00Z", "FeeEarned", '{"lines": [{"yen": 300}]}'),
+            ],
+        )
     export, inside = tmp_path / "journal.jsonl", folder / "support.jsonl"
     erase = ("--uninstall", "--erase", "urn:kiosk:demo-0001")
-    whole = '{"seq": 1, "record": "CoinTaken"}\n{"seq": 2, "record": "FeeEarned"}\n'
+    first = '{"seq": 1, "at": "2026-01-05T01:00:00Z", "record": "CoinTaken", "yen": 500, "visit": "v1"}\n'
+    second = (
+        '{"seq": 2, "at": "2026-01-05T01:01:00Z", "record": "FeeEarned", "lines": [{"yen": 300}], "new": 0}\n'
+    )
+    whole = first + second
     inside.write_text(whole)
     for text, words, refusal in (
         ("", (), "the journal has 2 entries"),
-        ('{"seq": 1, "record": "CoinTaken"}\n', ("--journal", str(export)), "lacks 1 entries, from 2 on"),
+        (first, ("--journal", str(export)), "lacks 1 entries, from 2 on"),
         ("no export", ("--journal", str(export)), "no export of a journal"),
         (whole, ("--journal", str(inside)), "would be erased with the rest"),
         (whole.replace("Earned", "Returned"), ("--journal", str(export)), "lacks 1 entries"),
+        (whole.replace("01:00:00", "02:00:00"), ("--journal", str(export)), "lacks 1 entries, from 1 on"),
+        (whole.replace('"v1"', '"v2"'), ("--journal", str(export)), "lacks 1 entries, from 1 on"),
+        (whole.replace('"yen": 300', '"yen": 1'), ("--journal", str(export)), "lacks 1 entries, from 2 on"),
+        (whole.replace(', "visit": "v1"', ""), ("--journal", str(export)), "lacks 1 entries, from 1 on"),
+        (first + "[2]\n", ("--journal", str(export)), "no export of a journal"),
     ):
         export.write_text(text)
         refused = install(installed, *erase, *words)
@@ -274,6 +293,44 @@ def test_the_journal_is_erased_only_once_every_entry_of_it_was_handed_over(
     assert 0 == install(installed, *erase, "--journal", str(export)).returncode
     assert not folder.exists()
     assert whole == export.read_text()
+
+
+def test_the_kiosk_is_stopped_before_its_journal_is_compared(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    running = [False]
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        done.append(" ".join(words[:2]))
+        assert not [word for word in words if word.endswith(".mount")], "the export may lie there"
+        return subprocess.CompletedProcess(words, 0 if words[1] == "is-active" and running[0] else 3)
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader = SourceFileLoader("scripts_install", str(ROOT / "scripts/install"))
+    script = module_from_spec(spec_from_loader("scripts_install", loader))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "scripts_install", script)
+    loader.exec_module(script)
+    monkeypatch.setattr(script.subprocess, "run", run)
+    monkeypatch.setattr(script.Machine, "live", property(lambda _: True))
+    (installed / "var/lib/madoguchi").mkdir(parents=True)
+    (installed / "var/lib/madoguchi/journal.db").write_bytes(b"")
+    manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
+    erase = (script.Machine(installed), manifest, "urn:kiosk:demo-0001", tmp_path / "none.jsonl")
+
+    def compare(*_: object) -> None:
+        done.append("compared")
+        raise script.Refused("an entry is missing")
+
+    monkeypatch.setattr(script, "must_be_handed_over", compare)
+
+    with pytest.raises(script.Refused, match="an entry is missing"):
+        script.uninstall(*erase)
+    assert ["systemctl stop", "systemctl is-active", "compared"] == done
+    running[0] = True
+    with pytest.raises(script.Refused, match="does not stop"):
+        script.uninstall(*erase)
+    assert (installed / "var/lib/madoguchi/journal.db").exists()
 
 
 def test_uninstalling_without_erasing_keeps_the_books(installed: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from firmware.core.updates import WELL_SECONDS, Standing
 from firmware.errors import OfficeRefused
 from firmware.logbook import EventId
 from firmware.shell.updates import UpdateFiles, UpdateWatch
+from firmware.whole_file import write_whole
 
 STATE = {"slot": "A", "version": "0.2.0", "other": "good", "wanted": "", "before": []}
 
@@ -34,7 +36,21 @@ class Rig:
         return UpdateFiles(self.folder / "state", self.folder / "wish", self.folder / "fit")
 
     def root(self, standing: str, **more: Any) -> None:
-        self.files.state.write_text(json.dumps({**STATE, "standing": standing, **more}))
+        write_whole(
+            self.files.state, json.dumps({**STATE, "standing": standing, **more}).encode(), mode=0o644
+        )
+
+    def nonce(self) -> str:
+        return str(json.loads(self.files.wish.read_text())["nonce"])
+
+    def made(self) -> UpdateWatch:
+        return UpdateWatch(
+            self.files,
+            hold=self.hold,
+            log=self.log,
+            monotonic=lambda: self.now,
+            command_line=self.folder / "cmdline",
+        )
 
     def hold(self, held: bool) -> None:
         self.held = held
@@ -44,7 +60,7 @@ class Rig:
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[UpdateWatch]:
-        watch = UpdateWatch(self.files, hold=self.hold, log=self.log, monotonic=lambda: self.now)
+        watch = self.made()
         watch.start(lambda: self.obstacles, lambda: self.resting and self.held)
         try:
             yield watch
@@ -84,14 +100,19 @@ async def test_the_wish_is_written_only_once_the_kiosk_serves_nobody_and_held_un
         assert not rig.files.wish.exists()
         rig.obstacles, rig.resting = frozenset({"printer"}), True
         await asking
-        assert {"bundle": "/media/a.raucb", "before": ["printer"]} == json.loads(rig.files.wish.read_text())
+        nonce = rig.nonce()
+        assert {"bundle": "/media/a.raucb", "before": ["printer"], "nonce": nonce} == json.loads(
+            rig.files.wish.read_text()
+        )
+        assert rig.files.held.exists()
         with pytest.raises(OfficeRefused, match="under way"):
             await watch.ask("/media/a.raucb")
-        rig.root("installing", wanted="0.3.0")
+        rig.root("installing", wanted="0.3.0", nonce=nonce)
         await comes(lambda: watch.state.standing == "installing")
-        assert (True, True) == (rig.held, watch.under_way)
-        rig.root("steady", refused="signature")
+        assert (True, True, True) == (rig.held, watch.under_way, rig.files.held.exists())
+        rig.root("steady", refused="signature", nonce=nonce)
         await comes(lambda: not rig.held)
+        assert not rig.files.held.exists()
     assert (EventId.UPDATE_REFUSED, {"reason": "signature"}) in rig.events
     assert not rig.files.wish.exists()
 
@@ -159,3 +180,87 @@ async def test_a_state_that_cannot_be_read_holds_nothing_up(rig: Rig, text: str)
     rig.files.state.write_text(text)
     async with rig.watch() as watch:
         assert not watch.under_way
+
+
+async def test_an_older_refusal_answers_no_new_wish(rig: Rig) -> None:
+    rig.root("steady", refused="signature", nonce="an earlier wish's")
+    watch = rig.made()
+    watch.start(frozenset, lambda: rig.held)
+    await watch.ask("/media/good.raucb")
+    watch._look_at(json.loads(rig.files.state.read_text()))
+    assert (True, True, True) == (rig.held, rig.files.held.exists(), rig.files.wish.exists())
+    watch._look_at({**STATE, "standing": "steady", "refused": "signature", "nonce": rig.nonce()})
+    await watch.close()
+    assert (False, False, False) == (rig.held, rig.files.held.exists(), rig.files.wish.exists())
+
+
+async def test_a_kiosk_that_starts_anew_holds_for_the_wish_that_it_finds(rig: Rig) -> None:
+    rig.root("steady")
+    rig.files.wish.write_text(json.dumps({"bundle": "/media/a.raucb", "before": [], "nonce": "n"}))
+    watch = rig.made()
+    assert (True, True) == (rig.held, watch.under_way)
+    watch._look_at({**STATE, "standing": "steady", "refused": "older", "nonce": "n"})
+    assert (False, False) == (rig.held, rig.files.wish.exists())
+
+
+async def test_an_order_that_is_cancelled_while_the_wish_is_written_keeps_the_kiosk_held(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(path: Path, content: bytes, *, mode: int) -> None:
+        began.set()
+        go_on.wait(30)
+        write_whole(path, content, mode=mode)
+
+    monkeypatch.setattr("firmware.shell.updates.write_whole", slow)
+    rig.root("steady")
+    watch = rig.made()
+    watch._resting = lambda: True
+    asking = asyncio.create_task(watch.ask("/media/a.raucb"))
+    await comes(began.is_set)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    go_on.set()
+    assert asking.cancelled()
+    assert (True, True) == (rig.held, rig.files.held.exists())
+    await comes(rig.files.wish.exists)
+
+
+async def test_a_wish_that_could_not_be_written_to_its_end_is_taken_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(path: Path, content: bytes, *, mode: int) -> None:
+        path.write_bytes(content)
+        raise OSError("the folder's name is not on disk")
+
+    monkeypatch.setattr("firmware.shell.updates.write_whole", half)
+    write_whole(rig.files.state, json.dumps({**STATE, "standing": "steady"}).encode(), mode=0o644)
+    watch = rig.made()
+    watch._resting = lambda: True
+    with pytest.raises(OfficeRefused, match="cannot be written"):
+        await watch.ask("/media/a.raucb")
+    assert (False, False, False) == (rig.held, rig.files.held.exists(), rig.files.wish.exists())
+
+
+async def test_a_visit_that_goes_on_while_root_installs_unasked_is_never_called_held(rig: Rig) -> None:
+    rig.root("installing", nonce="of nobody here")
+    watch = rig.made()
+    watch._look_at(json.loads(rig.files.state.read_text()))
+    assert (True, False) == (rig.held, rig.files.held.exists())
+    watch._resting = lambda: True
+    watch._look_at(json.loads(rig.files.state.read_text()))
+    assert rig.files.held.exists()
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "{}"])
+async def test_a_machine_with_slots_serves_nobody_before_root_has_said_which_one_runs(
+    rig: Rig, text: str | None
+) -> None:
+    (rig.folder / "cmdline").write_text("quiet rauc.slot=B\n")
+    if text is not None:
+        rig.files.state.write_text(text)
+    watch = rig.made()
+    assert (True, True) == (rig.held, watch.under_way)
+    watch._look_at({**STATE, "standing": "steady"})
+    assert not rig.held

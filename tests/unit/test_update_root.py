@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from firmware.compose.update_root import (
     install,
     mark_good,
     note,
+    settle,
 )
 from firmware.core.updates import TRIES, BootChoice, Slot, started
 
@@ -37,6 +38,11 @@ class Rauc:
     build: str = f"journal={JOURNAL_FORMAT}"
     info_refuses: str = ""
     install_refuses: str = ""
+    lets_go: bool = False
+    restart_status: int = 0
+    active: bool = True
+    told_first: dict[str, Any] = field(default_factory=dict)
+    pending_at_the_last_byte: dict[str, Any] = field(default_factory=dict)
     commands: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
@@ -57,6 +63,7 @@ class Rauc:
         running = self.machine.running()
         match words[:2]:
             case ("rauc", "info"):
+                self.told_first = self.said()
                 said = {"version": self.version, "compatible": self.compatible, "build": self.build}
                 return (
                     (1, self.info_refuses)
@@ -68,6 +75,16 @@ class Rauc:
                 if self.install_refuses:
                     return 1, self.install_refuses
                 backend(self.machine, ["set-primary", running.other.value])
+                self.pending_at_the_last_byte = self.machine.pending()
+                if self.lets_go:
+                    (self.root / "asked/update-held").unlink()
+            case ("rauc", "status") if words[2] == "mark-bad":
+                assert ("rauc", "status", "mark-bad", "other") == tuple(words)
+                backend(self.machine, ["set-state", running.other.value, "bad"])
+            case ("systemctl", "reboot"):
+                return self.restart_status, ""
+            case ("systemctl", "is-active"):
+                return 0 if self.active else 3, ""
             case ("rauc", "status"):
                 store.write(BootChoice(running, store.read().good | {running}))
             case _:
@@ -85,10 +102,18 @@ class Rauc:
     def wish(self, text: str = "") -> int:
         bundle = self.root / "a.raucb"
         bundle.write_bytes(b"bundle")
-        said = text or json.dumps({"bundle": str(bundle), "before": ["printer"]})
-        (self.root / "asked").mkdir(exist_ok=True)
+        said = text or json.dumps({"bundle": str(bundle), "before": ["printer"], "nonce": "n1"})
+        self.holds()
         (self.root / "asked/update-wanted").write_text(said)
         return install(self.machine)
+
+    def holds(self) -> None:
+        (self.root / "asked").mkdir(exist_ok=True)
+        (self.root / "asked/update-held").touch()
+
+    def changed(self, **places: Any) -> Machine:
+        """The machine with other places or another run."""
+        return replace(self.machine, **places)
 
     def said(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads((self.root / "told/state").read_text())
@@ -148,6 +173,9 @@ def test_an_update_that_nobody_marks_is_rolled_back_and_told_once(rauc: Rauc) ->
         ({"compatible": "other"}, "other-machine"),
         ({"build": "journal=999"}, "journal"),
         ({"build": "x"}, "journal"),
+        ({"build": "journal=\u00b2"}, "journal"),
+        ({"lets_go": True}, "in-service"),
+        ({"restart_status": 1}, "write"),
         ({"install_refuses": "I/O error"}, "write"),
         ({"install_refuses": "handler: madoguchi-refuses-older"}, "older"),
     ],
@@ -158,8 +186,8 @@ def test_a_bundle_that_may_not_be_installed_leaves_the_running_system(
     for name, value in changes.items():
         setattr(rauc, name, value)
     assert 1 == rauc.wish()
-    assert (reason, "steady") == (rauc.said()["refused"], rauc.said()["standing"])
-    assert ("systemctl", "reboot") not in rauc.commands
+    assert (reason, "steady", "n1") == tuple(rauc.said()[name] for name in ("refused", "standing", "nonce"))
+    assert (("systemctl", "reboot") in rauc.commands) is bool(rauc.restart_status)
     assert Slot.A is rauc.starts()
     assert not rauc.machine.pending()
 
@@ -238,3 +266,85 @@ def test_a_firmware_that_does_not_say_which_slot_it_started_is_told_so(rauc: Rau
     (rauc.root / "cmdline").write_text("quiet\n")
     with pytest.raises(ValueError, match=r"names no rauc\.slot"):
         note(rauc.machine)
+
+
+def test_root_says_that_it_installs_before_it_looks_at_the_bundle(rauc: Rauc) -> None:
+    rauc.info_refuses = "signature"
+    rauc.wish()
+    rauc.wish(json.dumps({"bundle": str(rauc.root / "a.raucb"), "nonce": "n2"}))
+    told = rauc.told_first
+    assert ("installing", "n2", False) == (told["standing"], told["nonce"], "refused" in told)
+
+
+def test_a_kiosk_that_does_not_say_that_it_is_held_has_nothing_written(rauc: Rauc) -> None:
+    rauc.wish("{")
+    (rauc.root / "asked/update-held").unlink()
+    (rauc.root / "asked/update-wanted").write_text(json.dumps({"bundle": str(rauc.root / "a.raucb")}))
+    assert 1 == install(rauc.machine)
+    assert ("in-service", "steady") == (rauc.said()["refused"], rauc.said()["standing"])
+    assert not [words for words in rauc.commands if words[:2] == ("rauc", "install")]
+
+
+def test_a_wish_that_was_taken_back_is_refused_by_name(rauc: Rauc) -> None:
+    assert 1 == install(rauc.machine)
+    assert "unreadable" == rauc.said()["refused"]
+
+
+@pytest.mark.parametrize("said", ["rauc-Message: x", "{", "{}\n{}"])
+def test_an_answer_of_rauc_that_says_nothing_is_refused_by_name(rauc: Rauc, said: str) -> None:
+    rauc.wish("{")
+    (rauc.root / "asked/update-wanted").write_text(json.dumps({"bundle": str(rauc.root / "a.raucb")}))
+    assert 1 == install(rauc.changed(run=lambda _: (0, said)))
+    assert ("unreadable", "steady") == (rauc.said()["refused"], rauc.said()["standing"])
+
+
+def test_a_power_cut_after_the_last_byte_leaves_a_trial_that_knows_what_was_broken_before(
+    rauc: Rauc,
+) -> None:
+    rauc.wish()
+    (rauc.root / "kept/pending").write_text(json.dumps(rauc.pending_at_the_last_byte))
+    assert Slot.B is rauc.starts()
+    assert ("trial", ["printer"], NEWER) == tuple(
+        rauc.said()[name] for name in ("standing", "before", "wanted")
+    )
+
+
+def test_an_installation_that_breaks_off_is_told_as_refused_and_is_never_started(rauc: Rauc) -> None:
+    def breaks(words: Sequence[str]) -> tuple[int, str]:
+        said = rauc.run(words)
+        if words[:2] == ("rauc", "install"):
+            raise OSError("no more memory")
+        return said
+
+    rauc.wish("{")
+    (rauc.root / "asked/update-wanted").write_text(json.dumps({"bundle": str(rauc.root / "a.raucb")}))
+    assert 1 == install(rauc.changed(run=breaks))
+    assert ("write", "steady") == (rauc.said()["refused"], rauc.said()["standing"])
+    assert Slot.A is rauc.starts()
+
+
+def test_an_installation_that_was_killed_is_settled_and_one_that_starts_anew_is_left_alone(
+    rauc: Rauc,
+) -> None:
+    rauc.wish()
+    assert rauc.said()["restarts"]
+    settle(rauc.machine)
+    assert ("installing", True) == (rauc.said()["standing"], bool(rauc.machine.pending()))
+    killed = {name: value for name, value in rauc.said().items() if name != "restarts"}
+    (rauc.root / "told/state").write_text(json.dumps(killed))
+    settle(rauc.machine)
+    assert ("steady", "write", "n1") == tuple(rauc.said()[name] for name in ("standing", "refused", "nonce"))
+    assert Slot.A is rauc.starts()
+    assert "steady" == rauc.said()["standing"]
+
+
+def test_a_trial_is_not_given_up_under_a_kiosk_that_may_be_serving(rauc: Rauc) -> None:
+    rauc.wish()
+    rauc.starts()
+    (rauc.root / "asked/update-held").unlink()
+    rauc.commands.clear()
+    assert 1 == give_up(rauc.machine)
+    assert ("systemctl", "reboot") not in rauc.commands
+    rauc.active = False
+    assert 0 == give_up(rauc.machine)
+    assert ("systemctl", "reboot") == rauc.commands[-1], "a kiosk that does not run serves nobody"
