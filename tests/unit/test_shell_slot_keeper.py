@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import cast
 
 import pytest
 
 from firmware.core import events as e
 from firmware.core import records as r
 from firmware.core.terms import VisitId
-from firmware.ports import CoinMark
+from firmware.ports import CoinAcceptor, CoinMark
 from firmware.shell.slot_keeper import SlotKeeper
 
 VISIT = VisitId("ab" * 16)
@@ -32,11 +32,14 @@ class Acceptor:
 
 class Bench:
     def __init__(self, *, is_open: bool) -> None:
-        self.acceptor: Any = Acceptor()
+        self.acceptor = Acceptor()
         self.at_rest = True
         self.posted: list[e.CoinsClosed] = []
         self.keeper = SlotKeeper(
-            self.acceptor, is_open=is_open, may_shut=lambda: self.at_rest, post=self.posted.append
+            cast("CoinAcceptor", self.acceptor),
+            is_open=is_open,
+            may_shut=lambda: self.at_rest,
+            post=self.posted.append,
         )
 
     async def turns(self) -> None:
