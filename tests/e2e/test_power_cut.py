@@ -40,7 +40,10 @@ async def test_a_cut_before_the_first_coin_after_a_power_up_is_one_doubt_and_shu
         await visitor.leave()
         await visitor.rests()
         async with asyncio.timeout(30.0):
-            while not any('"SlotShut"' in line for line in (await world.journal_lines())[1]):
+            while True:
+                _, lines, _ = await world.journal_lines()
+                if any('"SlotShut"' in line for line in lines):
+                    break
                 await asyncio.sleep(0.05)
         assert 1 == (await agreed_books(world)).suspected
         await world.kill_kiosk()
