@@ -3,6 +3,11 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
+"""No example has a time of its own: 200 ms are nothing when two processes share a core."""
 
 os.environ["LC_ALL"] = "C.UTF-8"
 """Commands answer in the language of the terminal; the tests read English, also on a Japanese machine."""

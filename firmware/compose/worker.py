@@ -7,7 +7,7 @@ from firmware.documents.settings import DocumentSettings
 from firmware.documents.submitting import Submit
 from firmware.documents.worker import serve
 from firmware.settings import Settings, load
-from hw.printer.queue import blank, submit
+from hw.printer.queue import A4_DUPLEX, IN_COLOUR, blank, submit
 
 
 def document_worker(config: Path) -> None:
@@ -26,6 +26,8 @@ def document_worker(config: Path) -> None:
 def submit_to(settings: Settings) -> Submit:
     """Hands a PDF to the kiosk's own print server; it blocks."""
     file = settings.file
+    coloured = file.documents.detection_image == "infrared"
+    options = {**A4_DUPLEX, **(IN_COLOUR if coloured else {})}
 
     def hand_over(pdf: bytes, job_name: str) -> None:
         submit(
@@ -33,6 +35,7 @@ def submit_to(settings: Settings) -> Submit:
             job_name=job_name,
             cups_socket=str(settings.path(file.document_printer.cups_socket)),
             queue=file.document_printer.queue,
+            options=options,
         )
 
     return hand_over

@@ -7,6 +7,7 @@ Source: ISO 32000-1, 9.7 (composite fonts), 9.10.3 (ToUnicode CMaps).
 
 import functools
 import itertools
+import re
 import weakref
 import zlib
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ ASCENT = 0.88
 _BLANKS = frozenset(" \u3000")
 _FLAGS_SYMBOLIC = 4
 _NUMBERS = itertools.count(1)
+_FILES: dict[str, Path] = {}
 _MOST_OF_BLOCK = 100  # entries that a CMap allows in one block
 
 
@@ -71,7 +73,9 @@ class Typeface:
         self.face = _Face(self.fontName)
         number = next(_NUMBERS)
         self._resource = f"/F{number}"
-        self._base_name = f"{_tag(number)}+{path.stem}"
+        tag = _tag(number)
+        _FILES[tag] = path
+        self._base_name = f"{tag}+{re.sub('[^A-Za-z0-9]', '', path.stem)}"
         self._file = TrueTypeFile(path)
         self._codes: weakref.WeakKeyDictionary[PdfDocument, dict[str, int]] = weakref.WeakKeyDictionary()
         self._lasting: dict[str, int] | None = {} if lasting else None
@@ -261,6 +265,11 @@ def typeface(path: Path, *, lasting: bool = False) -> Typeface:
     face = Typeface(path, lasting=lasting)
     pdfmetrics.registerFont(face)
     return face
+
+
+def font_file(tag: str) -> Path | None:
+    """The file whose subset is embedded under this tag; None for no font of ours."""
+    return _FILES.get(tag)
 
 
 def _tag(number: int) -> str:

@@ -23,6 +23,7 @@ from PIL import ImageFont, features
 from firmware.documents.bitmap import Bitmap, read_seal
 from firmware.documents.certificate import Certificate
 from firmware.documents.contents import Inkan
+from firmware.documents.fonts import font_file
 from firmware.documents.inkan import IMPRINT_CELL
 from firmware.documents.paper import PIXEL_MM, Box
 from firmware.documents.protection import detection
@@ -144,7 +145,7 @@ def _see_ground(page: pypdfium2.PdfPage, settings: DocumentSettings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A character of the page's text: where its ink is, in points from the lower left, and by which font."""
+    """A character of the page's text: where its ink is, in points from the lower left. font: its tag."""
 
     character: str
     font: str
@@ -204,7 +205,7 @@ def _characters(page: pypdfium2.PdfPage) -> Iterator[_Seen]:
             here = text.get_charbox(at)
             if here != box:
                 yield from _whole(units, font, box)
-                units, box, font = [], here, _font_name(text, at)
+                units, box, font = [], here, _font_tag(text, at)
             units.append(unit)
         yield from _whole(units, font, box)
     finally:
@@ -217,17 +218,17 @@ def _whole(units: list[int], font: str, box: tuple[float, float, float, float] |
         yield _Seen(character, font, box)
 
 
-def _font_name(text: pypdfium2.PdfTextPage, at: int) -> str:
+def _font_tag(text: pypdfium2.PdfTextPage, at: int) -> str:
     name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
     pypdfium2.raw.FPDFText_GetFontInfo(text, at, name, len(name), flags)
-    return name.value.decode("ascii", "replace").partition("+")[2]
+    return name.value.decode("ascii", "replace").partition("+")[0]
 
 
-def _path(font: str, settings: DocumentSettings) -> Path:
-    for path in (*settings.value_fonts, *settings.label_fonts, *settings.gaiji_fonts):
-        if path.stem == font:
-            return path
-    raise DocumentRefused(Reason.PROOF_FAILED, "a font that nobody named")
+def _path(tag: str, settings: DocumentSettings) -> Path:
+    path = font_file(tag)
+    if path is None or path not in (*settings.value_fonts, *settings.label_fonts, *settings.gaiji_fonts):
+        raise DocumentRefused(Reason.PROOF_FAILED, "a font that nobody named")
+    return path
 
 
 @lru_cache(maxsize=2048)
@@ -289,20 +290,44 @@ def _pixels(box: Box) -> tuple[int, int, int, int]:
 
 
 def _alike(seen: Ink, expected: Ink, scale: float) -> bool:
-    """Whether both pictures, cut at their own ink, are one, but for a hair at the edges."""
-    if not seen.any():
-        return False
-    seen = seen[_inked(seen)]
+    """Whether both pictures, cut at the edges of their strokes, are one but for a hair at the edges.
+
+    Single pixels, as a scanned seal has them, may be lost or not between one grid and another.
+    """
     height, width = (round(length * scale) for length in expected.shape)
     grown = cv2.resize(expected.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    grown = grown[_inked(grown)]
-    if max(abs(a - b) for a, b in zip(seen.shape, grown.shape, strict=True)) > _HAIR_PIXELS:
+    strokes = [_opened(each) for each in (seen, grown)]
+    if not all(each.any() for each in strokes):
         return False
-    both = [np.pad(each, 2 * _HAIR_PIXELS) for each in (seen, grown)]
-    rows, columns = (min(each.shape[axis] for each in both) for axis in (0, 1))
-    first, second = (each[:rows, :columns].astype(np.uint8) for each in both)
+    edges = [_inked(each) for each in strokes]
+    sizes = zip(
+        *((rows.stop - rows.start, columns.stop - columns.start) for rows, columns in edges), strict=True
+    )
+    if max(abs(one - other) for one, other in sizes) > _HAIR_PIXELS:
+        return False
+    first, second = (_cut(each, place) for each, place in zip((seen, grown), edges, strict=True))
+    first_strokes, second_strokes = (_cut(each, place) for each, place in zip(strokes, edges, strict=True))
+    return not (_beyond(first_strokes, second) or _beyond(second_strokes, first))
+
+
+def _opened(ink: Ink) -> Ink:
+    """What is at least three pixels wide, on the same grid."""
+    inked: Ink = (
+        cv2.morphologyEx(np.pad(ink, 1).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    )
+    return inked[1:-1, 1:-1]
+
+
+def _cut(ink: Ink, place: tuple[slice, slice]) -> Ink:
+    return np.pad(ink[place], 2 * _HAIR_PIXELS)
+
+
+def _beyond(strokes: Ink, others: Ink) -> bool:
+    """Whether some of the strokes lies further than a hair from any ink of the others."""
+    rows, columns = (min(each.shape[axis] for each in (strokes, others)) for axis in (0, 1))
     around = np.ones((2 * _HAIR_PIXELS + 1,) * 2, np.uint8)
-    return not bool((first > cv2.dilate(second, around)).any() or (second > cv2.dilate(first, around)).any())
+    near = cv2.dilate(others[:rows, :columns].astype(np.uint8), around) > 0
+    return bool((strokes[:rows, :columns] & ~near).any())
 
 
 def _agree(seen: Ink, expected: Ink, most_wrong: float) -> bool:

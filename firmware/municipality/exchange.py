@@ -171,6 +171,9 @@ class Exchange:
             if response.status >= 500 and not is_problem:
                 raise MunicipalityUncertain(f"{call.message}: status {response.status}")
             if response.headers.get(PROTOCOL_HEADER) != PROTOCOL_VERSION:
+                if attempt.kept:
+                    # A proxy that gave the idle connection up may have said so before our request came.
+                    raise aiohttp.ClientPayloadError("an answer that nobody waited for")
                 raise MunicipalityAnswerInvalid(f"{call.message}: {PROTOCOL_HEADER}")
             body = await whole_body(response, call.message)
             return Reply(response.status, body, is_problem, response.server_der, line.device)

@@ -168,6 +168,8 @@ class CcTalkBus:
                 async with self._turn:
                     if (urgent or not self._urgent) and await self._prepare_line(urgent=urgent):
                         return await self._serve(request, lengths, reply_seconds)
+                # Whoever is urgent may be cancelled just now: without a pause nobody else would ever run.
+                await asyncio.sleep(0)
 
     @contextlib.contextmanager
     def _waiting(self, urgent: bool) -> Iterator[None]:

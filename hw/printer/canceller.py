@@ -54,9 +54,12 @@ class Canceller:
         return await self._purge(job_name, seconds, self._look_seconds)
 
     async def hunt(self) -> None:
-        """One look for strays while they are not proven absent, and for every job not proven gone yet."""
-        if self._stray_looks < CLEAN_LOOKS:
-            self._stray_looks = self._stray_looks + 1 if await self._adopt_strays() else 0
+        """Look for strays while they are not proven absent, and once for every job not proven gone yet."""
+        while self._stray_looks < CLEAN_LOOKS:
+            if not await self._adopt_strays():
+                self._stray_looks = 0
+                break
+            self._stray_looks += 1
         for job_name in self._clean_looks.keys() - self._purging:
             await self._look_for(job_name)
 

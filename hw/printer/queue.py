@@ -16,11 +16,15 @@ A4_DUPLEX: Mapping[str, str] = {
     "media": "iso_a4_210x297mm",
     "sides": "two-sided-long-edge",
     "print-scaling": "none",
+    "print-color-mode": "monochrome",
     "print-quality": "5",
     "copies": "1",
     "job-sheets": "none,none",
 }
-"""IPP job attributes of every certificate: both sides, unscaled, no banner; copies are in the PDF."""
+"""IPP job attributes of a certificate: both sides, unscaled, black, no banner; copies are in the PDF."""
+
+IN_COLOUR: Mapping[str, str] = {"print-color-mode": "color"}
+"""What differs where a page has toners beside black (PWG 5100.13)."""
 
 USER = "kiosk"
 PDF = "application/pdf"

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from firmware.core.terms import Certainty
 from firmware.errors import MunicipalityDown, MunicipalityUncertain
 from firmware.logbook import EventId
 from firmware.municipality.client import HttpsMunicipality
+from firmware.municipality.messages import PROTOCOL_HEADER, PROTOCOL_VERSION
 from tests.contract.faulty_line import FaultyLine, When
 from tests.contract.test_municipality import (
     OFTEN,
@@ -129,6 +131,37 @@ async def test_connections_that_died_unseen_cost_no_heartbeat_and_no_message(
     await issued(place, kiosk)
     assert [MunicipalityLevel(reachable=True)] == level.values
     assert [] == place.log.named(EventId.MUNICIPALITY_GONE)
+
+
+async def test_what_a_proxy_says_on_an_idle_connection_is_no_answer_to_the_next_message(place: Place) -> None:
+    """It gives the connection up with a word of its own, which crosses the kiosk's next request."""
+    asked: list[int] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len(asked)
+        asked.append(0)
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\n")
+            asked[number] += 1
+            if asked == [2]:
+                writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+            else:
+                writer.write(
+                    f"HTTP/1.1 204 No Content\r\n{PROTOCOL_HEADER}: {PROTOCOL_VERSION}\r\n\r\n".encode()
+                )
+            await writer.drain()
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(place.pki / "server" / "certificate.pem", place.pki / "server" / "key.pem")
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0, ssl=context)
+    kiosk = place.kiosk(url=f"https://localhost:{server.sockets[0].getsockname()[1]}", patience=ONCE)
+    await kiosk.end_session("one")
+    await kiosk.end_session("two")
+    await kiosk.close()
+    server.close()
+    await server.wait_closed()
+    assert [2, 1] == asked
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -5,6 +5,7 @@ import asyncio
 import cups
 import pytest
 
+from hw.printer.ipp_partner import IppPartner, JobState
 from hw.printer.queue import submit
 from tests.contract.test_document_printer import certificate, job_state
 from tests.e2e.books import agreed_books
@@ -115,9 +116,14 @@ async def test_a_job_left_by_a_run_before_is_cancelled_before_anybody_is_served(
                 await asyncio.sleep(0.02)
         await visitor.sees("out_of_service")
         await world.printer.set_fault(None)
+        await world.printer.jobs()[0].ended.wait()
+        await visitor.world.eyes.until(lambda now: now["reason"] == "left_behind", 40.0)
         await world.take_paper()
         await visitor.rests(seconds=40.0)
-        assert [2] == [job.pages_out for job in world.printer.jobs()]
+        printer = IppPartner(world.printer.uri, request_seconds=5.0)
+        assert [JobState.CANCELED] == [job.state for job in await printer.jobs(STRAY)]
+        await printer.close()
+        world.printer.forget_jobs()  # which no journal knows
 
 
 async def test_a_cut_in_the_middle_of_a_payout_pays_every_coin_once() -> None:

@@ -1,4 +1,5 @@
-"""The pages whose pictures are kept: each kind of certificate as it comes, full, and out of the ordinary.
+"""The pages whose pictures are kept: each kind of certificate as it comes, full, and out of the ordinary,
+as the form alone, and both sides of each kind with all that protects them.
 
     python -m tests.pages.gallery
 
@@ -9,12 +10,16 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
 from firmware.documents.bitmap import read_seal
-from firmware.documents.certificate import render_front
+from firmware.documents.certificate import render, render_front
+from firmware.documents.paper import Box
+from firmware.documents.protection.copy_pattern import copy_pattern_box
+from firmware.documents.protection.front_code import front_code_place
+from firmware.documents.protection.places import raster_box, with_margin
 from firmware.documents.settings import DocumentSettings
 from firmware.documents.sheet import Place
 from tests.municipality import seals
@@ -22,7 +27,9 @@ from tests.pages import samples
 
 APPROVED = Path(__file__).parent / "approved"
 DPI = 96
+WHOLE_DPI = 100
 GREYS = 16
+MIDDLE_GREY = 128
 
 
 _ONLY = Place(1, 1)
@@ -49,12 +56,52 @@ def picture(page: Page) -> Image.Image:
     return drawn.quantize(GREYS, dither=Image.Dither.NONE).convert("L")
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One side of the first sheet as it is printed: what of, front (0) or back (1), which detection image."""
+
+    page: str
+    side: int
+    image: Literal["lines", "infrared"] = "lines"
+
+
+def whole_picture(whole: Whole) -> Image.Image:
+    """The side as the locked pdfium draws it, in few greys.
+
+    What is random on every sheet is grey: the code of the front, the scramble image, the copy pattern.
+    """
+    import pypdfium2
+
+    page = PAGES[whole.page]
+    seal = read_seal(seals.city_seal("渋川市長之印"))
+    settings = DocumentSettings(detection_image=whole.image)
+    made = render(samples.opened(page.kind, page.document), seal, settings)
+    bitmap = pypdfium2.PdfDocument(made.pdf)[whole.side].render(scale=WHOLE_DPI / 72, grayscale=True)
+    drawn: Image.Image = bitmap.to_pil()
+    for box in _RANDOM[whole.side]:
+        drawn.paste(MIDDLE_GREY, _pixels(with_margin(box, 0.5)))
+    return drawn.point(lambda grey: round(grey / _STEP) * _STEP)
+
+
+_STEP = 255 // (GREYS - 1)
+_RANDOM = ((front_code_place(),), (raster_box(), copy_pattern_box()))
+
+
+def _pixels(box: Box) -> tuple[int, int, int, int]:
+    left, top, right, bottom = (
+        round(edge * WHOLE_DPI / 25.4) for edge in (box.left, box.top, box.right, box.bottom)
+    )
+    return left, top, right, bottom
+
+
 def main() -> None:
     """Approve all pages as they are drawn now."""
     APPROVED.mkdir(exist_ok=True)
-    for name, page in PAGES.items():
+    drawn = {name: picture(page) for name, page in PAGES.items()}
+    drawn |= {name: whole_picture(whole) for name, whole in WHOLE.items()}
+    for name, page in drawn.items():
         file = io.BytesIO()
-        picture(page).quantize(GREYS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+        page.quantize(GREYS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
         (APPROVED / f"{name}.png").write_bytes(file.getvalue())
 
 
@@ -69,28 +116,27 @@ _FAMILY = [
         former_name="見本",
         former_name_kana="ミホン",
     ),
-    samples.relative(
-        "渋川　一子", "シブカワ　イチコ", "子", "2008-07-21", "女", previous_address=None, notified_on=None
-    ),
-    samples.relative(
-        "渋川　二郎", "シブカワ　ジロウ", "子", "2019-05-01", "男", previous_address=None, notified_on=None
-    ),
+    samples.relative("渋川　一子", "シブカワ　イチコ", "子", "2008-07-21", "女"),
+    samples.relative("渋川　二郎", "シブカワ　ジロウ", "子", "2019-05-01", "男"),
 ]
 
 _MANY = [
-    samples.relative(f"渋川　{number}", f"シブカワ　{number}", relation, born, sex)
-    for number, relation, born, sex in (
-        ("壱", "世帯主", "1951-02-03", "男"),
-        ("弐", "妻", "1953-04-05", "女"),
-        ("参", "子", "1976-06-07", "男"),
-        ("四", "子の妻", "1978-08-09", "女"),
-        ("五", "子の子", "2001-10-11", "男"),
-        ("六", "子の子", "2003-12-13", "女"),
-        ("七", "子の子", "2005-01-15", "男"),
-        ("八", "妹", "1955-03-17", "女"),
-        ("九", "縁故者", "1989-01-07", "男"),
+    samples.relative(f"渋川　{name}", f"シブカワ　{kana}", relation, born, sex, family_head="渋川　壱")
+    for name, kana, relation, born, sex in (
+        ("壱", "ハジメ", "世帯主", "1951-02-03", "男"),
+        ("弐", "フタエ", "妻", "1953-04-05", "女"),
+        ("参", "サン", "子", "1976-06-07", "男"),
+        ("四", "ヨツ", "子の妻", "1978-08-09", "女"),
+        ("五", "ゴウ", "子の子", "2001-10-11", "男"),
+        ("六", "ムツ", "子の子", "2003-12-13", "女"),
+        ("七", "ナナ", "子の子", "2005-01-15", "男"),
+        ("八", "ヤエ", "妹", "1955-03-17", "女"),
+        ("九", "キュウ", "縁故者", "1989-01-07", "男"),
     )
 ]
+
+_ARRIVED = {"resident_since": "2019-04-01", "address_since": "2019-04-01", "notified_on": "2019-04-05"}
+"""Foreign residents stand in the register since 2012."""
 
 _FOREIGN = [
     samples.person(
@@ -106,6 +152,7 @@ _FOREIGN = [
         residence_period="５年",
         residence_expiry="2029-03-31",
         residence_card_number=samples.CARD_NUMBER,
+        **_ARRIVED,
     ),
     samples.person(
         name="JOSÉ ÅNGSTRÖM ŁUKASZ",
@@ -113,7 +160,11 @@ _FOREIGN = [
         birth_date="1994-11-30",
         relation="夫",
         nationality="ブラジル",
-        article_30_45="特別永住者",
+        article_30_45="中長期在留者",
+        residence_status="永住者",
+        residence_period="無期限",
+        residence_card_number="ZZ00000001ZZ",
+        **_ARRIVED,
     ),
     samples.person(
         name="渋川　ひかる",
@@ -147,9 +198,9 @@ _TAX = samples.shotoku(
         "扶養控除:450000 特定親族特別控除:- 基礎控除:430000 所得控除合計:2252840 "
     ),
     tax=_amounts(
-        "課税総所得金額:369000 分離課税所得金額:- 市民税所得割額:20640 市民税均等割額:3000 "
-        "県民税所得割額:13760 "
-        "県民税均等割額:1700 森林環境税（国税）:1000 年税額:40100 "
+        "課税総所得金額:369000 分離課税所得金額:- 市民税所得割額:20600 市民税均等割額:3000 "
+        "県民税所得割額:13700 "
+        "県民税均等割額:1700 森林環境税（国税）:1000 年税額:40000 "
     ),
     dependants=[
         {"label": "控除対象配偶者", "count": 1},
@@ -208,6 +259,13 @@ PAGES: Mapping[str, Page] = {
     "shotoku-maximum": Page("shotoku", _LONGEST_TAX, Place(1, 2)),
     "shotoku-second-sheet": Page("shotoku", _LONGEST_TAX, Place(2, 2)),
 }
+
+WHOLE: Mapping[str, Whole] = {
+    f"whole-{kind}-{side}": Whole(f"{kind}-typical", at)
+    for kind in ("juminhyo", "inkan", "shotoku")
+    for at, side in enumerate(("front", "back"))
+} | {"whole-inkan-back-infrared": Whole("inkan-typical", 1, "infrared")}
+"""Printed sides, protection and all."""
 
 if __name__ == "__main__":
     main()

@@ -79,16 +79,18 @@ def city_seal() -> Bitmap:
 
 
 def person(**changes: Any) -> dict[str, Any]:
+    """Somebody who moved into the city in 2008 and within it in 2013, or was born there since."""
+    born = changes.get("birth_date", "1980-05-05")
     return {
         "name": "渋川　太郎",
         "kana": "シブカワ　タロウ",
         "birth_date": "1980-05-05",
         "sex": "男",
         "relation": None,
-        "resident_since": "2008-04-01",
-        "address_since": "2013-06-01",
-        "notified_on": "2013-06-03",
-        "previous_address": "群馬県前橋市大手町一丁目１番１号",
+        "resident_since": max("2008-04-01", born),
+        "address_since": max("2013-06-01", born),
+        "notified_on": "2013-06-03" if born < "2013-06-01" else None,
+        "previous_address": "群馬県前橋市大手町一丁目１番１号" if born < "2008-04-01" else None,
         "domicile": None,
         "family_head": None,
         "alias": None,
@@ -103,16 +105,8 @@ def person(**changes: Any) -> dict[str, Any]:
 
 def relative(name: str, kana: str, relation: str, born: str, sex: str, **changes: Any) -> dict[str, Any]:
     """A member of a family of Japanese nationality."""
-    return person(
-        name=name,
-        kana=kana,
-        relation=relation,
-        birth_date=born,
-        sex=sex,
-        domicile=ADDRESS,
-        family_head="渋川　太郎",
-        **changes,
-    )
+    family = {"domicile": ADDRESS, "family_head": "渋川　太郎"} | changes
+    return person(name=name, kana=kana, relation=relation, birth_date=born, sex=sex, **family)
 
 
 def longest_person() -> dict[str, Any]:

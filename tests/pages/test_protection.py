@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pypdfium2
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -18,9 +19,11 @@ from PIL import Image, ImageDraw, ImageFont
 from firmware.__main__ import main
 from firmware.documents.certificate import Certificate, render
 from firmware.documents.fonts import ASCENT, typeface
+from firmware.documents.paper import PIXEL_MM
 from firmware.documents.protection import void
 from firmware.documents.protection.copy_pattern import copy_pattern
 from firmware.documents.protection.detection import LINE_PITCH, blossom, figure, lines, screened
+from firmware.documents.protection.front_code import MODULE_PIXELS, front_code
 from firmware.documents.protection.places import (
     COPY_PATTERN_LEFT,
     COPY_PATTERN_PIXELS,
@@ -35,8 +38,10 @@ from firmware.documents.protection.places import (
 )
 from firmware.documents.scramble import raster
 from firmware.documents.settings import DocumentSettings
+from firmware.documents.verification.scans import rasterised
 from firmware.settings import load
 from tests.pages import samples
+from tests.pages.gallery import PAGES
 from tests.simulators.copier import (
     COPIERS,
     PRINTERS,
@@ -100,6 +105,22 @@ def test_every_cell_and_dot_of_a_back_is_whole_pixels_of_600_dpi(renderer: str) 
     assert np.array_equal(copy_pattern(backs.copy_pattern, 1), pattern)
     image = part(page, IMAGE_LEFT, IMAGE_TOP, IMAGE_PIXELS, IMAGE_PIXELS)[blossom()]
     assert np.array_equal(lines(FONT)[blossom()], image)
+
+
+@pytest.mark.parametrize("name", ["inkan-typical", "juminhyo-typical", "shotoku-typical"])
+def test_nothing_lies_within_four_modules_of_the_fronts_code(name: str) -> None:
+    made = render(samples.opened(PAGES[name].kind, PAGES[name].document), None, SETTINGS)
+    assert made.backs is not None
+    assert made.backs.front_code is not None
+    _, box = front_code(made.backs.front_code)
+    left, top, side = (round(length / PIXEL_MM) for length in (box.left, box.top, box.width))
+    quiet = 4 * MODULE_PIXELS
+    with pypdfium2.PdfDocument(made.pdf) as document:
+        front = rasterised(document[0], 600) < 128
+    around = part(front, left - quiet + 1, top - quiet + 1, side + 2 * quiet - 2, side + 2 * quiet - 2).copy()
+    assert around.any()
+    around[quiet - 2 : 2 - quiet, quiet - 2 : 2 - quiet] = False
+    assert not around.any()
 
 
 @pytest.mark.parametrize("renderer", ["poppler", "ghostscript"])

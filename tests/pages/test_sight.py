@@ -1,6 +1,7 @@
 """A finished page that looks otherwise than it reads is never printed, whatever drew it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -52,6 +53,22 @@ def test_other_screens_and_the_infrared_image_look_as_they_must(screen: str) -> 
 def test_variants_marks_and_letters_are_known_by_their_shape() -> None:
     name = "邊󠄏 か゚æ̀ 髙﨑𠮷 ĄŁệ ⦅社⦆■"
     checked(samples.opened("inkan", samples.inkan(name=name)), None)
+
+
+@pytest.mark.parametrize("name", ["ipamjm.ttf", "IPA ex ゴシック.ttf"])
+def test_a_font_is_known_whatever_its_file_is_called(name: str, tmp_path: Path) -> None:
+    font = tmp_path / name
+    font.write_bytes(SETTINGS.label_fonts[0].read_bytes())
+    checked(samples.opened("inkan", samples.inkan()), None, DocumentSettings(label_fonts=(font,)))
+
+
+@pytest.mark.parametrize(("row", "column"), [(2, 2), (300, 6), (11, 250), (560, 300)])
+def test_a_speck_on_a_scanned_seal_spoils_no_page(row: int, column: int) -> None:
+    seal = samples.city_seal()
+    rows = bytearray(seal.rows)
+    width = -(-seal.width // 8)
+    rows[row * width + column // 8] &= 0xFF ^ (0x80 >> column % 8)
+    checked(samples.opened("inkan", samples.inkan()), Bitmap(seal.width, seal.height, bytes(rows)))
 
 
 def no_imprint(patch: pytest.MonkeyPatch) -> None:

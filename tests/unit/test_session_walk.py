@@ -45,6 +45,8 @@ from firmware.core.terms import (
     CertificateKind,
     KeypadKey,
     Language,
+    Member,
+    MemberRole,
     Offer,
     OrderId,
     PrinterReason,
@@ -84,7 +86,13 @@ GOOD = Facts(
 )
 MOST_REPRINTS = 2
 OFFERS = (
-    Offer(CertificateKind.JUMINHYO, FEE_YEN, 2, household=True),
+    Offer(
+        CertificateKind.JUMINHYO,
+        FEE_YEN,
+        2,
+        household=True,
+        members=(Member(1, MemberRole.SELF), Member(2, MemberRole.SPOUSE)),
+    ),
     Offer(CertificateKind.INKAN, FEE_YEN, 1, household=False),
 )
 

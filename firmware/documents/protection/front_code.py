@@ -10,8 +10,11 @@ from firmware.documents.paper import Box
 from firmware.documents.protection.places import bitmap, on_pixels
 
 MODULE_PIXELS = 10
-CODE_LEFT, CODE_TOP, CODE_SIDE = 354, 165, 307
-"""Upper left corner and side of its square of 13 mm, in pixels."""
+CODE_LEFT, CODE_TOP, CODE_SIDE = 342, 133, 330
+"""Upper left corner and side of its square of 14 mm, in pixels: 25 modules and four clear ones at each side.
+
+Source: ISO/IEC 18004, quiet zone. It ends above the tables of all forms.
+"""
 
 
 @lru_cache(maxsize=4)

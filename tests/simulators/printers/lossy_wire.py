@@ -34,7 +34,7 @@ class LossyWire:
         self._armed = False
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "localhost", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
