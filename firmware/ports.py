@@ -161,8 +161,8 @@ class CoinAcceptor(Watched, Protocol):
         A coin that fell through is reported where the acceptor tells of it.
 
         was_open: by the journal its slot may have been open when the last process ended. Where the acceptor
-        cannot tell what came then (it lost its power too, or has no memory), CoinsSuspect is reported; with
-        a slot that was surely shut no coin can be missing, and nothing is.
+        cannot tell what came then (it lost its power too, or may have, or has no memory), CoinsSuspect is
+        reported; with a slot that was surely shut no coin can be missing, and nothing is.
         """
 
     async def accept(self, denominations: frozenset[Yen]) -> None:

@@ -109,7 +109,8 @@ class CoinsSuspected:
 
 @dataclass(frozen=True, slots=True)
 class SlotShut:
-    """Where the acceptor's event counter stood then: coins that fell through have moved it too.
+    """Where the acceptor's event counter stood then: coins that fell through have moved it too. visit: empty
+    for a slot that its visit did not see shut.
 
     Written only if the acceptor answered: of a silent one nobody knows what it took last.
     """

@@ -33,12 +33,14 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.KeyPressed: st.resting_key,
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
+        e.CoinsClosed: p.shut_at_rest,
         e.Booked: b.booked,
     },
     s.Idle: {
         e.KeyPressed: st.idle_key,
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
+        e.CoinsClosed: p.shut_at_rest,
         e.Booked: b.booked_at_rest,
     },
     s.Notice: {
@@ -283,8 +285,8 @@ _ANSWERS = (
 )
 
 IGNORED: Final[dict[type[Any], frozenset[type[Any]]]] = {
-    s.NotServing: frozenset(_LEVEL | _REJECTED | _TIMER | _ANSWERS),
-    s.Idle: frozenset(_LEVEL | _REJECTED | _TIMER | _ANSWERS),
+    s.NotServing: frozenset(_LEVEL | _REJECTED | _TIMER | _ANSWERS - _SLOT),
+    s.Idle: frozenset(_LEVEL | _REJECTED | _TIMER | _ANSWERS - _SLOT),
     s.Notice: frozenset(_VISIT | _REJECTED | _ANSWERS),
     s.AwaitingCard: frozenset(_VISIT | _REJECTED | _ANSWERS),
     s.ReadingCard: frozenset(_VISIT | _REJECTED | _ANSWERS - _CARD),

@@ -41,6 +41,7 @@ from firmware.shell.outbox import Outbox, OutboxState
 from firmware.shell.pace import PrintPace
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
+from firmware.shell.slot_keeper import SlotKeeper
 from firmware.shell.staff import StaffDoor
 from firmware.shell.stranded import by_journal, wait_stranded
 from firmware.shell.tray_watch import TrayWatch
@@ -229,6 +230,12 @@ class Daemon:
             day_ends=parts.day_ends,
             log=log,
         )
+        self._slot = SlotKeeper(
+            parts.devices.acceptor,
+            is_open=slot_was_open(entry.record for entry in entries),
+            may_shut=self._slot_may_be_shut,
+            post=self.runner.post,
+        )
         self._door_alarm = DoorAlarm(
             ordered=self._door_may_be_open,
             sound=lambda: parts.devices.panel.buzz(Alarm.ALARM.value),
@@ -322,6 +329,7 @@ class Daemon:
             for name, errand in self._errands.items():
                 tasks.create_task(errand(), name=name)
             tasks.create_task(self.office.run(), name="office")
+            tasks.create_task(self._slot.run(), name="slot")
             tasks.create_task(self._parts.health.run(), name="health")
             tasks.create_task(manager.keep_alive(self._parts.health.well), name="watchdog")
             tasks.create_task(self.runner.run(self._recovered), name="runner")
@@ -454,6 +462,7 @@ class Daemon:
 
     def _show(self, screen: Screen) -> None:
         """Draw what changed; the same screen again would turn its countdown back, and the timer runs on."""
+        self._slot.look()
         resting = screen.id in _AT_REST
         self._tray.seen(resting=resting, paper=self.runner.facts.panel.paper_in_tray)
         if screen == self._screen:
@@ -508,11 +517,18 @@ class Daemon:
     def _resting(self) -> bool:
         return isinstance(self.runner.state, Idle | NotServing)
 
+    def _slot_may_be_shut(self) -> bool:
+        """A technician's test opens the slot at rest, too."""
+        in_test = self._parts.maintenance.session is not None
+        return self._resting() and self.runner.facts.acceptor.working and not in_test
+
     def _noted_outside(self, records: Sequence[r.Record]) -> None:
+        self._slot.note(records)
         self._outbox.note(records)
 
     def _noted(self, records: Sequence[r.Record]) -> None:
         self._orders |= set(_orders(records))
+        self._slot.note(records)
         self.office.note(records)
         self._outbox.note(records)
         self._parts.lockout.note(records)

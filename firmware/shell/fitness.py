@@ -146,7 +146,7 @@ class Fitness:
     async def _coin(self, _seen: bool | None) -> Verdict:
         if not self._runner.facts.acceptor.working:
             return Verdict(False, told("the coin acceptor does not answer"))
-        # No SlotShut follows: it could be written before the coin, which the runner writes down.
+        # No SlotShut is written here: it could come before the coin, which the runner writes down.
         if (mark := self._devices.acceptor.mark) is not None:
             await self._write((r.SlotOpened(VisitId(""), mark.serial, mark.counter, mark.pairs),))
         felt: asyncio.Queue[e.Event] = asyncio.Queue()

@@ -27,6 +27,7 @@ from hw.coin.event_buffer import (
     counter_after,
     error_class,
     fresh_events,
+    hides_reset,
     pairs_text,
     reading,
 )
@@ -100,6 +101,7 @@ class CcTalkAcceptor:
         self._gone_at = 0.0
         self._quiet = False
         self._was_open = False
+        self._left_open = False
         self._wake = asyncio.Event()
         self._turned = asyncio.Event()
         self._pulse = Pulse()
@@ -125,6 +127,7 @@ class CcTalkAcceptor:
         self._coin = coin
         self._mark = seen
         self._was_open = was_open
+        self._left_open = was_open and seen is not None
         self._gone_at = _now()
         self._task = asyncio.get_running_loop().create_task(
             keep(
@@ -231,7 +234,7 @@ class CcTalkAcceptor:
         self._counts_accepts = await self._unit.accepted() is not None
         if self._mark is None or self._mark.serial != identity.serial:
             # Nothing says whether this unit's slot was shut.
-            self._mark, self._was_open = CoinMark(identity.serial, 0), True
+            self._mark, self._was_open, self._left_open = CoinMark(identity.serial, 0), True, False
         self._polled_at = _now()
 
     async def _turn_slot(self) -> None:
@@ -300,11 +303,13 @@ class CcTalkAcceptor:
         mark = self._mark or CoinMark(0, 0)
         buffer = await self._unit.events()
         fresh = fresh_events(mark.counter, buffer, reading(mark.counter, mark.pairs))
-        if self._may_lack_coins(fresh):
+        # Only at the start: a line that was lost for a moment is no sign of a lost supply.
+        unseen = self._left_open and hides_reset(mark.counter, buffer)
+        if unseen or self._may_lack_coins(fresh):
             await self._tell_doubt(mark, buffer, fresh)
         elif fresh.lost or fresh.unclear:
             self._log(EventId.COIN_EVENTS_MISSED, count=fresh.lost)
-        self._was_open = self._was_open and not fresh.reset
+        self._was_open, self._left_open = self._was_open and not fresh.reset, False
         for later, event in zip(reversed(range(len(fresh.events))), fresh.events, strict=True):
             self._mark = CoinMark(mark.serial, event.counter, pairs_text(buffer.pairs[later:]))
             self._tell_event(event, self._mark)

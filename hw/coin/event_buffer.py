@@ -75,6 +75,14 @@ def was_reset(old: int, buffer: EventBuffer) -> bool:
     return buffer.counter < old and _is_young(buffer)
 
 
+def hides_reset(old: int, buffer: EventBuffer) -> bool:
+    """Neither when old was read nor now has the acceptor had an event since power-up.
+
+    Had it lost its power between, with all that came in before, it would look just the same.
+    """
+    return old == 0 and buffer.counter == 0
+
+
 def contradicts(seen: EventBuffer, buffer: EventBuffer) -> bool:
     """No run of events leads from the reading seen to the reading buffer.
 

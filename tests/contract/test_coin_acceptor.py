@@ -678,6 +678,45 @@ async def test_an_acceptor_that_restarted_while_open_is_suspect_however_far_its_
         assert [CoinsSuspect(lost=0, code=0, mark=mark(0))] == after.coins
 
 
+@pytest.mark.parametrize("was_open", [True, False])
+async def test_a_power_cut_before_the_first_event_of_an_open_slot_is_one_doubt_and_of_a_shut_one_none(
+    was_open: bool,
+) -> None:
+    before, after = Ear(), Ear()
+    async with CoinMachine() as machine:
+        async with acceptor_on(machine, before) as acceptor:
+            await before.until(lambda: before.acceptor_works)
+            opened = acceptor.mark
+            await acceptor.accept(COINS)
+        machine.acceptor.power_cycle()
+        async with acceptor_on(machine, after, seen=opened, was_open=was_open) as acceptor:
+            await after.until(lambda: after.acceptor_works)
+            machine.vanish()
+            await after.until(lambda: not after.acceptor_works)
+            machine.come_back()
+            await after.until(lambda: after.acceptor_works)
+            await acceptor.accept(COINS)
+            await acceptor.stop()
+        assert opened is not None
+        assert ([CoinsSuspect(lost=0, code=0, mark=opened)] if was_open else []) == after.coins
+
+
+async def test_a_lost_line_before_the_first_event_is_no_doubt_and_neither_is_another_unit() -> None:
+    ear = Ear()
+    async with CoinMachine() as machine:
+        async with acceptor_on(machine, ear, seen=CoinMark(SERIAL + 1, 0), was_open=True) as acceptor:
+            await ear.until(lambda: ear.acceptor_works)
+            await acceptor.accept(COINS)
+            machine.vanish()
+            await ear.until(lambda: not ear.acceptor_works)
+            machine.come_back()
+            await ear.until(lambda: ear.acceptor_works)
+            await acceptor.stop()
+        async with acceptor_on(machine, ear, was_open=True) as acceptor:
+            await acceptor.stop()
+        assert [] == ear.coins
+
+
 @pytest.mark.parametrize("seen", [mark(1), CoinMark(SERIAL, 1, "0101" * 5)])
 async def test_rejected_coins_before_a_shut_slot_are_no_suspects_however_many(seen: CoinMark) -> None:
     ear = Ear()

@@ -28,6 +28,32 @@ async def test_a_cut_with_coins_in_gives_them_back_at_the_next_start() -> None:
         await visitor.rests()
 
 
+async def test_a_cut_before_the_first_coin_after_a_power_up_is_one_doubt_and_shut_once_nobody_is_served() -> (
+    None
+):
+    async with kiosk() as visitor:
+        world = visitor.world
+        await visitor.walk_to("coins", kind="2")
+        await world.kill_kiosk()
+        world.coins.acceptor.power_cycle()
+        await world.start_kiosk()
+        await visitor.ends_with("power_cut", seconds=30.0)
+        await visitor.leave()
+        await visitor.rests()
+        async with asyncio.timeout(30.0):
+            while True:
+                _, lines, _ = await world.journal_lines()
+                if any('"SlotShut"' in line for line in lines):
+                    break
+                await asyncio.sleep(0.05)
+        assert 1 == (await agreed_books(world)).suspected
+        await world.kill_kiosk()
+        world.coins.acceptor.power_cycle()
+        await world.start_kiosk()
+        await visitor.rests(seconds=30.0)
+        assert 1 == (await agreed_books(world)).suspected
+
+
 async def test_a_coin_that_fell_while_the_power_was_gone_comes_back_too() -> None:
     async with kiosk() as visitor:
         await visitor.walk_to("coins", kind="2")

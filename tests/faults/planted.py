@@ -422,6 +422,20 @@ FAULTS: tuple[Fault, ...] = (
         _EVENTS,
     ),
     Fault(
+        "a power cut before the acceptor's first event is no doubt",
+        EVENTS,
+        "return old == 0 and buffer.counter == 0",
+        "return False",
+        _EVENTS,
+    ),
+    Fault(
+        "a slot that no visit saw shut stays open in the journal",
+        PAYING,
+        'return Step(state, (r.SlotShut(VisitId(""), event.serial, event.counter, event.pairs),))',
+        "return Step(state)",
+        _PATHS,
+    ),
+    Fault(
         "a dispense command that was heard is sent again",
         "hw/coin/payout.py",
         "            if heard or certainty is not Certainty.NOT_DONE:\n",

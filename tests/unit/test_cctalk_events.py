@@ -18,6 +18,7 @@ from hw.coin.event_buffer import (
     error_class,
     events_since,
     fresh_events,
+    hides_reset,
     pairs_text,
     reading,
 )
@@ -202,6 +203,18 @@ def test_a_reset_whose_counter_caught_up_shows_by_what_the_slots_hold() -> None:
     seen, now = buffer(2, (3, 1), (4, 1)), buffer(2, (0, 2), (0, 2))
     expected = FreshEvents((CoinEvent(1, 0, 2), CoinEvent(2, 0, 2)), 0, 2, reset=True)
     assert expected == fresh_events(2, now, seen)
+
+
+@pytest.mark.parametrize(
+    ("old", "now", "hidden"), [(0, 0, True), (1, 0, False), (0, 1, False), (1, 1, False)]
+)
+def test_only_between_two_readings_without_an_event_a_reset_shows_nowhere(
+    old: int, now: int, hidden: bool
+) -> None:
+    reading_now = buffer(now, *[(3, 1)] * now)
+    assert hidden is hides_reset(old, reading_now)
+    if hidden:
+        assert FreshEvents((), 0, 0) == fresh_events(old, reading_now, buffer(0))
 
 
 @pytest.mark.parametrize("counter", [7, 8, 10])

@@ -457,6 +457,15 @@ def test_where_the_acceptor_stands_is_written_down_before_its_slot_opens() -> No
     assert ["OrderReserved", "SlotOpened"] == visit.kinds()
 
 
+@pytest.mark.parametrize("state", [s.Idle(), s.NotServing()])
+def test_a_slot_of_which_only_now_is_heard_is_shut_outside_a_visit(state: s.State) -> None:
+    done = step(state, e.CoinsClosed(7, 9, "0301"), FACTS, RULES)
+    assert (r.SlotShut(VisitId(""), 7, 9, "0301"),) == done.records
+    assert () == step(state, e.CoinsClosed(), FACTS, RULES).records
+    silent = FACTS.with_level(AcceptorLevel(working=False))
+    assert () == step(state, e.CoinsClosed(7, 9), silent, RULES).records
+
+
 def test_without_an_acceptor_or_without_change_no_slot_opens() -> None:
     assert ["OrderReserved"] == Visit(PREPARING).goes(PREPARED).kinds()
     heard = replace(PREPARED, serial=7, counter=9)
