@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+from firmware.core import choosing as c
 from firmware.core import events as e
 from firmware.core import states as s
-from firmware.core.choosing import cancel_only
 from firmware.core.facts import Facts
 from firmware.core.rules import Rules
 from firmware.core.steps import Step
 from firmware.core.terms import KeypadKey, Member, MemberRole, Offer, Subjects
+
+_CALLED = 5
+"""Members whom a page of the confirmation has room to tell one by one."""
 
 _PLACES = 9
 """On a page of the list, one digit key each; of several pages each has one less, for the 0 that turns it."""
@@ -40,8 +43,35 @@ def members_key(state: s.ChoosingMembers, event: e.KeyPressed, facts: Facts, rul
         return Step(replace(state, page=(state.page + 1) % pages(state.offer)))
     member = shown(state).get(event.key.digit or 0)
     if member is None:
-        return cancel_only(state, event, facts, rules)
+        return c.cancel_only(state, event, facts, rules)
     return Step(replace(state, chosen=state.chosen ^ {member.number}))
+
+
+def told(state: s.Confirming) -> tuple[bool, tuple[Member, ...]]:
+    """Whom the confirmation tells one by one: those chosen, or those left out if they are fewer, and whether
+    they are those chosen."""
+    chosen = chosen_of(state.offer, state.members)
+    others = tuple(member for member in state.offer.members if member not in chosen)
+    if len(chosen) <= max(_CALLED, len(others)):
+        return True, chosen
+    return False, others
+
+
+def told_here(state: s.Confirming) -> tuple[Member, ...]:
+    """Those of them on this page."""
+    return told(state)[1][state.page * _CALLED : (state.page + 1) * _CALLED]
+
+
+def tells_more(state: s.Confirming) -> bool:
+    """Whether some of them are on a later page: nobody pays for a choice that was not told whole."""
+    return state.subjects is Subjects.MEMBERS and len(told(state)[1]) > (state.page + 1) * _CALLED
+
+
+def confirming_key(state: s.Confirming, event: e.KeyPressed, facts: Facts, rules: Rules) -> Step:
+    """確定 turns the page while there is another, and then goes on to the payment."""
+    if event.key is KeypadKey.CONFIRM and tells_more(state):
+        return Step(replace(state, page=state.page + 1))
+    return c.confirming_key(state, event, facts, rules)
 
 
 def _a_page(offer: Offer) -> int:

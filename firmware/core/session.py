@@ -142,7 +142,7 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
         e.CoinTrouble: p.coin_trouble,
     },
     s.Confirming: {
-        e.KeyPressed: q.on_key(c.confirming_key),
+        e.KeyPressed: q.on_key(h.confirming_key),
         e.TimedOut: q.on_time(c.timed_out),
         e.CoinInserted: p.stray_coin,
         e.CoinTrouble: p.coin_trouble,
@@ -408,8 +408,8 @@ def _timer(state: s.State, rules: Rules) -> o.RunTimer | None:
             turn = sum(2**number for number in chosen) * h.pages(state.offer) + page
         case s.Ended(alarms=0, slip_out=False):
             return o.RunTimer(name, 0, seconds * _WRITING_TIMES)
-        case s.TakingCard(alarms=alarms) | s.TakingAll(alarms=alarms) | s.Ended(alarms=alarms):
-            turn = alarms
+        case s.TakingCard(alarms=at) | s.TakingAll(alarms=at) | s.Ended(alarms=at) | s.Confirming(page=at):
+            turn = at
         case _:
             turn = 0
     asked, asked_seconds = q.question_of(state), q.question_seconds(state, rules)

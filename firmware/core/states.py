@@ -237,6 +237,8 @@ class ChoosingCopies:
 
 @dataclass(frozen=True, slots=True)
 class Confirming:
+    """page: of those whose record it will be, from 0; only the last one goes on to the payment."""
+
     visit: VisitId
     menu: Menu
     offer: Offer
@@ -245,6 +247,7 @@ class Confirming:
     copies: int
     question: Question | None = None
     members: tuple[int, ...] = ()
+    page: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,6 @@ _STOP = Legend(cancel="stop")
 _STOP_BACK = Legend(cancel="stop", correct="back")
 _END = Legend(confirm="end")
 
-_MOST_CALLED = 5
-"""Members whom the confirmation has room to tell one by one: those chosen, or else those left out."""
-
 _PARTS = {
     "clock": "clock",
     "journal": "journal",
@@ -366,21 +363,22 @@ def _called(member: Member) -> tuple[Said, ...]:
 
 
 def _chosen(state: s.Confirming) -> tuple[Row, ...]:
-    """Whose record it will be; of some of the household also how many of how many, and who."""
+    """Whose record it will be; of some of the household also how many of how many, and who, in pages."""
     if state.subjects is not Subjects.MEMBERS:
         return (Row("row.subjects", (f"subjects.{state.subjects.value}",)),)
     members = h.chosen_of(state.offer, state.members)
     counted = (Said("members.of", len(state.offer.members)), Said("members.chosen", len(members)))
-    others = tuple(member for member in state.offer.members if member not in members)
-    listed = (("row.members", members), ("row.members_left_out", others))
-    told = next(((label, who) for label, who in listed if len(who) <= _MOST_CALLED), None)
-    rows = (Row("row.subjects", (), parts=(counted,)),)
-    return rows if told is None else (*rows, Row(told[0], (), parts=tuple(map(_called, told[1]))))
+    label = "row.members" if h.told(state)[0] else "row.members_left_out"
+    return (
+        Row("row.subjects", (), parts=(counted,)),
+        Row(label, (), parts=tuple(map(_called, h.told_here(state)))),
+    )
 
 
 def _confirming(state: s.Confirming, facts: Facts, seconds: float | None) -> Screen:
     """Before any money: without a receipt only whoever says so goes on."""
     receipt = facts.receipt.ready
+    goes_on = "pay" if receipt else "pay_no_receipt"
     rows = [Row("row.kind", (f"kind.{state.offer.kind.value}",))]
     if state.offer.kind is CertificateKind.JUMINHYO:
         shown = [item for item in c.ITEM_DIGITS.values() if item in state.items]
@@ -396,7 +394,7 @@ def _confirming(state: s.Confirming, facts: Facts, seconds: float | None) -> Scr
         ScreenId.CONFIRM,
         reason="" if receipt else "no_receipt",
         step=3,
-        legend=Legend(cancel="stop", correct="change", confirm="pay" if receipt else "pay_no_receipt"),
+        legend=Legend(cancel="stop", correct="change", confirm="next" if h.tells_more(state) else goes_on),
         kind=state.offer.kind,
         rows=tuple(rows),
         seconds=seconds,

@@ -166,9 +166,12 @@ class JournalAnswer(Message, frozen=True):
 
 
 class OpenSessionRequest(Message, frozen=True):
+    """members: asks for the members of the household, which a kiosk that does not know them would refuse."""
+
     kem: str
     ui_lang: Language
     kem_alg: Literal["X25519"] = "X25519"
+    members: Literal[True] = True
 
 
 class OpenSessionAnswer(Message, frozen=True):
@@ -216,7 +219,10 @@ class MemberAnswer(Message, frozen=True):
 
 
 class OfferAnswer(Message, frozen=True):
-    """members: who can be chosen singly, in the order of the register; left out where nobody can."""
+    """members: who can be chosen singly, in the order of the register; left out where nobody can.
+
+    Sent only in a session that asked for them when it was opened.
+    """
 
     kind: CertificateKind
     fee_yen: Count

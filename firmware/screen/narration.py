@@ -79,6 +79,8 @@ def _same(picture: Picture, before: Picture) -> bool:
 
 def _offered(picture: Picture) -> list[tuple[str, str]]:
     """Who stands on this page of a list: another page is told whole."""
+    if picture["screen"] == ScreenId.CONFIRM.value:
+        return [(label, value) for label, value, *_ in picture["rows"]]
     if picture["screen"] != ScreenId.CHOOSE_MEMBERS.value:
         return []
     return [(choice["label"], choice["more"]) for choice in picture["choices"]]

@@ -82,7 +82,7 @@ def reserve(desk: Desk, request: ReserveRequest, office: Office, city_seal_png: 
     assessment = current_assessment(desk, entry)
     total_yen = _permitted(assessment, request).fee_yen * request.copies
     if request.members and numbered(assessment) != json.loads(session["members"]):
-        raise Problem(403, "not_offered")  # the household is not the one whose members were numbered
+        raise Problem(403, "not_offered")  # none were told, or the household is not the one that was numbered
     return _insert(desk, session, entry, request, total_yen, backs=Backs(office, city_seal_png))
 
 

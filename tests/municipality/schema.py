@@ -1,6 +1,6 @@
 """The tables of the backend, for both databases; what ended cannot be edited, whoever asks."""
 
-VERSION = 5
+VERSION = 6
 """Of the tables; a backend does not begin on those of another version (I8)."""
 
 _TABLES = """
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS publication (
 CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, kiosk TEXT NOT NULL, thumbprint TEXT NOT NULL, kem BLOB NOT NULL, tbs BLOB NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('OPENED', 'CONSUMED', 'AUTHENTICATED', 'REFUSED', 'ENDED')),
-    sign_until REAL NOT NULL, ends_at REAL NOT NULL,
+    sign_until REAL NOT NULL, ends_at REAL NOT NULL, asks_members INTEGER NOT NULL,
     asked BLOB, status INTEGER, answer BLOB, resident TEXT, person_ref TEXT, members TEXT);
 
 CREATE TABLE IF NOT EXISTS orders (

@@ -24,11 +24,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The stored bytes that must have been signed, now consumed."""
+    """The stored bytes that must have been signed, now consumed.
+
+    members: whether the kiosk asked for the members of the household when it opened the session.
+    """
 
     session_id: str
     asked: bytes
     tbs: bytes
+    members: bool
 
 
 def open_session(desk: Desk, request: OpenSessionRequest, server_thumbprint: str) -> dict[str, Any]:
@@ -63,8 +67,8 @@ def open_session(desk: Desk, request: OpenSessionRequest, server_thumbprint: str
         }
     )
     desk.connection.execute(
-        "INSERT INTO session (id, kiosk, thumbprint, kem, tbs, state, sign_until, ends_at)"
-        " VALUES (?, ?, ?, ?, ?, 'OPENED', ?, ?)",
+        "INSERT INTO session (id, kiosk, thumbprint, kem, tbs, state, sign_until, ends_at, asks_members)"
+        " VALUES (?, ?, ?, ?, ?, 'OPENED', ?, ?, ?)",
         (
             session_id,
             desk.kiosk.urn,
@@ -73,6 +77,7 @@ def open_session(desk: Desk, request: OpenSessionRequest, server_thumbprint: str
             tbs,
             sign_until,
             issued_at + desk.city.session_seconds,
+            int(request.members),
         ),
     )
     return _opened(desk, session_id, tbs, sign_until)
@@ -103,7 +108,7 @@ def consume(desk: Desk, session_id: str, request: AuthenticateRequest) -> Challe
             raise Problem(409, "session_used")
         if row["answer"] is not None:
             return Answer(row["status"], row["answer"])
-    return Challenge(session_id, asked, row["tbs"])
+    return Challenge(session_id, asked, row["tbs"], bool(row["asks_members"]))
 
 
 def admit(desk: Desk, challenge: Challenge, card: CardIdentity) -> Answer:
@@ -114,6 +119,7 @@ def admit(desk: Desk, challenge: Challenge, card: CardIdentity) -> Answer:
     if resident is None:
         raise Problem(403, "not_this_municipality")
     assessment = current_assessment(desk, records.entry(desk, resident))
+    members = numbered(assessment) if challenge.members else []
     person_ref = secrets.token_urlsafe(16)
     body = {
         "session_id": challenge.session_id,
@@ -124,7 +130,7 @@ def admit(desk: Desk, challenge: Challenge, card: CardIdentity) -> Answer:
                 "fee_yen": offer.fee_yen,
                 "max_copies": offer.max_copies,
                 "household": offer.household,
-                **({"members": _told(offer.members)} if offer.members else {}),
+                **({"members": _told(offer.members)} if challenge.members and offer.members else {}),
             }
             for offer in assessment.offers
         ],
@@ -134,7 +140,7 @@ def admit(desk: Desk, challenge: Challenge, card: CardIdentity) -> Answer:
     _keep(desk, challenge, answer, "AUTHENTICATED")
     desk.connection.execute(
         "UPDATE session SET resident = ?, person_ref = ?, members = ? WHERE id = ?",
-        (resident, person_ref, encode(numbered(assessment)).decode(), challenge.session_id),
+        (resident, person_ref, encode(members).decode(), challenge.session_id),
     )
     return answer
 

@@ -66,8 +66,13 @@ class Wire:
 
     async def admitted(self, card: str, kem: X25519PrivateKey) -> tuple[str, str]:
         """Session id and person_ref."""
+        person = await self.person(card, kem)
+        return person["session_id"], person["person_ref"]
+
+    async def person(self, card: str, kem: X25519PrivateKey, **asks: object) -> Any:
+        """What the person may have. asks: what is asked for besides when the session is opened."""
         public = b64u(kem.public_key().public_bytes_raw())
-        asked = {"kem": public, "kem_alg": "X25519", "ui_lang": "ja"}
+        asked = {"kem": public, "kem_alg": "X25519", "ui_lang": "ja"} | asks
         session = (await self.send("POST", "/v1/sessions", asked)).message
         key = serialization.load_pem_private_key((self.card(card) / "key.pem").read_bytes(), password=None)
         assert isinstance(key, rsa.RSAPrivateKey)
@@ -80,7 +85,7 @@ class Wire:
             f"/v1/sessions/{session['session_id']}/authenticate",
             {"cert": b64u(certificate), "alg": "RS256", "signature": b64u(signed)},
         )
-        return session["session_id"], person.message["person_ref"]
+        return person.message
 
     def card(self, name: str) -> Path:
         return self.pki / "cards" / name
@@ -200,6 +205,29 @@ async def test_an_order_shows_nothing_sealed_and_nothing_of_a_person(wire: Wire)
         "refunded_yen": None,
         "owed_yen": None,
     } == answer.message
+
+
+@pytest.mark.parametrize(
+    ("asks", "told", "status"),
+    [({}, 0, 403), ({"members": False}, 0, 403), ({"members": True}, 5, 201)],
+    ids=["older kiosk", "asks for none", "asks"],
+)
+async def test_only_a_kiosk_that_asks_is_told_members_and_may_order_by_them(
+    wire: Wire, asks: dict[str, object], told: int, status: int
+) -> None:
+    person = await wire.person("shiken_taro", X25519PrivateKey.generate(), **asks)
+    offer = next(offer for offer in person["offers"] if offer["kind"] == "juminhyo")
+    assert (told > 0) is ("members" in offer), (
+        "an older kiosk refuses an answer with a field it does not know"
+    )
+    assert told == len(offer.get("members", ()))
+    ordered = order(person["session_id"], subjects="members", members=[1, 3])
+    answer = await wire.send("POST", "/v1/orders", ordered)
+    assert status == answer.status
+    if not told:
+        assert "not_offered" == answer.message["code"]
+        whole = await wire.send("POST", "/v1/orders", order(person["session_id"], subjects="household"))
+        assert 201 == whole.status, "all else is as before"
 
 
 async def test_many_people_at_once_each_get_only_their_own(wire: Wire) -> None:

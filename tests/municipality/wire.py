@@ -93,9 +93,12 @@ class HeartbeatRequest(Request, frozen=True):
 
 
 class OpenSessionRequest(Request, frozen=True):
+    """members: the kiosk knows what they are and asks for them; left out, as by older ones, it does not."""
+
     kem: Binary
     kem_alg: Literal["X25519"]
     ui_lang: Literal["ja", "en", "zh", "ko", "pt", "vi", "easy"]
+    members: bool = False
 
 
 class AuthenticateRequest(Request, frozen=True):

@@ -13,7 +13,17 @@ from firmware.core import states as s
 from firmware.core.screens import Row, Said
 from firmware.core.session import bound, step
 from firmware.core.storyboard import screen_of
-from firmware.core.terms import CertificateKind, KeypadKey, Member, MemberRole, Offer, Subjects, VisitId
+from firmware.core.terms import (
+    CertificateKind,
+    KeypadKey,
+    Language,
+    Member,
+    MemberRole,
+    Offer,
+    Subjects,
+    VisitId,
+)
+from firmware.screen.narration import narrate
 from firmware.screen.texts import Texts
 from tests.unit.engine_world import FULL, MEMBERS, RULES
 from tests.unit.test_screen_storyboard import AMOUNTS, MESSAGES, NAMES
@@ -179,14 +189,55 @@ def test_the_confirmation_says_how_many_of_how_many_and_who(
     assert shown == [(role.text, *(more.number for more in nth)) for role, *nth in row.parts]
 
 
-def test_of_many_the_confirmation_tells_those_left_out_or_only_how_many() -> None:
-    def labels(members: int, left_out: int) -> list[str]:
-        choosing = after(subjects(crowd(members)), "3")
-        assert isinstance(choosing, s.ChoosingMembers)
-        chosen = frozenset(member.number for member in crowd(members)[left_out:])
-        state = after(replace(choosing, chosen=chosen), "confirm", "confirm", "1")
-        return [row.label for row in screen_of(state, FULL, RULES).rows if "members" in row.label]
+def confirming(members: int, left_out: int) -> s.State:
+    """Of so many members the first are left out."""
+    choosing = after(subjects(crowd(members)), "3")
+    assert isinstance(choosing, s.ChoosingMembers)
+    chosen = frozenset(member.number for member in crowd(members)[left_out:])
+    return after(replace(choosing, chosen=chosen), "confirm", "confirm", "1")
 
-    assert ["row.members"] == labels(10, 5)
-    assert ["row.members_left_out"] == labels(11, 5)
-    assert [] == labels(12, 6)
+
+@pytest.mark.parametrize(
+    ("members", "left_out", "label", "pages"),
+    [
+        (10, 5, "row.members", 1),
+        (11, 5, "row.members_left_out", 1),
+        (11, 6, "row.members", 1),
+        (12, 6, "row.members", 2),
+        (20, 6, "row.members_left_out", 2),
+        (20, 14, "row.members", 2),
+        (45, 1, "row.members_left_out", 1),
+        (45, 22, "row.members_left_out", 5),
+        (45, 23, "row.members", 5),
+    ],
+)
+def test_nobody_pays_before_everyone_chosen_or_everyone_left_out_was_told(
+    members: int, left_out: int, label: str, pages: int
+) -> None:
+    state, told, timers = confirming(members, left_out), [], set()
+    for page in range(1, pages + 1):
+        assert isinstance(state, s.Confirming)
+        screen = screen_of(state, FULL, RULES)
+        (row,) = (row for row in screen.rows if "members" in row.label)
+        assert (label, True) == (row.label, 1 <= len(row.parts) <= 5)
+        told += [(role.text, *(more.number for more in nth)) for role, *nth in row.parts]
+        assert ("pay" if page == pages else "next") == screen.legend.confirm
+        timers |= {one for one in bound(state, RULES) if isinstance(one, o.RunTimer)}
+        assert state == after(state, "cancel", "cancel"), "who goes on after all is where they were"
+        state = after(state, "confirm")
+    assert isinstance(state, s.Preparing)
+    assert pages == len(timers), "each page has the full time"
+    everyone = [("member.self",), *(("member.other", nth) for nth in range(1, members))]
+    assert told == (everyone[left_out:] if label == "row.members" else everyone[:left_out])
+
+
+def test_each_page_of_the_confirmation_is_heard_whole() -> None:
+    texts = Texts.load(MESSAGES, NAMES, AMOUNTS)
+    first = confirming(20, 12)
+    one, two = (
+        texts.snapshot(screen_of(state, FULL, RULES), Language.EN)
+        for state in (first, after(first, "confirm"))
+    )
+    heard = narrate(two, one).private
+    assert {"Members", "Go to payment"} <= set(heard)
+    assert not narrate(one, one).private
