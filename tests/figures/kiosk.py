@@ -259,10 +259,10 @@ async def _make_visits(world: World, eyes: TimedEyes, relay: CountingRelay, visi
     steps: list[Mapping[str, float]] = []
     counts: dict[str, list[int]] = defaultdict(list)
     for _ in range(visits):
-        apdus, before = await _apdus(world), (relay.connections, relay.bytes_sent, relay.bytes_received)
+        apdus, before = await _apdus(world), (relay.requests, relay.bytes_sent, relay.bytes_received)
         steps.append(await timed.run())
         counts["apdus"].append(await _apdus(world) - apdus)
-        counts["requests"].append(relay.connections - before[0])
+        counts["requests"].append(relay.requests - before[0])
         counts["sent"].append(relay.bytes_sent - before[1])
         counts["received"].append(relay.bytes_received - before[2])
     return Visits(

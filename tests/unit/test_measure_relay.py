@@ -44,6 +44,7 @@ async def test_connections_and_bytes_of_both_directions_are_counted() -> None:
         assert 100_000 == len(await ask(relay, b"question"))
         assert b"x" == (await ask(relay, b"another"))[:1]
         assert (2, 15, 200_000) == (relay.connections, relay.bytes_sent, relay.bytes_received)
+        assert 2 == relay.requests
 
 
 async def test_a_server_that_is_gone_ends_the_connection_and_not_the_relay() -> None:

@@ -64,12 +64,17 @@ class Issuer:
                 await asyncio.sleep(0)
         return response
 
+    async def proven(self, _: web.Request) -> web.Response:
+        """Whoever comes with the new certificate is let in."""
+        return web.Response()
+
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
     made = Issuer(make_authority("test", NOW))
     application = web.Application()
     application.router.add_post("/.well-known/est/{act}", made.answer)
+    application.router.add_get("/.well-known/est/cacerts", made.proven)
     async with TestServer(application) as server:
         made.url = f"http://127.0.0.1:{server.port}"
         yield made
