@@ -820,7 +820,7 @@ FAULTS: tuple[Fault, ...] = (
         "firmware/core/paying.py",
         "    if facts.printer.reasons:\n        return s.EndReason.PRINTER_NOT_READY\n",
         "    if False:\n        return s.EndReason.PRINTER_NOT_READY\n",
-        _HANDS,
+        "tests/unit/test_money_paths.py",
     ),
     Fault(
         "a job is forgotten after a cut that staff decide about",
