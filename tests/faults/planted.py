@@ -448,7 +448,7 @@ FAULTS: tuple[Fault, ...] = (
         "            if payment.certainty is not Certainty.NOT_DONE:\n"
         "                self._coins = max(0, self._coins - 1)\n",
         "",
-        f"{_PAYOUT} -k level_is_true_before",
+        "tests/contract/test_coin_payout_port.py -k level_is_true_before",
     ),
     Fault(
         "a checksum of 256",
