@@ -132,10 +132,16 @@ class Visitor(Resident):
         back_yen = await self.world.take_change()
         picture = self.world.eyes.now
         if picture is not None and picture["screen"] in {"ended", "thanks"}:
-            picture = await self.world.eyes.until(_nothing_left, 20.0)
-            if picture["screen"] in {"ended", "thanks"}:
-                await self.touch("confirm")
+            await self.world.eyes.until(_nothing_left, 20.0 * self.patience)
+            await self._say_goodbye()
         return back_yen
+
+    async def _say_goodbye(self) -> None:
+        """確定 while the last screen stands; on the start screen after it, it would begin another visit."""
+        while (stands := self.world.eyes.now) is not None and stands["screen"] in {"ended", "thanks"}:
+            if await self.world.eyes.touch("confirm") != 409:
+                return
+            await self._see_another(stands)
 
     async def heal(self) -> None:
         """Make everything well again that a test has spoilt."""
