@@ -6,8 +6,8 @@ from playwright.async_api import Page, async_playwright
 from playwright.async_api import TimeoutError as PageTimeout
 
 from tests.e2e.visitor import Visitor, kiosk
-from tests.pages.fed import CHROMIUM, FLAGS
 from tests.simulators.bench.world_api import Key
+from tests.simulators.chromium import CHROMIUM, FLAGS
 
 
 async def tap_until(page: Page, button: str, screen: str) -> None:

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Page, async_playwright
 
 from tests.figures.rows import MeasureError
+from tests.simulators.chromium import CHROMIUM, FLAGS
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 WAIT_SECONDS = 30.0
 SEQ = "document.querySelector('#kiosk').dataset.seq"
 NEXT = f"""(seq) => {{

@@ -13,10 +13,9 @@ from firmware.core.terms import Language
 from firmware.screen.server import FILES, PAGE, ScreenServer
 from firmware.screen.texts import Texts
 from tests.figures.rows import Effort, MeasureError, Row, median, percentile
+from tests.simulators.chromium import CHROMIUM, FLAGS
 from tests.unit.test_screen_storyboard import AMOUNTS, MESSAGES, NAMES, PIN
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 MB = 1024 * 1024
 PAINTED = """(seq) => new Promise((done) => {
   const look = () => document.querySelector("#kiosk").dataset.seq === seq

@@ -7,15 +7,6 @@ from firmware.core.terms import Aid, Language
 from firmware.screen.texts import Texts
 from tests.unit.test_screen_storyboard import AMOUNTS, MESSAGES, NAMES, STORYBOARD, name_of
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 FED = """window.EventSource = class extends EventTarget {
   constructor() {
     super();

@@ -24,7 +24,8 @@ from firmware.core.terms import Aid, Language
 from firmware.logbook import EventId, FieldValue
 from firmware.screen.server import ScreenServer
 from firmware.screen.texts import Texts
-from tests.pages.fed import CHROMIUM, FAULTS, FED, FLAGS, STILL, fed_pictures, names, texts
+from tests.pages.fed import FAULTS, FED, STILL, fed_pictures, names, texts
+from tests.simulators.chromium import CHROMIUM, FLAGS
 
 APPROVED = Path(__file__).parent / "screens" / "sheets"
 INDEX = APPROVED / "screens.json"

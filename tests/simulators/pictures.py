@@ -8,17 +8,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Page, async_playwright
 
+from tests.simulators.chromium import CHROMIUM, FLAGS
 from tests.simulators.resident import Resident
 from tests.simulators.world import World, page_png
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 GAP = 12
 PAINT_MS = 400
 
