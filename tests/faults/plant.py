@@ -20,7 +20,11 @@ from queue import SimpleQueue
 from tests.faults.planted import FAULTS, Fault
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "--timeout=30")
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider")
+SOUND_SECONDS = 600.0
+"""For each test without a fault, on a machine however busy."""
+HUNG_SECONDS, TIMES_SOUND = 30.0, 4
+"""A test with a fault hangs after so long, and so many times what its file took without."""
 COMPILED = ("firmware", "hw", "tests")
 LIGHTER = {"HANDS_VISITS": "2000"}
 """Long draws are shortened: a fault shows early, or not at all."""
@@ -86,11 +90,13 @@ class Nest:
             text=True,
         )
 
-    def run(self, words: Sequence[str]) -> tuple[int, str]:
-        """pytest's exit status and output."""
+    def run(self, words: Sequence[str], test_seconds: float) -> tuple[int, str]:
+        """pytest's exit status and output. test_seconds: after which a test fails for taking too long."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps([*OPTIONS, *words]), file=self._process.stdin, flush=True)
+        print(
+            json.dumps([*OPTIONS, f"--timeout={test_seconds}", *words]), file=self._process.stdin, flush=True
+        )
         answer = self._process.stdout.readline()
         if not answer:
             raise SystemExit(f"no test can be run in {self.folder}: status {self._process.wait()}")
@@ -113,33 +119,42 @@ def _planted(faults: Sequence[Fault], folder: Path, jobs: int) -> Iterator[Outco
         finally:
             copies.put(taken)
 
+    took_seconds: dict[str, float] = {}
+
     def sound(tests: str) -> str:
         with copy() as taken:
-            status, said = taken.run(tests.split())
+            began = time.monotonic()
+            status, said = taken.run(tests.split(), SOUND_SECONDS)
+            took_seconds[tests] = time.monotonic() - began
         return said if status else ""
 
     def one(fault: Fault) -> Outcome:
+        tests = fault.tests if fault.tests in took_seconds else _file(fault.tests)
         with copy() as taken:
-            return _outcome(taken, fault)
+            return _outcome(taken, fault, HUNG_SECONDS + TIMES_SOUND * took_seconds[tests])
 
     with ExitStack() as ending, ThreadPoolExecutor(jobs) as threads:
         for taken in threads.map(_copied, [folder / str(number) for number in range(jobs)]):
             ending.callback(taken.close)
             copies.put(taken)
-        # Those that are named whole are not run once more for their parts.
-        chosen = dict.fromkeys(fault.tests for fault in faults)
-        parts = [tests for tests in chosen if tests.split()[0] in chosen and "-k" in tests]
-        if failed := "".join(threads.map(sound, [tests for tests in chosen if tests not in parts])):
+        chosen = {fault.tests for fault in faults}
+        # Of a file that is run whole, no part is run once more.
+        wholes = {tests for tests in chosen if tests == _file(tests) or _file(tests) not in chosen}
+        if failed := "".join(threads.map(sound, sorted(wholes))):
             raise SystemExit(f"the tests fail without any fault:\n{failed}")
         for outcome in threads.map(one, faults):
             print(outcome.line, flush=True)
             yield outcome
 
 
-def _outcome(copy: Nest, fault: Fault) -> Outcome:
+def _file(tests: str) -> str:
+    return tests.split(maxsplit=1)[0]
+
+
+def _outcome(copy: Nest, fault: Fault, test_seconds: float) -> Outcome:
     began = time.monotonic()
     with _with(copy.folder / fault.path, fault):
-        status, _ = copy.run(fault.tests.split())
+        status, _ = copy.run(fault.tests.split(), test_seconds)
     verdict = {0: "MISSED", TESTS_FAILED: "caught"}.get(status, "BROKEN")
     return Outcome(fault, verdict, time.monotonic() - began)
 

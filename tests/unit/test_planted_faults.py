@@ -10,6 +10,8 @@ import pytest
 from tests.faults.plant import ROOT, TESTS_FAILED, Nest, misplaced
 from tests.faults.planted import FAULTS, Fault
 
+SECONDS = 100.0
+
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.hazard)
 def test_a_fault_can_be_planted_and_its_tests_exist(fault: Fault) -> None:
@@ -32,11 +34,11 @@ def test_each_run_reads_the_sources_as_they_stand_and_says_what_came_of_it(
     tests.write_text("from rule import RIGHT\n\ndef test_rule():\n    assert RIGHT\n", encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     with closing(Nest(tmp_path)) as nest:
-        assert 0 == nest.run([str(tests)])[0]
+        assert 0 == nest.run([str(tests)], SECONDS)[0]
         source.write_text("RIGHT = 0\n", encoding="utf-8")
-        status, said = nest.run([str(tests)])
+        status, said = nest.run([str(tests)], SECONDS)
         assert TESTS_FAILED == status
         assert "assert RIGHT" in said
-        assert TESTS_FAILED < nest.run([str(tests), "-k", "no_such_test"])[0], "nothing was run"
+        assert TESTS_FAILED < nest.run([str(tests), "-k", "no_such_test"], SECONDS)[0], "nothing was run"
         source.write_text("RIGHT =", encoding="utf-8")
-        assert TESTS_FAILED < nest.run([str(tests)])[0], "nothing could be imported"
+        assert TESTS_FAILED < nest.run([str(tests)], SECONDS)[0], "nothing could be imported"
