@@ -131,7 +131,7 @@ def seal(png: bytes) -> dict[str, tuple[bytes, ...]]:
     inverted = [bytes(octet ^ 0xFF for octet in row) for row in chosen]
     return {
         "seal": _in_forms(_some(_cut(png, _PIECE_BYTES)[1:])),
-        "rows of the seal": _in_forms(row[:-1] for row in (*chosen, *inverted)),
+        "rows of the seal": _in_forms(row[:-1].strip(b"\0\xff") for row in (*chosen, *inverted)),
     }
 
 

@@ -294,12 +294,19 @@ async def test_visits_for_the_other_two_kinds_leave_nothing_behind_and_all_of_it
 
 def finds_all(world: World, temporary: Path, register: Path) -> None:
     wanted = belongings(world, register)
-    for how, blob in planted(wanted).items():
-        for folder in looked_into(world, temporary):
-            (folder / "planted").write_bytes(blob)
-            found = in_places(world, temporary, wanted)
-            (folder / "planted").unlink()
-            assert sorted(f"planted: {name}" for name in wanted) == found, f"{how}, in {folder}"
+    blobs = planted(wanted)
+    files = {
+        folder / f"{how}-{number}": blob
+        for how, blob in blobs.items()
+        for number, folder in enumerate(looked_into(world, temporary))
+    }
+    for path, blob in files.items():
+        path.write_bytes(blob)
+    found = set(in_places(world, temporary, wanted))
+    for path in files:
+        path.unlink()
+        assert set() == {f"{path.name}: {name}" for name in wanted} - found, path
+    for how, blob in blobs.items():
         with subprocess.Popen(
             (sys.executable, "-c", HOLDER), stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as holder:
@@ -307,10 +314,10 @@ def finds_all(world: World, temporary: Path, register: Path) -> None:
             assert holder.stdout is not None
             holder.stdin.write(blob + HELD)
             holder.stdin.flush()
-            assert b"held" == holder.stdout.read(4)
-            found = in_memory(holder.pid, wanted)
+            assert holder.stdout.read(4) == b"held"
+            hit = {hit.partition(": ")[2] for hit in in_memory(holder.pid, wanted)}
             holder.kill()
-        assert set(wanted) == {hit.partition(": ")[2] for hit in found}, f"{how}, in memory"
+        assert set(wanted) == hit, f"{how}, in memory"
 
 
 async def test_what_surely_lies_in_the_kiosks_memory_is_found_there() -> None:

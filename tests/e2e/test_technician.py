@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.canaries import people
 from tests.e2e.books import agreed_books
 from tests.e2e.clean_log import assert_log_is_clean, events
-from tests.e2e.test_nothing_stays import people
 from tests.e2e.visitor import Visitor, kiosk
 from tests.municipality.maintenance import Issuer, new_issuer
+from tests.municipality.register import PEOPLE
 from tests.simulators.vt100 import SECONDS, Vt100, vt100
 from tests.simulators.world import REPOSITORY, World
 
@@ -222,7 +223,7 @@ def _assert_bundle_is_clean(world: World, order: str) -> None:
         texts
     )
     whole = b"\n".join(texts.values())
-    found = [word for word, forms in people(HOLDER).items() if any(form in whole for form in forms)]
+    found = [word for word, forms in people(PEOPLE).items() if any(form in whole for form in forms)]
     assert [] == found
     assert order.encode() not in whole
     assert (world.directory / "journal.key").read_bytes() not in whole

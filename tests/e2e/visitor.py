@@ -180,7 +180,8 @@ async def kiosk(
     """A kiosk in its world and a visitor before it; at the end everything is held against everything.
 
     directory: of the world. database: of the municipality, by default a file there. timeouts, overrides: of
-    kiosk.toml. municipality: more of its. environment: more of the kiosk's. The test must end every visit it begins.
+    kiosk.toml. municipality: more of its. environment: more of the kiosk's.
+    The test must end every visit it begins.
     """
     changes = {section: dict(keys) for section, keys in QUICK.items()}
     for section, keys in {"timeouts": timeouts or {}, **(overrides or {})}.items():
