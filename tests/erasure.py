@@ -16,10 +16,12 @@ import re
 import urllib.parse
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
@@ -28,6 +30,8 @@ Canaries = Mapping[str, tuple[bytes, ...]]
 
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp932", "euc_jp")
 _LEAST_BASE64_BYTES = 9
+_LEAST_FORM_BYTES = 6
+_BEGINNING_BYTES = 3
 _PIECE_BYTES, _PIECES = 32, 16
 _LEAST_INFLATED_BYTES = 4
 _LEAST_BARE_BYTES = 12
@@ -50,7 +54,12 @@ _SHOWN = re.compile(rb"\(((?:[^()\\]|\\.){%d,})\)\s*Tj|<([0-9A-Fa-f]{%d,})>\s*Tj
 def words(texts: Iterable[str]) -> dict[str, tuple[bytes, ...]]:
     """Personal words, each also without the ideographic space between family and given name."""
     every = {text for one in texts for text in (one, one.replace("　", ""))}
-    return {text: tuple(sorted(set(_forms(text)))) for text in sorted(every)}
+    return {text: forms for text in sorted(every) if (forms := tuple(sorted(set(forms_of(text)))))}
+
+
+def forms_of(text: str) -> Iterator[bytes]:
+    """Every form of at least six bytes that this text can have: fewer may be anybody's."""
+    yield from (form for form in _forms(text) if len(form) >= _LEAST_FORM_BYTES)
 
 
 def _forms(text: str) -> Iterator[bytes]:
@@ -169,32 +178,66 @@ def hits(content: bytes, canaries: Canaries, *, bare: bool = False) -> set[str]:
 
 
 def _plain_hits(content: bytes, canaries: Canaries) -> set[str]:
-    found = _standing(content, {form for forms in canaries.values() for form in forms})
-    return {name for name, forms in canaries.items() if not found.isdisjoint(forms)}
+    found = _forms_in(content, canaries)
+    return {name for name, forms in canaries.items() if not found.isdisjoint(forms)} if found else set()
 
 
-def _standing(content: bytes, forms: set[bytes]) -> set[bytes]:
-    if len(content) < _LONG_BYTES:
-        return {form for form in forms if form in content}
-    by_beginning: dict[bytes, list[bytes]] = {}
+def _forms_in(content: bytes, canaries: Canaries) -> set[bytes]:
+    index = _index(canaries)
+    return {form for at in index.places(content) for form in index.at(content, at)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Index:
+    """Forms by their beginning. first, then: whether three bytes begin a form, and stand behind those."""
+
+    by_beginning: Mapping[bytes, tuple[bytes, ...]]
+    first: NDArray[np.bool_]
+    then: NDArray[np.bool_] | None
+
+    def places(self, content: bytes) -> list[int]:
+        """Where a form may begin, in one pass: memory is long and the forms are thousands."""
+        octets = np.frombuffer(content, dtype=np.uint8).astype(np.uint32)
+        threes = (octets[:-2] << 16) | (octets[1:-1] << 8) | octets[2:]
+        places = np.flatnonzero(self.first[threes])
+        if self.then is not None:
+            places = places[places < len(threes) - _BEGINNING_BYTES]
+            places = places[self.then[threes[places + _BEGINNING_BYTES]]]
+        found: list[int] = places.tolist()
+        return found
+
+    def at(self, content: bytes, at: int) -> Iterator[bytes]:
+        begun = self.by_beginning.get(content[at : at + _BEGINNING_BYTES], ())
+        return (form for form in begun if content.startswith(form, at))
+
+
+_INDEXES: dict[int, tuple[Canaries, int, _Index]] = {}
+"""Of the last canaries looked for, by their identity: a mapping that is kept here is no other one."""
+
+
+def _index(canaries: Canaries) -> _Index:
+    kept = _INDEXES.get(id(canaries))
+    if kept is None or kept[1] != len(canaries):
+        _INDEXES.clear()
+        kept = (canaries, len(canaries), _indexed({form for forms in canaries.values() for form in forms}))
+        _INDEXES[id(canaries)] = kept
+    return kept[2]
+
+
+def _indexed(forms: set[bytes]) -> _Index:
+    by_beginning: dict[bytes, tuple[bytes, ...]] = {}
     for form in forms:
-        by_beginning.setdefault(form[:3], []).append(form)
-    return {
-        form
-        for at in _beginnings(content, by_beginning)
-        for form in by_beginning[content[at : at + 3]]
-        if content.startswith(form, at)
-    }
+        beginning = form[:_BEGINNING_BYTES]
+        by_beginning[beginning] = (*by_beginning.get(beginning, ()), form)
+    long = all(len(form) > 2 * _BEGINNING_BYTES - 1 for form in forms)
+    then = {form[_BEGINNING_BYTES : 2 * _BEGINNING_BYTES] for form in forms} if long else None
+    return _Index(by_beginning, _table(by_beginning), None if then is None else _table(then))
 
 
-def _beginnings(content: bytes, wanted: Iterable[bytes]) -> list[int]:
-    """Where any of these three bytes stand, in one pass: memory is long and the forms are hundreds."""
-    is_wanted = np.zeros(1 << 24, dtype=bool)
-    is_wanted[[int.from_bytes(three, "big") for three in wanted]] = True
-    octets = np.frombuffer(content, dtype=np.uint8).astype(np.uint32)
-    threes = (octets[:-2] << 16) | (octets[1:-1] << 8) | octets[2:]
-    places: list[int] = np.flatnonzero(is_wanted[threes]).tolist()
-    return places
+def _table(threes: Iterable[bytes]) -> NDArray[np.bool_]:
+    table = np.zeros(1 << 24, dtype=np.bool_)
+    table[[int.from_bytes(three, "big") for three in threes]] = True
+    return table
 
 
 def _page_hits(content: bytes, canaries: Canaries) -> set[str]:
@@ -215,11 +258,10 @@ def personal(canaries: Canaries, others: Iterable[bytes]) -> dict[str, tuple[byt
 
     Raises ValueError for a name of which nothing is left.
     """
-    every = {form for forms in canaries.values() for form in forms}
     shared: set[bytes] = set()
     for content in others:
         for plain in (content, *inflated(content)):
-            shared |= _standing(plain, every)
+            shared |= _forms_in(plain, canaries)
     kept = {name: tuple(form for form in forms if form not in shared) for name, forms in canaries.items()}
     if bare := sorted(name for name, forms in kept.items() if not forms):
         raise ValueError(f"nothing is left of {', '.join(bare)}")

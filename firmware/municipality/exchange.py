@@ -3,10 +3,14 @@
 A connection is kept for the next request. What failed before one stood was surely not sent; what failed
 on one, kept or new, may have been carried out. A kept connection that turns out dead costs nobody
 anything: the request goes out again at once on a new one, as the same question has the effect of one.
+
+An answer counts for the request whose name it bears. A municipality that names none is believed as far as
+HTTP goes: no request goes out on a connection on which something lies unread.
 """
 
 import asyncio
 import random
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,10 +29,11 @@ from firmware.errors import (
     MunicipalityError,
     MunicipalityUncertain,
 )
-from firmware.municipality.messages import PROTOCOL_HEADER, PROTOCOL_VERSION
+from firmware.municipality.messages import PROTOCOL_HEADER, PROTOCOL_VERSION, REQUEST_HEADER
 from firmware.municipality.tls import Credentials
 
 LONGEST_ANSWER_BYTES = 1_048_576
+_NAME_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,10 @@ class Exchange:
             await self._lines.pop().session.close()
 
     async def _send(self, call: Call, attempt: "_Attempt") -> Reply:
-        headers = {} if call.body is None else {"Content-Type": "application/json"}
+        name = secrets.token_urlsafe(_NAME_BYTES)
+        headers = {REQUEST_HEADER: name}
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
         async with (
             self._line() as line,
             line.session.request(
@@ -166,6 +174,8 @@ class Exchange:
         ):
             if not isinstance(response, _Response):
                 raise TypeError("the session makes another class of responses")
+            if attempt.kept and response.was_beaten:
+                raise aiohttp.ClientPayloadError("an answer that came before its request")
             line.has_seen(response.server_der)
             is_problem = response.content_type == "application/problem+json"
             if response.status >= 500 and not is_problem:
@@ -175,6 +185,10 @@ class Exchange:
                     # A proxy that gave the idle connection up may have said so before our request came.
                     raise aiohttp.ClientPayloadError("an answer that nobody waited for")
                 raise MunicipalityAnswerInvalid(f"{call.message}: {PROTOCOL_HEADER}")
+            if not line.takes(name, response.headers.get(REQUEST_HEADER)):
+                if attempt.kept:
+                    raise aiohttp.ClientPayloadError("an answer to another request")
+                raise MunicipalityAnswerInvalid(f"{call.message}: {REQUEST_HEADER}")
             body = await whole_body(response, call.message)
             return Reply(response.status, body, is_problem, response.server_der, line.device)
 
@@ -227,6 +241,7 @@ class _Line:
         self.device = credentials.thumbprint
         self.requests = 0
         self.is_retired = False
+        self._names_requests = False
         self._good_until = credentials.not_after
         self._server_der = b""
         self._loop = asyncio.get_running_loop()
@@ -253,6 +268,11 @@ class _Line:
         """Whether a request may begin on these connections; TLS itself looks at dates only once."""
         in_time = now <= self._good_until and self._loop.time() < self._ends_at
         return in_time and not self.is_retired and self.device == credentials.thumbprint
+
+    def takes(self, name: str, answered: str | None) -> bool:
+        """Whether this answers the request of this name. One who named a request before names each."""
+        self._names_requests = self._names_requests or answered == name
+        return answered == name or (answered is None and not self._names_requests)
 
     def has_seen(self, server_der: bytes) -> None:
         """The server's certificate ends, too."""
@@ -299,11 +319,16 @@ async def _note_reuse(
 
 
 class _Response(aiohttp.ClientResponse):
-    """Remembers the server's certificate, which is out of reach once the body is read."""
+    """Remembers the server's certificate, which is out of reach once the body is read.
+
+    was_beaten: something had come on this connection before the request was out.
+    """
 
     server_der: bytes = b""
+    was_beaten = False
 
     async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        self.was_beaten = connection.protocol is not None and connection.protocol.should_close
         tls = None if connection.transport is None else connection.transport.get_extra_info("ssl_object")
         if tls is not None:
             self.server_der = tls.getpeercert(binary_form=True)

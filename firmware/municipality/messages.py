@@ -25,6 +25,9 @@ from firmware.core.terms import (
 )
 from firmware.errors import MunicipalityAnswerInvalid
 
+REQUEST_HEADER = "Madoguchi-Request"
+"""Of a request, and of its answer: the name that this one request has."""
+
 PROTOCOL_HEADER = "Madoguchi-Protocol"
 PROTOCOL_VERSION = "1"
 

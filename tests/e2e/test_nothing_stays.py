@@ -10,7 +10,6 @@ import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +26,8 @@ from firmware.documents.frames import (
     to_answer,
     to_frame,
 )
+from tests import canaries
+from tests.canaries import pin_commands
 from tests.e2e.visitor import Visitor, kiosk
 from tests.erasure import (
     Canaries,
@@ -38,15 +39,24 @@ from tests.erasure import (
     personal,
     pieces,
     printed,
-    words,
 )
-from tests.municipality.register import load_people
-from tests.simulators.world import World
+from tests.simulators.world import PKI, World
+from tests.unit_environment import wiping
 
 DISK_BYTES = 32 << 20
 BARE = "STAYS_BARE" in os.environ
 """Look into the kiosk's memory for what is deflated without a header, too: half a minute more a test."""
 CARD, PIN, WRONG_PIN = "shiken_taro", "1234", "9753"
+HELD = b"end of what is held"
+HOLDER = f"""
+import sys
+held = b""
+while not held.endswith({HELD!r}):
+    held += sys.stdin.buffer.read1()
+print("held", end="", flush=True)
+sys.stdin.read()
+"""
+"""A program that holds in its memory what it is given."""
 STALL = {"document_printer": {"stall_seconds": 2.0, "appear_seconds": 4.0}}
 
 
@@ -96,16 +106,24 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
             subprocess.run(["umount", "--lazy", disk.mounted], check=True)
 
 
+@pytest.fixture(scope="module")
+def register(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the municipality knows of the card's holder and the household."""
+    return canaries.invent(tmp_path_factory.mktemp("register"))
+
+
 @contextlib.asynccontextmanager
-async def watched(temporary: Path, *, page_ms: int = 10) -> AsyncIterator[Visitor]:
+async def watched(temporary: Path, register: Path, *, page_ms: int = 10) -> AsyncIterator[Visitor]:
     """A kiosk that must have forgotten everybody when the block ends."""
-    async with kiosk(overrides=STALL, page_ms=page_ms) as visitor:
+    async with kiosk(
+        overrides=STALL, page_ms=page_ms, municipality={"people": register}, environment=wiping()
+    ) as visitor:
         visitor.card, visitor.pin = CARD, PIN
         yield visitor
         await visitor.sees("thanks", "idle")
         await visitor.leave()
         await visitor.rests()
-        assert [] == await remains(visitor.world, temporary)
+        assert [] == await remains(visitor.world, temporary, register)
 
 
 async def cut_while_printing(visitor: Visitor) -> None:
@@ -120,8 +138,8 @@ async def cut_while_printing(visitor: Visitor) -> None:
     await visitor.leave()
 
 
-async def test_a_visit_with_paper_leaves_nothing_behind(temporary: Path) -> None:
-    async with watched(temporary) as visitor:
+async def test_a_visit_with_paper_leaves_nothing_behind(temporary: Path, register: Path) -> None:
+    async with watched(temporary, register) as visitor:
         await visitor.walk_to("coins", items="3")
         await visitor.pays(500)
         await visitor.sees("take_all")
@@ -129,9 +147,9 @@ async def test_a_visit_with_paper_leaves_nothing_behind(temporary: Path) -> None
 
 
 async def test_a_visit_cancelled_after_a_wrong_pin_and_the_right_one_leaves_nothing_behind(
-    temporary: Path,
+    temporary: Path, register: Path
 ) -> None:
-    async with watched(temporary) as visitor:
+    async with watched(temporary, register) as visitor:
         await visitor.walk_to("pin")
         await visitor.type_pin(WRONG_PIN)
         await visitor.sees("pin_wrong")
@@ -151,9 +169,9 @@ async def test_a_visit_cancelled_after_a_wrong_pin_and_the_right_one_leaves_noth
 
 
 async def test_a_visit_cancelled_after_the_document_was_prepared_leaves_nothing_behind(
-    temporary: Path,
+    temporary: Path, register: Path
 ) -> None:
-    async with watched(temporary) as visitor:
+    async with watched(temporary, register) as visitor:
         await visitor.walk_to("coins")
         await visitor.drop([100])
         await visitor.stops()
@@ -161,16 +179,14 @@ async def test_a_visit_cancelled_after_the_document_was_prepared_leaves_nothing_
         await visitor.leave()
 
 
-async def test_a_jam_that_staff_settle_leaves_nothing_behind(temporary: Path) -> None:
-    async with watched(temporary, page_ms=100) as visitor:
+async def test_a_jam_that_staff_settle_leaves_nothing_behind(temporary: Path, register: Path) -> None:
+    async with watched(temporary, register, page_ms=100) as visitor:
         world = visitor.world
         await visitor.walk_to("coins")
         await world.printer.set_fault("jam", after_sheets=1)
         await visitor.pays(500)
         await visitor.sees("attend", seconds=60.0)
-        wanted = people(CARD) | pin_commands(PIN, WRONG_PIN)
-        sheets = printed("sheets", world.printer.jobs()[0].pdf.read_bytes())
-        wanted |= await asyncio.to_thread(nobody_elses, world, sheets)
+        wanted = await asyncio.to_thread(belongings, world, register)
         assert [] == await asyncio.to_thread(in_memory, _kiosk_pid(world), wanted)
         await world.set_door(True)
         await world.set_printer_fault(None)
@@ -182,15 +198,15 @@ async def test_a_jam_that_staff_settle_leaves_nothing_behind(temporary: Path) ->
         await visitor.leave()
 
 
-async def test_a_power_cut_while_printing_leaves_nothing_behind(temporary: Path) -> None:
-    async with watched(temporary, page_ms=200) as visitor:
+async def test_a_power_cut_while_printing_leaves_nothing_behind(temporary: Path, register: Path) -> None:
+    async with watched(temporary, register, page_ms=200) as visitor:
         await cut_while_printing(visitor)
 
 
 async def test_cupsd_killed_in_the_middle_and_a_reprint_by_staff_leave_nothing_behind(
-    temporary: Path,
+    temporary: Path, register: Path
 ) -> None:
-    async with watched(temporary, page_ms=200) as visitor:
+    async with watched(temporary, register, page_ms=200) as visitor:
         world = visitor.world
         await visitor.walk_to("coins")
         await world.printer.set_fault("jam", after_sheets=1)
@@ -211,8 +227,8 @@ async def test_cupsd_killed_in_the_middle_and_a_reprint_by_staff_leave_nothing_b
         await visitor.leave()
 
 
-async def test_a_printer_whose_power_was_cut_leaves_nothing_with_us(temporary: Path) -> None:
-    async with watched(temporary, page_ms=200) as visitor:
+async def test_a_printer_whose_power_was_cut_leaves_nothing_with_us(temporary: Path, register: Path) -> None:
+    async with watched(temporary, register, page_ms=200) as visitor:
         world = visitor.world
         await visitor.walk_to("coins")
         await visitor.pays(500)
@@ -228,7 +244,9 @@ async def test_a_printer_whose_power_was_cut_leaves_nothing_with_us(temporary: P
         await visitor.leave()
 
 
-async def test_no_block_of_the_disk_keeps_anything_also_of_files_that_are_gone(disk: Disk) -> None:
+async def test_no_block_of_the_disk_keeps_anything_also_of_files_that_are_gone(
+    disk: Disk, register: Path
+) -> None:
     """All that the kiosk may write on lies on one disk: journal, log, support bundles, temporary files.
 
     The print server's spool is not there: it is memory (`tests/unit/test_print_server_unit.py`).
@@ -239,71 +257,122 @@ async def test_no_block_of_the_disk_keeps_anything_also_of_files_that_are_gone(d
         "journal": {"path": str(disk.mounted / "journal.db"), "minimum_free_mib": 1},
         "console": {"support_folder": str(disk.mounted / "support")},
     }
-    async with kiosk(overrides=on_disk, page_ms=200, directory=disk.world) as visitor:
+    municipality = {"people": register}
+    async with kiosk(
+        overrides=on_disk, page_ms=200, directory=disk.world, municipality=municipality
+    ) as visitor:
         world = visitor.world
         visitor.card, visitor.pin = CARD, PIN
         await cut_while_printing(visitor)
         await visitor.sees("thanks", "idle")
-        sheets = printed("sheets", world.printer.jobs()[0].pdf.read_bytes())
-        sheets = await asyncio.to_thread(nobody_elses, world, sheets)
-    wanted = people(CARD) | pin_commands(PIN) | sheets
+        wanted = await asyncio.to_thread(belongings, world, register)
     written = {path.name for path in disk.mounted.iterdir()}
     assert {"journal.db", "kiosk.log", "tmp"} <= written
     assert set() == await asyncio.to_thread(disk.hits, wanted)
 
-    word = next(iter(people(CARD)))
-    planted = disk.mounted / "tmp" / "planted"
-    planted.write_bytes(zlib.compress(b"..." + word.encode("euc_jp") + b"..."))
-    os.sync()
-    planted.unlink()
-    assert word in await asyncio.to_thread(disk.hits, wanted), "the scanner sees no file that is gone"
+    for name, blob in planted(wanted).items():
+        (disk.mounted / "tmp" / "planted").write_bytes(blob)
+        os.sync()
+        (disk.mounted / "tmp" / "planted").unlink()
+        assert set(wanted) == await asyncio.to_thread(disk.hits, wanted), f"{name}, in a file that is gone"
 
 
-async def test_what_was_planted_is_found(temporary: Path) -> None:
-    """Of the places; that each encoding is found, the scanner's own tests say."""
+async def test_visits_for_the_other_two_kinds_leave_nothing_behind_and_all_of_it_would_be_found(
+    temporary: Path, register: Path
+) -> None:
+    """What was looked for in vain is planted, in each place and in a process, and must be found there."""
+    async with watched(temporary, register) as visitor:
+        for kind in ("2", "3"):
+            await visitor.walk_to("coins", kind=kind)
+            await visitor.pays(500)
+            await visitor.sees("take_all")
+            await visitor.leave()
+            await visitor.rests()
+        assert [] == await remains(visitor.world, temporary, register)
+        await asyncio.to_thread(finds_all, visitor.world, temporary, register)
+
+
+def finds_all(world: World, temporary: Path, register: Path) -> None:
+    wanted = belongings(world, register)
+    blobs = planted(wanted)
+    files = {
+        folder / f"{how}-{number}": blob
+        for how, blob in blobs.items()
+        for number, folder in enumerate(looked_into(world, temporary))
+    }
+    for path, blob in files.items():
+        path.write_bytes(blob)
+    found = set(in_places(world, temporary, wanted))
+    for path in files:
+        path.unlink()
+        assert set() == {f"{path.name}: {name}" for name in wanted} - found, path
+    for how, blob in blobs.items():
+        with subprocess.Popen(
+            (sys.executable, "-c", HOLDER), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as holder:
+            assert holder.stdin is not None
+            assert holder.stdout is not None
+            holder.stdin.write(blob + HELD)
+            holder.stdin.flush()
+            assert holder.stdout.read(4) == b"held"
+            hit = {hit.partition(": ")[2] for hit in in_memory(holder.pid, wanted)}
+            holder.kill()
+        assert set(wanted) == hit, f"{how}, in memory"
+
+
+async def test_what_surely_lies_in_the_kiosks_memory_is_found_there() -> None:
+    """The daemon's own name for the municipality; and the seeker may look into each process."""
     async with kiosk() as visitor:
         world = visitor.world
         await visitor.rests()
-        assert [] == await remains(world, temporary)
-        word = next(iter(people(CARD)))
-        for folder in (
-            world.print_server.spool,
-            world.print_server.memory / "tmp",
-            world.directory,
-            temporary,
-        ):
-            planted = folder / "planted"
-            planted.write_bytes(zlib.compress(b"..." + word.encode("euc_jp") + b"..."))
-            assert f"planted: {word}" in await asyncio.to_thread(in_places, world, temporary, people(CARD))
-            planted.unlink()
-        for pin in (PIN, WRONG_PIN):
-            (temporary / "core").write_bytes(bytes.fromhex("0020008004") + pin.encode())
-            commands = pin_commands(PIN, WRONG_PIN)
-            assert ["core: PIN command"] == await asyncio.to_thread(in_places, world, temporary, commands)
-            (temporary / "core").unlink()
-        # The daemon's own name for the municipality surely lies in its memory.
         audience = {"audience": (world.municipality.audience.encode(),)}
         assert any("audience" in hit for hit in in_memory(_kiosk_pid(world), audience, deep=False))
+        for pid in (world.print_server.pid, await world.cards_stand.pcscd_pid()):
+            assert any(len(content) for content in memory_of(pid))
 
 
-async def remains(world: World, temporary: Path) -> list[str]:
-    """Where something of the visit still is; the printer's own memory and the register are apart."""
-    return await asyncio.to_thread(_remains, world, temporary, await world.cards_stand.pcscd_pid())
+async def remains(world: World, temporary: Path, register: Path) -> list[str]:
+    """Where something of the visits still is; the printer's own memory and the register are apart."""
+    return await asyncio.to_thread(_remains, world, temporary, register, await world.cards_stand.pcscd_pid())
 
 
-def _remains(world: World, temporary: Path, pcscd: int) -> list[str]:
-    named = people(CARD)
-    sheets: dict[str, tuple[bytes, ...]] = {}
-    for number, job in enumerate(world.printer.jobs()):
-        sheets |= printed(f"sheets of job {number}", job.pdf.read_bytes())
-    wanted = named | pin_commands(PIN, WRONG_PIN) | (nobody_elses(world, sheets) if sheets else {})
+def _remains(world: World, temporary: Path, register: Path, pcscd: int) -> list[str]:
+    wanted = belongings(world, register)
     found = in_places(world, temporary, wanted)
     for pid in family(_kiosk_pid(world)):
         found += in_memory(pid, wanted, bare=BARE)
     for pid in (*family(world.print_server.pid), pcscd):
         found += in_memory(pid, wanted, bare=True)
     shown = json.dumps(world.eyes.pictures, ensure_ascii=False)
-    return found + [f"screen: {word}" for word in named if word in shown]
+    return found + [f"screen: {word}" for word in canaries.people(register) if word in shown]
+
+
+def belongings(world: World, register: Path) -> Canaries:
+    """All that passed the kiosk in the visits until now."""
+    sheets: dict[str, tuple[bytes, ...]] = {}
+    for number, job in enumerate(world.printer.jobs()):
+        sheets |= printed(f"sheets of job {number}", job.pdf.read_bytes())
+    return (
+        canaries.people(register)
+        | canaries.seal((PKI / "seals" / f"{CARD}.png").read_bytes())
+        | canaries.certificate(PKI / "cards")
+        | canaries.sessions(world.directory / "municipality.db", PKI / "cards")
+        | pin_commands(PIN, WRONG_PIN)
+        | (nobody_elses(world, sheets) if sheets else {})
+    )
+
+
+def planted(wanted: Canaries) -> dict[str, bytes]:
+    """One of the forms of each, another for each name, as it is and deflated."""
+    forms = [every[number % len(every)] for number, every in enumerate(wanted.values())]
+    plain = b"\0\xff".join(forms)
+    return {"plain": plain, "deflated": zlib.compress(plain)}
+
+
+def looked_into(world: World, temporary: Path) -> list[Path]:
+    """A folder in each of the places on disk and on RAM disks."""
+    pcscd = Path(world.cards_stand.environment["PCSCLITE_CSOCK_NAME"]).parent
+    return [world.print_server.spool, world.print_server.memory / "tmp", world.directory, temporary, pcscd]
 
 
 def in_places(world: World, temporary: Path, wanted: Canaries) -> list[str]:
@@ -350,23 +419,6 @@ def nobody_elses(world: World, sheets: Canaries) -> dict[str, tuple[bytes, ...]]
 
 def _answer(answers: IO[bytes]) -> Answer:
     return to_answer(answers.read(body_bytes(answers.read(HEADER_BYTES))))
-
-
-def people(card: str) -> dict[str, tuple[bytes, ...]]:
-    """Every personal word of the card holder's household, in every form."""
-    household = next(
-        household
-        for household, resident in load_people(date.today()).residents()  # noqa: DTZ011 - any day will do
-        if resident.id == card
-    )
-    numbers = {resident.my_number for resident in household.resident if resident.my_number}
-    grouped = {f"{number[:4]} {number[4:8]} {number[8:]}" for number in numbers}
-    return words({household.address} | {resident.name for resident in household.resident} | numbers | grouped)
-
-
-def pin_commands(*pins: str) -> dict[str, tuple[bytes, ...]]:
-    """VERIFY with each of these PINs, as it goes to the card."""
-    return {"PIN command": tuple(bytes.fromhex("0020008004") + pin.encode("ascii") for pin in pins)}
 
 
 def _kiosk_pid(world: World) -> int:

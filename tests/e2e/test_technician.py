@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.canaries import invent, people
 from tests.e2e.books import agreed_books
 from tests.e2e.clean_log import assert_log_is_clean, events
-from tests.e2e.test_nothing_stays import people
 from tests.e2e.visitor import Visitor, kiosk
 from tests.municipality.maintenance import Issuer, new_issuer
 from tests.simulators.vt100 import SECONDS, Vt100, vt100
@@ -35,7 +35,10 @@ async def ordered_kiosk(issuer: Issuer, keys: Path) -> AsyncIterator[Visitor]:
     """A kiosk that obeys nobody without an order, root included."""
     await asyncio.to_thread(keys.write_text, issuer.jwks, encoding="utf-8")
     console = {"order_keys": str(keys), "order_always": True, "test_seconds": 20.0}
-    async with kiosk(overrides={"console": console}, module="tests.e2e.dying_kiosk") as visitor:
+    municipality = {"people": await asyncio.to_thread(invent, keys.parent)}
+    async with kiosk(
+        overrides={"console": console}, module="tests.e2e.dying_kiosk", municipality=municipality
+    ) as visitor:
         yield visitor
 
 
@@ -167,7 +170,7 @@ async def test_a_technicians_whole_day(tmp_path: Path) -> None:
             assert [] == [one for one in (b"\x1b[38", b"\x1b[6n") if one in line.sent], "colours, cursor"
         await _assert_books_agree(world)
         await _assert_nobody_else_gets_in(world, order, tmp_path / "order")
-        _assert_bundle_is_clean(world, order)
+        _assert_bundle_is_clean(world, order, tmp_path / "people.toml")
         assert_log_is_clean(world, visitor.pins)
         assert [] == events(world, "door-opened-unordered")
 
@@ -211,7 +214,7 @@ async def _assert_nobody_else_gets_in(world: World, order: str, spent: Path) -> 
     }
 
 
-def _assert_bundle_is_clean(world: World, order: str) -> None:
+def _assert_bundle_is_clean(world: World, order: str, register: Path) -> None:
     """What the municipality knows of people is nowhere in it, nor an order, nor the journal's key."""
     (path,) = (world.directory / "support").glob("bundle-*.tar.gz")
     with tarfile.open(path) as archive:
@@ -222,7 +225,7 @@ def _assert_bundle_is_clean(world: World, order: str) -> None:
         texts
     )
     whole = b"\n".join(texts.values())
-    found = [word for word, forms in people(HOLDER).items() if any(form in whole for form in forms)]
+    found = [word for word, forms in people(register).items() if any(form in whole for form in forms)]
     assert [] == found
     assert order.encode() not in whole
     assert (world.directory / "journal.key").read_bytes() not in whole

@@ -174,11 +174,14 @@ async def kiosk(
     module: str = "firmware.__main__",
     directory: Path | None = None,
     database: str | None = None,
+    municipality: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Visitor]:
     """A kiosk in its world and a visitor before it; at the end everything is held against everything.
 
     directory: of the world. database: of the municipality, by default a file there. timeouts, overrides: of
-    kiosk.toml. The test must end every visit it begins.
+    kiosk.toml. municipality: more of its. environment: more of the kiosk's.
+    The test must end every visit it begins.
     """
     changes = {section: dict(keys) for section, keys in QUICK.items()}
     for section, keys in {"timeouts": timeouts or {}, **(overrides or {})}.items():
@@ -193,6 +196,8 @@ async def kiosk(
         database=database,
         nursery=nursery,
         module=module,
+        municipality=municipality,
+        environment=environment,
     )
     async with world:
         visitor = Visitor(world, patience=PATIENCE)

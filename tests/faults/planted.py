@@ -48,6 +48,7 @@ REREAD, VERDICT = "firmware/documents/protection/reread.py", "firmware/documents
 _BACKS, _VERIFY = "tests/unit/test_protected_backs.py", "tests/unit/test_verify.py"
 _MAINTENANCE = "tests/unit/test_shell_maintenance.py"
 
+EXCHANGE, _KEPT = "firmware/municipality/exchange.py", "tests/contract/test_municipality_kept.py"
 _HANDS, _COMPLAINTS = "tests/unit/test_wrong_person.py", "tests/unit/test_core_complaints.py"
 _ISSUE = "tests/unit/test_documents_issue.py"
 _WORKERS = "tests/unit/test_shell_workers.py"
@@ -579,6 +580,20 @@ FAULTS: tuple[Fault, ...] = (
         "day = tells[:1] if isinstance(tells[0], TellDay) else ()",
         "day = tuple(tell for tell in tells if isinstance(tell, TellDay))",
         _OUTBOX,
+    ),
+    Fault(
+        "an answer to another request is believed",
+        EXCHANGE,
+        "return answered == name or (answered is None and not self._names_requests)",
+        "return True",
+        f"{_KEPT} -k crosses",
+    ),
+    Fault(
+        "an answer that lay there before the request is believed",
+        EXCHANGE,
+        "if attempt.kept and response.was_beaten:",
+        "if False:",
+        f"{_KEPT} -k before_the_next_message",
     ),
     Fault(
         "what contradicts the municipality is told for ever",

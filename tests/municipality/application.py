@@ -33,6 +33,8 @@ from tests.municipality.sessions import Answer, Challenge
 from tests.municipality.store import Connection, Store
 from tests.municipality.wire import (
     PROTOCOL,
+    REQUEST,
+    REQUEST_NAME,
     AuthenticateRequest,
     ClaimRequest,
     DayRequest,
@@ -159,6 +161,8 @@ async def _with_protocol(request: web.Request, handler: Handler) -> web.StreamRe
         _LOG.exception("%s %s", request.method, request.match_info.route.resource)
         response = _problem(500, "internal")
     response.headers.update(PROTOCOL)
+    if REQUEST_NAME.match(name := request.headers.get(REQUEST, "")):
+        response.headers[REQUEST] = name
     return response
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,6 +13,10 @@ from tests.municipality.states import Outcome
 
 PROTOCOL = {"Madoguchi-Protocol": "1"}
 """Header of every response."""
+
+REQUEST = "Madoguchi-Request"
+"""Header of a request that its response bears, too, where it is one."""
+REQUEST_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
 Binary = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]*\Z", max_length=16384)]

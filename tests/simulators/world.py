@@ -121,6 +121,7 @@ class World:
     municipality, Japan time.
     screen_port: 0 takes a free one. pulse_acceptor: the kiosk takes coins by pulses instead of ccTalk.
     nursery: starts the kiosks if given. module: whose main is the kiosk's. municipality: more of its.
+    environment: more of the kiosk's, not of one that a nursery starts.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class World:
         module: str = "firmware.__main__",
         database: str | None = None,
         municipality: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._own_directory = directory is None
         self._database = database
@@ -147,6 +149,7 @@ class World:
         self._nursery = nursery
         self._module = module
         self._municipality = municipality or {}
+        self._environment = environment or {}
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
@@ -363,7 +366,7 @@ class World:
                 *under,
                 *(sys.executable, "-m", "tests.simulators.gpio.host", *command),
                 cwd=REPOSITORY,
-                env={**os.environ, **self.cards_stand.environment},
+                env={**os.environ, **self.cards_stand.environment, **self._environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
