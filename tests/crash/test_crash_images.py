@@ -99,7 +99,7 @@ async def verdicts(
     return found
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 async def test_ten_thousand_power_cuts_lose_nothing_that_was_acknowledged(folder: Path) -> None:
     found = await verdicts(recorded(folder), folder, TORN)
     assert ["whole"] == list(found)
@@ -136,7 +136,7 @@ def test_a_disk_that_keeps_everything_is_one_image() -> None:
     assert [{}] == list(Disk().images(random.Random(0), TORN))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 async def test_a_second_cut_while_the_journal_is_opened_after_the_first_loses_nothing_either(
     folder: Path,
 ) -> None:
@@ -168,7 +168,7 @@ def done_of(records: int) -> int:
     return next(done for done in range(MOST + 1) if len(prefix(done)) == records)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("settings", ["product", "unhealed"])
 async def test_what_is_acknowledged_after_a_failed_sync_and_a_restart_outlives_a_cut(
     folder: Path, settings: str
