@@ -1,11 +1,14 @@
 """The journal on a disk that forgets: reopened from what a power cut at any instant may have left."""
 
+import functools
 import random
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -37,6 +40,19 @@ def folder() -> Iterator[Path]:
     memory = Path("/dev/shm")  # noqa: S108 - a folder with a random name is made in it
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         yield Path(name).resolve()
+
+
+@pytest.fixture(autouse=True)
+def remembered() -> Iterator[None]:
+    """Each link of the chain, and each entry's record, once: the images differ in their last few alone."""
+    reader = Journal(Path("none"), KEY)
+    link, decoded = functools.cache(reader._link), functools.cache(partial(reader._decoded, 0))
+    with patch.multiple(
+        Journal,
+        _link=lambda _, *entry: link(*entry),
+        _decoded=lambda _, _seq, name, fields: decoded(name, fields),
+    ):
+        yield
 
 
 def recorded(folder: Path, settings: str = "product", lives: Sequence[Sequence[str]] = LIVES) -> list[Call]:
