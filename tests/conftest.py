@@ -13,16 +13,10 @@ os.environ["LC_ALL"] = "C.UTF-8"
 """Commands answer in the language of the terminal; the tests read English, also on a Japanese machine."""
 
 LONGEST = (
-    *(
-        "test_kills",
-        "test_nothing_stays",
-        "test_crowd",
-        "test_crash_images",
-        "test_session_walk",
-        "test_journal_fails",
-    ),
-    *("test_measure_command", "test_technician", "test_business_day", "test_soak", "test_timeouts"),
-    *("test_screen_sheets", "test_rig_of_simulators"),
+    *("test_kills", "test_nothing_stays", "test_crowd", "test_crash_images", "test_session_walk"),
+    *("test_journal_fails", "test_pcscd_killed", "test_measure_command", "test_technician"),
+    *("test_business_day", "test_soak", "test_timeouts", "test_screen_sheets", "test_touch_in_browser"),
+    *("test_one_printer", "test_one_after_another", "test_rig_of_simulators"),
 )
 """Modules that alone take minutes; the others follow as they are collected."""
 
