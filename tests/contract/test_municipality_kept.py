@@ -5,7 +5,6 @@ import shutil
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from firmware.core.terms import Certainty
 from firmware.errors import MunicipalityDown, MunicipalityUncertain
 from firmware.logbook import EventId
 from firmware.municipality.client import HttpsMunicipality
-from firmware.municipality.messages import PROTOCOL_HEADER, PROTOCOL_VERSION, REQUEST_HEADER
+from firmware.municipality.messages import PROTOCOL_HEADER, PROTOCOL_VERSION
 from tests.contract.faulty_line import FaultyLine, When
 from tests.contract.test_municipality import (
     OFTEN,
@@ -163,99 +162,6 @@ async def test_what_a_proxy_says_on_an_idle_connection_is_no_answer_to_the_next_
     server.close()
     await server.wait_closed()
     assert [2, 1] == asked
-
-
-_HASH = b"A" * 43
-
-
-class Repeater:
-    """A municipality behind a proxy that says its first answer twice: at once, or when the next one comes.
-
-    names: whether it knows the header of requests. connections: requests that came on each.
-    """
-
-    def __init__(self, *, late: bool, names: bool, twice: bool = True) -> None:
-        self.connections: list[int] = []
-        self._late, self._names, self._twice = late, names, twice
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Each request is answered with how many there were."""
-        number, first = len(self.connections), b""
-        self.connections.append(0)
-        while await reader.readline():
-            asked = await reader.readuntil(b"\r\n\r\n")
-            self.connections[number] += 1
-            writer.write(first)
-            answer, first = self._answer(asked), b""
-            writer.write(answer)
-            if self._twice and self.connections == [1]:
-                first = answer if self._late else b""
-                writer.write(b"" if self._late else answer)
-            await writer.drain()
-        writer.close()
-
-    def _answer(self, asked: bytes) -> bytes:
-        named = [line for line in asked.splitlines() if line.startswith(REQUEST_HEADER.encode())]
-        body = b'{"acked_seq": %d, "chain": "%b", "link": "%b"}' % (sum(self.connections), _HASH, _HASH)
-        head = [
-            b"HTTP/1.1 200 OK",
-            f"{PROTOCOL_HEADER}: {PROTOCOL_VERSION}".encode(),
-            b"Content-Type: application/json",
-            b"Content-Length: %d" % len(body),
-            *(named if self._names else []),
-        ]
-        return b"\r\n".join([*head, b"", body])
-
-
-@asynccontextmanager
-async def behind(proxy: Repeater, place: Place) -> AsyncIterator[HttpsMunicipality]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(place.pki / "server" / "certificate.pem", place.pki / "server" / "key.pem")
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=context)
-    kiosk = place.kiosk(url=f"https://localhost:{server.sockets[0].getsockname()[1]}", patience=ONCE)
-    yield kiosk
-    await kiosk.close()
-    server.close()
-    await server.wait_closed()
-
-
-async def until_something_lies_unread(kiosk: HttpsMunicipality) -> None:
-    """On the kept connection, or it is kept no longer."""
-    (kept,) = kiosk._exchange._lines
-    connector = kept.session.connector
-    assert connector is not None
-    async with asyncio.timeout(60):
-        while any(not one.should_close for free in connector._conns.values() for one, _ in free):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
-
-
-@pytest.mark.parametrize("names", [True, False])
-async def test_an_answer_said_twice_before_the_next_message_is_not_its_answer(
-    place: Place, names: bool
-) -> None:
-    proxy = Repeater(late=False, names=names)
-    async with behind(proxy, place) as kiosk:
-        assert 1 == (await kiosk.journal_kept()).seq
-        await until_something_lies_unread(kiosk)
-        last = (await kiosk.journal_kept()).seq
-    assert sum(proxy.connections) == last
-    assert 2 == len(proxy.connections)
-
-
-async def test_an_answer_said_twice_that_crosses_the_next_message_is_not_its_answer(place: Place) -> None:
-    proxy = Repeater(late=True, names=True)
-    async with behind(proxy, place) as kiosk:
-        assert [1, 3, 4] == [(await kiosk.journal_kept()).seq for _ in range(3)]
-    assert [2, 2] == proxy.connections, "asked again on a new connection"
-
-
-async def test_a_municipality_that_names_no_request_is_believed_and_its_connection_kept(
-    place: Place,
-) -> None:
-    proxy = Repeater(late=False, names=False, twice=False)
-    async with behind(proxy, place) as kiosk:
-        assert [1, 2, 3] == [(await kiosk.journal_kept()).seq for _ in range(3)]
-    assert [3] == proxy.connections
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -48,7 +48,7 @@ REREAD, VERDICT = "firmware/documents/protection/reread.py", "firmware/documents
 _BACKS, _VERIFY = "tests/unit/test_protected_backs.py", "tests/unit/test_verify.py"
 _MAINTENANCE = "tests/unit/test_shell_maintenance.py"
 
-EXCHANGE, _KEPT = "firmware/municipality/exchange.py", "tests/contract/test_municipality_kept.py"
+EXCHANGE, _ANSWERS = "firmware/municipality/exchange.py", "tests/unit/test_municipality_answers.py"
 _HANDS, _COMPLAINTS = "tests/unit/test_wrong_person.py", "tests/unit/test_core_complaints.py"
 _ISSUE = "tests/unit/test_documents_issue.py"
 _WORKERS = "tests/unit/test_shell_workers.py"
@@ -586,14 +586,14 @@ FAULTS: tuple[Fault, ...] = (
         EXCHANGE,
         "return answered == name or (answered is None and not self._names_requests)",
         "return True",
-        f"{_KEPT} -k crosses",
+        f"{_ANSWERS} -k crosses",
     ),
     Fault(
         "an answer that lay there before the request is believed",
         EXCHANGE,
         "if attempt.kept and response.was_beaten:",
         "if False:",
-        f"{_KEPT} -k before_the_next_message",
+        f"{_ANSWERS} -k before_the_next_request",
     ),
     Fault(
         "what contradicts the municipality is told for ever",
