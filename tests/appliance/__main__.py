@@ -128,7 +128,7 @@ async def running(said: argparse.Namespace, report: Report, *words: str) -> Asyn
     """A machine with these words on its command line, on its start screen."""
     store = Store(said.image, directory=said.keep)
     store.words = words
-    run = Run(Guest(store, patience=10.0), Witness(store), report)
+    run = Run(Guest(store, patience=40.0), Witness(store), report)
     run.witness.start()
     try:
         with report.timed("boot to start screen"):
