@@ -109,6 +109,19 @@ async def coins_unplugged_while_paying(guest: Guest) -> None:
     await guest.until_idle(seconds=2 * SOON)
 
 
+async def pins_gone(guest: Guest) -> None:
+    """The GPIO chip vanishes under the kiosk: it closes, lives on, and serves again when the chip is back."""
+    store = guest.store
+    live, process = "/sys/kernel/config/gpio-sim/board/live", "systemctl show -p MainPID --value madoguchi"
+    _, before = await store.shell(process)
+    await store.shell(f"echo 0 >{live}")
+    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
+    await store.shell(f"echo 1 >{live}")
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
+    _, after = await store.shell(process)
+    assert before == after
+
+
 async def cable_pulled(guest: Guest) -> None:
     """Without the municipality nobody is served."""
     await guest.store.machine.set_cable(plugged=False)
@@ -191,6 +204,7 @@ Shock = Callable[[Guest], Awaitable[None]]
 SHOCKS: Mapping[str, Shock] = {
     "reader-unplugged": reader_unplugged,
     "coins-unplugged-while-paying": coins_unplugged_while_paying,
+    "pins-gone": pins_gone,
     "cable-pulled": cable_pulled,
     "clock-a-year-wrong": clock_a_year_wrong,
     "disk-full": disk_full,

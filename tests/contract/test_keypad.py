@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
-import gpiozero.devices
 import pytest
 
 from firmware.core.facts import KeypadLevel, Level
@@ -14,6 +13,7 @@ from firmware.core.terms import KeypadKey
 from firmware.logbook import EventId, FieldValue
 from hw.gpio_pins import claimed
 from hw.keypad import MatrixKeypad
+from tests.contract.pin_boards import board_of_pins
 from tests.simulators.gpio.board import Board
 from tests.simulators.gpio.contacts import Contacts
 
@@ -75,11 +75,8 @@ class Rig:
 
 @pytest.fixture
 def board() -> Iterator[Board]:
-    board = Board()
-    before, gpiozero.devices.Device.pin_factory = gpiozero.devices.Device.pin_factory, board.factory
-    yield board
-    gpiozero.devices.Device.pin_factory = before
-    assert [] == board.fights
+    with board_of_pins() as board:
+        yield board
 
 
 def make_keypad(rig: Rig) -> MatrixKeypad:

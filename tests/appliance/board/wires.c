@@ -10,6 +10,7 @@
  *   switch A B 0|1    open or close a switch between two lines
  *   drive A 0|1|-     drive a line from outside, or let it go
  *   pull A 0|1        solder a resistor to a line
+ *   clear             open all switches, let all lines go, take all resistors out
  * A read gives one line, "LEVELS OUTPUTS CHIP NANOSECONDS": levels of all lines and the lines that are
  * outputs, in hexadecimal, bit 0 for line 0; whether the chip is there; and when (CLOCK_MONOTONIC). The first
  * read tells how it stands, each further one the next change, which it waits for.
@@ -245,6 +246,9 @@ static int wires_order(const char *said)
 		wires_resistors_high &= ~BIT_ULL(line);
 		if (level == '1')
 			wires_resistors_high |= BIT_ULL(line);
+	} else if (!strcmp(said, "clear")) {
+		memset(wires_switched, 0, sizeof(wires_switched));
+		wires_driven = wires_driven_high = wires_resistors = wires_resistors_high = 0;
 	} else {
 		return -EINVAL;
 	}

@@ -1,0 +1,40 @@
+"""A board whose pins are lines of a GPIO chip of the kernel, for the tests of the mock one (Board)."""
+
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from gpiozero.devices import Device
+
+from tests.simulators.gpio.wired_chip import WiredChip
+
+LIVE: Final = Path("/sys/kernel/config/gpio-sim/board/live")
+NODE: Final = Path("/dev/gpiochip0")
+
+
+class KernelBoard(WiredChip):
+    """gpiozero finds its pins by itself here, as in an installed kiosk: GPIOZERO_PIN_FACTORY=lgpio."""
+
+    fights: tuple[tuple[int, ...], ...] = ()
+    """The chip does not tell them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clear()
+        self.start()
+
+    def cut_power(self) -> None:
+        """The chip vanishes from the kernel, whoever holds it."""
+        LIVE.write_text("0")
+
+    def restore_power(self) -> None:
+        """It is there again, with its node in /dev. Raises CalledProcessError after a minute."""
+        LIVE.write_text("1")
+        subprocess.run(["/usr/bin/udevadm", "wait", "--timeout=60", str(NODE)], check=True)
+
+    def close(self) -> None:
+        """Nobody is there any more, and whatever gpiozero has opened is closed."""
+        self.clear()
+        if Device.pin_factory is not None:
+            Device.pin_factory.close()
+            Device.pin_factory = None
