@@ -157,6 +157,7 @@ async def whole_visit(run: Run) -> None:
     await run.store.says("PROBE end ok")
     facts = run.store.probed()
     run.report.said["facts"] = facts
+    run.report.said["pins"] = run.store.pins_are(facts["pins"])
     run.report.wrong += [
         f"{name}: {facts.get(name)}, expected {value}"
         for name, value in EXPECTED.items()
@@ -171,7 +172,7 @@ async def whole_visit(run: Run) -> None:
 
 
 async def pins(said: argparse.Namespace, report: Report) -> None:
-    """A visit on a GPIO chip of the kernel that then vanishes and comes back, and the tests of the pins on it."""
+    """A visit on a GPIO chip of the kernel, which vanishes and comes back; the tests of the pins on it."""
     async with running(said, report, "rig.probe") as run:
         await whole_visit(run)
         if run.store.probed()["pins"] != "gpio-sim":

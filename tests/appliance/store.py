@@ -194,6 +194,11 @@ class Store(World):
         """What the machine has said of itself, once it has said "end"."""
         return dict(re.findall(r"PROBE (\S+) (\S+)", self.said()))
 
+    def pins_are(self, found: str) -> str:
+        """What the kiosk's pins were found to be; and why, where the image had to do with mock pins."""
+        why = self._image / "mock-pins-because"
+        return f"{found}: {why.read_text().strip()}" if found == "mock" and why.exists() else found
+
     async def shell(self, command: str) -> tuple[int, str]:
         """Have root of the machine do this; its exit status and what it said."""
         reader, writer = await asyncio.open_unix_connection(self._runtime / "shell")
