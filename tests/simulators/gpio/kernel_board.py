@@ -1,6 +1,8 @@
 """A board whose pins are lines of a GPIO chip of the kernel, for the tests of the mock one (Board)."""
 
+import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +30,15 @@ class KernelBoard(WiredChip):
         LIVE.write_text("0")
 
     def restore_power(self) -> None:
-        """It is there again, with its node in /dev. Raises CalledProcessError after a minute."""
+        """It is there again, with its node in /dev. Raises TimeoutError or CalledProcessError after a minute.
+
+        Its number is free once nobody has the old one open any more.
+        """
+        deadline = time.monotonic() + 60
+        while held():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{NODE} is still open")
+            time.sleep(0.05)
         LIVE.write_text("1")
         subprocess.run(["/usr/bin/udevadm", "wait", "--timeout=60", str(NODE)], check=True)
 
@@ -38,3 +48,14 @@ class KernelBoard(WiredChip):
         if Device.pin_factory is not None:
             Device.pin_factory.close()
             Device.pin_factory = None
+
+
+def held() -> bool:
+    """This process has the chip open, be it there or gone."""
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            if os.readlink(descriptor).startswith(str(NODE)):
+                return True
+        except FileNotFoundError:
+            continue
+    return False
