@@ -116,6 +116,11 @@ async def pins_gone(guest: Guest) -> None:
     _, before = await store.shell(process)
     await store.shell(f"echo 0 >{live}")
     await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
+    # A chip that somebody has open keeps its number.
+    open_chip = f"readlink /proc/{before.strip()}/fd/* | grep -q /dev/gpiochip"
+    async with asyncio.timeout(SOON):
+        while not (await store.shell(open_chip))[0]:
+            await asyncio.sleep(1)
     await store.shell(f"echo 1 >{live}")
     await guest.world.eyes.until_screen("idle", seconds=SOON)
     _, after = await store.shell(process)

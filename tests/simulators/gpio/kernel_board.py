@@ -1,6 +1,5 @@
 """A board whose pins are lines of a GPIO chip of the kernel, for the tests of the mock one (Board)."""
 
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -54,7 +53,7 @@ def held() -> bool:
     """This process has the chip open, be it there or gone."""
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
-            if os.readlink(descriptor).startswith(str(NODE)):
+            if str(descriptor.readlink()).startswith(str(NODE)):
                 return True
         except FileNotFoundError:
             continue
