@@ -119,7 +119,7 @@ async def pins_gone(guest: Guest) -> None:
     # A chip that somebody has open keeps its number.
     open_chip = f"readlink /proc/{before.strip()}/fd/* | grep -q /dev/gpiochip"
     async with asyncio.timeout(SOON):
-        while not (await store.shell(open_chip))[0]:
+        while not (await store.shell(open_chip))[0]:  # noqa: ASYNC110 - a machine asked from outside
             await asyncio.sleep(1)
     await store.shell(f"echo 1 >{live}")
     await guest.world.eyes.until_screen("idle", seconds=SOON)
