@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 TESTS: Final = Path(__file__).parents[1]
-SITE: Final = "usr/lib/rig/site"
+SITE: Final = "usr/lib/madoguchi/tests/appliance/site"
 _NEEDED: Final = (
     "pytest",
     "pluggy",
