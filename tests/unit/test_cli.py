@@ -196,6 +196,30 @@ def test_a_kiosk_told_to_stop_twice_stops_once_and_cleanly(config: Path) -> None
     assert 0 == run("journal export", config)
 
 
+def test_a_kiosk_whose_configuration_is_good_starts_after_its_check(config: Path) -> None:
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(str(config.with_name("notify")))
+        manager.settimeout(120)
+        program = ("-m", "firmware", "run", "--check", "--config", str(config))
+        with run_kiosk(config, *program, NOTIFY_SOCKET=str(config.with_name("notify"))) as kiosk:
+            assert b"READY=1" == manager.recv(64)
+            kiosk.send_signal(signal.SIGTERM)
+            kiosk.communicate(timeout=120)
+    assert 0 == kiosk.returncode
+
+
+def test_what_only_the_check_finds_keeps_the_kiosk_from_touching_its_journal(config: Path) -> None:
+    table = tomllib.loads(config.read_text(encoding="utf-8"))
+    table["card_reader"]["smartphone_labels"] = ["JPKIAPICCTOKEN2"]
+    config.write_text(tomli_w.dumps(table), encoding="utf-8")
+    with run_kiosk(config, "-m", "firmware", "run", "--check", "--config", str(config)) as kiosk:
+        _, standard_error = kiosk.communicate(timeout=120)
+    assert EXIT_CONFIG == kiosk.returncode
+    assert "card_reader.smartphone_labels" in standard_error
+    assert "config-loaded" not in standard_error
+    assert not config.with_name("journal.db").exists()
+
+
 def test_an_unforeseen_error_ends_with_ex_software_and_without_its_text(config: Path) -> None:
     broken = (
         "import sys; from firmware.__main__ import main; from firmware.shell.runner import Runner;"
