@@ -48,14 +48,13 @@ static u64 wires_count = 1; /* changes so far; the last one is kept at wires_cou
 
 static u64 wires_net(unsigned int line)
 {
-	u64 net = BIT_ULL(line), before = 0;
+	u64 net = BIT_ULL(line), further = wires_switched[line];
 	unsigned int other;
 
-	while (net != before) {
-		before = net;
-		for (other = 0; other < WIRES_LINES; other++)
-			if (before & BIT_ULL(other))
-				net |= wires_switched[other];
+	while (further & ~net) {
+		other = __ffs64(further & ~net);
+		net |= BIT_ULL(other);
+		further |= wires_switched[other];
 	}
 	return net;
 }
@@ -189,30 +188,30 @@ static void wires_detach(void *unused)
 	mutex_unlock(&wires_lock);
 }
 
-static int wires_attach(struct gpio_sim_chip *chip, struct device *dev)
+static void wires_attach(struct gpio_sim_chip *chip)
 {
 	struct gpio_chip *gc = &chip->gc;
 
 	if (gc->ngpio > WIRES_LINES || wires_chip)
-		return 0; /* a chip without wires */
+		return; /* a chip without wires */
 	gc->set = wired_set;
 	gc->set_multiple = wired_set_multiple;
 	gc->direction_output = wired_direction_output;
 	gc->direction_input = wired_direction_input;
 	gc->set_config = wired_set_config;
 	gc->free = wired_free;
-	return devm_add_action(dev, wires_detach, NULL);
 }
 
-/* gpiolib has the chip now. */
-static void wires_begin(struct gpio_sim_chip *chip)
+/* gpiolib has the chip now, and lets it go only after wires_detach. */
+static int wires_begin(struct gpio_sim_chip *chip)
 {
 	if (chip->gc.set != wired_set)
-		return;
+		return 0;
 	mutex_lock(&wires_lock);
 	wires_chip = chip;
 	wires_settle();
 	mutex_unlock(&wires_lock);
+	return devm_add_action_or_reset(chip->gc.parent, wires_detach, NULL);
 }
 
 static int wires_order(const char *said)
