@@ -7,9 +7,10 @@ high-impedance hundreds of times a second, and debouncing is our own code, which
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from gpiozero.devices import GPIODevice
+from gpiozero.devices import Device, GPIODevice
 from gpiozero.exc import GPIOZeroError
 
 from firmware.errors import DeviceGone
@@ -49,27 +50,69 @@ class _ClaimedDevice(GPIODevice):
 _claim: Callable[[int], _PinDevice] = _ClaimedDevice
 
 
+@dataclass(slots=True)
+class _Chip:
+    """How many pins are claimed, and the factory that gpiozero chose by itself: it has a chip open."""
+
+    claims: int = 0
+    chosen: Any = None
+
+    def choose(self) -> None:
+        """Have gpiozero open the chip; a factory that somebody else has given it stays his."""
+        if Device.pin_factory is None:
+            Device.ensure_pin_factory()  # type: ignore[no-untyped-call]
+            self.chosen = Device.pin_factory
+
+    def give_up(self) -> None:
+        """Let the chip go if nobody has a pin of it: the next claim opens the one that is there then.
+
+        An open chip that was removed answers nothing any more, also when another stands in its place.
+        """
+        if self.claims or not self._is_in_use():
+            return
+        factory = self.chosen
+        self.chosen = Device.pin_factory = None
+        # Its close would first turn each pin it knows into an input, which raises for one of a removed chip.
+        factory.pins.clear()
+        with contextlib.suppress(*_fault_types()):
+            factory.close()
+
+    def _is_in_use(self) -> bool:
+        return self.chosen is not None and Device.pin_factory is self.chosen
+
+
+_chip = _Chip()
+
+
 @contextlib.contextmanager
 def claimed(pin_number: int) -> Iterator[Pin]:
     """A pin by its BCM number, ours alone; high-impedance again afterwards.
 
     Raises gpiozero's errors or its driver's, see `pin_faults`.
     """
+    _chip.choose()
     device = _claim(pin_number)
+    _chip.claims += 1
     try:
         yield device.pin
     finally:
+        _chip.claims -= 1
         with contextlib.suppress(*_fault_types()):
             device.pin.when_changed = None
+        with contextlib.suppress(*_fault_types()):
             device.close()
 
 
 @contextlib.contextmanager
 def pin_faults() -> Iterator[None]:
-    """Turn whatever gpiozero or its driver raises inside into DeviceGone."""
+    """Turn whatever gpiozero or its driver raises inside into DeviceGone; a chip that is gone is opened anew.
+
+    While pins are claimed, here or by another device, the chip is not: that is for the last of them.
+    """
     try:
         yield
     except _fault_types() as cause:
+        _chip.give_up()
         raise DeviceGone("GPIO") from cause
 
 

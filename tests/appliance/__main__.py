@@ -1,7 +1,8 @@
 """The image in an emulated machine: python -m tests.appliance COMMAND
 
-    layer DIR                       what `scripts/image/build OUT --layer DIR` lays over the tree for this
+    layer DIR [--gpio-sim KO]       what `scripts/image/build OUT --layer DIR` lays over the tree for this
     visit IMAGE                     boots it, makes one visit, compares the books and what the machine says
+    pins IMAGE --presses N          keypad and panel on a GPIO chip of the kernel (layer --gpio-sim)
     cuts IMAGE --cuts N --seed S    cuts the power of the machine N times, each time in a visit
     shocks IMAGE [NAME...]          pulls plugs, fills the disk, lets programs hang: tests/appliance/shocks.py
     disks IMAGE --cuts N --seed S   one visit, and N cuts of its disk; --careless: with a journal that does
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.appliance.cuts import Witness, cut_in_a_visit, drawn_plans, examine, recovered, words_of
+from tests.appliance.pin_tests import contract_tests, press_figures
 from tests.appliance.shocks import SHOCKS, Guest
 from tests.appliance.store import BOOT_SECONDS, Store, write_layer
 
@@ -157,6 +159,7 @@ async def whole_visit(run: Run) -> None:
     await run.store.says("PROBE end ok")
     facts = run.store.probed()
     run.report.said["facts"] = facts
+    run.report.said["pins"] = run.store.pins_are(facts["pins"])
     run.report.wrong += [
         f"{name}: {facts.get(name)}, expected {value}"
         for name, value in EXPECTED.items()
@@ -170,10 +173,33 @@ async def whole_visit(run: Run) -> None:
     run.report.said["steps_ms"] = {moment.step: round(moment.milliseconds) for moment in run.guest.timeline}
 
 
+async def pins(said: argparse.Namespace, report: Report) -> None:
+    """A visit on a GPIO chip of the kernel, which vanishes and comes back; the tests of the pins on it."""
+    async with running(said, report, "rig.probe") as run:
+        await whole_visit(run)
+        if run.store.probed()["pins"] != "gpio-sim":
+            report.wrong.append("this image has mock pins: make its layer with --gpio-sim")
+            return
+        await shock(run, "pins-gone")
+        shell = run.store.shell
+        await shell("systemctl stop madoguchi.service rig-board.service; mkdir -p /run/rig")
+        with report.timed("figures of presses"):
+            report.said["presses"] = await press_figures(shell, said.presses)
+        with report.timed("contract tests of the pins"):
+            report.said["contract"], wrong = await contract_tests(shell)
+        report.wrong += wrong
+
+
 async def shocks(said: argparse.Namespace, report: Report) -> None:
     """Those named, or all."""
     async with running(said, report, "rig.acknowledge") as run:
-        await shock(run, *(said.names or SHOCKS))
+        await shock(run, *(said.names or await possible_shocks(run.store)))
+
+
+async def possible_shocks(store: Store) -> list[str]:
+    """All, or all but what mock pins cannot do."""
+    on_mock_pins, _ = await store.shell("test -e /dev/gpio-sim-wires")
+    return [name for name in SHOCKS if name != "pins-gone" or not on_mock_pins]
 
 
 async def shock(run: Run, *names: str) -> None:
@@ -274,8 +300,12 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     layer = commands.add_parser("layer", help="write the layer that these tests lay over an image")
     layer.add_argument("to", type=Path, metavar="DIR")
+    layer.add_argument(
+        "--gpio-sim", type=Path, metavar="KO", help="of tests/appliance/board/build, for its kernel"
+    )
     doing: dict[str, Callable[[argparse.Namespace, Report], Coroutine[None, None, None]]] = {
         "visit": visit,
+        "pins": pins,
         "cuts": cuts,
         "shocks": shocks,
         "disks": disks,
@@ -290,6 +320,8 @@ def main() -> int:
         one.add_argument(
             "--cuts", type=int, default={"disks": 400, "cuts": 3, "short": 16}.get(name, 40), metavar="N"
         )
+        if name == "pins":
+            one.add_argument("--presses", type=int, default=200, metavar="N")
         if name == "shocks":
             one.add_argument(
                 "names", nargs="*", choices=[*SHOCKS, []], metavar="NAME", help=", ".join(SHOCKS)
@@ -300,7 +332,7 @@ def main() -> int:
             )
     said = parser.parse_args()
     if said.command == "layer":
-        write_layer(said.to)
+        write_layer(said.to, said.gpio_sim)
         return 0
     # Ended from outside, by its clock or a person: nothing of the machine stays behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -95,3 +95,7 @@ def _wait_for_the_cut() -> Never:
 
 def _say(words: str) -> None:
     os.write(sys.stdout.fileno(), f"{words}\n".encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

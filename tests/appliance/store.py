@@ -19,6 +19,7 @@ from typing import Any, cast
 import tomli_w
 
 from tests.appliance.machine import Disk, Machine, Peripheral, copy_out, make_data_partition
+from tests.appliance.pin_tests import lay_pin_tests
 from tests.appliance.write_log import Later, cut_disk, write_sparse
 from tests.municipality.pki import make_test_pki
 from tests.municipality.register import PEOPLE
@@ -35,6 +36,7 @@ from tests.simulators.world import CONFIG, PKI, REPOSITORY, World, _clock, _free
 
 SYSUSERS = REPOSITORY / "systemd" / "sysusers" / "madoguchi.conf"
 LAYER = Path(__file__).with_name("layer")
+GPIO_LAYER = Path(__file__).with_name("gpio_layer")
 IN_GUEST = {"screen": 7080, "pins": 7001}
 IN_LAYER = ("probe", "rigged_kiosk.py", "shell")
 COINS, RECEIPTS, READER = 1, 2, 3
@@ -191,6 +193,11 @@ class Store(World):
     def probed(self) -> dict[str, str]:
         """What the machine has said of itself, once it has said "end"."""
         return dict(re.findall(r"PROBE (\S+) (\S+)", self.said()))
+
+    def pins_are(self, found: str) -> str:
+        """What the kiosk's pins were found to be; and why, where the image had to do with mock pins."""
+        why = self._image / "mock-pins-because"
+        return f"{found}: {why.read_text().strip()}" if found == "mock" and why.exists() else found
 
     async def shell(self, command: str) -> tuple[int, str]:
         """Have root of the machine do this; its exit status and what it said."""
@@ -396,9 +403,17 @@ class Store(World):
         return process.returncode or 0, lines.decode().splitlines(), complaints.decode()
 
 
-def write_layer(to: Path) -> None:
-    """What a test lays over the image's tree: simulated pins, relays to the outside, and the probe."""
+def write_layer(to: Path, gpio_sim: Path | None = None) -> None:
+    """What a test lays over the image's tree: simulated pins, relays to the outside, and the probe.
+
+    gpio_sim: what tests/appliance/board/build made; the kiosk's pins are then lines of a chip of the kernel,
+    and without it gpiozero's mock pins in its own process.
+    """
     shutil.copytree(LAYER, to, symlinks=True, dirs_exist_ok=True)
+    if gpio_sim is not None:
+        shutil.copytree(GPIO_LAYER, to, symlinks=True, dirs_exist_ok=True)
+        shutil.copy(gpio_sim, to / "usr/lib/rig/gpio-sim-wired.ko")
+        lay_pin_tests(to)
     ours = to / "usr/lib/madoguchi/tests"
     for name in (
         "__init__.py",

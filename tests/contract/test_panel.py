@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import gpiozero.devices
 import pytest
 
 from firmware.core.facts import Level, PanelLevel
 from firmware.logbook import FieldValue
 from hw.panel import GpioPanel, SensorPin
-from tests.simulators.gpio.board import Board, Levels
+from tests.contract.pin_boards import board_of_pins
+from tests.simulators.gpio.board import Board
+from tests.simulators.gpio.outside import Levels
 
 DOOR, PAPER, CHANGE, BUZZER = 17, 27, 22, 18
 SENSORS = {"door": (DOOR, True), "paper": (PAPER, False), "change": (CHANGE, False)}
@@ -86,12 +87,9 @@ class Rig(Told):
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    board = Board()
-    before, gpiozero.devices.Device.pin_factory = gpiozero.devices.Device.pin_factory, board.factory
-    board.drive(DOOR, level=False)
-    yield Rig(board=board)
-    gpiozero.devices.Device.pin_factory = before
-    assert [] == board.fights
+    with board_of_pins() as board:
+        board.drive(DOOR, level=False)
+        yield Rig(board=board)
 
 
 @pytest.mark.on_rig

@@ -14,8 +14,7 @@ from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPin
 
-Levels = dict[int, bool]
-"""Electrical levels by BCM number; True is high."""
+from tests.simulators.gpio.outside import Levels
 
 
 class BoardPin(MockPin):

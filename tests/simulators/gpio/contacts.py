@@ -3,7 +3,7 @@
 import random
 import time
 
-from tests.simulators.gpio.board import Board
+from tests.simulators.gpio.outside import Outside
 
 
 class Contacts:
@@ -12,7 +12,7 @@ class Contacts:
     bounce_seconds: how long a contact chatters at most. seed: the same chatter every time.
     """
 
-    def __init__(self, board: Board, *, bounce_seconds: float = 0.005, seed: int = 1) -> None:
+    def __init__(self, board: Outside, *, bounce_seconds: float = 0.005, seed: int = 1) -> None:
         self._board = board
         self._bounce_seconds = bounce_seconds
         self._random = random.Random(seed)  # noqa: S311 - contact bounce is no secret

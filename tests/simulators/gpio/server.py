@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.simulators.gpio.board import Board, Levels
 from tests.simulators.gpio.contacts import Contacts
+from tests.simulators.gpio.outside import Levels, Outside
 
 
 class PinServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -31,7 +31,7 @@ class PinServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, socket_path: Path, board: Board, levels_file: Path) -> None:
+    def __init__(self, socket_path: Path, board: Outside, levels_file: Path) -> None:
         socket_path.unlink(missing_ok=True)
         super().__init__(str(socket_path), _Connection)
         self.board = board
