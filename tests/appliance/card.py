@@ -1,7 +1,7 @@
 """A Pi's card without a Pi: python -m tests.appliance.card IMAGE [--boot]
 
 IMAGE: what scripts/image/build --flavour pi made. scripts/image/disk makes its card, which is read part by
-part, nothing is mounted: what firmware, kernel and root will look for, and what must not be in an image of many
+part, nothing is mounted: what firmware, kernel and root look for, and what must not be in an image of many
 machines. --boot starts it in QEMU's Pi 3 (raspi3b), too, from its emulated card: slot A comes up, the first
 partition is mounted, the data partition grows. The firmware itself, tryboot among it, runs on a Pi alone, and
 QEMU 7.2 has no Pi 4. Findings are JSON on standard output; the exit status is 0 only if nothing is wrong.
