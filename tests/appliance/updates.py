@@ -8,7 +8,8 @@ follow each other in a machine's life:
               installed, starts by itself, is tried and marked good
     rollback  it has stayed; 0.4.0 is installed and tried as often as a new system is
     dead      0.3.0 runs again by itself; the same of 0.5.0
-    cuts      the power goes at each tenth of the update of `good`, and at many points of its disk
+    cuts      the power goes at each tenth of the update of `good`; it starts from what is on disk then
+    disks     the power goes at many more points; what the disk holds is read, and no machine started
 
 The systems are Debian with RAUC, the kiosk's own units, journal and side of updates, without its devices. The
 firmware that selects the slot is played here (`Firmware`).
@@ -25,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from firmware.core.updates import TRIES
-from tests.appliance.updates_cuts import INSTALL_SECONDS, cuts, keep_noted
+from tests.appliance.updates_cuts import INSTALL_SECONDS, cuts, disks, keep_noted
 from tests.appliance.updates_image import SECOND, make_images
 from tests.appliance.updates_machine import Guest, Record, Rig, expect, standing_of
 
@@ -120,8 +121,11 @@ async def perform(rig: Rig, stages: Sequence[str], said: argparse.Namespace) -> 
     """The stages in this order."""
     for stage in stages:
         began = time.monotonic()
+        luck = random.Random(said.seed)  # noqa: S311
         if stage == "cuts":
-            await cuts(rig, said.cuts, random.Random(said.seed), said.drawn)  # noqa: S311
+            await cuts(rig, said.cuts, luck)
+        elif stage == "disks":
+            await disks(rig, luck, said.drawn)
         else:
             await STAGES[stage](rig)
         rig.figures.setdefault("stage_seconds", {})[stage] = round(time.monotonic() - began, 1)
@@ -134,7 +138,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("stages", nargs="*", default=[])
     parser.add_argument("--cuts", type=int, nargs="*", default=list(range(1, 11)), metavar="TENTH")
-    parser.add_argument("--drawn", type=int, default=60, help="further cuts, read and not started")
+    parser.add_argument("--drawn", type=int, default=60, help="cuts of `disks`, of each of two starts")
     parser.add_argument("--seed", type=int, default=1)
     said = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -146,7 +150,7 @@ def main(arguments: Sequence[str]) -> int:
     records = json.loads(journal.read_text()) if journal.exists() else []
     rig = Rig(said.folder, figures, [Record(*record) for record in records])
     try:
-        asyncio.run(perform(rig, said.stages or [*STAGES, "cuts"], said))
+        asyncio.run(perform(rig, said.stages or [*STAGES, "cuts", "disks"], said))
     finally:
         kept.write_text(json.dumps(figures, indent=1))
         journal.write_text(json.dumps([[record.seq, record.chain] for record in rig.kept]))

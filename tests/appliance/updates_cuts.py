@@ -16,6 +16,7 @@ from asyncio.subprocess import DEVNULL
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from firmware.core.updates import TRIES, Slot, started
 from firmware.errors import JournalError
@@ -155,37 +156,47 @@ def noted(rig: Rig, name: str) -> Noted:
     return Noted(name, (rig.folder / said["base"]).read_bytes(), done, kept, first)
 
 
-async def cuts(rig: Rig, tenths: Sequence[int], luck: random.Random, drawn: int) -> None:
-    """The power goes at each tenth of an update; at many other points what the disk holds is read."""
+async def disks(rig: Rig, luck: random.Random, drawn: int) -> None:
+    """The power goes at each write of the boot choice and at drawn points; what the disk holds is read."""
     installed = await asyncio.to_thread(noted, rig, "installing")
     tried = await asyncio.to_thread(noted, rig, "trial")
-    rig.figures["update_bytes"] = installed.done[-1].end - installed.done[installed.first - 1].end
     examiner = Examiner(rig, rig.folder / "examined")
     looked = 0
     for one in (installed, tried):
         places = one.around(rig.parts[CHOICE])
         places += [luck.randrange(one.first, len(one.done) + 1) for _ in range(drawn)]
         looked += await examiner.sweep(one, places, luck)
-    rig.figures["looked_at"] = {"cuts": looked, "starts": examiner.starts, "wrong": examiner.wrong}
+    rig.figures["disks"] = {"cuts": looked, "starts": examiner.starts, "wrong": examiner.wrong}
     expect([], examiner.wrong, f"{looked} disks after a cut")
     liar, false = installed.lying(), Examiner(rig, rig.folder / "examined")
     end = len(liar.done)
-    rig.figures["lying"] = {"cuts": await false.sweep(liar, range(max(liar.first, end - 40), end + 1), luck)}
-    rig.figures["lying"]["wrong"] = len(false.wrong)
+    looked = await false.sweep(liar, range(max(liar.first, end - 40), end + 1), luck)
+    rig.figures["disks_that_lie"] = {"cuts": looked, "wrong": len(false.wrong)}
     expect(True, bool(false.wrong), "the same on a disk that lies, where some are not whole")
-    rows: list[dict[str, object]] = []
-    for number, tenth in enumerate(tenths):
-        at, later = installed.tenth(tenth), list(Later)[number % 4]
+
+
+async def cuts(rig: Rig, tenths: Sequence[int], luck: random.Random) -> None:
+    """The power goes at each tenth of an update, and the machine is started from what the disk then holds."""
+    installed = await asyncio.to_thread(noted, rig, "installing")
+    begin, end = installed.done[installed.first - 1].end, installed.done[-1].end
+    rig.figures["update_mib"] = round((end - begin) / 2**20)
+    examiner = Examiner(rig, rig.folder / "examined")
+    for tenth in tenths:
+        at, later = installed.tenth(tenth), list(Later)[tenth % 4]
         disk = await asyncio.to_thread(after_cut, installed.base, installed.done[:at], later, luck)
         slot = await examiner.look(disk, installed, at, f"tenth {tenth}")
+        expect([], examiner.wrong, f"the disk after cut {tenth}")
         await asyncio.to_thread(write_sparse, disk, rig.disk)
         rig.kept[:] = installed.acknowledged(at)
-        expect([], examiner.wrong, f"the disk after cut {tenth}")
-        rows.append(await _start_after(rig, slot, tenth, later))
-        rig.figures["cuts"] = rows
+        row: dict[str, Any] = {
+            "later": later.value,
+            "mib": round((installed.done[at - 1].end - begin) / 2**20),
+        }
+        row |= await _start_after(rig, slot, tenth)
+        rig.figures.setdefault("cuts", {})[str(tenth)] = row
 
 
-async def _start_after(rig: Rig, slot: Slot, tenth: int, later: Later) -> dict[str, object]:
+async def _start_after(rig: Rig, slot: Slot, tenth: int) -> dict[str, Any]:
     """In the middle of them, the update is installed once more, and stays."""
     began = time.monotonic()
     async with rig.on() as guest:
@@ -193,12 +204,7 @@ async def _start_after(rig: Rig, slot: Slot, tenth: int, later: Later) -> dict[s
         standing = standing_of(guest.ready)
         wanted = {"trial"} if guest.ready["version"] == SECOND else {"steady", "rolled-back"}
         expect(True, standing in wanted, f"how it stands after cut {tenth}: {standing}")
-        row: dict[str, object] = {
-            "tenth": tenth,
-            "later": later.value,
-            "slot": slot.value,
-            "standing": standing,
-        }
+        row: dict[str, Any] = {"slot": slot.value, "standing": standing}
         row |= {"version": guest.ready["version"], "entries": guest.ready["entries"]}
         row["seconds"] = round(time.monotonic() - began, 1)
         if tenth != 5:

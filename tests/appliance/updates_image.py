@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,7 @@ from tests.appliance.updates_machine import MIB, run
 REPOSITORY = Path(__file__).resolve().parents[2]
 LAYER = Path(__file__).with_name("updates_layer")
 PACKAGES = (
-    "systemd-sysv,dbus,polkitd,udev,kmod,python3,rauc,rauc-service,linux-image-amd64,initramfs-tools,"
-    "zstd,e2fsprogs"
+    "systemd-sysv,dbus,polkitd,udev,kmod,python3,rauc,rauc-service,linux-image-amd64,busybox-static,e2fsprogs"
 )
 FIRST, SECOND, UNFIT, DEAD = "0.2.0", "0.3.0", "0.4.0", "0.5.0"
 PLACES = ("etc", "madoguchi", "cups", "console", "published", "updates")
@@ -66,17 +66,20 @@ def root_of(folder: Path, version: str) -> Path:
 
 
 def _make_base(to: Path) -> None:
-    modules = "virtio_pci virtio_blk squashfs ext4 loop"
-    hook = (
-        'mkdir -p "$1/usr/share/initramfs-tools/modules.d" "$1/usr/share/initramfs-tools/conf.d"'
-        f' && printf "%s\\n" {modules} >"$1/usr/share/initramfs-tools/modules.d/madoguchi"'
-        ' && echo MODULES=list >"$1/usr/share/initramfs-tools/conf.d/madoguchi"'
-    )
+    # No initrd by the kernel's package: scripts/image/initrd makes it.
     run(
-        *("mmdebstrap", "--quiet", "--format=tar", "--variant=minbase", f"--include={PACKAGES}"),
+        *(
+            "env",
+            "INITRD=No",
+            "mmdebstrap",
+            "--quiet",
+            "--format=tar",
+            "--variant=minbase",
+            f"--include={PACKAGES}",
+        ),
         *('--aptopt=APT::Install-Recommends "false"', "--dpkgopt=path-exclude=/usr/share/man/*"),
         *("--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*"),
-        *(f"--essential-hook={hook}", "bookworm", f"{to}.new"),
+        *("bookworm", f"{to}.new"),
     )
     Path(f"{to}.new").replace(to)
 
@@ -119,6 +122,7 @@ def _tree(folder: Path, base: Path) -> Iterator[Path]:
         for unit in ("getty@tty1.service", "serial-getty@.service", "systemd-binfmt.service"):
             (tree / "etc/systemd/system" / unit).symlink_to("/dev/null")
         _prune(tree)
+        _make_initrd(tree)
         yield tree
 
 
@@ -148,6 +152,19 @@ def _prune(tree: Path) -> None:
         for name in ("sound", "net/wireless", *(f"drivers/{kind}" for kind in _DRIVERS)):
             shutil.rmtree(modules / "kernel" / name, ignore_errors=True)
         run("depmod", "-b", str(tree), modules.name)
+
+
+def _make_initrd(tree: Path) -> None:
+    """As in the image, beside the kernel."""
+    boot = tree / "boot"
+    for kind in ("initrd.img", "config", "System.map"):
+        for file in boot.glob(f"{kind}-*"):
+            file.unlink()
+    [kernel] = (file.name.removeprefix("vmlinuz-") for file in boot.glob("vmlinuz-*"))
+    recipe = tomllib.loads((REPOSITORY / "scripts/image/flavours.toml").read_text())
+    modules = recipe["architectures"]["amd64"]["modules"]
+    program = str(REPOSITORY / "scripts/image/initrd")
+    run(program, str(tree), kernel, str(boot / f"initrd.img-{kernel}"), *modules)
 
 
 def _make_stick(folder: Path) -> None:
