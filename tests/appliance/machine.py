@@ -10,14 +10,28 @@ from typing import Any
 
 from tests.appliance.monitor import Monitor
 
-PROCESSOR = "Nehalem"
-"""A 64-bit processor of 2008: what Debian needs and TCG does quickly."""
 
-BOARD = "q35,sata=off,smbus=off,usb=off"
-"""Without the controllers that nothing is plugged into: each costs the start a driver."""
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What QEMU makes of an architecture; line: the kernel's name of the first serial line."""
+
+    program: str
+    model: str
+    processor: str
+    line: str
+
+
+BOARDS = {
+    "amd64": Board("qemu-system-x86_64", "q35,sata=off,smbus=off,usb=off", "Nehalem", "ttyS0"),
+    "arm64": Board("qemu-system-aarch64", "virt", "cortex-a72", "ttyAMA0"),
+}
+"""Nehalem: a 64-bit processor of 2008, what Debian needs and TCG does quickly. Cortex-A72: a Pi 4's.
+
+The q35 is without the controllers that nothing is plugged into: each costs the start a driver.
+"""
 
 KERNEL = (
-    "rootfstype=squashfs ro console=ttyS0 panic=10 quiet systemd.gpt_auto=0 "
+    "rootfstype=squashfs ro panic=10 quiet systemd.gpt_auto=0 "
     "systemd.show_status=0 systemd.journald.forward_to_console=1 systemd.default_timeout_start_sec=900 "
     "mitigations=off"
 )
@@ -59,7 +73,8 @@ class Machine:
 
     peripherals: by USB socket, from 1 on. forwarded: ports of this side by the guest's. reached: addresses
     that the guest may reach ("10.0.2.100:443") and ports of this side behind them. words: more of the
-    kernel's command line. clock: of the machine at the start, "utc" or as 2031-05-06T07:08:09.
+    kernel's command line. architecture: of BOARDS. clock: of the machine at the start, "utc" or as
+    2031-05-06T07:08:09.
     """
 
     kernel: Path
@@ -71,6 +86,7 @@ class Machine:
     forwarded: Mapping[int, int] = field(default_factory=dict)
     reached: Mapping[str, int] = field(default_factory=dict)
     root: str = "/dev/vda"
+    architecture: str = "amd64"
     words: Sequence[str] = ()
     clock: str = "utc"
     memory_mib: int = 1536
@@ -124,6 +140,7 @@ class Machine:
         await self.ask("set_link", name="line", up=plugged)
 
     def _command(self) -> list[str]:
+        board = BOARDS[self.architecture]
         forwards = [f"hostfwd=tcp:127.0.0.1:{ours}-:{guests}" for guests, ours in self.forwarded.items()]
         socat = shutil.which("socat") or "socat"
         reaches = [
@@ -132,10 +149,10 @@ class Machine:
         ]
         command = [
             *("setpriv", "--pdeathsig", "KILL"),  # a test that is killed leaves no machine behind
-            *("qemu-system-x86_64", "-machine", BOARD, "-accel", "tcg,thread=multi", "-cpu", PROCESSOR),
+            *(board.program, "-machine", board.model, "-accel", "tcg,thread=multi", "-cpu", board.processor),
             *("-smp", str(self.processors), "-m", str(self.memory_mib), "-nodefaults", "-display", "none"),
             *("-kernel", str(self.kernel), "-initrd", str(self.initrd)),
-            *("-append", " ".join([f"root={self.root}", KERNEL, *self.words])),
+            *("-append", " ".join([f"root={self.root}", f"console={board.line}", KERNEL, *self.words])),
             *("-netdev", ",".join(["user", "id=net", "restrict=on", *forwards, *reaches])),
             *("-device", "virtio-net-pci,id=line,netdev=net", "-device", "virtio-rng-pci"),
             *("-device", "i6300esb", "-action", "watchdog=reset", "-rtc", f"base={self.clock},clock=vm"),

@@ -247,6 +247,7 @@ class Store(World):
         screen = await asyncio.start_server(self._relay_to("screen"), "127.0.0.1", self._screen_port)
         self._undo.callback(screen.close)
         printer_port = int(re.findall(r":(\d+)/", self.printer.uri)[0])
+        architecture = (self._image / "architecture").read_text(encoding="ascii").strip()
         self.machine = Machine(
             kernel=self._image / "vmlinuz",
             initrd=self._image / "initrd.img",
@@ -254,6 +255,7 @@ class Store(World):
                 Disk(self._image / "root.squashfs", writable=False),
                 Disk(self.written, log=self.log_of_writes),
             ),
+            architecture=architecture,
             console=self.log,
             monitor_socket=self._runtime / "qmp",
             peripherals=(
@@ -265,7 +267,12 @@ class Store(World):
             reached={"10.0.2.100:443": self.network.port, "10.0.2.101:631": printer_port},
             extra=(
                 *("-chardev", f"socket,id=shell,path={self._runtime / 'shell'},server=on,wait=off"),
-                *("-serial", "chardev:shell"),
+                # The virtual arm64 machine has one serial line of its own; the second is a card of it.
+                *(
+                    ("-serial", "chardev:shell")
+                    if architecture == "amd64"
+                    else ("-device", "pci-serial,chardev=shell")
+                ),
             ),
         )
         self.eyes = await Eyes(self.screen_url).open()
