@@ -258,7 +258,7 @@ class Rig:
         return digest.digest()
 
     def _command(self, slot: Slot, kernel: Path, initrd: Path, line: Path, *, noted: bool) -> list[str]:
-        words = f"{KERNEL} root=PARTLABEL={root_name(slot)} rauc.slot={slot.value}"
+        words = f"{KERNEL} console=ttyS0 root=PARTLABEL={root_name(slot)} rauc.slot={slot.value}"
         below = (
             f"driver=raw,node-name=below,file.driver=file,file.filename={self.disk},file.cache.no-flush=on"
         )
