@@ -76,12 +76,11 @@ class TpmKeyStore:
         with TemporaryDirectory() as folder:
             parent, public, private = (str(Path(folder) / name) for name in ("parent", "public", "private"))
             storage = ("createprimary", "-Q", "-C", "o", "-g", "sha256", "-G", "ecc256:aes128cfb")
-            self._tool(*storage, "-a", f"{_OURS}|restricted|decrypt", "-c", parent)
-            # Without a resource manager what one tool has loaded would be in the way of the next.
-            self._tool("flushcontext", "-t")
+            with self._unloading():
+                self._tool(*storage, "-a", f"{_OURS}|restricted|decrypt", "-c", parent)
             key = ("create", "-Q", "-C", parent, "-g", "sha256", "-G", "ecc256", "-a", f"{_OURS}|sign")
-            self._tool(*key, "-u", public, "-r", private)
-            self._tool("flushcontext", "-t")
+            with self._unloading():
+                self._tool(*key, "-u", public, "-r", private)
             return _key_file(Path(public).read_bytes(), Path(private).read_bytes())
 
     def public_key(self, key_pem: bytes) -> ec.EllipticCurvePublicKey:
@@ -108,8 +107,20 @@ class TpmKeyStore:
             return
         self._openssl("list", "-providers")
 
-    def _tool(self, command: str, *rest: str) -> None:
-        self._run((f"tpm2_{command}", *rest))
+    @contextlib.contextmanager
+    def _unloading(self) -> Iterator[None]:
+        """Without a resource manager what a tool loads stays in one of the TPM's three places, beside the key
+        that this process's TLS has there."""
+        before = self._loaded()
+        yield
+        for handle in self._loaded() - before:
+            self._tool("flushcontext", handle)
+
+    def _loaded(self) -> set[str]:
+        return set(re.findall(r"0x[0-9A-Fa-f]+", self._tool("getcap", "handles-transient").decode()))
+
+    def _tool(self, command: str, *rest: str) -> bytes:
+        return self._run((f"tpm2_{command}", *rest))
 
     def _openssl(
         self, command: str, *rest: str, descriptor: int | None = None, message: bytes = b""
@@ -149,7 +160,7 @@ def fault_of(complaint: str) -> KeyStoreFault:
         return KeyStoreFault("tpm-other", "the key is sealed by another TPM, or this one was cleared")
     if _LOCKED in codes:
         return KeyStoreFault("tpm-locked", "it refuses for a time, after wrong authorisations")
-    if "IO failure" in complaint or "Failed to open" in complaint:
+    if any(words in complaint for words in ("IO failure", "Failed to open", "Could not load tcti")):
         return KeyStoreFault("tpm-absent", "no TPM answers there")
     return KeyStoreFault("tpm-failing", f"TPM code 0x{codes[0]}" if codes else "the key cannot be used")
 
