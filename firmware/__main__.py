@@ -190,12 +190,15 @@ _NOT_CALIBRATED = (
 
 def _check_config(wanted: argparse.Namespace) -> int:
     from firmware.compose.checked import checked, checked_or_former
+    from firmware.compose.enrolment import key_store_trouble
     from firmware.shell.swap import refuse_swap
 
     settings = (checked_or_former if wanted.or_former else checked)(wanted.config)
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
     if not settings.file.documents.void_screen_calibrated_for.strip():
         print(_NOT_CALIBRATED, file=sys.stderr)
+    if said := key_store_trouble(settings):
+        print(said, file=sys.stderr)
     if areas := refuse_swap(allowed=True):
         where = f"this machine swaps to {areas}"
         print(f"{where}: outside of its unit the kiosk starts only with allow_swap", file=sys.stderr)

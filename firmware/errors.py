@@ -16,6 +16,17 @@ class ConfigError(MadoguchiError, ValueError):
     """A configuration cannot be used; the message names file, key and what was expected."""
 
 
+class KeyStoreFault(ConfigError):
+    """The TPM that keeps the device's key, or the way to it, does not serve; it may be back later.
+
+    reason: in one word, such as tpm-absent.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(f"municipality.key_store: {reason}: {text}")
+        self.reason = reason
+
+
 class DeviceGone(MadoguchiError, ConnectionError):
     """A device does not answer or vanished; its adapter reconnects by itself."""
 

@@ -84,6 +84,7 @@ class EventId(enum.Enum):
     WORKER_STAYS = "worker-stays"
     CERTIFICATE_RENEWED = "certificate-renewed"
     CERTIFICATE_NOT_RENEWED = "certificate-not-renewed"
+    KEY_STORE_BACK = "key-store-back"
     PUBLICATION_TAKEN = "publication-taken"
     PUBLICATION_REFUSED = "publication-refused"
     JOURNAL_COPY_GONE = "journal-copy-gone"

@@ -296,7 +296,9 @@ class Municipality(_Section, frozen=True, kw_only=True):
     there as well. renewal_share: of a certificate's life, after
     which it is renewed. renewal_check_seconds: between looks; renewal_retry_seconds: after a failure.
     journal_copy_seconds: between two copies of the journal. report_unheard_seconds: after which a report
-    that nobody takes is told to staff.
+    that nobody takes is told to staff. key_store: "tpm": keys are made in a TPM 2.0, and key_file is useless
+    without it. tpm_provider: the folder of OpenSSL's tpm2.so. tpm_tcti: how TSS reaches the TPM. tpm_seconds:
+    for one run of a program that asks it.
     """
 
     url: Annotated[str, Meta(pattern=r"^https://")]
@@ -315,6 +317,10 @@ class Municipality(_Section, frozen=True, kw_only=True):
     renewal_retry_seconds: Seconds = 300.0
     journal_copy_seconds: Seconds = 300.0
     report_unheard_seconds: Seconds = 3600.0
+    key_store: Literal["file", "tpm"] = "file"
+    tpm_provider: Word = "/usr/lib/madoguchi/tpm"
+    tpm_tcti: Word = "device:/dev/tpmrm0"
+    tpm_seconds: Seconds = 20.0
 
 
 class Updates(_Section, frozen=True, kw_only=True):

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from firmware.errors import OfficeRefused
+from firmware.errors import ConfigError, OfficeRefused
 from firmware.municipality import enrolment
-from firmware.municipality.tls import Files
+from firmware.municipality.key_store import TpmKeyStore
+from firmware.municipality.tls import Files, read_key
 from firmware.settings import Settings
 
 
@@ -44,7 +45,37 @@ async def renewed_now(settings: Settings, now: datetime) -> datetime:
 def files_of(settings: Settings) -> Files:
     """Where the kiosk's certificate and key lie."""
     said = settings.file.municipality
-    return Files(settings.path(said.certificate_file), settings.path(said.key_file), settings.file.kiosk.urn)
+    return Files(
+        settings.path(said.certificate_file),
+        settings.path(said.key_file),
+        settings.file.kiosk.urn,
+        key_store_of(settings),
+    )
+
+
+def key_store_of(settings: Settings) -> TpmKeyStore | None:
+    """The TPM that shall keep the kiosk's key; None: a file does."""
+    said = settings.file.municipality
+    if said.key_store == "file":
+        return None
+    return TpmKeyStore(settings.path(said.tpm_provider), said.tpm_tcti, said.tpm_seconds)
+
+
+def key_store_trouble(settings: Settings) -> str:
+    """What is wrong with the TPM that shall keep the key, for who checks the configuration; empty: nothing.
+
+    No start is refused for it: the kiosk waits for its TPM, out of service.
+    """
+    files = files_of(settings)
+    if files.store is None:
+        return ""
+    try:
+        files.store.examine(read_key(files.key) if files.key.exists() and files.is_sealed() else None)
+        if files.key.exists() and enrolment.moves(files):
+            return "municipality.key_store: the key still lies in clear; the next certificate's is the TPM's"
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 async def _asked_anew(settings: Settings, files: Files, now: datetime) -> datetime:

@@ -9,7 +9,7 @@ from typing import Any
 
 from firmware.compose.enrolment import renewed
 from firmware.compose.published import shelves
-from firmware.logbook import Logbook
+from firmware.logbook import EventId, Logbook
 from firmware.ports import Municipality, OpenOrder
 from firmware.settings import Settings
 from firmware.shell.clock import Clock, now_utc
@@ -42,6 +42,7 @@ class Errands:
         self._restart = restart
         self._publications: Publications | None = None
         self._open_orders: OpenOrders | None = None
+        self._lost = asyncio.Event()
 
     def strays(self) -> tuple[OpenOrder, ...]:
         """Orders that the municipality waits for and nobody here knows of, as far as has been asked."""
@@ -51,6 +52,10 @@ class Errands:
         """The newest serial numbers, as the heartbeat has them."""
         if self._publications is not None:
             self._publications.told(configuration, calendar)
+
+    def key_store_lost(self) -> None:
+        """The TPM is back, and only a new process can use it: end between two visits."""
+        self._lost.set()
 
     def begin(
         self, municipality: Municipality, resting: Callable[[], bool], mine: Callable[[], Iterable[str]]
@@ -62,6 +67,11 @@ class Errands:
             while not resting():  # noqa: ASYNC110 - a state has no event of its own
                 await asyncio.sleep(_LOOK_SECONDS)
             self._restart()
+
+        async def begin_anew() -> None:
+            await self._lost.wait()
+            self._log(EventId.KEY_STORE_BACK)
+            await apply()
 
         self._publications = Publications(
             municipality,
@@ -83,4 +93,5 @@ class Errands:
             "journal-copy": copy.run,
             "certificate-renewal": renewal.run,
             "open-orders": self._open_orders.run,
+            "key-store": begin_anew,
         }

@@ -13,7 +13,7 @@ from firmware.compose.a4_slips import A4SlipPrinter, slip_command
 from firmware.compose.card_test import card_acceptance
 from firmware.compose.checked import take_next
 from firmware.compose.console import TechniciansConsole, order_reader
-from firmware.compose.enrolment import files_of
+from firmware.compose.enrolment import files_of, key_store_of
 from firmware.compose.errands import Errands
 from firmware.compose.telling import Told, texts
 from firmware.core.accounts import Accounts, misplaced_hoppers
@@ -536,6 +536,8 @@ def _municipality(
         journal=journal,
         remote=remote,
         published=errands.told,
+        store=key_store_of(settings),
+        key_store_lost=errands.key_store_lost,
         patience=Patience(
             answer_seconds=said.request_seconds,
             total_seconds=said.total_seconds,

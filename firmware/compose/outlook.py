@@ -201,7 +201,7 @@ def _devices(facts: Facts, say: Say) -> Iterator[DeviceStatus]:
     forgotten = " ".join(say(told(name)) for name, there in sensors if there)
     outlets = told("left: {what}", what=forgotten) if forgotten else told("empty")
     yield DeviceStatus("outlets", not forgotten, say(outlets))
-    yield DeviceStatus("municipality", facts.municipality.reachable)
+    yield DeviceStatus("municipality", facts.municipality.reachable, facts.municipality.fault)
     room = "" if facts.journal.room else say(told("no room on its disk"))
     yield DeviceStatus("journal", facts.journal.room, room)
     yield DeviceStatus("clock", facts.clock.trusted)

@@ -35,6 +35,7 @@ from firmware.municipality import journal_copy, messages
 from firmware.municipality.challenge import Expected, message_to_sign
 from firmware.municipality.exchange import Call, Exchange, Patience, Reply
 from firmware.municipality.heartbeat import Heartbeat, Listeners
+from firmware.municipality.key_store import TpmKeyStore
 from firmware.municipality.messages import b64u, decode, encode, problem_code, unb64u
 from firmware.municipality.tls import load_credentials
 from firmware.ports import (
@@ -90,7 +91,8 @@ class HttpsMunicipality:
     our certificate. server_time: told the server's clock after each heartbeat; server_hours: told
     OPEN, CLOSED or MAINTENANCE likewise. remote: asked what the
     municipality wants done. published: told the newest serial numbers of configuration and calendar.
-    journal: whose head is told with each. now: the trusted clock.
+    journal: whose head is told with each. now: the trusted clock. store: the TPM that keeps the key, and may
+    be absent for now; key_store_lost: told when only a new process could use it.
     Raises ConfigError if a file cannot be used.
     """
 
@@ -112,11 +114,19 @@ class HttpsMunicipality:
         published: Callable[[int, int], None] | None = None,
         now: Callable[[], datetime] = system_time,
         patience: Patience | None = None,
+        store: TpmKeyStore | None = None,
+        key_store_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._url, self._audience, self._kiosk, self._firmware = url, audience, kiosk, firmware_version
         self._credentials = load_credentials(
-            ca_file=ca_file, certificate_file=certificate_file, key_file=key_file, kiosk=kiosk
+            ca_file=ca_file,
+            certificate_file=certificate_file,
+            key_file=key_file,
+            kiosk=kiosk,
+            store=store,
+            patient=True,
         )
+        self._key_store_lost = key_store_lost
         self._log = log
         self._server_time, self._server_hours = server_time, server_hours
         self._journal, self._remote, self._published = journal, remote, published
@@ -135,7 +145,14 @@ class HttpsMunicipality:
             firmware_version=self._firmware,
             log=self._log,
             now=self._now,
-            listeners=Listeners(report, self._server_time, self._server_hours, self._remote, self._published),
+            listeners=Listeners(
+                report,
+                self._server_time,
+                self._server_hours,
+                self._remote,
+                self._published,
+                self._key_store_lost,
+            ),
             journal=self._journal,
             facts=facts,
         )

@@ -15,8 +15,7 @@ from pathlib import Path
 import aiohttp
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -29,7 +28,8 @@ from firmware.errors import (
 )
 from firmware.municipality.exchange import whole_body
 from firmware.municipality.messages import b64u
-from firmware.municipality.tls import Files, load_credentials, word_for
+from firmware.municipality.new_key import NewKey
+from firmware.municipality.tls import Files, context_trusting, load_credentials, word_for
 from firmware.whole_file import sync_folder, write_whole
 
 ENROL, RENEW, PROVE = "simpleenroll", "simplereenroll", "cacerts"
@@ -46,7 +46,10 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A certificate of the municipality's device authority for a key made here."""
+    """A certificate of the municipality's device authority for a key made here.
+
+    key_pem: in clear, or sealed by the TPM that made it.
+    """
 
     key_pem: bytes
     certificate_pem: bytes
@@ -57,13 +60,21 @@ TWO_THIRDS = 2 / 3
 
 
 def is_due(files: Files, now: datetime, share: float = TWO_THIRDS) -> bool:
-    """Whether this share of the certificate's life is over. Raises ConfigError."""
+    """Whether this share of the certificate's life is over, or the next key moves into the TPM.
+
+    Raises ConfigError.
+    """
     try:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
     except (OSError, ValueError) as cause:
         raise ConfigError(f"{files.certificate.name}: not a readable PEM certificate") from cause
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return now >= begins + (ends - begins) * share
+    return now >= begins + (ends - begins) * share or moves(files)
+
+
+def moves(files: Files) -> bool:
+    """Whether the key still lies in clear although a TPM is there to keep it. Raises ConfigError."""
+    return files.store is not None and not files.is_sealed()
 
 
 async def renew(url: str, ca_file: Path, files: Files, now: datetime) -> Answered:
@@ -75,8 +86,9 @@ async def renew(url: str, ca_file: Path, files: Files, now: datetime) -> Answere
         certificate_file=files.certificate,
         key_file=files.key,
         kiosk=files.kiosk,
+        store=files.store,
     )
-    answered = await _asked(f"{url}/.well-known/est/{RENEW}", old.context, files.kiosk, now)
+    answered = await _asked(f"{url}/.well-known/est/{RENEW}", old.context, files, now)
     if answered.not_after < old.not_after:
         raise MunicipalityAnswerInvalid("certificate: ends-early")
     await _prove(f"{url}/.well-known/est/{PROVE}", ca_file, answered, files)
@@ -88,13 +100,8 @@ async def enrol(url: str, ca_file: Path, files: Files, code: str, now: datetime)
 
     Raises ConfigError, MunicipalityDown naming why, MunicipalityAnswerInvalid.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    try:
-        context.load_verify_locations(ca_file)
-    except OSError as cause:
-        raise ConfigError(f"{ca_file.name}: not a readable PEM file of authorities") from cause
-    return await _asked(f"{url}/.well-known/est/{ENROL}", context, files.kiosk, now, (files.kiosk, code))
+    context = context_trusting(ca_file)
+    return await _asked(f"{url}/.well-known/est/{ENROL}", context, files, now, code)
 
 
 def put_in_place(answered: Answered, files: Files) -> None:
@@ -119,7 +126,7 @@ def finish(files: Files) -> None:
 
 async def _prove(url: str, ca_file: Path, answered: Answered, files: Files) -> None:
     """A request over TLS with the new pair, as every later one will be. Raises CertificateUnproven."""
-    trial = Files(_trial(files.certificate), _trial(files.key), files.kiosk)
+    trial = Files(_trial(files.certificate), _trial(files.key), files.kiosk, files.store)
     try:
         await asyncio.to_thread(_write, answered, trial)
         new = await asyncio.to_thread(
@@ -128,6 +135,7 @@ async def _prove(url: str, ca_file: Path, answered: Answered, files: Files) -> N
             certificate_file=trial.certificate,
             key_file=trial.key,
             kiosk=files.kiosk,
+            store=files.store,
         )
         async with (
             aiohttp.ClientSession(
@@ -147,19 +155,20 @@ async def _prove(url: str, ca_file: Path, answered: Answered, files: Files) -> N
 
 
 async def _asked(
-    url: str, context: ssl.SSLContext, kiosk: str, now: datetime, person: tuple[str, str] | None = None
+    url: str, context: ssl.SSLContext, files: Files, now: datetime, code: str | None = None
 ) -> Answered:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = await asyncio.to_thread(NewKey.made, files.store)
+    request = await asyncio.to_thread(key.request, files.kiosk)
     headers = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
-    if person is not None:
+    if code is not None:
         # A user's name in HTTP ends at its first colon (RFC 7617), and a URN has some.
-        headers["Authorization"] = aiohttp.encode_basic_auth(b64u(person[0].encode()), person[1])
+        headers["Authorization"] = aiohttp.encode_basic_auth(b64u(files.kiosk.encode()), code)
     try:
         async with (
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=context), timeout=aiohttp.ClientTimeout(total=SECONDS)
             ) as http,
-            http.post(url, data=_request(key, kiosk), headers=headers, allow_redirects=False) as answer,
+            http.post(url, data=base64.b64encode(request), headers=headers, allow_redirects=False) as answer,
         ):
             status, body = answer.status, await whole_body(answer, "certificate")
     except MunicipalityError:  # is an OSError too
@@ -168,17 +177,10 @@ async def _asked(
         raise MunicipalityDown(f"certificate: {word_for(cause)}") from cause
     if status != 200:
         raise MunicipalityDown(f"certificate: status {status}")
-    return _checked(body, key, kiosk, now)
+    return _checked(body, key, files.kiosk, now)
 
 
-def _request(key: ec.EllipticCurvePrivateKey, kiosk: str) -> bytes:
-    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(kiosk)])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    request = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
-    return base64.b64encode(request.public_bytes(serialization.Encoding.DER))
-
-
-def _checked(body: bytes, key: ec.EllipticCurvePrivateKey, kiosk: str, now: datetime) -> Answered:
+def _checked(body: bytes, key: NewKey, kiosk: str, now: datetime) -> Answered:
     """The first certificate of the answer: for our key, our name and a client, and good now.
 
     It takes the place of one that works, so that nothing is left for later. Raises MunicipalityAnswerInvalid.
@@ -187,7 +189,7 @@ def _checked(body: bytes, key: ec.EllipticCurvePrivateKey, kiosk: str, now: date
         [certificate, *_] = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        ours = certificate.public_key() == key.public_key()
+        ours = certificate.public_key() == key.public_key
     except _UNREADABLE as cause:
         raise MunicipalityAnswerInvalid("certificate: pkcs7") from cause
     if not ours or names.get_values_for_type(x509.UniformResourceIdentifier) != [kiosk]:
@@ -196,9 +198,8 @@ def _checked(body: bytes, key: ec.EllipticCurvePrivateKey, kiosk: str, now: date
         raise MunicipalityAnswerInvalid("certificate: usage")
     if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
         raise MunicipalityAnswerInvalid("certificate: validity")
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Answered(
-        key.private_bytes(*form),
+        key.pem,
         certificate.public_bytes(serialization.Encoding.PEM),
         certificate.not_valid_after_utc,
     )

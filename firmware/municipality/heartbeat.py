@@ -9,9 +9,16 @@ from itertools import count
 
 from firmware.core.facts import Facts, MunicipalityLevel
 from firmware.core.terms import ServiceHours
-from firmware.errors import ConfigError, JournalError, MunicipalityAnswerInvalid, MunicipalityError
+from firmware.errors import (
+    ConfigError,
+    JournalError,
+    KeyStoreFault,
+    MunicipalityAnswerInvalid,
+    MunicipalityError,
+)
 from firmware.logbook import EventId, Logbook
 from firmware.municipality.exchange import Call, Exchange, Patience
+from firmware.municipality.key_store import LOST
 from firmware.municipality.messages import (
     HeartbeatAnswer,
     HeartbeatRequest,
@@ -38,6 +45,7 @@ class Listeners:
     level: MunicipalityLevel whenever it changes. server_time: the server's clock after each beat.
     server_hours: OPEN, CLOSED or MAINTENANCE after each beat. remote: asked with each beat what the
     municipality wants done. published: told the newest serial numbers of configuration and calendar.
+    key_store_lost: told with each beat that this process cannot use the TPM any more, and a new one could.
     """
 
     level: ReportLevel
@@ -45,6 +53,7 @@ class Listeners:
     server_hours: Callable[[ServiceHours], None]
     remote: RemoteControl | None = None
     published: Callable[[int, int], None] | None = None
+    key_store_lost: Callable[[], None] = lambda: None
 
 
 class Heartbeat:
@@ -103,11 +112,8 @@ class Heartbeat:
         proving, overtaken: it is another one, for what is known there, or because the journal's copy may
         have come before the last.
         """
-        try:
-            if self._credentials.renew():
-                self._log(EventId.CERTIFICATE_RENEWED)
-        except ConfigError:
-            return self._credentials.fault(self._now()) or "own-certificate-unusable"
+        if (unusable := await self._unusable()) is not None:
+            return unusable
         try:
             mark = await self._mark()
             body = encode(
@@ -135,6 +141,19 @@ class Heartbeat:
                 return await self._beat(seq, proving=True, overtaken=True)
             return "answer-invalid"
         self._learn(answer)
+        return None
+
+    async def _unusable(self) -> str | None:
+        """Why our own certificate or its key cannot be used, after a look at whether there is a newer one."""
+        try:
+            if await self._credentials.renewed():
+                self._log(EventId.CERTIFICATE_RENEWED)
+        except KeyStoreFault as fault:
+            if fault.reason == LOST and self._credentials.worked:
+                self._listeners.key_store_lost()
+            return fault.reason
+        except ConfigError:
+            return self._credentials.fault(self._now()) or "own-certificate-unusable"
         return None
 
     def _learn(self, answer: HeartbeatAnswer) -> None:

@@ -4,6 +4,7 @@ Under TLS 1.3 a refused client learns nothing: the handshake succeeds and the co
 So the kiosk looks at its own certificate and clock itself.
 """
 
+import asyncio
 import errno
 import socket
 import ssl
@@ -17,16 +18,25 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from firmware.errors import ConfigError
+from firmware.errors import ConfigError, KeyStoreFault
+from firmware.municipality.key_store import LOST, SEALED, TpmKeyStore
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where the kiosk's own certificate and its key lie, and whose it must be."""
+    """Where the kiosk's own certificate and its key lie, and whose it must be.
+
+    store: the TPM that makes and keeps new keys; None: they lie in the file in clear.
+    """
 
     certificate: Path
     key: Path
     kiosk: str
+    store: TpmKeyStore | None = None
+
+    def is_sealed(self) -> bool:
+        """Whether the key is a TPM's; else it lies there in clear. Raises ConfigError."""
+        return read_key(self.key).startswith(SEALED)
 
     def written_at(self) -> tuple[int, int]:
         """When both were written. Raises OSError."""
@@ -35,14 +45,21 @@ class Files:
 
 @dataclass(slots=True)
 class Credentials:
-    """The kiosk's certificate in use; renew takes a newer one. thumbprint: its SHA-256."""
+    """The kiosk's certificate in use; renew takes a newer one. thumbprint: its SHA-256.
+
+    lacking: why the TPM has not given the key yet; whoever connects meanwhile is refused. worked: whether it
+    ever did.
+    """
 
     context: ssl.SSLContext
     files: Files
+    ca_file: Path
     written_at: tuple[int, int]
     thumbprint: bytes
     not_before: datetime
     not_after: datetime
+    lacking: KeyStoreFault | None = None
+    worked: bool = True
 
     def renew(self) -> bool:
         """Take a certificate and key that were put in the place of ours; False if nothing changed.
@@ -50,27 +67,47 @@ class Credentials:
         Connections that stand keep the old one. Raises ConfigError if they cannot be used; what was in
         use stays in use.
         """
+        return self.take(self.look())
+
+    async def renewed(self) -> bool:
+        """`renew`, for the loop: a TPM is asked in a thread, each time."""
+        if self.files.store is None:
+            return self.renew()
+        return self.take(await asyncio.to_thread(self.look))
+
+    def look(self) -> "Credentials | None":
+        """What to take in the place of this: another certificate, or the same with the key at last.
+
+        With a TPM this asks it each time, blocks as long as it takes, and is for a thread. Raises
+        ConfigError; of a TPM KeyStoreFault, with the reason `LOST` if only another process can use it.
+        """
         try:
-            written_at = self.files.written_at()
+            is_same = self.files.written_at() == self.written_at
         except OSError as cause:
             raise ConfigError(f"{self.files.certificate.name}: gone, or its key is") from cause
-        if written_at == self.written_at:
+        if is_same and self.files.store is None:
+            return None
+        fresh = _loaded(self.files, self.ca_file)
+        return None if is_same and self.lacking is None else fresh
+
+    def take(self, fresh: "Credentials | None") -> bool:
+        """On the loop; whether the certificate is another one."""
+        if fresh is None:
             return False
-        certificate = _read_certificate(self.files.certificate)
-        _check_purpose(certificate, self.files.certificate, self.files.kiosk)
-        _check_pair(certificate, self.files)
-        _load_pair(self.context, self.files)
-        self.written_at = written_at
-        self.thumbprint = certificate.fingerprint(hashes.SHA256())
-        self.not_before = certificate.not_valid_before_utc
-        self.not_after = certificate.not_valid_after_utc
-        return True
+        is_other = fresh.written_at != self.written_at
+        self.context, self.written_at, self.thumbprint = fresh.context, fresh.written_at, fresh.thumbprint
+        self.not_before, self.not_after = fresh.not_before, fresh.not_after
+        self.lacking, self.worked = None, True
+        return is_other
 
     def sign(self, message: bytes) -> bytes:
         """ECDSA with SHA-256 by the key of our certificate, DER. Raises ConfigError."""
+        key_pem = read_key(self.files.key)
+        if key_pem.startswith(SEALED):
+            return _store_of(self.files).sign(key_pem, message)
         try:
-            key = serialization.load_pem_private_key(self.files.key.read_bytes(), password=None)
-        except (OSError, ValueError, TypeError) as cause:
+            key = serialization.load_pem_private_key(key_pem, password=None)
+        except (ValueError, TypeError) as cause:
             raise ConfigError(f"{self.files.key.name}: not a readable key") from cause
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ConfigError(f"{self.files.key.name}: not a key on an elliptic curve")
@@ -85,29 +122,40 @@ class Credentials:
         return None
 
 
-def load_credentials(*, ca_file: Path, certificate_file: Path, key_file: Path, kiosk: str) -> Credentials:
+def load_credentials(
+    *,
+    ca_file: Path,
+    certificate_file: Path,
+    key_file: Path,
+    kiosk: str,
+    store: TpmKeyStore | None = None,
+    patient: bool = False,
+) -> Credentials:
     """TLS 1.3 only, our certificate, and trust in nothing but ca_file.
 
-    Raises ConfigError naming the file: unreadable, not a pair, not for this kiosk, not for a client.
+    Raises ConfigError naming the file: unreadable, not a pair, not for this kiosk, not for a client;
+    KeyStoreFault for a TPM that does not serve, unless patient: then they lack their key.
     """
-    files = Files(certificate_file, key_file, kiosk)
-    certificate = _read_certificate(certificate_file)
-    _check_purpose(certificate, certificate_file, kiosk)
+    return _loaded(Files(certificate_file, key_file, kiosk, store), ca_file, patient=patient)
+
+
+def read_key(path: Path) -> bytes:
+    """PEM. Raises ConfigError."""
+    try:
+        return path.read_bytes()
+    except OSError as cause:
+        raise ConfigError(f"{path.name}: not a readable key") from cause
+
+
+def context_trusting(ca_file: Path) -> ssl.SSLContext:
+    """TLS 1.3 only, and trust in nothing but ca_file. Raises ConfigError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
         context.load_verify_locations(ca_file)
     except OSError as cause:
         raise ConfigError(f"{ca_file.name}: not a readable PEM file of authorities") from cause
-    _load_pair(context, files)
-    return Credentials(
-        context,
-        files,
-        files.written_at(),
-        certificate.fingerprint(hashes.SHA256()),
-        certificate.not_valid_before_utc,
-        certificate.not_valid_after_utc,
-    )
+    return context
 
 
 def word_for(cause: BaseException | None) -> str:
@@ -158,19 +206,47 @@ def _check_purpose(certificate: x509.Certificate, path: Path, kiosk: str) -> Non
         raise ConfigError(f"{path.name}: is not a client's certificate")
 
 
+def _loaded(files: Files, ca_file: Path, *, patient: bool = False) -> Credentials:
+    certificate = _read_certificate(files.certificate)
+    _check_purpose(certificate, files.certificate, files.kiosk)
+    context = context_trusting(ca_file)
+    lacking: KeyStoreFault | None = None
+    try:
+        written_at = files.written_at()
+        _load_pair(context, files)
+    except OSError as cause:
+        raise ConfigError(f"{files.key.name}: not the readable key of {files.certificate.name}") from cause
+    except KeyStoreFault as fault:
+        if not patient:
+            raise
+        lacking = fault
+    return Credentials(
+        context,
+        files,
+        ca_file,
+        written_at,
+        certificate.fingerprint(hashes.SHA256()),
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        lacking,
+        lacking is None,
+    )
+
+
 def _load_pair(context: ssl.SSLContext, files: Files) -> None:
+    is_sealed = files.is_sealed()
+    if is_sealed:
+        _store_of(files).load()
     try:
         context.load_cert_chain(files.certificate, files.key)
-    except OSError as cause:
+    except ssl.SSLError as cause:
+        if is_sealed and cause.reason != "KEY_VALUES_MISMATCH":
+            _store_of(files).examine(read_key(files.key))
+            raise KeyStoreFault(LOST, "the TPM serves, but not this process any more") from cause
         raise ConfigError(f"{files.key.name}: not the readable key of {files.certificate.name}") from cause
 
 
-def _check_pair(certificate: x509.Certificate, files: Files) -> None:
-    """Before a context in use is touched: half a pair would leave it with none."""
-    try:
-        key = serialization.load_pem_private_key(files.key.read_bytes(), password=None).public_key()
-    except (OSError, ValueError, TypeError) as cause:
-        raise ConfigError(f"{files.key.name}: not a readable key") from cause
-    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if key.public_bytes(*form) != certificate.public_key().public_bytes(*form):
-        raise ConfigError(f"{files.key.name}: not the key of {files.certificate.name}")
+def _store_of(files: Files) -> TpmKeyStore:
+    if files.store is None:
+        raise ConfigError(f'{files.key.name}: is sealed by a TPM; municipality.key_store must be "tpm"')
+    return files.store

@@ -118,6 +118,55 @@ def test_where_no_wheel_is_for_the_architecture_debians_module_is_linked(
     assert before == timeless(picture(tree))
 
 
+PACKAGES = ROOT / ".venv" / "tpm"
+needs_package = pytest.mark.skipif(
+    not [*PACKAGES.glob("*_amd64.deb")],
+    reason="missing: the package of OpenSSL's TPM provider (scripts/tpm_provider)",
+)
+
+
+def of_amd64(tree: Path) -> Path:
+    (tree / "var/lib/dpkg").mkdir(parents=True)
+    (tree / "var/lib/dpkg/status").write_text("Package: dpkg\nArchitecture: amd64\n\n")
+    return tree
+
+
+@needs_package
+def test_a_tpm_said_once_holds_for_every_later_run_until_it_is_uninstalled(tree: Path) -> None:
+    before = timeless(picture(of_amd64(tree)))
+    wheels = ("--wheels", str(PACKAGES))
+    ran = install(tree, "--with", "tpm", *wheels)
+    assert 0 == ran.returncode, ran.stderr
+    said = tomllib.loads((tree / "etc/madoguchi/kiosk.toml").read_text())["municipality"]
+    assert ("tpm", "/usr/lib/madoguchi/tpm") == (said["key_store"], said["tpm_provider"])
+    assert b"\x7fELF" == (tree / "usr/lib/madoguchi/tpm/tpm2.so").read_bytes()[:4]
+    dropin = tree / "etc/systemd/system/madoguchi.service.d/key-store.conf"
+    assert {"SupplementaryGroups=tss", "DeviceAllow=/dev/tpmrm0 rw"} <= {*dropin.read_text().splitlines()}
+    laid = picture(tree)
+    assert 0 == install(tree, *wheels).returncode
+    assert laid == picture(tree)
+    assert "nothing differs\n" == install(tree, "--check", *wheels).stdout
+    dropin.write_text("[Service]\n")
+    assert f"/{dropin.relative_to(tree)}: other text\n" == install(tree, "--check", *wheels).stdout
+    assert 0 == install(tree, "--uninstall").returncode
+    after = timeless(picture(tree))
+    assert [] == [name for name in after if name not in before and not name.startswith("etc/madoguchi")]
+
+
+@pytest.mark.parametrize(("package", "said"), [(b"", "is not the package"), (None, "is missing")])
+def test_a_tpm_without_the_pinned_package_changes_nothing(
+    tree: Path, tmp_path: Path, package: bytes | None, said: str
+) -> None:
+    before = picture(of_amd64(tree))
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    if package is not None:
+        (wheels / "tpm2-openssl_1.3.0-1_amd64.deb").write_bytes(package)
+    ran = install(tree, "--with", "tpm", "--wheels", str(wheels))
+    assert (1, True) == (ran.returncode, said in ran.stderr), ran.stderr
+    assert before == picture(tree)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

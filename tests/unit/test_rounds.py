@@ -183,7 +183,10 @@ class Backend:
         return self.answers[min(len(self.marks), len(self.answers)) - 1]()
 
     async def beat(self) -> None:
-        credentials: Any = SimpleNamespace(renew=lambda: False, fault=lambda _: None)
+        async def renewed() -> bool:
+            return False
+
+        credentials: Any = SimpleNamespace(renewed=renewed, fault=lambda _: None)
         heart = Heartbeat(
             exchange=cast("Exchange", self),
             credentials=cast("Credentials", credentials),

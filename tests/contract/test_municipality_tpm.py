@@ -1,0 +1,267 @@
+"""A key that a TPM keeps: enrolled, used, renewed and moved there; copied or cut off it opens nothing."""
+
+import asyncio
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from firmware.municipality.key_store import SEALED, TpmKeyStore, fault_of
+from tests.contract.test_municipality import OTHER_KIOSK, Place, pki
+from tests.contract.test_municipality_enrolment import place
+from tests.simulators.tpm import SoftwareTpm
+
+__all__ = ["pki", "place"]  # the fixtures
+
+ROOT = Path(__file__).resolve().parents[2]
+PROVIDER = ROOT / ".venv" / "tpm"
+PATIENCE_SECONDS = 60.0
+
+MISSING = [name for name in ("swtpm", "tpm2_create", "openssl") if shutil.which(name) is None]
+if not (PROVIDER / "tpm2.so").exists():
+    MISSING.append("OpenSSL's TPM provider (scripts/tpm_provider .venv/tpm --unpack)")
+needs_tpm = pytest.mark.skipif(bool(MISSING), reason=f"missing: {', '.join(MISSING)}")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A kiosk's configuration, and the commands that use it."""
+
+    config: Path
+    place: Place
+
+    @property
+    def own(self) -> Path:
+        return self.config.parent / "own"
+
+    @property
+    def key(self) -> bytes:
+        return (self.own / "key.pem").read_bytes()
+
+    def keeps_key_in(self, store: str, tcti: str) -> None:
+        text = self.config.read_text(encoding="utf-8")
+        for name, value in {"key_store": store, "tpm_tcti": tcti, "tpm_provider": str(PROVIDER)}.items():
+            text = re.sub(rf'(?m)^{name} = "[^"]*"', f'{name} = "{value}"', text)
+        self.config.write_text(text, encoding="utf-8")
+
+    async def run(self, *command: str, stdin: str = "") -> tuple[int, str]:
+        """Exit status, and all that was said."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "firmware", *command, "--config", str(self.config)),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            said, _ = await process.communicate(stdin.encode())
+        return process.returncode or 0, said.decode()
+
+    async def enrol(self, *, days_ago: int = 0) -> tuple[int, str]:
+        """days_ago: after 61 of its 90 a certificate is due."""
+        today, clock = self.place.clock.moment, self.place.clock
+        clock.moment = today - timedelta(days=days_ago)
+        code = await self.place.server.invite_kiosk(OTHER_KIOSK)
+        desk = f"https://localhost:{self.place.server.enrolment_port}"
+        answered = await self.run("certificate", "enrol", "--url", desk, stdin=code)
+        clock.moment = today
+        return answered
+
+
+@pytest.fixture
+async def tpm() -> AsyncIterator[SoftwareTpm]:
+    made = SoftwareTpm()
+    await made.start()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def machine(place: Place, tmp_path: Path) -> Machine:
+    folder = tmp_path / "machine"
+    shutil.copytree(ROOT / "config", folder)
+    (folder / "own").mkdir()
+    config = folder / "kiosk.toml"
+    text = config.read_text(encoding="utf-8")
+    municipality = {
+        "urn": OTHER_KIOSK,
+        "url": place.server.url,
+        "audience": place.server.audience,
+        "ca_file": str(place.pki / "server_ca.pem"),
+        "certificate_file": "own/certificate.pem",
+        "key_file": "own/key.pem",
+    }
+    for name, value in municipality.items():
+        text = re.sub(rf'(?m)^{name} = "[^"]*"', f'{name} = "{value}"', text, count=1)
+    config.write_text(text, encoding="utf-8")
+    # journal.key_file stands before municipality.key_file.
+    text = config.read_text(encoding="utf-8")
+    head, found, tail = text.partition("\n[municipality]\n")
+    tail = re.sub(r'(?m)^key_file = "[^"]*"', 'key_file = "own/key.pem"', tail, count=1)
+    config.write_text(head + found + tail, encoding="utf-8")
+    return Machine(config, place)
+
+
+class Line:
+    """The running kiosk's line: what it says of the municipality, in order."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def until(self, *words: str) -> None:
+        assert self._process.stdout is not None
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while said := await self._process.stdout.readline():
+                if said.decode().strip() == " ".join(words):
+                    return
+        raise AssertionError(f"ended before {words}")
+
+    async def session(self) -> None:
+        """Begin a visit; it must open."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        await self.until("session", "opened")
+
+
+@asynccontextmanager
+async def running(machine: Machine) -> AsyncIterator[Line]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.contract.tpm_kiosk", str(machine.config)),
+        machine.place.clock.moment.isoformat(),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Line(process)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@needs_tpm
+async def test_a_kiosk_enrols_serves_and_renews_with_keys_that_never_leave_its_tpm(
+    machine: Machine, tpm: SoftwareTpm
+) -> None:
+    machine.keeps_key_in("tpm", tpm.tcti)
+    status, said = await machine.enrol(days_ago=61)
+    assert 0 == status, said
+    first_key = machine.key
+    assert first_key.startswith(SEALED)
+    async with running(machine) as line:
+        await line.until("level", "reached")
+        await line.session()
+    store = TpmKeyStore(PROVIDER, tpm.tcti, PATIENCE_SECONDS)
+    # Power cuts after a use, more of them than a TPM takes wrong authorisations: they must not lock the key.
+    for _ in range(5):
+        await tpm.cut()
+        await tpm.start()
+        await asyncio.to_thread(store.examine, first_key)
+    status, said = await machine.run("certificate", "renew")
+    assert (0, True) == (status, said.startswith("certificate: good until")), said
+    assert first_key != machine.key
+    assert machine.key.startswith(SEALED)
+    async with running(machine) as line:
+        await line.until("level", "reached")
+        await line.session()
+
+
+@needs_tpm
+async def test_a_copied_key_opens_nothing_beside_another_tpm_and_says_so(
+    machine: Machine, tpm: SoftwareTpm
+) -> None:
+    machine.keeps_key_in("tpm", tpm.tcti)
+    assert 0 == (await machine.enrol(days_ago=61))[0]
+    thief = SoftwareTpm()
+    await thief.start()
+    try:
+        machine.keeps_key_in("tpm", thief.tcti)
+        assert "tpm-other" in _trouble((await machine.run("check-config"))[1])
+        async with running(machine) as line:
+            await line.until("level", "tpm-other")
+    finally:
+        await thief.close()
+    machine.keeps_key_in("file", tpm.tcti)
+    status, said = await machine.run("certificate", "renew")
+    assert (78, True) == (status, 'municipality.key_store must be "tpm"' in said), said
+
+
+@needs_tpm
+async def test_an_absent_tpm_is_named_keeps_the_kiosk_out_of_service_and_is_used_when_it_comes(
+    machine: Machine, tpm: SoftwareTpm
+) -> None:
+    machine.keeps_key_in("tpm", tpm.tcti)
+    await tpm.cut()
+    status, said = await machine.enrol()
+    assert (78, True) == (status, "municipality.key_store: tpm-absent" in said), said
+    assert [] == list(machine.own.iterdir())
+    await tpm.start()
+    assert 0 == (await machine.enrol())[0]
+    await tpm.cut()
+    status, said = await machine.run("check-config")
+    assert (0, True) == (status, "tpm-absent" in _trouble(said)), said
+    async with running(machine) as line:
+        await line.until("level", "tpm-absent")
+        await tpm.start()
+        await line.until("level", "reached")
+        await line.session()
+
+
+@needs_tpm
+async def test_a_tpm_that_goes_while_the_kiosk_runs_is_named_and_a_new_process_goes_on(
+    machine: Machine, tpm: SoftwareTpm
+) -> None:
+    machine.keeps_key_in("tpm", tpm.tcti)
+    assert 0 == (await machine.enrol())[0]
+    async with running(machine) as line:
+        await line.until("level", "reached")
+        await tpm.cut()
+        await line.until("level", "tpm-absent")
+        await tpm.start()
+        await line.until("lost")
+    async with running(machine) as line:
+        await line.until("level", "reached")
+        await line.session()
+
+
+@needs_tpm
+async def test_a_key_in_clear_moves_into_the_tpm_with_a_renewal_that_is_due_at_once(
+    machine: Machine, tpm: SoftwareTpm
+) -> None:
+    machine.keeps_key_in("file", tpm.tcti)
+    assert 0 == (await machine.enrol())[0]
+    in_clear = machine.key
+    machine.keeps_key_in("tpm", tpm.tcti)
+    assert "still lies in clear" in _trouble((await machine.run("check-config"))[1])
+    status, said = await machine.run("certificate", "renew")
+    assert (0, True) == (status, said.startswith("certificate: good until")), said
+    assert machine.key.startswith(SEALED)
+    assert [] == [file for file in machine.own.iterdir() if in_clear in file.read_bytes()]
+    assert "" == _trouble((await machine.run("check-config"))[1])
+
+
+@pytest.mark.parametrize(
+    ("complaint", "reason"),
+    [
+        ("ERROR:esys:Esys_Load.c:112:Esys_Load() Esys Finish ErrorCode (0x000001df)", "tpm-other"),
+        ("ERROR:esys:Esys_Sign.c:105:Esys_Sign() Esys Finish ErrorCode (0x00000921)", "tpm-locked"),
+        ("ERROR: Esys_Create(0x921) - tpm:warn(2.0)", "tpm-locked"),
+        ("Esys_Startup() Esys Finish ErrorCode (0x00000101)", "tpm-failing"),
+        ("Failed to open specified TCTI device file /dev/tpmrm0: Permission denied", "tpm-forbidden"),
+        ("Failed to open specified TCTI device file /dev/tpmrm0: No such file or directory", "tpm-absent"),
+        ("error:12800067:DSO support routines:dlfcn_load:could not load the shared library", "tpm-module"),
+        ("Could not read private key from k.pem", "tpm-failing"),
+    ],
+)
+def test_what_the_tpm_complains_of_has_one_name(complaint: str, reason: str) -> None:
+    assert reason == fault_of(complaint).reason
+
+
+def _trouble(said: str) -> str:
+    return "\n".join(line for line in said.splitlines() if line.startswith("municipality.key_store"))
