@@ -1,8 +1,8 @@
 """The first start of an image's machines: python -m tests.appliance.first_boot IMAGE [--cuts N] [--seed S]
 
 Two machines are made of one image: each makes itself a key of its journal, root's alone, not the same; a
-second start keeps it. Then the power of the first start is cut at N points: a key is there whole or not at all.
-Figures and findings are JSON on standard output; the exit status is 0 only if nothing is wrong.
+second start keeps it. Then the power of the first start is cut at N points: a key is there whole or not at
+all. Figures and findings are JSON on standard output; the exit status is 0 only if nothing is wrong.
 """
 
 import argparse

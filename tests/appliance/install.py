@@ -55,7 +55,7 @@ KEPT = re.compile(
     r"|/etc/(xml|sgml)|/usr/share/polkit-1/rules\.d|(/etc|/var)/\.updated|/usr/lib/udev/hwdb\.bin"
     r"|.*/__pycache__(/.*)?"
 )
-"""What dpkg, apt and systemd write for themselves, whatever is put in and taken out; users of packages stay."""
+"""What dpkg, apt and systemd write for themselves, whatever comes and goes; users of packages stay."""
 
 OWN = re.compile(r"/var/lib/madoguchi[^/]*(/.*)?|/etc/madoguchi(/.*)?")
 """The kiosk's own, which stays until it is erased."""
