@@ -152,6 +152,8 @@ class Store(World):
         )
         self.words: tuple[str, ...] = ()
         self.clock = "utc"
+        self.memory_mib = 1536
+        self.extra: tuple[str, ...] = ()
         self.machine: Machine
 
     @property
@@ -251,11 +253,9 @@ class Store(World):
         self.machine = Machine(
             kernel=self._image / "vmlinuz",
             initrd=self._image / "initrd.img",
-            disks=(
-                Disk(self._image / "root.squashfs", writable=False),
-                Disk(self.written, log=self.log_of_writes),
-            ),
+            disks=self._disks(),
             architecture=architecture,
+            memory_mib=self.memory_mib,
             console=self.log,
             monitor_socket=self._runtime / "qmp",
             peripherals=(
@@ -273,11 +273,18 @@ class Store(World):
                     if architecture == "amd64"
                     else ("-device", "pci-serial,chardev=shell")
                 ),
+                *self.extra,
             ),
         )
         self.eyes = await Eyes(self.screen_url).open()
         self._undo.push_async_callback(self.eyes.close)
         await self.start_kiosk()
+
+    def _disks(self) -> tuple[Disk, ...]:
+        return (
+            Disk(self._image / "root.squashfs", writable=False),
+            Disk(self.written, log=self.log_of_writes),
+        )
 
     async def _fill_data_partition(self) -> None:
         content = self.directory / "data"

@@ -355,11 +355,7 @@ def test_the_kiosk_is_stopped_before_its_journal_is_compared(
         assert not [word for word in words if word.endswith(".mount")], "the export may lie there"
         return subprocess.CompletedProcess(words, 0 if words[1] == "is-active" and running[0] else 3)
 
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    loader = SourceFileLoader("scripts_install", str(ROOT / "scripts/install"))
-    script = module_from_spec(spec_from_loader("scripts_install", loader))  # type: ignore[arg-type]
-    monkeypatch.setitem(sys.modules, "scripts_install", script)
-    loader.exec_module(script)
+    script = loaded(monkeypatch)
     monkeypatch.setattr(script.subprocess, "run", run)
     monkeypatch.setattr(script.Machine, "live", property(lambda _: True))
     (installed / "var/lib/madoguchi").mkdir(parents=True)
@@ -380,6 +376,83 @@ def test_the_kiosk_is_stopped_before_its_journal_is_compared(
     with pytest.raises(script.Refused, match="does not stop"):
         script.uninstall(*erase)
     assert (installed / "var/lib/madoguchi/journal.db").exists()
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """scripts/install as a module."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader = SourceFileLoader("scripts_install", str(ROOT / "scripts/install"))
+    script = module_from_spec(spec_from_loader("scripts_install", loader))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "scripts_install", script)
+    loader.exec_module(script)
+    return script
+
+
+def test_the_packages_that_came_with_the_kiosk_go_with_it_unless_others_need_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script, done, simulated = loaded(monkeypatch), [], ["Purg pcscd [1]", "Purg sway [1]"]
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        done.append(words)
+        return subprocess.CompletedProcess(words, 0, "\n".join(simulated))
+
+    monkeypatch.setattr(script.subprocess, "run", run)
+    script.take_out(["pcscd", "sway"])
+    assert ["purge", "-y", "-qq", "pcscd", "sway"] == done[-1][-5:]
+    simulated.append("Remv somebodys-own [1]")
+    done.clear()
+    script.take_out(["pcscd", "sway"])
+    assert [["--simulate"]] == [words[-1:] for words in done]
+    assert "others need them: somebodys-own" in capsys.readouterr().err
+
+
+def test_an_installation_that_was_cut_off_after_the_accounts_is_taken_back_whole(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, before = loaded(monkeypatch), timeless(picture(tree))
+    manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
+
+    def cut(*words: str) -> None:
+        raise RuntimeError(f"the power is gone at {words}")
+
+    monkeypatch.setattr(script.Machine, "run", lambda _, *words: cut(*words))
+    with pytest.raises(RuntimeError, match="systemd-tmpfiles"):
+        script.install(script.Machine(tree), manifest, set(), tree)
+    assert "madoguchi:" in (tree / "etc/passwd").read_text()
+    assert 0 == install(tree).returncode
+    assert 0 == install(tree, "--uninstall").returncode
+    assert before == timeless(picture(tree))
+
+
+def test_a_group_that_was_there_before_stays_though_others_changed_the_file_since(tree: Path) -> None:
+    (tree / "etc/group").write_text(f"{GROUP}gpio:x:997:ann\n")
+    assert 0 == install(tree).returncode
+    with (tree / "etc/group").open("a") as group:
+        group.write("own:x:1000:\n")
+    assert 0 == install(tree, "--uninstall").returncode
+    assert f"{GROUP}gpio:x:997:ann\nown:x:1000:\n" == (tree / "etc/group").read_text()
+
+
+def test_without_any_pip_it_is_refused_before_anything_is_changed(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, before = loaded(monkeypatch), picture(tree)
+    (tmp_path / "requirements.txt").write_text("")
+    manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
+    monkeypatch.setattr(script, "RELEASE", tmp_path)
+    monkeypatch.setattr(script.sys, "executable", "/bin/false")
+    with pytest.raises(script.Refused, match="no pip is at hand"):
+        script.install(script.Machine(tree), manifest, {"python"}, tmp_path)
+    assert before == picture(tree)
+
+
+def test_the_wheelhouse_brings_a_pip_that_is_not_installed_with_the_rest() -> None:
+    """A bare Debian has none."""
+    text = (ROOT / "scripts/wheels").read_text(encoding="utf-8")
+    assert "-r requirements-pip.lock" in text
+    assert "pip-*) continue" in text
+    assert (ROOT / "requirements-pip.lock").read_text().startswith("pip==")
 
 
 def test_uninstalling_without_erasing_keeps_the_books(installed: Path) -> None:

@@ -1,0 +1,77 @@
+"""The display of the emulated machine: what stands on it, and a finger."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from tests.appliance.store import BOOT_SECONDS, Store
+
+EXTRA = ("-device", "virtio-gpu-pci,xres=1280,yres=800", "-device", "virtio-tablet-pci")
+"""A graphics card of 1280 by 800 and something that points at it."""
+
+CONFIRM = (0.88, 0.93)
+"""Where the key 確定 lies on every screen, in shares of its width and height."""
+
+_LOOK_SECONDS = 2.0
+_MAXIMUM = 0x7FFF
+"""Of an axis. Source: QEMU 7.2, qapi/ui.json, InputMoveEvent."""
+
+
+async def shown(store: Store, to: Path, *, seconds: float = BOOT_SECONDS) -> None:
+    """Wait until the display shows a screen of the kiosk; the picture is kept. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while True:
+            await _dump(store, to)
+            if await asyncio.to_thread(is_drawn, to):
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def is_drawn(picture: Path) -> bool:
+    """Whether it has the page's colours, light with dark text, and not one colour or a terminal's."""
+    with Image.open(picture) as opened:
+        small = opened.convert("L").resize((160, 100))
+    levels = small.histogram()
+    return sum(levels[200:]) > 160 * 100 // 3 and len([count for count in levels if count]) > 40
+
+
+async def touched(store: Store) -> None:
+    """Touch 確定 on the start screen: the next one stands, on the display, too."""
+    before = store.eyes.now
+    await tap(store, *CONFIRM)
+    await store.eyes.until(lambda now: before is None or now["screen"] != before["screen"], BOOT_SECONDS)
+
+
+async def tap(store: Store, x: float, y: float) -> None:
+    """A finger at this share of width and height."""
+    for axis, share in (("x", x), ("y", y)):
+        await _send(store, {"type": "abs", "data": {"axis": axis, "value": round(share * _MAXIMUM)}})
+    for down in (True, False):
+        await _send(store, {"type": "btn", "data": {"button": "left", "down": down}})
+        await asyncio.sleep(0.3)
+
+
+async def restarted_picture(store: Store, to: Path) -> None:
+    """What the timer starts each night: another browser, and the picture is back."""
+    before = await _process(store)
+    status, said = await store.shell("systemctl start madoguchi-screen-restart.service")
+    if status:
+        raise RuntimeError(f"the restart failed: {said}")
+    after = await _process(store)
+    if after in {before, "0"}:
+        raise RuntimeError(f"process {before} of the display runs on ({after})")
+    await shown(store, to)
+
+
+async def _process(store: Store) -> str:
+    return (await store.shell("systemctl show -p MainPID --value madoguchi-screen.service"))[1].strip()
+
+
+async def _dump(store: Store, to: Path) -> None:
+    await store.machine.ask("screendump", filename=os.path.abspath(to), format="png")  # noqa: PTH100, ASYNC240
+
+
+async def _send(store: Store, event: dict[str, object]) -> None:
+    await store.machine.ask("input-send-event", events=[event])
