@@ -3,7 +3,6 @@
 Sources: RFC 7519 (claims), RFC 7515 (compact form), RFC 8037 (EdDSA), RFC 7517 (the key set).
 """
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,7 +13,8 @@ from msgspec import Meta
 
 from firmware.core.maintenance import MaintenanceOrder
 from firmware.core.terms import Role
-from firmware.errors import ConfigError, OrderInvalid
+from firmware.errors import OrderInvalid
+from firmware.key_set import read_key_set
 
 TYPE: Final = "maintenance-order+jwt"
 _MOST_CHARACTERS = 4000
@@ -42,13 +42,7 @@ class OrderKeys:
 
     def __init__(self, path: Path, *, issuer: str, kiosk: str, longest: timedelta) -> None:
         self._issuer, self._kiosk, self._longest = issuer, kiosk, longest
-        try:
-            keys = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8")).keys
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, jwt.PyJWTError, AttributeError) as cause:
-            raise ConfigError(f"console.order_keys: {path} is no JWK Set; expected Ed25519 keys") from cause
-        self._keys = {key.key_id: key for key in keys if key.key_type == "OKP" and key.key_id}
-        if not self._keys:
-            raise ConfigError(f"console.order_keys: {path} holds no Ed25519 key with a kid")
+        self._keys = read_key_set(path, "console.order_keys")
 
     def read(self, text: str, *, now: datetime | None, nonce: str) -> MaintenanceOrder:
         """The order in text. now: aware, None while the clock is not trusted: then it must carry nonce.

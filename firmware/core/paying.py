@@ -326,8 +326,8 @@ def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules:
     """Only whoever has opened the door with the store's key, or knows the staff code, may settle a print.
 
     Paper can still come out of a printer that holds a job, and nobody can see whether a printer that does
-    not answer holds one: until it is proven empty nothing is refunded.
-    Printing again takes the staff code.
+    not answer holds one: until it is proven empty nothing is settled, or the page would lie there when the
+    person is gone. Printing again takes the staff code.
     """
     if event.key is KeypadKey.CORRECT and may_enter_code(state, facts):
         return Step(s.EnteringStaffCode(state))
@@ -335,7 +335,7 @@ def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules:
         return _fetch_again(state)
     if not (facts.panel.door_open or state.admitted):
         return Step(state)
-    if event.key is KeypadKey.CONFIRM:
+    if event.key is KeypadKey.CONFIRM and may_keep(state, facts):
         return _settled(state, facts)
     if event.key is KeypadKey.CANCEL and may_refund(facts):
         return _given_up(state, facts)
@@ -355,6 +355,14 @@ def may_reprint(state: s.Attending, facts: Facts) -> bool:
 def may_refund(facts: Facts) -> bool:
     """No paper can come out of the printer any more."""
     return not facts.printer.may_hold_job
+
+
+def may_keep(state: s.Attending, facts: Facts) -> bool:
+    """The person can have all of it: no sheet comes later, and lies in the tray as nobody's.
+
+    A complaint of a print that was proven, and not made again, is about sheets that are all out.
+    """
+    return may_refund(facts) or (state.sold and not state.destroyed)
 
 
 def _settled(state: s.Attending, facts: Facts) -> Step:

@@ -8,7 +8,7 @@ from firmware.core import household as h
 from firmware.core import states as s
 from firmware.core.asking import Asking, question_seconds
 from firmware.core.facts import Facts
-from firmware.core.paying import claim_no, held_in, may_enter_code, may_refund, may_reprint
+from firmware.core.paying import claim_no, held_in, may_enter_code, may_keep, may_refund, may_reprint
 from firmware.core.rules import Rules, obstacles
 from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Said, Screen, ScreenId
 from firmware.core.staffing import may_complain
@@ -232,7 +232,11 @@ def _staff(state: s.Attending, facts: Facts) -> Legend:
     if not (facts.panel.door_open or state.admitted):
         return Legend(correct=code)
     back, kept = ("staff_refund", "staff_fine") if state.sold else ("staff_not_printed", "staff_printed")
-    return Legend(cancel=back if may_refund(facts) else None, correct=code, confirm=kept)
+    return Legend(
+        cancel=back if may_refund(facts) else None,
+        correct=code,
+        confirm=kept if may_keep(state, facts) else None,
+    )
 
 
 def _complaint(facts: Facts) -> str | None:

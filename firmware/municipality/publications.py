@@ -5,7 +5,6 @@ Sources: RFC 7515 (compact form), RFC 8037 (Ed25519), RFC 7517 (the key set).
 """
 
 import enum
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from firmware.core.hours import Closure
-from firmware.errors import ConfigError, PublicationInvalid
+from firmware.errors import PublicationInvalid
+from firmware.key_set import read_key_set
 
 EVERY_KIOSK: Final = "urn:kiosk:every"
 """Whom a publication for all kiosks of the municipality is for."""
@@ -82,15 +82,7 @@ class PublicationKeys:
 
     def __init__(self, path: Path, *, issuer: str, kiosk: str) -> None:
         self._issuer, self._kiosk = issuer, kiosk
-        try:
-            keys = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8")).keys
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, jwt.PyJWTError, AttributeError) as cause:
-            raise ConfigError(
-                f"municipality.publication_keys: {path} is no JWK Set; expected Ed25519 keys"
-            ) from cause
-        self._keys = {key.key_id: key for key in keys if key.key_type == "OKP" and key.key_id}
-        if not self._keys:
-            raise ConfigError(f"municipality.publication_keys: {path} holds no Ed25519 key with a kid")
+        self._keys = read_key_set(path, "municipality.publication_keys")
 
     def configuration(self, text: str) -> Configuration:
         """Raises PublicationInvalid with the reason as one word."""

@@ -47,6 +47,8 @@ DISK_BYTES = 32 << 20
 BARE = "STAYS_BARE" in os.environ
 """Look into the kiosk's memory for what is deflated without a header, too: half a minute more a test."""
 CARD, PIN, WRONG_PIN = "shiken_taro", "1234", "9753"
+ITS_OWN = frozenset({"certificate", "holder's number", "session", "reference", "signature"})
+"""What the daemon has in clear while the visit lasts."""
 HELD = b"end of what is held"
 HOLDER = f"""
 import sys
@@ -187,6 +189,7 @@ async def test_a_jam_that_staff_settle_leaves_nothing_behind(temporary: Path, re
         await visitor.pays(500)
         await visitor.sees("attend", seconds=60.0)
         wanted = await asyncio.to_thread(belongings, world, register)
+        wanted = {name: forms for name, forms in wanted.items() if name not in ITS_OWN}
         assert [] == await asyncio.to_thread(in_memory, _kiosk_pid(world), wanted)
         await world.set_door(True)
         await world.set_printer_fault(None)

@@ -859,6 +859,13 @@ FAULTS: tuple[Fault, ...] = (
         "tests/unit/test_print_canceller.py",
     ),
     Fault(
+        "the visit is over while a sheet of it can still come out",
+        PAYING,
+        "return may_refund(facts) or (state.sold and not state.destroyed)",
+        "return True",
+        f"{_PATHS} -k later_is_left",
+    ),
+    Fault(
         "a print is refunded that a silent printer may still hold",
         "firmware/core/facts.py",
         "{PrinterReason.JOBS_WAITING, PrinterReason.UNREACHABLE}",

@@ -258,15 +258,39 @@ def test_a_print_nobody_can_prove_waits_for_staff() -> None:
 
 @pytest.mark.parametrize(
     ("facts", "key"),
-    [(FACTS, CONFIRM), (FACTS, CANCEL), (OPEN_DOOR, DIGIT), (HOLDS_JOB, CANCEL), (SILENT, CANCEL)],
+    [
+        (FACTS, CONFIRM),
+        (FACTS, CANCEL),
+        (OPEN_DOOR, DIGIT),
+        (HOLDS_JOB, CANCEL),
+        (SILENT, CANCEL),
+        (HOLDS_JOB, CONFIRM),
+        (SILENT, CONFIRM),
+    ],
 )
 def test_nobody_else_settles_a_doubtful_print(facts: Facts, key: e.KeyPressed) -> None:
     assert [] == Visit(ATTENDING, facts).goes(key).records
 
 
-@pytest.mark.parametrize("facts", [OPEN_DOOR, HOLDS_JOB])
-def test_staff_who_found_the_paper_keep_the_fee(facts: Facts) -> None:
-    visit = Visit(ATTENDING, facts, [r.CoinTaken(VISIT, 500, 7, 9)]).goes(CONFIRM, PAID, PAID, SLIP)
+@pytest.mark.parametrize("held", [HOLDS_JOB, SILENT])
+def test_no_sheet_that_comes_later_is_left_to_nobody(held: Facts) -> None:
+    """Whatever staff say, the visit ends when the printer is proven empty, and not before."""
+    for reprinted in (ATTENDING, replace(ATTENDING, sold=True, attempt=1, destroyed=True)):
+        visit = Visit(reprinted, held).goes(CONFIRM)
+        assert ([], reprinted) == (visit.records, visit.state)
+        assert screen_of(reprinted, held, RULES).legend.confirm is None
+        visit.facts = OPEN_DOOR
+        assert visit.goes(CONFIRM).state != reprinted
+
+
+@pytest.mark.parametrize("facts", [OPEN_DOOR, HOLDS_JOB, SILENT])
+def test_a_complaint_of_sheets_that_all_came_out_ends_whatever_the_printer_does(facts: Facts) -> None:
+    complaint = replace(ATTENDING, paid_yen=0, sold=True, admitted=True)
+    assert isinstance(Visit(complaint, facts).goes(CONFIRM).state, s.TakingAll | s.Thanks)
+
+
+def test_staff_who_found_the_paper_keep_the_fee() -> None:
+    visit = Visit(ATTENDING, OPEN_DOOR, [r.CoinTaken(VISIT, 500, 7, 9)]).goes(CONFIRM, PAID, PAID, SLIP)
     assert r.StaffDecided(VISIT, ORDER, printed=True) in visit.records
     assert (500, 300, 200, 0) == visit.owns()
 

@@ -413,7 +413,7 @@ STORYBOARD = (
         place=Place.PAPER,
         legend=Legend(cancel="staff_not_printed", confirm="staff_printed"),
     ),
-    replace(ATTEND, reason="print_waits", place=Place.PAPER, legend=Legend(confirm="staff_printed")),
+    replace(ATTEND, reason="print_waits", place=Place.PAPER, legend=Legend()),
     *(
         replace(
             ATTEND,
