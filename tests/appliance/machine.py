@@ -13,9 +13,6 @@ from tests.appliance.monitor import Monitor
 PROCESSOR = "Nehalem"
 """A 64-bit processor of 2008: what Debian needs and TCG does quickly."""
 
-BOARD = "q35,sata=off,smbus=off,usb=off"
-"""Without the controllers that nothing is plugged into: each costs the start a driver."""
-
 KERNEL = (
     "rootfstype=squashfs ro console=ttyS0 panic=10 quiet systemd.gpt_auto=0 "
     "systemd.show_status=0 systemd.journald.forward_to_console=1 systemd.default_timeout_start_sec=900 "
@@ -132,7 +129,7 @@ class Machine:
         ]
         command = [
             *("setpriv", "--pdeathsig", "KILL"),  # a test that is killed leaves no machine behind
-            *("qemu-system-x86_64", "-machine", BOARD, "-accel", "tcg,thread=multi", "-cpu", PROCESSOR),
+            *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", PROCESSOR),
             *("-smp", str(self.processors), "-m", str(self.memory_mib), "-nodefaults", "-display", "none"),
             *("-kernel", str(self.kernel), "-initrd", str(self.initrd)),
             *("-append", " ".join([f"root={self.root}", KERNEL, *self.words])),
