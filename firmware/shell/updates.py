@@ -24,6 +24,8 @@ _REST_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 1800.0
 """A wish that root has not taken up by then is taken back."""
 _AGAIN_SECONDS: Final = 30.0
+_WISH_AGAIN_SECONDS: Final = 10.0
+"""systemd misses a wish that is written while root still ends the one before (PathChanged=, systemd 252)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class UpdateWatch:
         self._told_fit = -_AGAIN_SECONDS
         self._asked_at: float | None = None
         self._nonce = ""
+        self._wished_at = monotonic()
         if files is not None and files.wish.exists():
             self._asked_at, self._nonce = monotonic(), _word(_said(files.wish), "nonce")
         self._has_slots = files is not None and _names_a_slot(command_line)
@@ -107,6 +110,7 @@ class UpdateWatch:
             files.held.touch()
             wish = {"bundle": bundle, "before": sorted(self._obstacles()), "nonce": self._nonce}
             sent = True
+            self._wished_at = self._monotonic()
             await asyncio.to_thread(write_whole, files.wish, json.dumps(wish).encode(), mode=0o644)
         except BaseException as error:
             if sent and isinstance(error, asyncio.CancelledError):
@@ -122,10 +126,23 @@ class UpdateWatch:
 
     async def _watch(self) -> None:
         while True:
-            self._look_at(await asyncio.to_thread(_read, self._files))
+            said = await asyncio.to_thread(_read, self._files)
+            self._look_at(said)
+            if self._asked_at is not None and _word(said, "nonce") != self._nonce:
+                await self._wish_again()
             if self.state.standing == u.Standing.TRIAL.value:
                 await self._try()
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _wish_again(self) -> None:
+        """Root has not taken it up; the same wish under the same nonce is no second one."""
+        files, now = self._files, self._monotonic()
+        if files is None or now - self._wished_at < _WISH_AGAIN_SECONDS:
+            return
+        self._wished_at = now
+        with contextlib.suppress(OSError):  # not there yet: the kiosk is not at rest
+            wish = await asyncio.to_thread(files.wish.read_bytes)
+            await asyncio.to_thread(write_whole, files.wish, wish, mode=0o644)
 
     def _look_at(self, said: dict[str, Any]) -> None:
         known = {name: said[name] for name in u.UpdateState.__slots__ if name in said}

@@ -110,7 +110,8 @@ class Examiner:
         self.wrong += [
             f"{name}: slot {one.value} is not whole" for one in set(slots) if not self._whole(disk, one)
         ]
-        self.wrong += await self._data(disk, update.acknowledged(at), name)
+        if "data" in self.parts:
+            self.wrong += await self._data(disk, update.acknowledged(at), name)
         return first
 
     def _whole(self, disk: bytearray, slot: Slot) -> bool:

@@ -16,7 +16,8 @@ from tests.appliance.updates_machine import MIB, run
 REPOSITORY = Path(__file__).resolve().parents[2]
 LAYER = Path(__file__).with_name("updates_layer")
 PACKAGES = (
-    "systemd-sysv,dbus,polkitd,udev,kmod,python3,rauc,rauc-service,linux-image-amd64,busybox-static,e2fsprogs"
+    "systemd-sysv,dbus,polkitd,udev,kmod,python3,rauc,rauc-service,linux-image-amd64,"
+    "busybox-static,e2fsprogs,fdisk"
 )
 FIRST, SECOND, UNFIT, DEAD = "0.2.0", "0.3.0", "0.4.0", "0.5.0"
 PLACES = ("etc", "madoguchi", "cups", "console", "published", "updates")
@@ -113,7 +114,13 @@ def _tree(folder: Path, base: Path) -> Iterator[Path]:
         shutil.copytree(REPOSITORY / "scripts/image/files", tree, symlinks=True, dirs_exist_ok=True)
         with (tree / "etc/fstab").open("a") as mounts:
             mounts.write("LABEL=media /media ext4 ro,nofail 0 0\n")
-        for place in ("data", "media", *(f"var/lib/madoguchi-{name}" for name in PLACES[2:])):
+        for place in (
+            "data",
+            "media",
+            "boot/firmware",
+            "var/lib/madoguchi",
+            *(f"var/lib/madoguchi-{name}" for name in PLACES[2:]),
+        ):
             (tree / place).mkdir(parents=True, exist_ok=True)
         shutil.rmtree(tree / "etc/madoguchi")
         (tree / "etc/madoguchi").mkdir()

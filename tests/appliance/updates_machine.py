@@ -258,7 +258,7 @@ class Rig:
         return digest.digest()
 
     def _command(self, slot: Slot, kernel: Path, initrd: Path, line: Path, *, noted: bool) -> list[str]:
-        words = f"{KERNEL} root=PARTLABEL={root_name(slot)} rauc.slot={slot.value}"
+        words = f"{KERNEL} console=ttyS0 root=PARTLABEL={root_name(slot)} rauc.slot={slot.value}"
         below = (
             f"driver=raw,node-name=below,file.driver=file,file.filename={self.disk},file.cache.no-flush=on"
         )
@@ -272,7 +272,15 @@ class Rig:
             drives = ["-blockdev", below.replace("node-name=below", "node-name=disk")]
         return [
             *("setpriv", "--pdeathsig", "KILL"),
-            *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "Nehalem"),
+            *(
+                "qemu-system-x86_64",
+                "-machine",
+                "q35,sata=off,smbus=off,usb=off",
+                "-accel",
+                "tcg,thread=multi",
+                "-cpu",
+                "Nehalem",
+            ),
             *("-smp", "2", "-m", "768", "-nodefaults", "-display", "none", "-no-reboot"),
             *("-kernel", str(kernel), "-initrd", str(initrd), "-append", words),
             *(*drives, "-device", "virtio-blk-pci,drive=disk"),

@@ -3,6 +3,7 @@
 Installing needs device-mapper and two slots: that is done in the emulator (tests/appliance/updates.py).
 """
 
+import configparser
 import json
 import random
 import shutil
@@ -165,6 +166,28 @@ def test_the_manifest_that_rauc_mounts_is_the_one_that_was_signed(store: Store, 
     older = signers.bundle("mounted-older", "--version", "0.0.1")
     run("unsquashfs", "-q", "-n", "-f", "-no-xattrs", "-d", folder, older, "manifest.raucm")
     assert check(store.machine(), folder) == 1
+
+
+def test_a_pi_s_bundle_brings_what_its_firmware_reads_and_is_for_its_processor_alone(
+    store: Store, signers: Signers, tmp_path: Path
+) -> None:
+    image = tmp_path / "image"
+    (image / "firmware").mkdir(parents=True)
+    shutil.copy(signers.folder / "root.squashfs", image)
+    (image / "architecture").write_text("arm64\n")
+    keys = ("--key", signers.folder / "operator.key", "--certificate", signers.folder / "operator.pem")
+    words = (REPOSITORY / "scripts/image/bundle", image, tmp_path / "pi.raucb", *keys, "--version", NEWER)
+    without = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
+    assert (without.returncode, "boot.vfat" in without.stderr) == (1, True)
+    (image / "boot.vfat").write_bytes(random.Random(2).randbytes(2**16))  # noqa: S311
+    run(*words)
+    run("unsquashfs", "-q", "-n", "-no-xattrs", "-d", tmp_path / "pi", tmp_path / "pi.raucb")
+    assert (tmp_path / "pi/boot.img").read_bytes() == (image / "boot.vfat").read_bytes()
+    manifest = configparser.ConfigParser()
+    manifest.read_string((tmp_path / "pi/manifest.raucm").read_text())
+    assert manifest["image.boot"]["filename"] == "boot.img"
+    assert "[slot.boot.1]\ndevice=/dev/disk/by-partlabel/boot-b\n" in SYSTEM.read_text()
+    assert store.asks(tmp_path / "pi.raucb") == "other-machine"
 
 
 def test_the_disk_of_a_machine_with_two_slots_starts_its_first_system_and_has_no_second(

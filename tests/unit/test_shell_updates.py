@@ -194,6 +194,36 @@ async def test_an_older_refusal_answers_no_new_wish(rig: Rig) -> None:
     assert (False, False, False) == (rig.held, rig.files.held.exists(), rig.files.wish.exists())
 
 
+async def test_a_wish_that_root_did_not_notice_is_written_again_until_it_is_taken_up(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+
+    def noted(path: Path, content: bytes, *, mode: int) -> None:
+        written.append(content)
+        write_whole(path, content, mode=mode)
+
+    monkeypatch.setattr("firmware.shell.updates.write_whole", noted)
+    rig.root("steady", refused="signature", nonce="an earlier wish's")
+    async with rig.watch() as watch:
+        await watch.ask("/media/good.raucb")
+        for times in (2, 3):
+            rig.now += 11.0
+            await comes(lambda times=times: len(written) == times)  # type: ignore[misc]
+        assert len(set(written)) == 1
+        nonce = rig.nonce()
+        rig.root("installing", wanted="0.3.0", nonce=nonce)
+        await comes(lambda: watch.state.standing == "installing")
+        for wanted in ("0.3.1", "0.3.2"):
+            rig.now += 11.0
+            rig.root("installing", wanted=wanted, nonce=nonce)
+            await comes(lambda wanted=wanted: watch.state.wanted == wanted)  # type: ignore[misc]
+        assert len(written) == 3
+        rig.root("steady", refused="write", nonce=nonce)
+        await comes(lambda: not rig.held)
+    assert not rig.files.wish.exists()
+
+
 async def test_a_kiosk_that_starts_anew_holds_for_the_wish_that_it_finds(rig: Rig) -> None:
     rig.root("steady")
     rig.files.wish.write_text(json.dumps({"bundle": "/media/a.raucb", "before": [], "nonce": "n"}))
