@@ -22,13 +22,10 @@ class Board:
 
 
 BOARDS = {
-    "amd64": Board("qemu-system-x86_64", "q35,sata=off,smbus=off,usb=off", "Nehalem", "ttyS0"),
+    "amd64": Board("qemu-system-x86_64", "q35", "Nehalem", "ttyS0"),
     "arm64": Board("qemu-system-aarch64", "virt", "cortex-a72", "ttyAMA0"),
 }
-"""Nehalem: a 64-bit processor of 2008, what Debian needs and TCG does quickly. Cortex-A72: a Pi 4's.
-
-The q35 is without the controllers that nothing is plugged into: each costs the start a driver.
-"""
+"""Nehalem: a 64-bit processor of 2008, what Debian needs and TCG does quickly. Cortex-A72: a Pi 4's."""
 
 KERNEL = (
     "rootfstype=squashfs ro panic=10 quiet systemd.gpt_auto=0 "
