@@ -66,6 +66,41 @@ def test_a_card_made_twice_is_the_same(whole: tuple[Path, Card], tmp_path: Path)
     run("cmp", card.file, tmp_path / "again.img")
 
 
+def test_what_a_bundle_brings_for_either_slot_can_start_neither_yet(whole: tuple[Path, Card]) -> None:
+    folder, _ = whole
+    listed = subprocess.run(["mdir", "-b", "-i", folder / "boot.vfat", "::"], capture_output=True, check=True)
+    names = {line.removeprefix("::/") for line in listed.stdout.decode().split()}
+    assert {"cmdline-a.txt", "cmdline-b.txt", "tryboot.txt", "config.txt", "vmlinuz"} <= names
+    assert "cmdline.txt" not in names
+
+
+@pytest.mark.parametrize(
+    ("slot", "hook", "words"),
+    [
+        ("boot.0", "slot-post-install", "words of A"),
+        ("boot.1", "slot-post-install", "words of B"),
+        ("rootfs.1", "slot-post-install", None),
+        ("boot.1", "install-check", None),
+    ],
+)
+def test_an_updated_slot_gets_its_own_words_and_no_others(
+    tmp_path: Path, slot: str, hook: str, words: str | None
+) -> None:
+    device, programs = tmp_path / "device", tmp_path / "programs"
+    write(device / "cmdline-a.txt", "words of A")
+    write(device / "cmdline-b.txt", "words of B")
+    write(programs / "mount", '#!/bin/sh\nexec cp -r "$3/." "$4"\n')
+    write(programs / "umount", '#!/bin/sh\nexec cp -r "$1/." "$RAUC_SLOT_DEVICE"\n')
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    told = {"RAUC_SLOT_NAME": slot, "RAUC_SLOT_DEVICE": str(device), "TMPDIR": str(tmp_path)}
+    told["PATH"] = f"{programs}:/usr/bin:/bin"
+    done = subprocess.run([ROOT / "scripts/image/pi/boot-hook", hook], env=told, check=False)
+    assert (done.returncode == 0) is (slot != "rootfs.1")
+    found = device / "cmdline.txt"
+    assert words == (found.read_text() if found.exists() else None)
+
+
 def test_what_the_card_lacks_and_what_must_not_be_on_it_is_named(tmp_path: Path) -> None:
     make_parts(tmp_path)
     (tmp_path / "firmware/start4.elf").unlink()
