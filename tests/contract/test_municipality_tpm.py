@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROVIDER = ROOT / ".venv" / "tpm"
 PATIENCE_SECONDS = 60.0
 
-MISSING = [name for name in ("swtpm", "tpm2_create", "openssl") if shutil.which(name) is None]
+MISSING = [name for name in ("swtpm", "tpm2_create", "openssl", "strace") if shutil.which(name) is None]
 if not (PROVIDER / "tpm2.so").exists():
     MISSING.append("OpenSSL's TPM provider (scripts/tpm_provider .venv/tpm --unpack)")
 needs_tpm = pytest.mark.skipif(bool(MISSING), reason=f"missing: {', '.join(MISSING)}")
@@ -244,6 +245,64 @@ async def test_a_key_in_clear_moves_into_the_tpm_with_a_renewal_that_is_due_at_o
     assert machine.key.startswith(SEALED)
     assert [] == [file for file in machine.own.iterdir() if in_clear in file.read_bytes()]
     assert "" == _trouble((await machine.run("check-config"))[1])
+
+
+KEY_IN_USE = """
+import ssl, sys
+from pathlib import Path
+from firmware.municipality.key_store import TpmKeyStore
+from firmware.municipality.new_key import NewKey
+
+folder, tcti, certificate, key_file = sys.argv[1:]
+store = TpmKeyStore(Path(folder), tcti)
+key = NewKey.made(store)
+key.request("urn:kiosk:demo-0001")
+Path(key_file).write_bytes(key.pem)
+store.load()
+try:
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key_file)
+except ssl.SSLError as error:
+    assert error.reason == "KEY_VALUES_MISMATCH", error  # another's certificate: the key itself was read
+else:
+    sys.exit("the key of another certificate was taken")
+"""
+
+
+@needs_tpm
+async def test_the_kiosks_unit_allows_every_call_that_a_key_in_a_tpm_needs(
+    pki: Path, tpm: SoftwareTpm, tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace"
+    process = await asyncio.create_subprocess_exec(
+        *("strace", "-f", "-qq", "-o", str(trace), sys.executable, "-c", KEY_IN_USE, str(PROVIDER), tpm.tcti),
+        *(str(pki / "kiosk" / "certificate.pem"), str(tmp_path / "key.pem")),
+        cwd=ROOT,
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert 0 == await process.wait()
+    said = trace.read_text(encoding="utf-8", errors="replace")
+    unit = (ROOT / "systemd/madoguchi.service").read_text(encoding="utf-8")
+    [first, but] = re.findall(r"(?m)^SystemCallFilter=(.+)$", unit)
+    allowed = _calls(first.split()) - _calls(but.removeprefix("~").split())
+    used = set(re.findall(r"(?m)^\d+ +([a-z_0-9]+)\(", said))
+    assert {"execve", "memfd_create", "connect"} <= used
+    assert set() == used - allowed
+    # MemoryDenyWriteExecute=, RestrictAddressFamilies=
+    assert [] == re.findall(r"mmap\(.*PROT_WRITE\|PROT_EXEC.*|mprotect\(.*PROT_EXEC.*", said)
+    assert {"AF_UNIX"} == set(re.findall(r"socket\((AF_[A-Z0-9]+)", said))
+
+
+def _calls(names: list[str]) -> set[str]:
+    """The system calls of systemd's sets, however deep."""
+    found: set[str] = set()
+    for name in names:
+        listed = subprocess.run(
+            ["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True
+        )
+        inside = re.findall(r"(?m)^    (@?[a-z_0-9-]+)$", listed.stdout)
+        found |= {one for one in inside if not one.startswith("@")}
+        found |= _calls([one for one in inside if one.startswith("@")])
+    return found
 
 
 @pytest.mark.parametrize(
