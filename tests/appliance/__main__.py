@@ -182,7 +182,7 @@ async def pins(said: argparse.Namespace, report: Report) -> None:
             return
         await shock(run, "pins-gone")
         shell = run.store.shell
-        await shell("systemctl stop madoguchi.service rig-board.service; mkdir -p /run/rig")
+        await shell("systemctl stop madoguchi.service rig-board.service; mkdir -p /run/lg")
         with report.timed("figures of presses"):
             report.said["presses"] = await press_figures(shell, said.presses)
         with report.timed("contract tests of the pins"):

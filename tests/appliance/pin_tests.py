@@ -35,7 +35,7 @@ ONLY_ON_MOCK_PINS: Final = {
 """What the machine is not asked, and why."""
 
 _RUN: Final = (
-    "cd /usr/lib/madoguchi && env GPIOZERO_PIN_FACTORY=lgpio LG_WD=/run/rig PINS=gpio-sim"
+    "cd /usr/lib/madoguchi && env GPIOZERO_PIN_FACTORY=lgpio LG_WD=/run/lg PINS=gpio-sim"
     f" PYTHONPATH=/{SITE}:/usr/lib/madoguchi PYTHONDONTWRITEBYTECODE=1 .venv/bin/python3"
 )
 

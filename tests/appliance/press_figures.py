@@ -21,7 +21,8 @@ from tests.simulators.gpio.contacts import Contacts
 from tests.simulators.gpio.kernel_board import KernelBoard
 
 CONFIG = Path("/etc/madoguchi/kiosk.toml")
-HOLD_SECONDS, GAP_SECONDS = 0.12, 0.06
+HOLD_SECONDS, GAP_SECONDS = 0.7, 0.3
+"""As a visitor of the emulated machine presses: what so slow a processor does not miss."""
 
 
 def silent(_event: EventId, /, **_fields: FieldValue) -> None:
