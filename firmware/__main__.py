@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
@@ -68,8 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     configured = argparse.ArgumentParser(add_help=False)
     configured.add_argument("--config", type=Path, required=True, help="path of kiosk.toml")
+    text = "run the kiosk"
+    run = commands.add_parser("run", help=text, description=text, parents=[configured])
+    run.add_argument(
+        "--check", action="store_true", help="only if check-config --or-former finds nothing wrong before"
+    )
     for name, text in (
-        ("run", "run the kiosk"),
         ("lockout", "say whether mistakes in a row hold the kiosk, and until when"),
         ("staff-code", "set the code by which the store's staff are let in"),
         ("card-test", "read a My Number Card without its PIN and say whether the reader is fit"),
@@ -143,12 +148,22 @@ def _verify_parser(command: argparse.ArgumentParser) -> None:
 
 
 def _run(wanted: argparse.Namespace) -> int:
+    """The check runs beside the reading of the program, which takes as long: no part moves before its end."""
+    no_core_dump()
+    check = _checking(wanted.config) if wanted.check else None
     from firmware.compose.kiosk import run_kiosk
 
-    no_core_dump()
+    if check is not None and (status := check.wait()):
+        return status
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_until_signalled(run_kiosk(wanted.config)))
     return 0
+
+
+def _checking(config: Path) -> "subprocess.Popen[bytes]":
+    """A process of its own: what draws every form would else stay in the kiosk's memory."""
+    command = [sys.executable, "-P", "-m", "firmware", "check-config", "--or-former", "--config", str(config)]
+    return subprocess.Popen(command)
 
 
 async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:

@@ -3,11 +3,13 @@
 import wave
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Samples = NDArray[np.float64]
+    Samples = NDArray[np.float64]
 
 _WINDOW_SECONDS, _SEARCH_SECONDS = 0.04, 0.01
 _LARGEST = 32767
@@ -19,6 +21,8 @@ def pcm(clips: Sequence[Path], *, gain_db: float, rate: float) -> tuple[bytes, i
     rate: 2.0 is twice as fast, with the pitch kept. Raises OSError or wave.Error for a file that is none, and
     ValueError for clips of different rates.
     """
+    import numpy as np  # noqa: PLC0415 - not at a start: a kiosk may be silent, and one that talks has the time
+
     parts, hertz = [], 0
     for path in clips:
         with wave.open(str(path)) as file:
@@ -31,11 +35,13 @@ def pcm(clips: Sequence[Path], *, gain_db: float, rate: float) -> tuple[bytes, i
     return np.clip(np.round(louder), -_LARGEST, _LARGEST).astype("<i2").tobytes(), hertz
 
 
-def stretched(sound: Samples, rate: float, hertz: int) -> Samples:
+def stretched(sound: "Samples", rate: float, hertz: int) -> "Samples":
     """The same words at another pace: windows overlap where they look alike, so that no beat is heard.
 
     Source: W. Verhelst, M. Roelands, WSOLA, ICASSP 1993.
     """
+    import numpy as np  # noqa: PLC0415
+
     window, search = 2 * round(_WINDOW_SECONDS * hertz / 2), round(_SEARCH_SECONDS * hertz)
     hop = window // 2
     if rate == 1.0 or len(sound) < 2 * window:

@@ -7,6 +7,8 @@
     disks IMAGE --cuts N --seed S   one visit, and N cuts of its disk; --careless: with a journal that does
                                     not wait for its disk
     all IMAGE --seed S              what scripts/test_appliance runs: all of these, each in short
+    short IMAGE --seed S            what every run of scripts/test has: a visit that is cut, what the machine
+                                    says of itself, a visit, the reader pulled, cuts of the disk
 
 --keep DIR leaves disk, console and pages there. Times and findings are JSON on standard output; the exit
 status is 0 only if nothing was lost.
@@ -112,10 +114,10 @@ class Run:
     def store(self) -> Store:
         return self.guest.store
 
-    async def start(self, plan: str) -> None:
-        """Switch it on again, with a plan for its next cut."""
+    async def start(self, plan: str, *words: str) -> None:
+        """Switch it on again, with a plan for its next cut and more words."""
         await self.witness.stop()
-        self.store.words = ("rig.checked", *words_of(plan))
+        self.store.words = ("rig.checked", *words_of(plan), *words)
         self.witness = Witness(self.store)
         self.witness.start()
         await self.store.start_kiosk()
@@ -126,7 +128,7 @@ async def running(said: argparse.Namespace, report: Report, *words: str) -> Asyn
     """A machine with these words on its command line, on its start screen."""
     store = Store(said.image, directory=said.keep)
     store.words = words
-    run = Run(Guest(store, patience=10.0), Witness(store), report)
+    run = Run(Guest(store, patience=40.0), Witness(store), report)
     run.witness.start()
     try:
         with report.timed("boot to start screen"):
@@ -225,8 +227,8 @@ async def cuts(said: argparse.Namespace, report: Report) -> None:
             await run.guest.agree()
 
 
-async def cut_one_after_another(run: Run, plans: list[str], luck: random.Random) -> None:
-    """The machine runs with the words of the first plan; afterwards without any, and the books agree."""
+async def cut_one_after_another(run: Run, plans: list[str], luck: random.Random, *words: str) -> None:
+    """The machine runs with the words of the first plan; afterwards with these alone, and the books agree."""
     story = run.report.said.setdefault("cuts", [])
     for number, plan in enumerate(plans):
         with run.report.timed(f"cut {number + 1}, {plan}"):
@@ -237,9 +239,21 @@ async def cut_one_after_another(run: Run, plans: list[str], luck: random.Random)
                 await run.store.kill_kiosk()
                 run.store.lose_power()
         story.append({"plan": plan, "screen": stood})
-        await run.start(plans[number + 1] if number + 1 < len(plans) else "")
+        more = number + 1 < len(plans)
+        await run.start(plans[number + 1] if more else "", *(() if more else words))
     with run.report.timed("after the last cut"):
         await recovered(run.guest, "")
+
+
+async def short(said: argparse.Namespace, report: Report) -> None:
+    """A visit that is cut; the machine starts and says how it stands; a visit, a plug pulled, disks cut."""
+    luck = random.Random(said.seed)  # noqa: S311
+    plan = luck.choice((*SALE_POINTS, *CHANGE_POINTS))
+    async with running(said, report, *words_of(plan)) as run:
+        await cut_one_after_another(run, [plan], luck, "rig.probe")
+        await whole_visit(run)
+        await shock(run, "reader-unplugged")
+        await examined(run, said.cuts, luck)
 
 
 async def everything(said: argparse.Namespace, report: Report) -> None:
@@ -266,13 +280,16 @@ def main() -> int:
         "shocks": shocks,
         "disks": disks,
         "all": everything,
+        "short": short,
     }
     for name, command in doing.items():
         one = commands.add_parser(name, help=(command.__doc__ or "").splitlines()[0])
         one.add_argument("image", type=Path, help="what scripts/image/build made")
         one.add_argument("--keep", type=Path, metavar="DIR", help="leave disk, console and pages there")
         one.add_argument("--seed", type=int, default=1, help="draws points and what a disk loses")
-        one.add_argument("--cuts", type=int, default={"disks": 400, "cuts": 3}.get(name, 40), metavar="N")
+        one.add_argument(
+            "--cuts", type=int, default={"disks": 400, "cuts": 3, "short": 16}.get(name, 40), metavar="N"
+        )
         if name == "shocks":
             one.add_argument(
                 "names", nargs="*", choices=[*SHOCKS, []], metavar="NAME", help=", ".join(SHOCKS)

@@ -1,7 +1,7 @@
 """A Pi's card without a Pi: python -m tests.appliance.card IMAGE [--boot]
 
 IMAGE: what scripts/image/build --flavour pi made. scripts/image/disk makes its card, which is read part by
-part, nothing is mounted: what firmware, kernel and root will look for, and what must not be in an image of many
+part, nothing is mounted: what firmware, kernel and root look for, and what must not be in an image of many
 machines. --boot starts it in QEMU's Pi 3 (raspi3b), too, from its emulated card: slot A comes up, the first
 partition is mounted, the data partition grows. The firmware itself, tryboot among it, runs on a Pi alone, and
 QEMU 7.2 has no Pi 4. Findings are JSON on standard output; the exit status is 0 only if nothing is wrong.
@@ -95,10 +95,8 @@ def wrong_slot(card: Card) -> list[str]:
     """Everything that config.txt names is there, and each slot's words name a root that there is."""
     names = card.fat_names("boot-a")
     config = card.fat("boot-a", "config.txt").decode().splitlines()
-    named = {
-        re.split("[= ]", line)[1] for line in config if line.startswith(("kernel=", "initramfs ", "cmdline="))
-    }
-    wanted = named | {"start4.elf", "fixup4.dat", "bcm2711-rpi-4-b.dtb"}
+    named = {re.split("[= ]", line)[1] for line in config if line.startswith(("kernel=", "initramfs "))}
+    wanted = named | {"cmdline.txt", "start4.elf", "fixup4.dat", "bcm2711-rpi-4-b.dtb"}
     wrong = [f"boot-a: no {name}" for name in sorted(wanted - names)]
     place, magic = _ARM64_KERNEL
     if card.fat("boot-a", "vmlinuz")[place] != magic:
@@ -106,6 +104,10 @@ def wrong_slot(card: Card) -> list[str]:
     tree = card.fat("boot-a", "bcm2711-rpi-4-b.dtb")
     wrong += [f"device tree: no {part.decode()}" for part in (_CLOCK, _WATCHDOG) if part not in tree]
     wrong += [f"config.txt: {line}" for line in config if re.search("uart|spi|i2s|audio", line)]
+    if card.fat("boot-a", "cmdline.txt") != card.fat("boot-a", "cmdline-a.txt"):
+        wrong.append("boot-a: cmdline.txt is not that of slot A")
+    if card.fat("boot-a", "tryboot.txt") != card.fat("boot-a", "config.txt"):
+        wrong.append("boot-a: a slot on trial is started otherwise")
     for letter in "ab":
         words = card.fat("boot-a", f"cmdline-{letter}.txt").decode().split()
         roots = [word for word in words if word.startswith("root=")]
@@ -151,7 +153,7 @@ async def boot(card: Card, image: Path, work: Path, report: dict[str, Any]) -> l
     size = 1 << (file.stat().st_size - 1).bit_length()  # the emulated slot takes powers of two alone
     with file.open("r+b") as grown:
         grown.truncate(size)
-    words = card.fat("boot-a", "cmdline-a.txt").decode().strip()
+    words = card.fat("boot-a", "cmdline.txt").decode().strip()
     lines = [work / "uart0.log", work / "uart1.log"]
     command = [
         *("setpriv", "--pdeathsig", "KILL"),

@@ -4,7 +4,7 @@
     rig.cut=MOMENT:RECORD      "CUT" is said at the console, and nothing done any more, just "before" the
                                commit of the first record of this kind, right "after" it, or when its
                                "orders" left
-    rig.checked                the configuration is not checked before the start (rig.conf)
+    rig.checked                the configuration is not checked before the start
     rig.careless               the journal does not wait for the disk: what the tests must find
 
 Without such a word it is the kiosk's own command and nothing else.
@@ -37,6 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         if word.startswith("rig.cut="):
             moment, _, kind = word.removeprefix("rig.cut=").partition(":")
             _stand_still(moment, kind)
+    if "rig.checked" in words:
+        arguments = [word for word in arguments if word != "--check"]
     return firmware.__main__.main(arguments)
 
 

@@ -5,14 +5,15 @@ Each is done to the emulated machine on its start screen or in a visit; afterwar
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.appliance.store import BOOT_SECONDS, COINS, READER, Store
 from tests.e2e.books import Books, agreed_books
 from tests.e2e.visitor import Visitor
 
-SOON = 240.0
+SOON = 480.0
 """Seconds for what takes seconds on a machine that has nothing else to do."""
 
 UNPAID = frozenset(
@@ -91,12 +92,20 @@ class Guest(Visitor):
         return "" if picture is None else str(picture["screen"])
 
 
+async def closed_meanwhile(
+    guest: Guest, done: Coroutine[Any, Any, object], undone: Coroutine[Any, Any, object]
+) -> None:
+    """After the one nobody is served, after the other the next person is."""
+    with contextlib.closing(undone):
+        await done
+        await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
+        await undone
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
+
+
 async def reader_unplugged(guest: Guest) -> None:
     """No visit begins without a reader; one begins again when it is back."""
-    await guest.store.unplug(READER)
-    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
-    await guest.store.plug(READER)
-    await guest.world.eyes.until_screen("idle", seconds=SOON)
+    await closed_meanwhile(guest, guest.store.unplug(READER), guest.store.plug(READER))
 
 
 async def coins_unplugged_while_paying(guest: Guest) -> None:
@@ -111,34 +120,32 @@ async def coins_unplugged_while_paying(guest: Guest) -> None:
 
 async def cable_pulled(guest: Guest) -> None:
     """Without the municipality nobody is served."""
-    await guest.store.machine.set_cable(plugged=False)
-    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
-    await guest.store.machine.set_cable(plugged=True)
-    await guest.world.eyes.until_screen("idle", seconds=SOON)
+    machine = guest.store.machine
+    await closed_meanwhile(guest, machine.set_cable(plugged=False), machine.set_cable(plugged=True))
 
 
 async def clock_a_year_wrong(guest: Guest) -> None:
     """A clock that jumps a year keeps the kiosk closed until it agrees with the municipality's again."""
-    await guest.store.shell("date -s '+1 year'")
-    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
-    await guest.store.shell("date -s '-1 year'")
-    await guest.world.eyes.until_screen("idle", seconds=SOON)
+    shell = guest.store.shell
+    await closed_meanwhile(guest, shell("date -s '+1 year'"), shell("date -s '-1 year'"))
 
 
 async def disk_full(guest: Guest) -> None:
     """A data partition without room is noticed before anybody pays."""
-    await guest.store.shell("dd if=/dev/zero of=/data/filler bs=64k; sync")
-    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
-    await guest.store.shell("rm /data/filler; sync")
-    await guest.world.eyes.until_screen("idle", seconds=SOON)
+    shell = guest.store.shell
+    await closed_meanwhile(
+        guest, shell("dd if=/dev/zero of=/data/filler bs=64k; sync"), shell("rm /data/filler; sync")
+    )
 
 
 async def disk_read_only(guest: Guest) -> None:
     """One that the kernel has made read-only, too."""
-    await guest.store.shell("mount -o remount,ro /data || echo u >/proc/sysrq-trigger")
-    await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
-    await guest.store.shell("mount -o remount,rw /data")
-    await guest.world.eyes.until_screen("idle", seconds=SOON)
+    shell = guest.store.shell
+    await closed_meanwhile(
+        guest,
+        shell("mount -o remount,ro /data || echo u >/proc/sysrq-trigger"),
+        shell("mount -o remount,rw /data"),
+    )
 
 
 async def daemon_hung(guest: Guest) -> None:

@@ -186,6 +186,8 @@ def test_a_pi_s_bundle_brings_what_its_firmware_reads_and_is_for_its_processor_a
     manifest = configparser.ConfigParser()
     manifest.read_string((tmp_path / "pi/manifest.raucm").read_text())
     assert manifest["image.boot"]["filename"] == "boot.img"
+    assert manifest["image.boot"]["hooks"].split(";")[0] == "post-install"
+    assert (tmp_path / "pi" / manifest["hooks"]["filename"]).stat().st_mode & 0o100
     assert "[slot.boot.1]\ndevice=/dev/disk/by-partlabel/boot-b\n" in SYSTEM.read_text()
     assert store.asks(tmp_path / "pi.raucb") == "other-machine"
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -19,7 +20,7 @@ import pytest
 import tomli_w
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, EXIT_REFUSED, main
+from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, EXIT_REFUSED, _parser, main
 from firmware.core import records as r
 from firmware.core.states import EndReason
 from firmware.core.terms import CertificateKind, OrderId, Strike, VisitId
@@ -194,6 +195,37 @@ def test_a_kiosk_told_to_stop_twice_stops_once_and_cleanly(config: Path) -> None
     assert "daemon-stopped" == events(standard_error)[-1]["event"]
     assert events(standard_error)[-1] == json.loads(standard_error.splitlines()[-1])
     assert 0 == run("journal export", config)
+
+
+def test_an_installed_kiosk_is_never_started_unchecked() -> None:
+    unit = (ROOT / "systemd" / "madoguchi.service").read_text(encoding="utf-8")
+    [command] = re.findall(r"^ExecStart=\S+/madoguchi (.*)$", unit, re.MULTILINE)
+    wanted = _parser().parse_args(command.split())
+    assert ("run", True) == (wanted.command, wanted.check)
+
+
+def test_a_kiosk_whose_configuration_is_good_starts_after_its_check(config: Path) -> None:
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(str(config.with_name("notify")))
+        manager.settimeout(120)
+        program = ("-m", "firmware", "run", "--check", "--config", str(config))
+        with run_kiosk(config, *program, NOTIFY_SOCKET=str(config.with_name("notify"))) as kiosk:
+            assert b"READY=1" == manager.recv(64)
+            kiosk.send_signal(signal.SIGTERM)
+            kiosk.communicate(timeout=120)
+    assert 0 == kiosk.returncode
+
+
+def test_what_only_the_check_finds_keeps_the_kiosk_from_touching_its_journal(config: Path) -> None:
+    table = tomllib.loads(config.read_text(encoding="utf-8"))
+    table["card_reader"]["smartphone_labels"] = ["JPKIAPICCTOKEN2"]
+    config.write_text(tomli_w.dumps(table), encoding="utf-8")
+    with run_kiosk(config, "-m", "firmware", "run", "--check", "--config", str(config)) as kiosk:
+        _, standard_error = kiosk.communicate(timeout=120)
+    assert EXIT_CONFIG == kiosk.returncode
+    assert "card_reader.smartphone_labels" in standard_error
+    assert "config-loaded" not in standard_error
+    assert not config.with_name("journal.db").exists()
 
 
 def test_an_unforeseen_error_ends_with_ex_software_and_without_its_text(config: Path) -> None:
