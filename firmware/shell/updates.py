@@ -25,7 +25,7 @@ _ANSWER_SECONDS: Final = 1800.0
 """A wish that root has not taken up by then is taken back."""
 _AGAIN_SECONDS: Final = 30.0
 _WISH_AGAIN_SECONDS: Final = 10.0
-"""systemd misses a wish that is written while root still ends the one before (PathChanged=, systemd 252)."""
+"""PathChanged= does not see a wish that is written while root still ends the one before."""
 
 
 @dataclass(frozen=True, slots=True)
