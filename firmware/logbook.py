@@ -27,6 +27,7 @@ class EventId(enum.Enum):
     JOURNAL_FAILED = "journal-failed"
     JOURNAL_FULL = "journal-full"
     JOURNAL_ROOM = "journal-room"
+    JOURNAL_DISK_FAILING = "journal-disk-failing"
     STRANDED = "stranded"
     PANEL_GONE = "panel-gone"
     PANEL_BACK = "panel-back"
@@ -135,6 +136,7 @@ FIELDS = frozenset(
     state answer order reason outcome kind yen coins tries_left status_word header code sheets pages
     copies milliseconds attempt step certainty device error visit job version records refusal count
     code_points
+    errors used_percent reserve_gone
     """.split()
 )
 

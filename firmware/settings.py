@@ -55,13 +55,15 @@ class Kiosk(_Section, frozen=True, kw_only=True):
 class JournalFile(_Section, frozen=True, kw_only=True):
     """key_file: at least 16 random bytes that chain the entries; a credential, never in the repository.
 
-    minimum_free_mib: less room on its file system keeps the kiosk out of service; checked every
-    check_seconds. retry_seconds: between looks whether a journal that failed can be written again.
+    minimum_free_mib: less room on its file system keeps the kiosk out of service, and so does an eMMC more
+    used up than worn_percent, or a file system that has met errors; checked every check_seconds.
+    retry_seconds: between looks whether a journal that failed can be written again.
     """
 
     path: str
     key_file: str
     minimum_free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 64
+    worn_percent: Annotated[int, Meta(ge=0, le=110)] = 100
     check_seconds: Seconds = 10.0
     retry_seconds: Seconds = 10.0
 

@@ -184,6 +184,7 @@ def journal_medium(settings: Settings, log: Logbook) -> Medium:
     return Medium(
         settings.path(said.path).parent,
         minimum_free_mib=said.minimum_free_mib,
+        worn_percent=said.worn_percent,
         check_seconds=said.check_seconds,
         retry_seconds=said.retry_seconds,
         log=log,

@@ -23,6 +23,7 @@ from firmware.shell.daemon import Daemon
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.stranded import by_journal, wait_stranded
+from tests.unit.emulated_disk import EmulatedDisk
 
 VISIT = VisitId("ab12cd34" + "0" * 24)
 PURCHASE = s.Purchase(OrderId("o"), CertificateKind.INKAN, Subjects.SELF, frozenset(), 1, 300, 1, 2)
@@ -37,8 +38,17 @@ class Log:
         self.entries.append((event, fields))
 
 
-def medium(folder: Path, log: Log, *, minimum_free_mib: int = 0) -> Medium:
-    return Medium(folder, minimum_free_mib=minimum_free_mib, check_seconds=0.01, retry_seconds=0.01, log=log)
+def medium(
+    folder: Path, log: Log, *, minimum_free_mib: int = 0, sysfs: Path = Path("/no/sysfs/here")
+) -> Medium:
+    return Medium(
+        folder,
+        minimum_free_mib=minimum_free_mib,
+        check_seconds=0.01,
+        retry_seconds=0.01,
+        log=log,
+        sysfs=sysfs,
+    )
 
 
 async def first_level(watched: Medium) -> Level:
@@ -63,6 +73,20 @@ async def test_less_room_than_asked_for_is_none(tmp_path: Path) -> None:
     more_mib = found.f_blocks * found.f_frsize // 2**20 + 1
     assert JournalLevel(room=False) == await first_level(medium(tmp_path, log, minimum_free_mib=more_mib))
     assert [(EventId.JOURNAL_FULL, {})] == log.entries
+
+
+async def test_a_file_system_that_met_errors_takes_no_visit_until_it_was_checked(tmp_path: Path) -> None:
+    log, disk = Log(), EmulatedDisk(tmp_path)
+    levels: list[Level] = []
+    watched = medium(tmp_path, log, sysfs=disk.sysfs)
+    watched.start(levels.append)
+    disk.errors(3)
+    await until(lambda: levels == [JournalLevel(room=False)])
+    disk.errors(0)
+    await until(lambda: levels == [JournalLevel(room=False), JournalLevel(room=True)])
+    await watched.close()
+    told = {"errors": 3, "used_percent": 0, "reserve_gone": False}
+    assert [(EventId.JOURNAL_DISK_FAILING, told), (EventId.JOURNAL_ROOM, {})] == log.entries
 
 
 async def test_a_folder_that_is_gone_has_no_room_and_takes_no_writes_until_it_is_back(
