@@ -99,6 +99,7 @@ def _lived_in(tree: Path) -> None:
     for at, text in (
         ("etc/fstab", FSTAB),
         ("etc/hostname", "debian\n"),
+        ("etc/hosts", "127.0.0.1 localhost debian\n"),
         ("etc/apt/sources.list", ARCHIVE),
         ("etc/machine-id", "uninitialized\n"),
         ("etc/systemd/system/rig-shell.service", SHELL_UNIT),

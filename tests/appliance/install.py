@@ -279,7 +279,7 @@ async def sandboxes(work: Work, store: Installed) -> None:
     for number, (unit, allowed) in enumerate(ALLOWED.items()):
         with work.report.timed(f"attempts under {unit}"):
             name = f"rig-attempts-{number}.service"
-            text = copy_of(unit, "/usr/bin/python3 /usr/local/lib/rig/attempts")
+            text = copy_of(unit, "/usr/bin/python3 /usr/local/lib/rig/attempts --in-the-machine")
             lines = " ".join(f"'{line}'" for line in text.splitlines())
             await store.shell(
                 f"printf '%s\\n' {lines} >/run/systemd/system/{name} && systemctl daemon-reload"

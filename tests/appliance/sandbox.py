@@ -10,25 +10,37 @@ RESTRICTION = re.compile(
     r"|KillMode|SuccessExitStatus|RemainAfterExit|RuntimeDirectoryPreserve)=)\w+="
 )
 """A line of [Service] that is not about the program itself."""
-ROOTS = frozenset({"shadow", "journal-key"})
+ROOTS = frozenset({"shadow", "journal-key", "other-processes"})
 """Root without any of its powers still owns files; it may change none of them."""
+BOOT_CHOICE = ROOTS | {"disk"}
+"""Reads the boot choice, which is a partition."""
 
 ALLOWED: Mapping[str, frozenset[str]] = {
-    "madoguchi.service": frozenset({"device-key", "journal", "other-processes", "keys-typed"}),
-    "madoguchi-console@.service": frozenset({"serial"}),
+    "madoguchi.service": frozenset({"device-key", "journal"}),
+    "madoguchi-console@.service": frozenset(),
     "madoguchi-worker@.service": frozenset(),
     "madoguchi-cups.service": frozenset(),
     "madoguchi-sound.service": frozenset(),
-    "madoguchi-screen.service": frozenset(),
+    # Chromium: its own sandbox, its machine code, its children; sway asks udev by netlink.
+    "madoguchi-screen.service": frozenset(
+        {
+            "made-executable",
+            "write-and-execute",
+            "namespace",
+            "netlink",
+            "other-processes",
+            "program-of-its-own",
+        }
+    ),
     "madoguchi-first-boot.service": ROOTS,
     "madoguchi-pcscd-restart.service": ROOTS,
     "madoguchi-screen-restart.service": ROOTS,
-    "madoguchi-slot.service": ROOTS,
-    "madoguchi-update.service": ROOTS,
-    "madoguchi-mark-good.service": ROOTS,
-    "madoguchi-trial.service": ROOTS,
+    "madoguchi-slot.service": BOOT_CHOICE,
+    "madoguchi-update.service": BOOT_CHOICE,
+    "madoguchi-mark-good.service": BOOT_CHOICE,
+    "madoguchi-trial.service": BOOT_CHOICE,
 }
-"""What is not refused, by unit, each for a reason that stands there."""
+"""What is not refused, by unit."""
 
 
 def copy_of(unit: str, program: str) -> str:

@@ -131,3 +131,33 @@ def test_a_key_that_systemd_hands_over_is_taken_in_place_of_a_file_that_the_kios
     (tmp_path / "journal.key").write_bytes(b"short")
     with pytest.raises(ConfigError, match="has 5 bytes"):
         open_journal(settings)
+
+
+def test_no_unit_can_run_a_program_from_where_it_can_write() -> None:
+    """Each place by its name: systemd 252 leaves what is named beside "/" out of what "/" is made."""
+    for file in sorted((ROOT / "systemd").glob("*.service")):
+        if file.name == "madoguchi-screen.service":
+            continue  # Chromium
+        text = file.read_text(encoding="utf-8")
+        assert "\nExecPaths=" not in text, f"{file.name}: what is named there becomes writable"
+        assert "\nReadOnlyPaths=/\n" not in text
+        service = unit(file.name)["Service"]
+        closed = {path.lstrip("-") for path in service["NoExecPaths"].split()}
+        writable = {path.lstrip("-") for path in service.get("ReadWritePaths", "").split()}
+        for key, base in (("StateDirectory", "/var/lib/"), ("RuntimeDirectory", "/run/")):
+            writable |= {base + name for name in service.get(key, "").split()}
+        writable |= {"/tmp", "/var/tmp", "/dev/shm"}  # noqa: S108 - named, not used
+        assert writable <= closed, file.name
+
+
+def test_the_display_lies_in_its_own_unit_where_its_limits_hold() -> None:
+    """In a login session's scope systemd takes no word from it, and none of its limits holds."""
+    screen = unit("madoguchi-screen.service")
+    assert "PAMName" not in screen["Service"]
+    assert "LIBSEAT_BACKEND=seatd" in screen["Service"]["Environment"].split()
+    assert "seatd.service" in screen["Unit"]["After"].split()
+    assert "video" in screen["Service"]["SupplementaryGroups"].split()
+    manifest = tomllib.loads((ROOT / "systemd" / "install.toml").read_text(encoding="utf-8"))
+    assert "seatd" in manifest["packages"]["display"]
+    session = (ROOT / "systemd" / "screen" / "session").read_text(encoding="utf-8")
+    assert 'HOME="$RUNTIME_DIRECTORY"' in session
