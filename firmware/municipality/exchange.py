@@ -21,7 +21,7 @@ from typing import Literal
 
 import aiohttp
 from cryptography import x509
-from yarl import URL
+from yarl import URL, _url
 
 from firmware.errors import (
     MunicipalityAnswerInvalid,
@@ -149,6 +149,8 @@ class Exchange:
             if attempt.connected:
                 raise MunicipalityUncertain(f"{call.message}: no answer") from cause
             raise MunicipalityDown(f"{call.message}: no connection") from cause
+        finally:
+            _forget_addresses()
 
     async def close(self) -> None:
         """End all connections, and begin none; may be called twice."""
@@ -316,6 +318,13 @@ async def _note_reuse(
     _parameters: aiohttp.TraceConnectionReuseconnParams,
 ) -> None:
     context.trace_request_ctx.connected = context.trace_request_ctx.kept = True
+
+
+def _forget_addresses() -> None:
+    """yarl keeps the last URLs of the process, the session's name in them; no word of its own clears these."""
+    for made in vars(_url).values():
+        if (clear := getattr(made, "cache_clear", None)) is not None:
+            clear()
 
 
 class _Response(aiohttp.ClientResponse):
