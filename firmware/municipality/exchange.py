@@ -321,7 +321,7 @@ async def _note_reuse(
 
 
 def _forget_addresses() -> None:
-    """yarl keeps the last URLs of the process, the session's name in them; no word of its own clears these."""
+    """yarl keeps the last URLs of the process, the session's name in them; it has no word to clear these."""
     for made in vars(_url).values():
         if (clear := getattr(made, "cache_clear", None)) is not None:
             clear()
