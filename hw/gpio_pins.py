@@ -5,15 +5,19 @@ high-impedance hundreds of times a second, and debouncing is our own code, which
 """
 
 import contextlib
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from gpiozero.devices import Device, GPIODevice
 from gpiozero.exc import GPIOZeroError
 
 from firmware.errors import DeviceGone
+
+NODES = Path("/dev")
 
 
 class Pin(Protocol):
@@ -52,16 +56,26 @@ _claim: Callable[[int], _PinDevice] = _ClaimedDevice
 
 @dataclass(slots=True)
 class _Chip:
-    """How many pins are claimed, and the factory that gpiozero chose by itself: it has a chip open."""
+    """How many pins are claimed, and the factory that gpiozero chose by itself: it has a chip open.
+
+    node: the chip's file as it was then; None for a factory that has none.
+    """
 
     claims: int = 0
     chosen: Any = None
+    node: tuple[int, ...] | None = None
 
     def choose(self) -> None:
         """Have gpiozero open the chip; a factory that somebody else has given it stays his."""
         if Device.pin_factory is None:
             Device.ensure_pin_factory()  # type: ignore[no-untyped-call]
             self.chosen = Device.pin_factory
+            self.node = self._node()
+
+    def look(self) -> None:
+        """Raises OSError if the chip's file is not the one that was opened."""
+        if self._is_in_use() and self._node() != self.node:
+            raise OSError(errno.ENODEV, "the GPIO chip was removed")
 
     def give_up(self) -> None:
         """Let the chip go if nobody has a pin of it: the next claim opens the one that is there then.
@@ -79,6 +93,16 @@ class _Chip:
 
     def _is_in_use(self) -> bool:
         return self.chosen is not None and Device.pin_factory is self.chosen
+
+    def _node(self) -> tuple[int, ...] | None:
+        number = getattr(self.chosen, "chip", None)
+        if number is None:
+            return None
+        try:
+            found = (NODES / f"gpiochip{number}").stat()
+        except OSError:
+            return ()
+        return found.st_dev, found.st_ino, found.st_rdev
 
 
 _chip = _Chip()
@@ -101,6 +125,14 @@ def claimed(pin_number: int) -> Iterator[Pin]:
             device.pin.when_changed = None
         with contextlib.suppress(*_fault_types()):
             device.close()
+
+
+def look_for_chip() -> None:
+    """Raises OSError if the chip was removed since it was opened.
+
+    lgpio says nothing of it: a line of a removed chip goes on to read as it last did.
+    """
+    _chip.look()
 
 
 @contextlib.contextmanager

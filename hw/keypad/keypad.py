@@ -10,7 +10,7 @@ from firmware.core.terms import KeypadKey
 from firmware.errors import DeviceGone
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
-from hw.gpio_pins import pin_faults
+from hw.gpio_pins import look_for_chip, pin_faults
 from hw.keypad.debounce import KeyDebounce
 from hw.keypad.layout import keys_by_contact
 from hw.keypad.matrix import KeyMatrix
@@ -141,6 +141,7 @@ class MatrixKeypad:
         matrix.drive_all_rows()
         self._moved.clear()
         while matrix.low_columns() == expected_low:
+            look_for_chip()
             self._pulse.beat()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_SECONDS):

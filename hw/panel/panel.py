@@ -9,7 +9,7 @@ from firmware.core.facts import PanelLevel
 from firmware.errors import DeviceGone
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
-from hw.gpio_pins import pin_faults
+from hw.gpio_pins import look_for_chip, pin_faults
 from hw.panel.beeps import Beeps
 from hw.panel.debounce import LevelDebounce
 from hw.panel.wires import PanelWires, SensorPin
@@ -132,6 +132,7 @@ class GpioPanel:
         while True:
             self._pulse.beat()
             self._moved.clear()
+            look_for_chip()
             now_seconds = loop.time()
             due = [
                 sensor.look(active, now_seconds)

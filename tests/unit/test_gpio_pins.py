@@ -1,13 +1,15 @@
 """A GPIO chip that goes and comes back is opened anew, never under a device that still holds its pins."""
 
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from gpiozero.devices import Device
 from gpiozero.pins.mock import MockFactory, MockPin
 
+import hw.gpio_pins
 from firmware.errors import DeviceGone
-from hw.gpio_pins import claimed, pin_faults
+from hw.gpio_pins import claimed, look_for_chip, pin_faults
 
 
 class Chip(MockFactory):
@@ -101,3 +103,26 @@ def test_a_factory_that_was_given_is_never_closed(chips: list[Chip], monkeypatch
     read(5)
     assert not given.closed
     assert [] == chips
+
+
+def test_a_chip_that_goes_without_a_word_is_missed_by_its_file(
+    chips: list[Chip], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(hw.gpio_pins, "NODES", tmp_path)
+    monkeypatch.setattr(Chip, "chip", 0, raising=False)
+    node = tmp_path / "gpiochip0"
+    node.touch()
+    with ExitStack() as keypad:
+        keypad.enter_context(pin_faults())
+        keypad.enter_context(claimed(5))
+        look_for_chip()
+        node.rename(tmp_path / "removed")
+        node.touch()
+        with pytest.raises(DeviceGone), keypad.pop_all():
+            look_for_chip()
+    read(5)
+    assert [True, False] == [chip.closed for chip in chips]
+    look_for_chip()
+    node.unlink()
+    with pytest.raises(DeviceGone), pin_faults():
+        look_for_chip()
