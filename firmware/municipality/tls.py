@@ -207,12 +207,13 @@ def _check_purpose(certificate: x509.Certificate, path: Path, kiosk: str) -> Non
 
 
 def _loaded(files: Files, ca_file: Path, *, patient: bool = False) -> Credentials:
+    # First: files that are replaced while they are read are read again.
+    written_at = files.written_at()
     certificate = _read_certificate(files.certificate)
     _check_purpose(certificate, files.certificate, files.kiosk)
     context = context_trusting(ca_file)
     lacking: KeyStoreFault | None = None
     try:
-        written_at = files.written_at()
         _load_pair(context, files)
     except OSError as cause:
         raise ConfigError(f"{files.key.name}: not the readable key of {files.certificate.name}") from cause

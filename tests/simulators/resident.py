@@ -14,6 +14,9 @@ from tests.simulators.world import World
 Kind = Literal["juminhyo", "inkan", "shotoku"]
 KIND_DIGITS: dict[Kind, Literal["1", "2", "3"]] = {"juminhyo": "1", "inkan": "2", "shotoku": "3"}
 
+_NO_DOT_SECONDS = 10.0
+"""However patient, a person presses again after this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -176,7 +179,8 @@ class Resident:
                 await self.world.press(digit)
                 with contextlib.suppress(TimeoutError):
                     await self.world.eyes.until(
-                        lambda now: (now["pin_digits"] or 0) >= typed, 2.0 * self.patience
+                        lambda now: (now["pin_digits"] or 0) >= typed,
+                        min(2.0 * self.patience, _NO_DOT_SECONDS),
                     )
                     return
 
