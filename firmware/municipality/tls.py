@@ -207,8 +207,12 @@ def _check_purpose(certificate: x509.Certificate, path: Path, kiosk: str) -> Non
 
 
 def _loaded(files: Files, ca_file: Path, *, patient: bool = False) -> Credentials:
-    # First: files that are replaced while they are read are read again.
-    written_at = files.written_at()
+    try:
+        # First: files that are replaced while they are read are read again.
+        written_at = files.written_at()
+    except OSError as cause:
+        _read_certificate(files.certificate)
+        raise ConfigError(f"{files.key.name}: not the readable key of {files.certificate.name}") from cause
     certificate = _read_certificate(files.certificate)
     _check_purpose(certificate, files.certificate, files.kiosk)
     context = context_trusting(ca_file)
