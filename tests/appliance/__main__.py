@@ -97,6 +97,20 @@ class Report:
         finally:
             self.seconds[name] = round(time.monotonic() - begun, 1)
 
+    def run(self, scenario: Coroutine[Any, Any, None]) -> int:
+        """To its end, or to the first thing that goes wrong, which is raised; 1 if anything is wrong.
+
+        Ended from outside, by its clock or a person, nothing of the machine stays behind.
+        """
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            asyncio.run(scenario)
+        except Exception:
+            self.wrong.append("did not come to its end")
+            self.end()
+            raise
+        return self.end()
+
     def end(self) -> int:
         sys.stdout.write(
             json.dumps({"seconds": self.seconds, **self.said, "wrong": self.wrong}, indent=1) + "\n"
@@ -334,16 +348,8 @@ def main() -> int:
     if said.command == "layer":
         write_layer(said.to, said.gpio_sim)
         return 0
-    # Ended from outside, by its clock or a person: nothing of the machine stays behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = Report()
-    try:
-        asyncio.run(doing[said.command](said, report))
-    except Exception:
-        report.wrong.append("did not come to its end")
-        report.end()
-        raise
-    return report.end()
+    return report.run(doing[said.command](said, report))
 
 
 if __name__ == "__main__":

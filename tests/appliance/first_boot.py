@@ -10,7 +10,6 @@ import asyncio
 import random
 import re
 import shutil
-import signal
 import stat
 import sys
 import tempfile
@@ -138,17 +137,10 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=100, metavar="N")
     parser.add_argument("--seed", type=int, default=1, help="draws points and what a disk loses")
     said = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = Report()
     luck = random.Random(said.seed)  # noqa: S311 - the same luck each time
     with tempfile.TemporaryDirectory(prefix="madoguchi-first-") as work:
-        try:
-            asyncio.run(first_starts(said.image, Path(work), report, said.cuts, luck))
-        except Exception:
-            report.wrong.append("did not come to its end")
-            report.end()
-            raise
-    return report.end()
+        return report.run(first_starts(said.image, Path(work), report, said.cuts, luck))
 
 
 if __name__ == "__main__":

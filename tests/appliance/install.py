@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -392,16 +391,9 @@ def main() -> int:
             bare.make(said.folder.resolve(), said.wheels)
         record(said.folder.resolve(), said.wheels)
         return 0
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     work = Work(said.folder.resolve(), said.folder.resolve() / "run", Report())
     work.place.mkdir(exist_ok=True)
-    try:
-        asyncio.run(run(work, said.stages or list(STAGES)))
-    except Exception:
-        work.report.wrong.append("did not come to its end")
-        work.report.end()
-        raise
-    return work.report.end()
+    return work.report.run(run(work, said.stages or list(STAGES)))
 
 
 if __name__ == "__main__":
