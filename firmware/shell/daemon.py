@@ -341,7 +341,7 @@ class Daemon:
         return self._outbox.state
 
     def _mine(self) -> set[str]:
-        """Orders of which we still have to tell, or that this run has had its hands on."""
+        """Orders of which we still have to tell, or that this run has had its hands on this business day."""
         waiting = {tell.order_id for tell in self._outbox.waiting if isinstance(tell, Tell)}
         return waiting | self._orders
 
@@ -449,6 +449,8 @@ class Daemon:
         step = recover(records, late=late)
         if (visit := open_visit(records)) is not None:
             self._log(EventId.RECOVERED, visit=visit.visit[:8], state=type(step.state).__name__)
+        # From here on the folds of it are enough: a year's journal would stay in memory for the whole run.
+        self._entries = ()
         return step
 
     def _coin(self, coin: ports.CoinAccepted | ports.CoinsSuspect | ports.CoinReturned) -> None:
@@ -527,6 +529,9 @@ class Daemon:
         self._outbox.note(records)
 
     def _noted(self, records: Sequence[r.Record]) -> None:
+        if any(isinstance(record, r.DayClosed) for record in records):
+            # A day closes at rest: what is still to be told of its orders waits in the outbox.
+            self._orders.clear()
         self._orders |= set(_orders(records))
         self._slot.note(records)
         self.office.note(records)
