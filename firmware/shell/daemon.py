@@ -30,6 +30,7 @@ from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
 from firmware.shell.door_alarm import DoorAlarm
 from firmware.shell.door_code import DoorCode
+from firmware.shell.given_back import give_back
 from firmware.shell.health import Health
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.lockout import LockoutWatch
@@ -451,6 +452,8 @@ class Daemon:
             self._log(EventId.RECOVERED, visit=visit.visit[:8], state=type(step.state).__name__)
         # From here on the folds of it are enough: a year's journal would stay in memory for the whole run.
         self._entries = ()
+        del records
+        give_back()
         return step
 
     def _coin(self, coin: ports.CoinAccepted | ports.CoinsSuspect | ports.CoinReturned) -> None:

@@ -6,11 +6,15 @@ are played and keep nothing. Counted is what Python itself has alive (tracemallo
 
 import asyncio
 import gc
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -31,7 +35,7 @@ from firmware.core.terms import (
     VisitId,
 )
 from firmware.logbook import EventId, FieldValue
-from firmware.shell import event_ring
+from firmware.shell import daemon, event_ring
 from firmware.shell.crew import DeviceCrew
 from firmware.shell.daemon import Daemon, Parts
 from firmware.shell.devices import Devices
@@ -44,7 +48,9 @@ from firmware.shell.notify import ServiceManager
 from firmware.shell.pace import PrintPace
 from firmware.shell.staff import StaffDoor
 from tests.unit.engine_world import RULES
+from tests.unit_environment import wiping
 
+ROOT = Path(__file__).resolve().parents[2]
 WARM_VISITS, VISITS = 40, 60
 HOPPER, LOADED_COINS = 3, 1000
 EVENTS_KEPT = 100
@@ -380,21 +386,44 @@ async def test_visits_leave_their_orders_numbers_in_the_daemons_memory_and_nothi
     assert (closed - morning) / VISITS <= MOST_BYTES_A_VISIT
 
 
-async def test_the_journal_so_far_does_not_stay_in_memory_once_the_kiosk_has_recovered() -> None:
-    """A year of it is a million entries."""
-    before = _entries_alive()
+async def test_the_journal_so_far_leaves_the_memory_once_the_kiosk_has_recovered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each day of a hundred visits is nearly a MB of it."""
+    before, given_back = _entries_alive(), list[int]()
+    monkeypatch.setattr(daemon, "give_back", lambda: given_back.append(_entries_alive()))
     visit = VisitId("a" * 32)
+    records: Sequence[r.Record] = (r.DaemonStarted("1"), r.VisitBegan(visit), r.VisitEnded(visit, None))
     at = datetime(2026, 11, 24, 3, 0, tzinfo=UTC).isoformat()
-    kiosk = Kiosk(
-        [
-            Entry(1, at, r.DaemonStarted("1"), bytes(32)),
-            Entry(2, at, r.VisitBegan(visit), bytes(32)),
-            Entry(3, at, r.VisitEnded(visit, None), bytes(32)),
-        ]
-    )
+    kiosk = Kiosk([Entry(seq, at, record, bytes(32)) for seq, record in enumerate(records, start=1)])
     assert before + 3 == _entries_alive()
     async with kiosk.running():
-        assert before == _entries_alive()
+        assert [before] == given_back
+
+
+PROGRAM = """
+import sys
+from firmware.shell.given_back import give_back
+def resident_mb():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+journal = [bytes(500) for _ in range(60_000)]
+daemon = [bytes(500) for _ in range(1_000)]
+before = resident_mb()
+journal.clear()
+if "give" in sys.argv:
+    give_back()
+print(before - resident_mb())
+"""
+
+
+@pytest.mark.parametrize("given_back", [True, False])
+def test_what_was_read_before_the_daemon_was_made_goes_back_to_the_kernel_and_not_by_itself(
+    given_back: bool,
+) -> None:
+    arguments = ("give",) if given_back else ()
+    command = (sys.executable, "-c", PROGRAM, *arguments)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, env={**os.environ, **wiping()})
+    assert given_back == (float(ran.stdout) > 20.0)
 
 
 def _entries_alive() -> int:
