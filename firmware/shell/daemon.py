@@ -51,6 +51,8 @@ from firmware.shell.workers import SpareWorker
 
 _AT_REST = frozenset({ScreenId.IDLE, ScreenId.CLOSED, ScreenId.OUT_OF_SERVICE})
 """Whoever stands there next finds no aid of the person before."""
+_REST_SECONDS = 5.0
+"""After a visit: what was its has been given free by then."""
 
 
 class Console(Protocol):
@@ -544,3 +546,4 @@ class Daemon:
         self._parts.pace.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):
             self._spare.prepare()
+            asyncio.get_running_loop().call_later(_REST_SECONDS, give_back)

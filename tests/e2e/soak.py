@@ -52,6 +52,8 @@ RESTARTS_AFTER = timedelta(minutes=30)
 """After the service's end: the day is closed and settled by then."""
 WARM_VISITS = 100
 """Of a start of the kiosk: until then the ring of events, allocators and SQLite's pages fill."""
+REST_SECONDS = 6.0
+"""After the last visit: 5 s after it the kiosk gives free pages back to the kernel."""
 MOST_GROWTH_MB = 4.0
 MOST_KB_A_VISIT = 5.0
 """A hundred visits a day take half a MB then; the unit's limit is 500 MB away."""
@@ -240,6 +242,7 @@ async def _sample(day: Day, told: Told, hours: float, life: int) -> None:
     world = day.visitor.world
     if world.kiosk is None:
         return
+    await asyncio.sleep(REST_SECONDS)
     gc.collect()
     children = psutil.Process(world.kiosk.pid).children()
     worker = taken(children[0].pid) if len(children) == 1 else None

@@ -55,8 +55,8 @@ WARM_VISITS, VISITS = 40, 60
 HOPPER, LOADED_COINS = 3, 1000
 EVENTS_KEPT = 100
 """Of the ring, which shall be full before the first look."""
-MOST_BYTES_A_VISIT = 600
-"""An order's number, twice in a list, and half a kilobyte of luck with timers and growing lists."""
+MOST_BYTES_A_VISIT = 1000
+"""An order's number and its places are 300, cancelled timers up to 500. A visit's records are 2,000."""
 DAY = timedelta(days=1)
 
 
@@ -365,6 +365,7 @@ async def test_visits_leave_their_orders_numbers_in_the_daemons_memory_and_nothi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(event_ring, "KEPT", EVENTS_KEPT)
+    monkeypatch.setattr(daemon, "_REST_SECONDS", 0.0)  # these visits take no time, and rests would pile up
     kiosk = Kiosk()
     tracemalloc.start()
     try:
@@ -399,6 +400,18 @@ async def test_the_journal_so_far_leaves_the_memory_once_the_kiosk_has_recovered
     assert before + 3 == _entries_alive()
     async with kiosk.running():
         assert [before] == given_back
+
+
+async def test_what_a_visit_has_given_free_goes_back_to_the_kernel_when_it_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kiosk, given_back = Kiosk(), asyncio.Event()
+    async with kiosk.running():
+        monkeypatch.setattr(daemon, "_REST_SECONDS", 0.0)
+        monkeypatch.setattr(daemon, "give_back", given_back.set)
+        await kiosk.visits(1)
+        async with asyncio.timeout(60):
+            await given_back.wait()
 
 
 PROGRAM = """
