@@ -56,7 +56,7 @@ RECORDS = (
     *("DaemonStarted", "VisitBegan", "PersonAuthenticated", "OrderAsked", "OrderReserved", "CoinTaken"),
     *("SlotShut", "IssueIntended", "IssueCommitted", "PrintIntended", "PrintEnded", "FeeEarned"),
     *("PayoutBegan", "CoinPayIntended", "CoinPayEnded", "ClaimOpened", "PayoutEnded", "SlipEnded"),
-    *("VisitEnded", "MunicipalityTold", "CoinUnclaimed", "StaffDecided", "IssueFailed"),
+    *("VisitEnded", "MunicipalityTold", "CoinUnclaimed", "StaffDecided", "PrinterOff", "IssueFailed"),
     "SlotOpened",
     *("StaffRefused", "StaffAdmitted", "DefectOpened", "SheetsDestroyed", "ReprintIntended", "FeeReturned"),
 )

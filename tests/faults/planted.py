@@ -826,7 +826,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the fee goes back while pages may still come out",
         "firmware/core/paying.py",
-        "return not facts.printer.may_hold_job",
+        "return not facts.printer.may_hold_job or (state.printer_off and facts.printer.dead)",
         "return True",
         _HANDS,
     ),
@@ -861,7 +861,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the visit is over while a sheet of it can still come out",
         PAYING,
-        "return may_refund(facts) or (state.sold and not state.destroyed)",
+        "return may_refund(state, facts) or (state.sold and not state.destroyed)",
         "return True",
         f"{_PATHS} -k later_is_left",
     ),
