@@ -1,4 +1,4 @@
-"""A printer that is gone for good while a print is open: no money stays inside, nobody gets the paper as well.
+"""A printer gone for good while a print is open: no money stays inside, and nobody gets the paper as well.
 
 Its power is cut in the middle of the print. cupsd is the real one, and lets go of the job by itself.
 """

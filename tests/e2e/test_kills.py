@@ -72,8 +72,8 @@ DECIDED = ("StaffDecided", "PrinterOff")
 """Records of staff who look after a print that nobody can prove."""
 
 RARE = {"CoinsSuspected", "HopperFoundEmpty", "CardStrike", "PaperFound"}
-"""Records that need a fault of the coin machine, which the soak has, or of a card, where no money is yet; or a
-page when its visit is over (test_dead_printer)."""
+"""Records that need a fault of the coin machine, which the soak has, or of a card, where no money is yet, or
+a page that comes when its visit is over (test_dead_printer)."""
 
 OFFICE = {
     *("CoinsCounted", "CoinsRefilled", "CoinsCollected", "ClaimSettled", "ClaimPaidElsewhere"),
