@@ -467,8 +467,9 @@ class Daemon:
         """Draw what changed; the same screen again would turn its countdown back, and the timer runs on."""
         self._slot.look()
         resting = screen.id in _AT_REST
-        self._tray.seen(resting=resting, paper=self.runner.facts.panel.paper_in_tray)
-        self._found_paper.look(resting=self._resting(), paper=self.runner.facts.panel.paper_in_tray)
+        paper = self.runner.facts.panel.paper_in_tray
+        self._tray.seen(resting=resting, paper=paper)
+        self._found_paper.look(resting=resting, paper=paper)
         if screen == self._screen:
             return
         if resting and (self._screen is None or self._screen.id not in _AT_REST):
