@@ -414,19 +414,6 @@ STORYBOARD = (
         legend=Legend(cancel="staff_not_printed", confirm="staff_printed"),
     ),
     replace(ATTEND, reason="print_waits", place=Place.PAPER, legend=Legend()),
-    replace(
-        ATTEND,
-        reason="printer_dead",
-        place=Place.PAPER,
-        legend=Legend(),
-        choices=(Choice(2, "choice.printer_off"),),
-    ),
-    replace(
-        ATTEND,
-        reason="printer_off",
-        place=Place.PAPER,
-        legend=Legend(cancel="staff_not_printed", confirm="staff_printed"),
-    ),
     *(
         replace(
             ATTEND,
@@ -458,6 +445,19 @@ STORYBOARD = (
     *(Screen(ScreenId.STAFF_CHECKING, reason=reason) for reason in ("code", "reprint")),
     Screen(ScreenId.STAFF_CHECKING),
     Screen(ScreenId.STAFF_CODE, pin_digits=0),
+    replace(
+        ATTEND,
+        reason="printer_dead",
+        place=Place.PAPER,
+        legend=Legend(),
+        choices=(Choice(2, "choice.printer_off"),),
+    ),
+    replace(
+        ATTEND,
+        reason="printer_off",
+        place=Place.PAPER,
+        legend=Legend(cancel="staff_not_printed", confirm="staff_printed"),
+    ),
 )
 
 
