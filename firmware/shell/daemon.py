@@ -469,7 +469,7 @@ class Daemon:
         resting = screen.id in _AT_REST
         paper = self.runner.facts.panel.paper_in_tray
         self._tray.seen(resting=resting, paper=paper)
-        self._found_paper.look(resting=resting, paper=paper)
+        self._found_paper.look(resting=resting, paper=paper, may_print=not self.runner.facts.printer.reasons)
         if screen == self._screen:
             return
         if resting and (self._screen is None or self._screen.id not in _AT_REST):

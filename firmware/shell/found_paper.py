@@ -11,6 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from firmware.core import records as r
 from firmware.logbook import EventId, Logbook
 
+_TEST_PAGES = frozenset({"test printer", "test receipt"})
+"""Commands at the console that bring a page into the tray; the second on a machine with one printer."""
+
 
 class FoundPaper:
     """Watches the tray from such a visit's end to the next print, through every restart.
@@ -29,6 +32,7 @@ class FoundPaper:
         self._said_off: r.PrinterOff | None = None
         self._settled: r.PrinterOff | None = None
         self._due = asyncio.Event()
+        self._may_print = True
         self.note(records)
         # Nobody stands there any more who could have left it after the start.
         self._tray_was_empty = True
@@ -45,11 +49,17 @@ class FoundPaper:
                     self._said_off = None
                 case r.PrintIntended() | r.PaperFound():
                     self._settled = None
+                case r.CommandGiven(command=command) if command in _TEST_PAGES and self._may_print:
+                    self._settled = None
                 case _:
                     pass
 
-    def look(self, *, resting: bool, paper: bool) -> None:
-        """How it is now. What nobody has taken yet at the visit's end has not come later."""
+    def look(self, *, resting: bool, paper: bool, may_print: bool) -> None:
+        """How it is now. What nobody has taken yet at the visit's end has not come later.
+
+        may_print: the printer is proven empty and prints again, a technician's test page, too.
+        """
+        self._may_print = may_print
         if self._settled is None:
             return
         if not paper:

@@ -5,16 +5,20 @@ from collections.abc import Sequence
 
 import pytest
 
+from firmware.console import wire as w
+from firmware.console.roles import command_word
 from firmware.core import records as r
 from firmware.core.states import EndReason
 from firmware.core.terms import OrderId, VisitId
 from firmware.logbook import EventId, FieldValue
+from firmware.shell import found_paper
 from firmware.shell.found_paper import FoundPaper
 
 A, B = VisitId("a" * 32), VisitId("b" * 32)
 ORDER = OrderId(f"{A}-1")
 OFF, FOUND = r.PrinterOff(A, ORDER), r.PaperFound(A, ORDER)
 ENDED = r.VisitEnded(A, EndReason.PRINT_FAILED)
+TESTED = r.CommandGiven("order-0001", "tech-17", "test printer")
 SETTLED = (r.VisitBegan(A), r.PrintIntended(A, ORDER, "cert-a", 2), OFF, ENDED)
 
 
@@ -37,9 +41,9 @@ class Bench:
         self.journal += records
         self.found.note(records)
 
-    async def looks(self, *, paper: bool, resting: bool = True) -> int:
+    async def looks(self, *, paper: bool, resting: bool = True, may_print: bool = False) -> int:
         """How often paper was found so far, after this look."""
-        self.found.look(resting=resting, paper=paper)
+        self.found.look(resting=resting, paper=paper, may_print=may_print)
         running = asyncio.create_task(self.found.run())
         for _ in range(3):
             await asyncio.sleep(0)
@@ -77,7 +81,7 @@ async def test_paper_of_a_visit_under_way_is_that_persons() -> None:
 
 async def test_power_cuts_before_and_after_the_record_neither_lose_nor_double_it() -> None:
     bench = Bench(*SETTLED)
-    bench.found.look(resting=True, paper=True)
+    bench.found.look(resting=True, paper=True, may_print=False)
     bench.restart()
     assert 1 == await bench.looks(paper=True), "the cut came before the record"
     bench.restart()
@@ -93,6 +97,7 @@ async def test_power_cuts_before_and_after_the_record_neither_lose_nor_double_it
         (OFF, r.VisitEnded(B, None)),
         (*SETTLED, r.PrintIntended(B, ORDER, "cert-b", 2)),  # the printer has printed again since
         (*SETTLED, FOUND),
+        (*SETTLED, TESTED),
     ],
 )
 async def test_other_paper_in_the_tray_is_no_found_page(journal: tuple[r.Record, ...]) -> None:
@@ -103,6 +108,29 @@ async def test_other_paper_in_the_tray_is_no_found_page(journal: tuple[r.Record,
 
 async def test_a_page_that_is_no_more_to_be_found_when_its_turn_comes_writes_nothing() -> None:
     bench = Bench(*SETTLED)
-    bench.found.look(resting=True, paper=True)
+    bench.found.look(resting=True, paper=True, may_print=False)
     bench.happens(FOUND)
     assert 1 == await bench.looks(paper=False)
+
+
+@pytest.mark.parametrize(
+    ("may_print", "command", "found"),
+    [
+        (True, "test printer", 0),
+        (True, "test receipt", 0),
+        (True, "test lamp", 1),
+        (False, "test printer", 1),
+    ],
+)
+async def test_a_technicians_test_page_is_none_once_the_printer_is_proven_empty(
+    may_print: bool, command: str, found: int
+) -> None:
+    bench = Bench(*SETTLED)
+    await bench.looks(paper=False, may_print=may_print)
+    bench.happens(r.CommandGiven("order-0001", "tech-17", command))
+    assert found == await bench.looks(paper=True, may_print=may_print)
+
+
+def test_the_commands_that_bring_a_page_are_called_as_the_journal_has_them() -> None:
+    parts = (w.Part.PRINTER, w.Part.RECEIPT)
+    assert found_paper._TEST_PAGES == {command_word(w.TestPart(part)) for part in parts}
