@@ -30,7 +30,7 @@ from typing import Any
 
 from tests.appliance.cuts import Witness, cut_in_a_visit, drawn_plans, examine, recovered, words_of
 from tests.appliance.pin_tests import contract_tests, press_figures
-from tests.appliance.shocks import SHOCKS, Guest
+from tests.appliance.shocks import SHOCKS, SOON, Guest
 from tests.appliance.store import BOOT_SECONDS, Store, write_layer
 
 EXPECTED = {
@@ -185,6 +185,20 @@ async def whole_visit(run: Run) -> None:
         books = await run.guest.agree()
     run.report.said["earned_yen"] = books.total("earned")
     run.report.said["steps_ms"] = {moment.step: round(moment.milliseconds) for moment in run.guest.timeline}
+    with run.report.timed("technician"):
+        run.report.wrong += await technician_looks(run.store)
+
+
+async def technician_looks(store: Store) -> list[str]:
+    """He plugs his terminal in and shows his order; the status that he sees, if it is wrong."""
+    async with store.technician(seconds=SOON) as line:
+        await line.sees("Paste a maintenance order")
+        line.says(store.order())
+        await line.sees("may look cash service settle system until")
+        status = await line.answers("status")
+        await line.types("logout")
+        await line.sees("the order is spent")
+    return [] if "Idle, serves people" in status else [f"the technician saw: {status}"]
 
 
 async def pins(said: argparse.Namespace, report: Report) -> None:
