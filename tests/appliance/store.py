@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +33,7 @@ from tests.simulators.eyes import Eyes
 from tests.simulators.gpio.client import PinBench
 from tests.simulators.network import Network
 from tests.simulators.printers.print_server import PrintServer
+from tests.simulators.tpm import SoftwareTpm
 from tests.simulators.vt100 import Vt100, vt100
 from tests.simulators.world import CONFIG, PKI, REPOSITORY, World, _clock, _free_port
 
@@ -143,11 +144,20 @@ class Store(World):
     """A World whose kiosk is a whole machine that boots an image.
 
     kill_kiosk ends the emulator where it stands; what its disk then holds says `log_of_writes`, and power_cut
-    goes on from there. image: what scripts/image/build made with the layer of `write_layer`.
+    goes on from there. image: what scripts/image/build made with the layer of `write_layer`. municipality:
+    more of that section of kiosk.toml. tpm: one that is soldered into the machine at its next start.
     """
 
-    def __init__(self, image: Path, *, directory: Path | None = None, page_ms: int = 10) -> None:
-        super().__init__(directory=directory, overrides=GUEST, page_ms=page_ms)
+    def __init__(
+        self,
+        image: Path,
+        *,
+        directory: Path | None = None,
+        municipality: Mapping[str, Any] | None = None,
+        page_ms: int = 10,
+    ) -> None:
+        more = {"municipality": {**GUEST["municipality"], **(municipality or {})}}
+        super().__init__(directory=directory, overrides=GUEST | more, page_ms=page_ms)
         self._image = image
         self._ports = {name: _free_port() for name in IN_GUEST}
         self._screen_port = _free_port()
@@ -165,6 +175,7 @@ class Store(World):
         self.clock = "utc"
         self.memory_mib = 1536
         self.extra: tuple[str, ...] = ()
+        self.tpm: SoftwareTpm | None = None
         self.machine: Machine
 
     @property
@@ -371,6 +382,7 @@ class Store(World):
         await asyncio.to_thread(lambda: write_sparse(bytearray(self.data.read_bytes()), self.written))
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
         self.machine.words, self.machine.clock = self.words, self.clock
+        self.machine.chip = () if self.tpm is None else self.tpm.chip
         self.kiosk = await self.machine.start()
         if self.pins is None:
             connecting = asyncio.create_task(
