@@ -353,7 +353,7 @@ class Console(_Section, frozen=True, kw_only=True):
     reboot_command: starts the machine anew. log_command: prints the kiosk's log, newest first, a line each.
     """
 
-    socket: Word = "/run/madoguchi/console.sock"
+    socket: Word = "/run/madoguchi-console/console.sock"
     group: str = ""
     order_keys: str = ""
     order_issuer: Word = "urn:madoguchi:maintenance"
