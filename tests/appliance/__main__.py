@@ -35,8 +35,9 @@ from tests.appliance.sealed import (
     powers_up,
     soldered,
 )
-from tests.appliance.shocks import SHOCKS, SOON, Guest
+from tests.appliance.shocks import SHOCKS, Guest
 from tests.appliance.store import BOOT_SECONDS, Store, write_layer
+from tests.appliance.technician import looks
 
 EXPECTED = {
     "failed": "0",
@@ -154,19 +155,7 @@ async def whole_visit(run: Run) -> None:
     run.report.said["earned_yen"] = books.total("earned")
     run.report.said["steps_ms"] = {moment.step: round(moment.milliseconds) for moment in run.guest.timeline}
     with run.report.timed("technician"):
-        run.report.wrong += await technician_looks(run.store)
-
-
-async def technician_looks(store: Store) -> list[str]:
-    """He plugs his terminal in and shows his order; the status that he sees, if it is wrong."""
-    async with store.technician(seconds=SOON) as line:
-        await line.sees("Paste a maintenance order")
-        line.says(store.order())
-        await line.sees("may look cash service settle system until")
-        status = await line.answers("status")
-        await line.types("logout")
-        await line.sees("the order is spent")
-    return [] if "Idle, serves people" in status else [f"the technician saw: {status}"]
+        run.report.wrong += await looks(run.store)
 
 
 async def pins(said: argparse.Namespace, report: Report) -> None:
@@ -307,7 +296,7 @@ async def everything(said: argparse.Namespace, report: Report) -> None:
         await shock(run, *IN_SHORT)
         await examined(run, said.cuts, luck)
         await cut_one_after_another(run, [first, second], luck)
-        await shock(run, "daemon-hung", "machine-hung")
+        await shock(run, "technician-reboots", "daemon-hung", "machine-hung")
 
 
 def main() -> int:

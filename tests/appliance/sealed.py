@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.appliance.shocks import SOON, Guest
-from tests.appliance.store import BOOT_SECONDS, Store
+from tests.appliance.shocks import Guest
+from tests.appliance.store import BOOT_SECONDS, SOON, Store
 from tests.simulators.tpm import SoftwareTpm
 
 KEY_STORE = {"key_store": "tpm", "tpm_seconds": 120.0, "renewal_check_seconds": 20.0}

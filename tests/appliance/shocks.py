@@ -9,12 +9,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.appliance.store import BOOT_SECONDS, COINS, READER, Store
+from tests.appliance.store import BOOT_SECONDS, COINS, READER, SOON, Store
+from tests.appliance.technician import reboots
 from tests.e2e.books import Books, agreed_books
 from tests.e2e.visitor import Visitor
-
-SOON = 480.0
-"""Seconds for what takes seconds on a machine that has nothing else to do."""
 
 UNPAID = frozenset(
     {"notice", "present_card", "pin", "take_card", "choose_kind", "choose_subjects", "choose_items"}
@@ -169,6 +167,12 @@ async def disk_read_only(guest: Guest) -> None:
     )
 
 
+async def technician_reboots(guest: Guest) -> None:
+    """By an order for it, at rest."""
+    await reboots(guest.store)
+    await guest.world.eyes.until_screen("idle", seconds=BOOT_SECONDS)
+
+
 async def daemon_hung(guest: Guest) -> None:
     """A kiosk that stands still is killed and begun anew by systemd's watchdog."""
     store = guest.store
@@ -225,6 +229,7 @@ SHOCKS: Mapping[str, Shock] = {
     "disk-full": disk_full,
     "disk-read-only": disk_read_only,
     "started-a-year-behind": started_a_year_behind,
+    "technician-reboots": technician_reboots,
     "daemon-hung": daemon_hung,
     "machine-hung": machine_hung,
 }

@@ -46,6 +46,9 @@ COINS, RECEIPTS, READER = 1, 2, 3
 """USB sockets of the machine; the fourth is the technician's."""
 KIOSK_URN = "urn:kiosk:demo-0001"
 BOOT_SECONDS = 900.0
+SOON = 480.0
+"""Seconds for what takes seconds on a machine that has nothing else to do."""
+
 _PAUSE_SECONDS = 1.0
 _LOOK_SECONDS = 0.05
 
