@@ -85,6 +85,7 @@ class Heartbeat:
         self._doubted = asyncio.Event()
         self._reachable: bool | None = None
         self._failure: str | None = None
+        self._lost_at: float | None = None
 
     def doubt(self) -> None:
         """A request failed: look now."""
@@ -112,7 +113,8 @@ class Heartbeat:
         proving, overtaken: it is another one, for what is known there, or because the journal's copy may
         have come before the last.
         """
-        if (unusable := await self._unusable()) is not None:
+        is_first = not proving and not overtaken
+        if is_first and (unusable := await self._unusable()) is not None:
             return unusable
         try:
             mark = await self._mark()
@@ -129,7 +131,10 @@ class Heartbeat:
         except MunicipalityAnswerInvalid:
             return "answer-invalid"
         except MunicipalityError as error:
-            return self._credentials.fault(self._now()) or word_for(error)
+            word = word_for(error)
+            if word == "tls-refused":
+                self._credentials.doubt()
+            return self._credentials.fault(self._now()) or word
         except JournalError:
             return "journal-unreadable"
         known_before, self._since_seq = self._since_seq, answer.journal_seq
@@ -149,12 +154,26 @@ class Heartbeat:
             if await self._credentials.renewed():
                 self._log(EventId.CERTIFICATE_RENEWED)
         except KeyStoreFault as fault:
-            if fault.reason == LOST and self._credentials.worked:
-                self._listeners.key_store_lost()
+            if fault.reason == LOST:
+                return self._lost()
+            self._lost_at = None
             return fault.reason
         except ConfigError:
             return self._credentials.fault(self._now()) or "own-certificate-unusable"
+        self._lost_at = None
         return None
+
+    def _lost(self) -> str | None:
+        """What to say of a TPM that serves others and not us: nothing yet at the first of several beats, as
+        one that is busy looks the same. Who had the key needs a new process then, and who never had it
+        after a while."""
+        now, worked = asyncio.get_running_loop().time(), self._credentials.worked
+        if self._lost_at is None:
+            self._lost_at = now
+            return None if worked else LOST
+        if worked or now - self._lost_at >= self._patience.lost_key_seconds:
+            self._listeners.key_store_lost()
+        return LOST
 
     def _learn(self, answer: HeartbeatAnswer) -> None:
         self._listeners.server_time(answer.server_time)

@@ -45,9 +45,21 @@ class SoftwareTpm:
         for left in self._folder.glob("socket*"):
             left.unlink()
 
+    def hang(self) -> None:
+        """Take what is sent, and answer nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Answer all that came meanwhile."""
+        self._signal(signal.SIGCONT)
+
     async def close(self) -> None:
         await self.cut()
         shutil.rmtree(self._folder)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     async def _answers(self) -> bool:
         try:
