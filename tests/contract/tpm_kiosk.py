@@ -1,7 +1,7 @@
 """The kiosk's line to the municipality as a process of its own, for OpenSSL takes a TPM once a process.
 
-Standard input: `session` or `renew`. Standard output: the same and what came of it; `started`; `level` and the
-fault, or `reached`; `lost`.
+Standard input: `session` or `renew`. Standard output: the same and what came of it; `started`; `level` and
+the fault, or `reached`; `lost`.
 """
 
 import asyncio
