@@ -108,7 +108,7 @@ def renewal_worker(config: Path) -> int:
     try:
         asyncio.run(enrolment.renewed_now(load(config), datetime.now(UTC)))
     except (ConfigError, MunicipalityError, OfficeRefused) as error:
-        sys.stdout.buffer.write(msgspec.json.encode(Refusal.of(error)))
+        sys.stdout.buffer.write(msgspec.json.encode(Refusal.of(error)) + b"\n")
         return NOT_RENEWED
     return 0
 

@@ -26,7 +26,7 @@ from firmware.municipality.der import element as _der
 
 SEALED = b"-----BEGIN TSS2 PRIVATE KEY-----"
 LOST = "tpm-restart"
-"""The reason of a TPM that serves new processes, and not one that had it before it went."""
+"""The reason of a TPM that serves new processes and not this one, as after it went and came back."""
 _PROVIDER = "tpm2"
 _OURS = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda"
 _LOADABLE_KEY = bytes.fromhex("6781050a0103")
