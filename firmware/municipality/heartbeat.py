@@ -164,13 +164,13 @@ class Heartbeat:
         return None
 
     def _lost(self) -> str | None:
-        """What to say of a TPM that serves others and not us: nothing yet at the first of several beats, as
-        one that is busy looks the same. Who had the key needs a new process then, and who never had it
-        after a while."""
+        """What to say of a TPM that serves others and not us: nothing yet after a good beat, as one that is
+        busy looks the same. At the second, who had the key needs a new process, and who never had it after
+        a while."""
         now, worked = asyncio.get_running_loop().time(), self._credentials.worked
         if self._lost_at is None:
             self._lost_at = now
-            return None if worked else LOST
+            return None if worked and self._reachable else LOST
         if worked or now - self._lost_at >= self._patience.lost_key_seconds:
             self._listeners.key_store_lost()
         return LOST

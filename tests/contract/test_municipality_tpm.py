@@ -8,14 +8,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from firmware.compose.enrolment import enrolled, key_store_trouble, renewed_now
+from firmware.errors import ConfigError
 from firmware.municipality.key_store import SEALED, TpmKeyStore, fault_of
+from firmware.settings import load
 from tests.contract.test_municipality import OTHER_KIOSK, Place, pki
-from tests.contract.test_municipality_enrolment import place
+from tests.contract.test_municipality_enrolment import desk, place
 from tests.simulators.tpm import SoftwareTpm
 
 __all__ = ["pki", "place"]  # the fixtures
@@ -65,15 +68,19 @@ class Machine:
             said, _ = await process.communicate(stdin.encode())
         return process.returncode or 0, said.decode()
 
-    async def enrol(self, *, days_ago: int = 0) -> tuple[int, str]:
-        """days_ago: after 61 of its 90 a certificate is due."""
-        today, clock = self.place.clock.moment, self.place.clock
-        clock.moment = today - timedelta(days=days_ago)
+    async def enrol(self) -> tuple[int, str]:
+        """By its command."""
         code = await self.place.server.invite_kiosk(OTHER_KIOSK)
-        desk = f"https://localhost:{self.place.server.enrolment_port}"
-        answered = await self.run("certificate", "enrol", "--url", desk, stdin=code)
-        clock.moment = today
-        return answered
+        return await self.run("certificate", "enrol", "--url", desk(self.place), stdin=code)
+
+    async def is_enrolled(self) -> None:
+        """In this process, which is sooner."""
+        code = await self.place.server.invite_kiosk(OTHER_KIOSK)
+        await enrolled(load(self.config), desk(self.place), code, datetime.now(UTC))
+
+    async def trouble(self) -> str:
+        """With its key store."""
+        return await asyncio.to_thread(key_store_trouble, load(self.config))
 
 
 @pytest.fixture
@@ -161,9 +168,8 @@ async def test_a_kiosk_enrols_serves_and_renews_as_it_runs_with_keys_that_never_
     machine: Machine, tpm: SoftwareTpm
 ) -> None:
     machine.keeps_key_in("tpm", tpm.tcti)
-    status, said = await machine.enrol(days_ago=61)
-    assert 0 == status, said
-    assert machine.key.startswith(SEALED)
+    status, said = await machine.enrol()
+    assert (0, True) == (status, machine.key.startswith(SEALED)), said
     async with running(machine) as line:
         await line.serves()
         for _ in range(2):  # each leaves the TPM's three places as it found them
@@ -185,19 +191,19 @@ async def test_a_copied_key_opens_nothing_beside_another_tpm_and_says_so(
     machine: Machine, tpm: SoftwareTpm
 ) -> None:
     machine.keeps_key_in("tpm", tpm.tcti)
-    assert 0 == (await machine.enrol(days_ago=61))[0]
+    await machine.is_enrolled()
     thief = SoftwareTpm()
     await thief.start()
     try:
         machine.keeps_key_in("tpm", thief.tcti)
-        assert "tpm-other" in _trouble((await machine.run("check-config"))[1])
+        assert "tpm-other" in await machine.trouble()
         async with running(machine) as line:
             await line.until("level", "tpm-other")
     finally:
         await thief.close()
     machine.keeps_key_in("file", tpm.tcti)
-    status, said = await machine.run("certificate", "renew")
-    assert (78, True) == (status, 'municipality.key_store must be "tpm"' in said), said
+    with pytest.raises(ConfigError, match=r'municipality\.key_store must be "tpm"'):
+        await renewed_now(load(machine.config), datetime.now(UTC))
 
 
 @needs_tpm
@@ -210,10 +216,10 @@ async def test_an_absent_tpm_is_named_keeps_the_kiosk_out_of_service_and_is_used
     assert (78, True) == (status, "municipality.key_store: tpm-absent" in said), said
     assert [] == list(machine.own.iterdir())
     await tpm.start()
-    assert 0 == (await machine.enrol())[0]
+    await machine.is_enrolled()
     await tpm.cut()
     status, said = await machine.run("check-config")
-    assert (0, True) == (status, "tpm-absent" in _trouble(said)), said
+    assert (0, True) == (status, "\nmunicipality.key_store: tpm-absent" in said), said
     async with running(machine) as line:
         await line.until("level", "tpm-absent")
         await tpm.start()
@@ -225,7 +231,7 @@ async def test_a_tpm_that_hangs_holds_up_no_start_is_named_and_is_used_when_it_g
     machine: Machine, tpm: SoftwareTpm
 ) -> None:
     machine.keeps_key_in("tpm", tpm.tcti)
-    assert 0 == (await machine.enrol())[0]
+    await machine.is_enrolled()
     machine.keeps_key_in("tpm", tpm.tcti, seconds=1.0)
     tpm.hang()
     async with running(machine) as line:
@@ -240,7 +246,7 @@ async def test_a_tpm_that_goes_while_the_kiosk_runs_is_named_and_a_new_process_g
     machine: Machine, tpm: SoftwareTpm
 ) -> None:
     machine.keeps_key_in("tpm", tpm.tcti)
-    assert 0 == (await machine.enrol())[0]
+    await machine.is_enrolled()
     async with running(machine) as line:
         await line.until("level", "reached")
         await tpm.cut()
@@ -256,15 +262,15 @@ async def test_a_key_in_clear_moves_into_the_tpm_with_a_renewal_that_is_due_at_o
     machine: Machine, tpm: SoftwareTpm
 ) -> None:
     machine.keeps_key_in("file", tpm.tcti)
-    assert 0 == (await machine.enrol())[0]
+    await machine.is_enrolled()
     in_clear = machine.key
     machine.keeps_key_in("tpm", tpm.tcti)
-    assert "still lies in clear" in _trouble((await machine.run("check-config"))[1])
+    assert "still lies in clear" in await machine.trouble()
     status, said = await machine.run("certificate", "renew")
     assert (0, True) == (status, said.startswith("certificate: good until")), said
     assert machine.key.startswith(SEALED)
     assert [] == [file for file in machine.own.iterdir() if in_clear in file.read_bytes()]
-    assert "" == _trouble((await machine.run("check-config"))[1])
+    assert "" == await machine.trouble()
 
 
 KEY_IN_USE = """
@@ -341,7 +347,3 @@ def _calls(names: list[str]) -> set[str]:
 )
 def test_what_the_tpm_complains_of_has_one_name(complaint: str, reason: str) -> None:
     assert reason == fault_of(complaint).reason
-
-
-def _trouble(said: str) -> str:
-    return "\n".join(line for line in said.splitlines() if line.startswith("municipality.key_store"))

@@ -280,9 +280,15 @@ def test_a_tpm_that_is_lost_for_two_beats_is_told_and_asks_for_a_new_process() -
     assert heart.asked_at
 
 
+def test_a_tpm_that_came_back_for_others_alone_serves_nobody_meanwhile() -> None:
+    heart = Heart(Key([None, ABSENT, LOST_ONE])).beats(100)
+    assert ["reached", "tpm-absent", LOST] == heart.levels
+    assert heart.asked_at
+
+
 def test_a_request_that_proves_the_journal_is_no_second_beat() -> None:
-    heart = Heart(Key([LOST_ONE]), known_seq=3).beats(10)
-    assert (2, ["reached"], []) == (heart.requests, heart.levels, heart.asked_at)
+    heart = Heart(Key([None, LOST_ONE]), known_seq=3).beats(30)
+    assert (3, ["reached"], []) == (heart.requests, heart.levels, heart.asked_at)
 
 
 def test_a_process_that_never_had_its_key_tells_so_and_gives_way_after_minutes() -> None:
