@@ -31,7 +31,7 @@ from firmware.municipality.messages import (
     encode,
     problem_code,
 )
-from firmware.municipality.tls import Credentials, word_for
+from firmware.municipality.tls import Credentials, is_of_own_key, word_for
 from firmware.ports import JournalWitness, RemoteControl, ReportLevel
 from firmware.rounds import outlived
 
@@ -131,10 +131,9 @@ class Heartbeat:
         except MunicipalityAnswerInvalid:
             return "answer-invalid"
         except MunicipalityError as error:
-            word = word_for(error)
-            if word == "tls-refused":
+            if is_of_own_key(error):
                 self._credentials.doubt()
-            return self._credentials.fault(self._now()) or word
+            return self._credentials.fault(self._now()) or word_for(error)
         except JournalError:
             return "journal-unreadable"
         known_before, self._since_seq = self._since_seq, answer.journal_seq

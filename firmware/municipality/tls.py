@@ -212,6 +212,15 @@ def word_for(cause: BaseException | None) -> str:
     return "no-answer"
 
 
+def is_of_own_key(cause: BaseException | None) -> bool:
+    """Whether a handshake failed because our own key did not sign. Source: OpenSSL, ERR_R_EVP_LIB."""
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError) and cause.reason == "EVP_LIB":
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
 # X509_V_ERR_* of OpenSSL. "Not yet valid" mostly means that our clock is behind.
 _SERVER_CERTIFICATE = {
     9: "server-certificate-not-yet-valid",

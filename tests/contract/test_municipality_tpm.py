@@ -258,6 +258,18 @@ async def test_a_tpm_that_goes_while_the_kiosk_runs_is_named_and_a_new_process_g
 
 
 @needs_tpm
+async def test_a_tpm_that_is_cleared_while_the_kiosk_runs_is_named(
+    machine: Machine, tpm: SoftwareTpm
+) -> None:
+    machine.keeps_key_in("tpm", tpm.tcti)
+    await machine.is_enrolled()
+    async with running(machine) as line:
+        await line.until("level", "reached")
+        await tpm.clear()
+        await line.until("level", "tpm-other")
+
+
+@needs_tpm
 async def test_a_key_in_clear_moves_into_the_tpm_with_a_renewal_that_is_due_at_once(
     machine: Machine, tpm: SoftwareTpm
 ) -> None:

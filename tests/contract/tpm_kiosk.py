@@ -23,8 +23,13 @@ from firmware.settings import load
 from tests.contract.test_municipality import Witnessed
 
 OFTEN = Patience(
-    first_retry_seconds=0.05, longest_retry_seconds=0.1, heartbeat_seconds=0.1, total_seconds=30.0
+    first_retry_seconds=0.05,
+    longest_retry_seconds=0.1,
+    heartbeat_seconds=0.1,
+    total_seconds=30.0,
+    kept_seconds=0.5,
 )
+"""A connection is kept for half a second: its key signs again and again."""
 
 
 def say(*words: str) -> None:

@@ -62,6 +62,11 @@ class SoftwareTpm:
         for left in self._folder.glob("socket*"):
             left.unlink()
 
+    async def clear(self) -> None:
+        """Forget its owner: what was sealed before is worthless."""
+        clearing = await asyncio.create_subprocess_exec("tpm2_clear", "-T", self.tcti, "-c", "platform")
+        assert 0 == await clearing.wait()
+
     def hang(self) -> None:
         """Take what is sent, and answer nothing."""
         self._signal(signal.SIGSTOP)
