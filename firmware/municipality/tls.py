@@ -215,7 +215,8 @@ def word_for(cause: BaseException | None) -> str:
 def is_of_own_key(cause: BaseException | None) -> bool:
     """Whether a handshake failed because our own key did not sign. Source: OpenSSL, ERR_R_EVP_LIB."""
     while cause is not None:
-        if isinstance(cause, ssl.SSLError) and cause.reason == "EVP_LIB":
+        # aiohttp's errors are SSLErrors without a reason.
+        if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", None) == "EVP_LIB":
             return True
         cause = cause.__cause__ or cause.__context__
     return False

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
+import aiohttp
 import msgspec
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 from cryptography.hazmat.primitives import serialization
 
 from firmware.core.facts import Level, MunicipalityLevel
@@ -218,7 +220,9 @@ class Heart:
 
     async def once(self, _call: Call) -> Reply:
         if self.cause is not None:
-            raise MunicipalityDown("heartbeat: no connection") from self.cause
+            failed = aiohttp.ClientConnectorSSLError(cast("ConnectionKey", None), self.cause)
+            failed.__cause__ = self.cause
+            raise MunicipalityDown("heartbeat: no connection") from failed
         self.requests += 1
         said = {"server_time": NOW, "open": True, "reason": None, "journal_seq": self.known_seq}
         return Reply(200, msgspec.json.encode(said), is_problem=False, server_der=b"", device=b"")
