@@ -213,10 +213,12 @@ def word_for(cause: BaseException | None) -> str:
 
 
 def is_of_own_key(cause: BaseException | None) -> bool:
-    """Whether a handshake failed because our own key did not sign. Source: OpenSSL, ERR_R_EVP_LIB."""
+    """Whether a handshake failed because our own key did not sign.
+
+    Source: OpenSSL, the text of ERR_R_EVP_LIB; the module ssl has no name for it.
+    """
     while cause is not None:
-        # aiohttp's errors are SSLErrors without a reason.
-        if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", None) == "EVP_LIB":
+        if isinstance(cause, ssl.SSLError) and "EVP lib" in str(cause):
             return True
         cause = cause.__cause__ or cause.__context__
     return False
