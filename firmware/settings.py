@@ -263,6 +263,9 @@ class DocumentPrinter(_Section, frozen=True, kw_only=True):
     """tell_sheets: fewer in the trays are told to staff, and no more are promised than there are.
 
     low_sheets: so many are promised at most while toner, or paper that nobody counts, runs low.
+    silent_seconds: without an answer, after which a print is unknown. dead_seconds: without an answer, and
+    with an empty print server, after which staff may say that the printer is switched off; more than cupsd
+    leaves to a cancelled backend (JobKillDelay, 30 s).
     """
 
     uri: Word
@@ -271,6 +274,8 @@ class DocumentPrinter(_Section, frozen=True, kw_only=True):
     poll_seconds: Seconds = 2.0
     appear_seconds: Seconds = 40.0
     stall_seconds: Seconds = 300.0
+    silent_seconds: Seconds = 20.0
+    dead_seconds: Seconds = 120.0
     tell_sheets: Annotated[int, Meta(ge=0, le=10_000)] = 60
     low_sheets: Annotated[int, Meta(ge=0, le=1_000)] = 5
     exit_sensor: ExitSensor | None = None
@@ -351,7 +356,7 @@ class Console(_Section, frozen=True, kw_only=True):
     reboot_command: starts the machine anew. log_command: prints the kiosk's log, newest first, a line each.
     """
 
-    socket: Word = "/run/madoguchi/console.sock"
+    socket: Word = "/run/madoguchi-console/console.sock"
     group: str = ""
     order_keys: str = ""
     order_issuer: Word = "urn:madoguchi:maintenance"

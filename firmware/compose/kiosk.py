@@ -468,6 +468,8 @@ def _document_printer(settings: Settings, log: Logbook) -> IppDocumentPrinter:
         poll_seconds=said.poll_seconds,
         appear_seconds=said.appear_seconds,
         stall_seconds=said.stall_seconds,
+        silent_seconds=said.silent_seconds,
+        dead_seconds=said.dead_seconds,
         reserves=Reserves(
             said.tell_sheets,
             said.low_sheets,

@@ -60,6 +60,7 @@ class Guest(Visitor):
         if screen in UNPAID:
             await self.world.remove_card()
             await self.world.eyes.touch("cancel")
+            await self.world.eyes.until(lambda now: now["screen"] != screen, SOON)
         elif screen in {"stop", "go_on"}:
             await self.world.eyes.touch("confirm" if screen == "stop" else "cancel")
         elif screen == "staff_code":
@@ -73,6 +74,8 @@ class Guest(Visitor):
             await self.world.take_change()
             if screen in {"thanks", "ended"}:
                 await self.world.eyes.touch("confirm")
+                # A second touch would begin the next visit.
+                await self.world.eyes.until(lambda now: now["screen"] != screen, SOON)
 
     async def _staff_decide(self) -> None:
         """They open, look into the tray and say what lies there."""

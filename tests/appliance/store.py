@@ -61,7 +61,7 @@ GUEST: dict[str, dict[str, Any]] = {
     "coins": {"device": "/dev/madoguchi/cctalk", "drain_seconds": 1.0},
     "card_reader": {"restart_request": "/run/madoguchi/restart-pcscd"},
     "console": {
-        "socket": "/run/madoguchi/console.sock",
+        "socket": "/run/madoguchi-console/console.sock",
         "support_folder": "/var/lib/madoguchi/support",
         "group": "madoguchi-console",
         "order_keys": "/etc/madoguchi/orders.jwks",
