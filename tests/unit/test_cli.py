@@ -111,7 +111,7 @@ def test_a_start_waits_for_no_tpm_and_a_technicians_check_asks_it(
     table = tomllib.loads(config.read_text(encoding="utf-8"))
     table["municipality"] |= {"key_store": "tpm", "tpm_provider": str(tmp_path)}
     config.write_text(tomli_w.dumps(table), encoding="utf-8")
-    assert 0 == _checking(config).wait(60)
+    assert 0 == _checking(config).wait(120)
     assert not asked.exists()
     assert 0 == run("check-config", config)
     assert asked.exists()

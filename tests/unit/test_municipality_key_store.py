@@ -163,11 +163,12 @@ def test_two_threads_never_load_a_key_at_once(folder: Path) -> None:
 
 
 async def test_a_tpm_that_hangs_is_silent_and_holds_up_one_thread_alone(folder: Path) -> None:
-    goes_on = threading.Event()
+    begun, goes_on = threading.Event(), threading.Event()
 
     class Hanging(Store):
         def answers(self) -> bool:
             self.answered += 1
+            begun.set()
             return goes_on.wait(60)
 
     store = Hanging(seconds=0.01)
@@ -176,6 +177,7 @@ async def test_a_tpm_that_hangs_is_silent_and_holds_up_one_thread_alone(folder: 
         for _ in range(3):
             with pytest.raises(KeyStoreFault, match="tpm-silent"):
                 await made.renewed()
+        assert await asyncio.to_thread(begun.wait, 60)
         assert 1 == store.answered
     finally:
         goes_on.set()
