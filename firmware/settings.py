@@ -303,7 +303,8 @@ class Municipality(_Section, frozen=True, kw_only=True):
     journal_copy_seconds: between two copies of the journal. report_unheard_seconds: after which a report
     that nobody takes is told to staff. key_store: "tpm": keys are made in a TPM 2.0, and key_file is useless
     without it. tpm_provider: the folder of OpenSSL's tpm2.so. tpm_tcti: how TSS reaches the TPM. tpm_seconds:
-    for one run of a program that asks it.
+    for one run of a program that asks it. tpm_lost_seconds: after which a process that a TPM never served,
+    while it serves others, gives way to a new one. renewal_seconds: for one renewal, in a process of its own.
     """
 
     url: Annotated[str, Meta(pattern=r"^https://")]
@@ -320,12 +321,14 @@ class Municipality(_Section, frozen=True, kw_only=True):
     renewal_share: Annotated[float, Meta(ge=0.1, le=0.66)] = 0.6
     renewal_check_seconds: Seconds = 3600.0
     renewal_retry_seconds: Seconds = 300.0
+    renewal_seconds: Seconds = 180.0
     journal_copy_seconds: Seconds = 300.0
     report_unheard_seconds: Seconds = 3600.0
     key_store: Literal["file", "tpm"] = "file"
     tpm_provider: Word = "/usr/lib/madoguchi/tpm"
     tpm_tcti: Word = "device:/dev/tpmrm0"
     tpm_seconds: Seconds = 20.0
+    tpm_lost_seconds: Annotated[float, Meta(ge=90, le=86_400)] = 180.0
 
 
 class Updates(_Section, frozen=True, kw_only=True):

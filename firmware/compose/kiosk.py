@@ -544,6 +544,7 @@ def _municipality(
             answer_seconds=said.request_seconds,
             total_seconds=said.total_seconds,
             heartbeat_seconds=said.heartbeat_seconds,
+            lost_key_seconds=said.tpm_lost_seconds,
         ),
     )
 

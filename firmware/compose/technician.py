@@ -14,8 +14,8 @@ import msgspec
 from firmware.compose.bundle import Bundle, claims_covered, folder_for, make_bundle
 from firmware.compose.certificate import certificate_lines, read_certificate
 from firmware.compose.checked import checked
-from firmware.compose.enrolment import renewed_now
 from firmware.compose.outlook import Outlook
+from firmware.compose.renewing import renewed_now
 from firmware.console import pages
 from firmware.console import wire as w
 from firmware.console.catalogue import events_of
@@ -393,7 +393,7 @@ class TechnicianDesk:
     async def _renew(self, request: w.RenewCertificate, _by: str) -> w.Answer:
         self._must_rest()
         try:
-            until = await renewed_now(self._settings, self._now())
+            until = await renewed_now(self._settings, self._config)
         except (ConfigError, MunicipalityError) as error:
             raise OfficeRefused(
                 "not renewed, the old certificate stays in use: {error}", error=error

@@ -8,7 +8,12 @@ from tests.appliance.shocks import Guest
 from tests.appliance.store import BOOT_SECONDS, SOON, Store
 from tests.simulators.tpm import SoftwareTpm
 
-KEY_STORE = {"key_store": "tpm", "tpm_seconds": 120.0, "renewal_check_seconds": 20.0}
+KEY_STORE = {
+    "key_store": "tpm",
+    "tpm_seconds": 120.0,
+    "renewal_check_seconds": 20.0,
+    "renewal_seconds": 900.0,
+}
 """Of kiosk.toml, for a slow processor. What lies in clear beside a TPM is renewed at the first look."""
 
 KEY = "/var/lib/madoguchi/own/kiosk.key"

@@ -62,9 +62,26 @@ class SoftwareTpm:
         for left in self._folder.glob("socket*"):
             left.unlink()
 
+    async def clear(self) -> None:
+        """Forget its owner: what was sealed before is worthless."""
+        clearing = await asyncio.create_subprocess_exec("tpm2_clear", "-T", self.tcti, "-c", "platform")
+        assert 0 == await clearing.wait()
+
+    def hang(self) -> None:
+        """Take what is sent, and answer nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Answer all that came meanwhile."""
+        self._signal(signal.SIGCONT)
+
     async def close(self) -> None:
         await self.cut()
         shutil.rmtree(self._folder)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     async def _answers(self) -> bool:
         if self._soldered:
