@@ -29,6 +29,7 @@ from tests.appliance.pin_tests import contract_tests, press_figures
 from tests.appliance.report import Report
 from tests.appliance.sealed import (
     KEY_STORE,
+    is_renewed,
     is_worthless_elsewhere,
     moves_in,
     opens_to_the_kiosk_alone,
@@ -181,6 +182,8 @@ async def sealed(said: argparse.Namespace, report: Report) -> None:
     async with soldered(store), running(said, report, "rig.acknowledge", store=store) as run:
         with report.timed("key moves into the TPM"):
             await moves_in(run.guest)
+        with report.timed("a renewal beside the running kiosk"):
+            await is_renewed(run.guest)
         report.wrong += await opens_to_the_kiosk_alone(store)
         with report.timed("visit"):
             await run.guest.whole_visit(500)

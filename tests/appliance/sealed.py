@@ -42,6 +42,16 @@ async def moves_in(guest: Guest) -> None:
     await guest.until_idle()
 
 
+async def is_renewed(guest: Guest) -> None:
+    """Another process renews beside the running kiosk, with the TPM's few places; it takes the new key."""
+    store, renewed = guest.store, '"certificate-renewed"'
+    times = store.said().count(renewed)
+    program = "/usr/lib/madoguchi/bin/madoguchi renewal-worker --config /etc/madoguchi/kiosk.toml"
+    status, said = await store.shell(f"runuser -u madoguchi -G tss -- {program}")
+    assert 0 == status, said
+    await store.says(renewed, seconds=SOON, times=times + 1)
+
+
 async def opens_to_the_kiosk_alone(store: Store) -> list[str]:
     """Users of the machine who can open its TPM, and may not."""
     found = []

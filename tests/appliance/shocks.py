@@ -5,6 +5,7 @@ Each is done to the emulated machine on its start screen or in a visit; afterwar
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -138,9 +139,14 @@ async def pins_gone(guest: Guest) -> None:
 
 
 async def cable_pulled(guest: Guest) -> None:
-    """Without the municipality nobody is served."""
-    machine = guest.store.machine
-    await closed_meanwhile(guest, machine.set_cable(plugged=False), machine.set_cable(plugged=True))
+    """Without the network nobody is served; the picture of it comes over the same cable, the log does not."""
+    store = guest.store
+    for state, plugged in (("NotServing", False), ("Idle", True)):
+        entered = f'"state": "{state}"'
+        times = len(re.findall(entered, store.said()))
+        await store.machine.set_cable(plugged=plugged)
+        await store.says(entered, seconds=SOON, times=times + 1)
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
 
 
 async def clock_a_year_wrong(guest: Guest) -> None:
