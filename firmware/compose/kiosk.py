@@ -162,6 +162,7 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
         undo.callback(bus.close)
         kiosk = Kiosk(settings, config, EventRing(log), told)
         daemon = Daemon(kiosk.parts(entries, journal, medium, bus, screen), entries, kiosk.log)
+        del entries  # the daemon lets them go once it has recovered
         log(EventId.DAEMON_STARTED, version=__version__)
         await daemon.run(manager)
 

@@ -31,6 +31,7 @@ from firmware.shell.devices import Devices
 from firmware.shell.door_alarm import DoorAlarm
 from firmware.shell.door_code import DoorCode
 from firmware.shell.found_paper import FoundPaper
+from firmware.shell.given_back import give_back
 from firmware.shell.health import Health
 from firmware.shell.journal import Entry, Journal
 from firmware.shell.lockout import LockoutWatch
@@ -51,6 +52,8 @@ from firmware.shell.workers import SpareWorker
 
 _AT_REST = frozenset({ScreenId.IDLE, ScreenId.CLOSED, ScreenId.OUT_OF_SERVICE})
 """Whoever stands there next finds no aid of the person before."""
+_REST_SECONDS = 5.0
+"""After a visit: what was its has been given free by then."""
 
 
 class Console(Protocol):
@@ -344,7 +347,7 @@ class Daemon:
         return self._outbox.state
 
     def _mine(self) -> set[str]:
-        """Orders of which we still have to tell, or that this run has had its hands on."""
+        """Orders of which we still have to tell, or that this run has had its hands on this business day."""
         waiting = {tell.order_id for tell in self._outbox.waiting if isinstance(tell, Tell)}
         return waiting | self._orders
 
@@ -452,6 +455,10 @@ class Daemon:
         step = recover(records, late=late)
         if (visit := open_visit(records)) is not None:
             self._log(EventId.RECOVERED, visit=visit.visit[:8], state=type(step.state).__name__)
+        # From here on the folds of it are enough: a year's journal would stay in memory for the whole run.
+        self._entries = ()
+        del records
+        give_back()
         return step
 
     def _coin(self, coin: ports.CoinAccepted | ports.CoinsSuspect | ports.CoinReturned) -> None:
@@ -533,6 +540,9 @@ class Daemon:
         self._outbox.note(records)
 
     def _noted(self, records: Sequence[r.Record]) -> None:
+        if any(isinstance(record, r.DayClosed) for record in records):
+            # A day closes at rest: what is still to be told of its orders waits in the outbox.
+            self._orders.clear()
         self._orders |= set(_orders(records))
         self._slot.note(records)
         self._found_paper.note(records)
@@ -543,3 +553,4 @@ class Daemon:
         self._parts.pace.note(records)
         if any(isinstance(record, r.VisitEnded) for record in records):
             self._spare.prepare()
+            asyncio.get_running_loop().call_later(_REST_SECONDS, give_back)

@@ -44,6 +44,8 @@ BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Record)}
 _FULL = 2
+_CACHE_KIB = 256
+"""Of pages in memory. Who only appends needs the last few; SQLite by itself keeps 2 MB of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ class Journal:
             connection = undo.enter_context(closing(_connect(self._path, "rwc")))
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
             self._assert_pragma(connection, "journal_mode", "wal")
             self._assert_pragma(connection, "synchronous", _FULL)
             connection.executescript(_SCHEMA)

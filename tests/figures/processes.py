@@ -23,10 +23,14 @@ HOST_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one process takes now. MB are 1024² bytes."""
+    """What one process takes now. MB are 1024² bytes.
+
+    private_mb: what would be free without it; a share of pages (pss_mb) changes also with the others.
+    """
 
     rss_mb: float
     pss_mb: float
+    private_mb: float
     threads: int
     descriptors: int
 
@@ -35,7 +39,7 @@ def taken(pid: int) -> Taken:
     """Figures of this process."""
     process = psutil.Process(pid)
     memory = process.memory_full_info()
-    return Taken(memory.rss / MB, memory.pss / MB, process.num_threads(), process.num_fds())
+    return Taken(memory.rss / MB, memory.pss / MB, memory.uss / MB, process.num_threads(), process.num_fds())
 
 
 def spare_worker(pid: int) -> int:

@@ -195,6 +195,17 @@ async def test_wal_and_full_synchronisation_are_in_force(journal: Journal, path:
     assert (2,) == await asked
 
 
+async def test_the_journals_pages_do_not_stay_in_memory_as_it_grows(journal: Journal) -> None:
+    """SQLite's own limit is 2 MB, which some 600 visits fill."""
+    connection = journal._connection
+    assert connection is not None
+    asked = asyncio.get_running_loop().run_in_executor(
+        journal._thread, lambda: connection.execute("PRAGMA cache_size").fetchone()
+    )
+    (kib,) = await asked
+    assert -256 <= kib < 0
+
+
 async def test_a_database_that_keeps_no_write_ahead_log_is_refused(journal: Journal) -> None:
     with closing(sqlite3.connect(":memory:")) as memory:
         memory.execute("PRAGMA journal_mode=WAL")
