@@ -72,13 +72,16 @@ def _parser() -> argparse.ArgumentParser:
     text = "run the kiosk"
     run = commands.add_parser("run", help=text, description=text, parents=[configured])
     run.add_argument(
-        "--check", action="store_true", help="only if check-config --or-former finds nothing wrong before"
+        "--check",
+        action="store_true",
+        help="only if check-config --or-former --without-tpm finds nothing wrong",
     )
     for name, text in (
         ("lockout", "say whether mistakes in a row hold the kiosk, and until when"),
         ("staff-code", "set the code by which the store's staff are let in"),
         ("card-test", "read a My Number Card without its PIN and say whether the reader is fit"),
         ("document-worker", "serve one visit's documents (started by the kiosk)"),
+        ("renewal-worker", "renew the kiosk's certificate (started by the kiosk)"),
     ):
         commands.add_parser(name, help=text, description=text, parents=[configured])
     text = "read the configuration and say what is wrong with it"
@@ -87,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
         "--or-former",
         action="store_true",
         help="put the published configuration before it in the place of one that is no longer good",
+    )
+    check.add_argument(
+        "--without-tpm",
+        action="store_true",
+        help="ask no TPM: the kiosk serves nobody before its own answers",
     )
     certificate = commands.add_parser(
         "certificate", help="the kiosk's own certificate at the municipality", parents=[configured]
@@ -162,8 +170,8 @@ def _run(wanted: argparse.Namespace) -> int:
 
 def _checking(config: Path) -> "subprocess.Popen[bytes]":
     """A process of its own: what draws every form would else stay in the kiosk's memory."""
-    command = [sys.executable, "-P", "-m", "firmware", "check-config", "--or-former", "--config", str(config)]
-    return subprocess.Popen(command)
+    check = ("check-config", "--or-former", "--without-tpm", "--config", str(config))
+    return subprocess.Popen([sys.executable, "-P", "-m", "firmware", *check])
 
 
 async def _until_signalled(kiosk: Coroutine[Any, Any, None]) -> None:
@@ -197,7 +205,7 @@ def _check_config(wanted: argparse.Namespace) -> int:
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
     if not settings.file.documents.void_screen_calibrated_for.strip():
         print(_NOT_CALIBRATED, file=sys.stderr)
-    if said := key_store_trouble(settings):
+    if not wanted.without_tpm and (said := key_store_trouble(settings)):
         print(said, file=sys.stderr)
     if areas := refuse_swap(allowed=True):
         where = f"this machine swaps to {areas}"
@@ -283,6 +291,13 @@ def _document_worker(wanted: argparse.Namespace) -> int:
     no_core_dump()
     document_worker(wanted.config)
     return 0
+
+
+def _renewal_worker(wanted: argparse.Namespace) -> int:
+    from firmware.compose.renewing import renewal_worker
+
+    no_core_dump()
+    return renewal_worker(wanted.config)
 
 
 def _slip_worker(wanted: argparse.Namespace) -> int:
@@ -377,6 +392,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "certificate": _certificate,
     "staff-code": _staff_code,
     "document-worker": _document_worker,
+    "renewal-worker": _renewal_worker,
     "console": _console,
     "events": _events,
     "slip-worker": _slip_worker,

@@ -24,7 +24,7 @@ class KeyStoreFault(ConfigError):
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(f"municipality.key_store: {reason}: {text}")
-        self.reason = reason
+        self.reason, self.text = reason, text
 
 
 class DeviceGone(MadoguchiError, ConnectionError):

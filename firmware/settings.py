@@ -263,6 +263,9 @@ class DocumentPrinter(_Section, frozen=True, kw_only=True):
     """tell_sheets: fewer in the trays are told to staff, and no more are promised than there are.
 
     low_sheets: so many are promised at most while toner, or paper that nobody counts, runs low.
+    silent_seconds: without an answer, after which a print is unknown. dead_seconds: without an answer, and
+    with an empty print server, after which staff may say that the printer is switched off; more than cupsd
+    leaves to a cancelled backend (JobKillDelay, 30 s).
     """
 
     uri: Word
@@ -271,6 +274,8 @@ class DocumentPrinter(_Section, frozen=True, kw_only=True):
     poll_seconds: Seconds = 2.0
     appear_seconds: Seconds = 40.0
     stall_seconds: Seconds = 300.0
+    silent_seconds: Seconds = 20.0
+    dead_seconds: Seconds = 120.0
     tell_sheets: Annotated[int, Meta(ge=0, le=10_000)] = 60
     low_sheets: Annotated[int, Meta(ge=0, le=1_000)] = 5
     exit_sensor: ExitSensor | None = None
@@ -298,7 +303,8 @@ class Municipality(_Section, frozen=True, kw_only=True):
     journal_copy_seconds: between two copies of the journal. report_unheard_seconds: after which a report
     that nobody takes is told to staff. key_store: "tpm": keys are made in a TPM 2.0, and key_file is useless
     without it. tpm_provider: the folder of OpenSSL's tpm2.so. tpm_tcti: how TSS reaches the TPM. tpm_seconds:
-    for one run of a program that asks it.
+    for one run of a program that asks it. tpm_lost_seconds: after which a process that a TPM never served,
+    while it serves others, gives way to a new one. renewal_seconds: for one renewal, in a process of its own.
     """
 
     url: Annotated[str, Meta(pattern=r"^https://")]
@@ -315,12 +321,14 @@ class Municipality(_Section, frozen=True, kw_only=True):
     renewal_share: Annotated[float, Meta(ge=0.1, le=0.66)] = 0.6
     renewal_check_seconds: Seconds = 3600.0
     renewal_retry_seconds: Seconds = 300.0
+    renewal_seconds: Seconds = 180.0
     journal_copy_seconds: Seconds = 300.0
     report_unheard_seconds: Seconds = 3600.0
     key_store: Literal["file", "tpm"] = "file"
     tpm_provider: Word = "/usr/lib/madoguchi/tpm"
     tpm_tcti: Word = "device:/dev/tpmrm0"
     tpm_seconds: Seconds = 20.0
+    tpm_lost_seconds: Annotated[float, Meta(ge=90, le=86_400)] = 180.0
 
 
 class Updates(_Section, frozen=True, kw_only=True):
@@ -348,7 +356,7 @@ class Console(_Section, frozen=True, kw_only=True):
     reboot_command: starts the machine anew. log_command: prints the kiosk's log, newest first, a line each.
     """
 
-    socket: Word = "/run/madoguchi/console.sock"
+    socket: Word = "/run/madoguchi-console/console.sock"
     group: str = ""
     order_keys: str = ""
     order_issuer: Word = "urn:madoguchi:maintenance"

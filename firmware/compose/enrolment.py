@@ -22,14 +22,14 @@ async def enrolled(settings: Settings, url: str | None, code: str, now: datetime
         return await _kept(answered, files)
 
 
-async def renewed(settings: Settings, now: datetime, share: float = enrolment.TWO_THIRDS) -> datetime | None:
-    """Renew a certificate of whose life this share is over; None if it has time. A running kiosk takes
+async def renewed(settings: Settings, now: datetime) -> datetime | None:
+    """Renew a certificate of whose life two thirds are over; None if it has time. A running kiosk takes
     the new one at its next heartbeat."""
     files = files_of(settings)
     with _alone(files):
         with _written(files):
             await asyncio.to_thread(enrolment.finish, files)
-        return await _asked_anew(settings, files, now) if enrolment.is_due(files, now, share) else None
+        return await _asked_anew(settings, files, now) if enrolment.is_due(files, now) else None
 
 
 async def renewed_now(settings: Settings, now: datetime) -> datetime:
@@ -40,6 +40,13 @@ async def renewed_now(settings: Settings, now: datetime) -> datetime:
         with _written(files):
             await asyncio.to_thread(enrolment.finish, files)
         return await _asked_anew(settings, files, now)
+
+
+async def finished(settings: Settings) -> None:
+    """Put in place what a renewal that ended in the middle has wholly written. Raises OfficeRefused."""
+    files = files_of(settings)
+    with _alone(files), _written(files):
+        await asyncio.to_thread(enrolment.finish, files)
 
 
 def files_of(settings: Settings) -> Files:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from firmware.compose.enrolment import renewed
 from firmware.compose.published import shelves
+from firmware.compose.renewing import renewed
 from firmware.logbook import EventId, Logbook
 from firmware.ports import Municipality, OpenOrder
 from firmware.settings import Settings
@@ -81,7 +81,7 @@ class Errands:
         )
         copy = JournalCopy(municipality, self._journal, log, every_seconds=said.journal_copy_seconds)
         renewal = Renewal(
-            renewed=lambda: renewed(settings, now_utc(), said.renewal_share),
+            renewed=lambda: renewed(settings, self._config, now_utc()),
             resting=resting,
             every_seconds=said.renewal_check_seconds,
             retry_seconds=said.renewal_retry_seconds,

@@ -469,6 +469,8 @@ def _document_printer(settings: Settings, log: Logbook) -> IppDocumentPrinter:
         poll_seconds=said.poll_seconds,
         appear_seconds=said.appear_seconds,
         stall_seconds=said.stall_seconds,
+        silent_seconds=said.silent_seconds,
+        dead_seconds=said.dead_seconds,
         reserves=Reserves(
             said.tell_sheets,
             said.low_sheets,
@@ -543,6 +545,7 @@ def _municipality(
             answer_seconds=said.request_seconds,
             total_seconds=said.total_seconds,
             heartbeat_seconds=said.heartbeat_seconds,
+            lost_key_seconds=said.tpm_lost_seconds,
         ),
     )
 

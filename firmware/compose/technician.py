@@ -14,8 +14,8 @@ import msgspec
 from firmware.compose.bundle import Bundle, claims_covered, folder_for, make_bundle
 from firmware.compose.certificate import certificate_lines, read_certificate
 from firmware.compose.checked import checked
-from firmware.compose.enrolment import renewed_now
 from firmware.compose.outlook import Outlook
+from firmware.compose.renewing import renewed_now
 from firmware.console import pages
 from firmware.console import wire as w
 from firmware.console.catalogue import events_of
@@ -89,6 +89,7 @@ class TechnicianDesk:
             w.ListClaims: self._claims,
             w.ListVisits: self._visits,
             w.ResolveVisit: self._resolve,
+            w.SayPrinterOff: self._say_printer_off,
             w.SwitchMaintenance: self._switch,
             w.PlanMaintenance: self._plan,
             w.ShowHours: self._hours,
@@ -286,23 +287,50 @@ class TechnicianDesk:
         return w.Answer(done=True, text="\n".join(page), facts=facts)
 
     async def _resolve(self, request: w.ResolveVisit, _by: str) -> Sentence:
-        waiting = self._waiting()
-        if waiting is None or not waiting.visit.startswith(request.visit):
-            raise OfficeRefused(
-                "no visit {visit} waits for a decision: see `visit list`", visit=request.visit
-            )
-        if not self._runner.facts.panel.door_open:
-            raise OfficeRefused("open the door and look where the pages are: nothing is decided with it shut")
+        waiting = self._must_wait(request.visit)
         self._runner.post(e.KeyPressed(KeypadKey.CONFIRM if request.printed else KeypadKey.CANCEL))
         try:
             async with asyncio.timeout(_DECIDE_SECONDS):
                 while self._waiting() is not None:  # noqa: ASYNC110 - a state has no event of its own
                     await asyncio.sleep(0.05)
         except TimeoutError:
+            if self._runner.facts.printer.dead:
+                raise OfficeRefused(
+                    "the printer is dead: switch it off, pull its plug, then: visit printer-off {visit}",
+                    visit=waiting.visit[:8],
+                ) from None
             raise OfficeRefused("the printer still holds the job: say it again when it has let go") from None
         if request.printed:
             return told("visit {visit}: printed, the fee is kept", visit=waiting.visit[:8])
         return told("visit {visit}: not printed, the money goes back", visit=waiting.visit[:8])
+
+    async def _say_printer_off(self, request: w.SayPrinterOff, _by: str) -> Sentence:
+        waiting = self._must_wait(request.visit)
+        if not self._runner.facts.printer.dead:
+            raise OfficeRefused("the printer, or the print server, may still bring out a page: wait")
+        self._runner.post(e.KeyPressed(KeypadKey.DIGIT_2))
+        try:
+            async with asyncio.timeout(_DECIDE_SECONDS):
+                while not self._said_off():  # noqa: ASYNC110 - a state has no event of its own
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise OfficeRefused(
+                "the printer, or the print server, may still bring out a page: wait"
+            ) from None
+        return told("visit {visit}: the printer is off; now visit resolve", visit=waiting.visit[:8])
+
+    def _said_off(self) -> bool:
+        waiting = self._waiting()
+        return waiting is not None and waiting.printer_off
+
+    def _must_wait(self, visit: str) -> Attending:
+        """The visit that waits for a decision, at the open door. Raises OfficeRefused."""
+        waiting = self._waiting()
+        if waiting is None or not waiting.visit.startswith(visit):
+            raise OfficeRefused("no visit {visit} waits for a decision: see `visit list`", visit=visit)
+        if not self._runner.facts.panel.door_open:
+            raise OfficeRefused("open the door and look where the pages are: nothing is decided with it shut")
+        return waiting
 
     def _waiting(self) -> Attending | None:
         state = self._runner.state
@@ -365,7 +393,7 @@ class TechnicianDesk:
     async def _renew(self, request: w.RenewCertificate, _by: str) -> w.Answer:
         self._must_rest()
         try:
-            until = await renewed_now(self._settings, self._now())
+            until = await renewed_now(self._settings, self._config)
         except (ConfigError, MunicipalityError) as error:
             raise OfficeRefused(
                 "not renewed, the old certificate stays in use: {error}", error=error

@@ -333,10 +333,26 @@ def _written(machine: Machine, bundle: str, state: dict[str, Any]) -> u.UpdateRe
         return reasons[0] if reasons else u.UpdateRefusal.WRITE
     if not machine.held():
         return u.UpdateRefusal.IN_SERVICE
+    _widen_before(machine, state["nonce"])
     _tell(machine, **state, restarts=True)
     status, _ = machine.run(machine.store.restart())
     # Killed by a signal: the machine goes down already.
     return u.UpdateRefusal.WRITE if status > 0 else None
+
+
+def _widen_before(machine: Machine, nonce: str) -> None:
+    """What is wrong on the former system now, when all is written, was there before the update, too.
+
+    nonce: of the wish; what stands there of another one says nothing of this.
+    """
+    try:
+        said = json.loads((machine.asked / "update-before").read_bytes()[:_MOST_BYTES])
+        found = {str(name) for name in said["before"]} if said["nonce"] == nonce else set()
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    pending = machine.pending()
+    pending["before"] = sorted(found.union(pending["before"]))
+    write_whole(machine.kept / "pending", json.dumps(pending).encode(), mode=0o644)
 
 
 def _undo(machine: Machine) -> None:

@@ -285,6 +285,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
         warns=told("printed keeps the fee, not-printed pays all of it back."),
     ),
     Command(
+        ("visit", "printer-off"),
+        "VISIT",
+        _typed(w.SayPrinterOff, "visit"),
+        told("the dead printer is switched off"),
+        warns=told("Only with its plug pulled: what comes out later is nobody's."),
+    ),
+    Command(
         ("maintenance", "on"),
         "",
         _none(lambda: w.SwitchMaintenance(on=True)),

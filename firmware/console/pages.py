@@ -143,7 +143,9 @@ def visits_page(visits: Sequence[SeenVisit], waiting: Attending | None, say: Say
     yield f"{left(say(told('visit')), 9)} {left(say(told('began')), 14)} {say(told('outcome'))}"
     for one in visits:
         unsure = "  " + say(told("print not proven")) if one.unsure else ""
-        yield f"{one.visit[:8]:<9} {one.at.astimezone(JST):%m-%d %H:%M:%S} {say(told(one.outcome))}{unsure}"
+        found = "  " + say(told("paper was found later")) if one.found else ""
+        began = f"{one.at.astimezone(JST):%m-%d %H:%M:%S}"
+        yield f"{one.visit[:8]:<9} {began} {say(told(one.outcome))}{unsure}{found}"
     if waiting is not None:
         visit, sheets = waiting.visit[:8], waiting.purchase.sheets
         yield say(

@@ -26,6 +26,7 @@ ROLE_OF: Final[dict[type[w.Request], Role]] = {
     w.ListClaims: Role.SETTLE,
     w.ListVisits: Role.LOOK,
     w.ResolveVisit: Role.SETTLE,
+    w.SayPrinterOff: Role.SETTLE,
     w.SwitchMaintenance: Role.SERVICE,
     w.PlanMaintenance: Role.SERVICE,
     w.ShowHours: Role.LOOK,

@@ -75,7 +75,10 @@ class ConsoleServer:
         if not self._group:
             return
         try:
-            os.chown(self._path, -1, grp.getgrnam(self._group).gr_gid)
+            number = grp.getgrnam(self._group).gr_gid
+            # In the unit's folder it is the group's already, and its filter lets nobody change that.
+            if self._path.stat().st_gid != number:
+                os.chown(self._path, -1, number)
             self._path.chmod(0o660)
         except (OSError, KeyError) as error:
             self._log(EventId.CONSOLE_REFUSED, error=type(error).__name__)

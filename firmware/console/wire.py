@@ -171,6 +171,12 @@ class ResolveVisit(Request, frozen=True, tag="resolve_visit"):
     printed: bool
 
 
+class SayPrinterOff(Request, frozen=True, tag="printer_off"):
+    """Somebody has switched the dead printer off, so that no page of this visit can come out any more."""
+
+    visit: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{4,32}\Z")]
+
+
 class SwitchMaintenance(Request, frozen=True, tag="maintenance"):
     """Out of service at the end of the running visit, or in service again. 保守中"""
 
@@ -239,6 +245,7 @@ AnyRequest = (
     | ListClaims
     | ListVisits
     | ResolveVisit
+    | SayPrinterOff
     | SwitchMaintenance
     | PlanMaintenance
     | ShowHours

@@ -56,12 +56,14 @@ class DocumentPrinterLevel:
     """The A4 printer; empty reasons mean that it can print.
 
     low: what staff should refill before it runs out. most_sheets: no more than these may be promised, None
-    while nothing speaks against any number.
+    while nothing speaks against any number. dead: it has been silent for long, and our print server has
+    answered all that time and held no job: what is left can lie in the printer's own memory alone.
     """
 
     reasons: frozenset[PrinterReason] = frozenset({PrinterReason.UNREACHABLE})
     low: frozenset[PrinterSupply] = frozenset()
     most_sheets: int | None = None
+    dead: bool = False
 
     def can_print(self, sheets: int) -> bool:
         """Whether so many sheets may be promised now."""

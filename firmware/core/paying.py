@@ -327,19 +327,28 @@ def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules:
 
     Paper can still come out of a printer that holds a job, and nobody can see whether a printer that does
     not answer holds one: until it is proven empty nothing is settled, or the page would lie there when the
-    person is gone. Printing again takes the staff code.
+    person is gone. Of a dead one staff say, at the open door, that it is switched off. Printing again takes
+    the staff code.
     """
     if event.key is KeypadKey.CORRECT and may_enter_code(state, facts):
         return Step(s.EnteringStaffCode(state))
     if event.key is KeypadKey.DIGIT_1 and may_reprint(state, facts):
         return _fetch_again(state)
+    if event.key is KeypadKey.DIGIT_2 and may_say_off(state, facts):
+        off = r.PrinterOff(state.visit, state.purchase.order_id)
+        return Step(replace(state, printer_off=True), (off,))
     if not (facts.panel.door_open or state.admitted):
         return Step(state)
     if event.key is KeypadKey.CONFIRM and may_keep(state, facts):
         return _settled(state, facts)
-    if event.key is KeypadKey.CANCEL and may_refund(facts):
+    if event.key is KeypadKey.CANCEL and may_refund(state, facts):
         return _given_up(state, facts)
     return Step(state)
+
+
+def attending_guard(state: s.Attending, facts: Facts, _rules: Rules) -> Step | None:
+    """A printer that shows itself is asked again: what staff have said of it holds no more."""
+    return Step(replace(state, printer_off=False)) if state.printer_off and not facts.printer.dead else None
 
 
 def may_enter_code(state: s.Attending, facts: Facts) -> bool:
@@ -352,9 +361,14 @@ def may_reprint(state: s.Attending, facts: Facts) -> bool:
     return state.admitted and not state.refused and facts.printer.can_print(state.purchase.sheets)
 
 
-def may_refund(facts: Facts) -> bool:
-    """No paper can come out of the printer any more."""
-    return not facts.printer.may_hold_job
+def may_say_off(state: s.Attending, facts: Facts) -> bool:
+    """The printer is dead, and somebody with the store's key stands before the open machine."""
+    return facts.printer.dead and not state.printer_off and facts.panel.door_open
+
+
+def may_refund(state: s.Attending, facts: Facts) -> bool:
+    """No paper can come out of the printer any more: it says so, or staff say so of a dead one."""
+    return not facts.printer.may_hold_job or (state.printer_off and facts.printer.dead)
 
 
 def may_keep(state: s.Attending, facts: Facts) -> bool:
@@ -362,7 +376,7 @@ def may_keep(state: s.Attending, facts: Facts) -> bool:
 
     A complaint of a print that was proven, and not made again, is about sheets that are all out.
     """
-    return may_refund(facts) or (state.sold and not state.destroyed)
+    return may_refund(state, facts) or (state.sold and not state.destroyed)
 
 
 def _settled(state: s.Attending, facts: Facts) -> Step:

@@ -170,6 +170,22 @@ class StaffDecided:
 
 
 @dataclass(frozen=True, slots=True)
+class PrinterOff:
+    """Staff say that the dead printer is switched off: what it held is gone, the print can be settled."""
+
+    visit: VisitId
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFound:
+    """拾得用紙: paper came out after its print was settled with the printer dead. It is nobody's."""
+
+    visit: VisitId
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
 class StaffRefused:
     """A wrong staff code (係員コード). visit: empty at the door, and for a sale that is complained of."""
 
@@ -532,6 +548,8 @@ Record = (
     | TrialCoinIntended
     | TrialCoinEnded
     | SlotOpened
+    | PrinterOff
+    | PaperFound
 )
 
 BookEntry = CoinsRefilled | CoinsCollected | CoinsCounted | DayClosed

@@ -354,7 +354,7 @@ GUARDS: Final[dict[type[Any], Guard]] = {
     s.TakingAll: p.taking_all_guard,
     s.Thanks: p.thanks_guard,
     s.Ended: p.ended_guard,
-    s.Attending: _rests,
+    s.Attending: p.attending_guard,
     s.EnteringStaffCode: st.code_guard,
     s.CheckingStaffCode: _rests,
     s.Refetching: _rests,

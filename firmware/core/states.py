@@ -401,7 +401,8 @@ class Attending:
 
     They have opened the door, or typed the staff code (admitted). sold: the fee is kept already.
     attempt: the last reprint asked for, 0 for none. refused: the municipality permits no other.
-    destroyed: the sheets that came out before are, so that the person may have none.
+    destroyed: the sheets that came out before are, so that the person may have none. printer_off: staff say
+    that the dead printer is switched off.
     """
 
     visit: VisitId
@@ -415,6 +416,7 @@ class Attending:
     attempt: int = 0
     refused: bool = False
     destroyed: bool = False
+    printer_off: bool = False
 
     @property
     def begun(self) -> bool:

@@ -8,7 +8,15 @@ from firmware.core import household as h
 from firmware.core import states as s
 from firmware.core.asking import Asking, question_seconds
 from firmware.core.facts import Facts
-from firmware.core.paying import claim_no, held_in, may_enter_code, may_keep, may_refund, may_reprint
+from firmware.core.paying import (
+    claim_no,
+    held_in,
+    may_enter_code,
+    may_keep,
+    may_refund,
+    may_reprint,
+    may_say_off,
+)
 from firmware.core.rules import Rules, obstacles
 from firmware.core.screens import CheckItem, Choice, ItemState, Legend, Place, Row, Said, Screen, ScreenId
 from firmware.core.staffing import may_complain
@@ -196,22 +204,17 @@ def _asked(state: Asking, facts: Facts, rules: Rules) -> Screen:
 
 
 def _attend(state: s.Attending, facts: Facts, seconds: float | None) -> Screen:
-    reason = "defect" if state.sold else "print_unknown"
-    if not state.sold and not state.admitted and facts.printer.may_hold_job:
-        reason = "print_waits"
     rows: tuple[Row, ...] = (Row("row.number", (), text=_case_no(state)),)
-    few = not facts.printer.reasons and not facts.printer.can_print(state.purchase.sheets)
-    if state.admitted:
-        reason += "_refused" if state.refused or few else "_admitted"
-    if state.admitted and few and not state.refused:
+    if state.admitted and _few(state, facts) and not state.refused:
         rows = (*_supplies(facts), *rows)
-    choices = (Choice(1, "choice.reprint"),) if may_reprint(state, facts) else ()
+    again = (Choice(1, "choice.reprint"),) if may_reprint(state, facts) else ()
+    off = (Choice(2, "choice.printer_off"),) if may_say_off(state, facts) else ()
     return Screen(
         ScreenId.ATTEND,
-        reason=reason,
+        reason=_attend_reason(state, facts),
         place=Place.PAPER,
         legend=_staff(state, facts),
-        choices=choices,
+        choices=(*again, *off),
         rows=rows,
         pages_out=state.pages_out,
         pages=state.purchase.pages,
@@ -219,6 +222,24 @@ def _attend(state: s.Attending, facts: Facts, seconds: float | None) -> Screen:
         alarm=not state.admitted,
         seconds=seconds if state.admitted else None,
     )
+
+
+def _attend_reason(state: s.Attending, facts: Facts) -> str:
+    """While nothing can be settled the words offer nothing either, whoever stands there."""
+    settles = may_keep(state, facts) or may_refund(state, facts)
+    if not settles:
+        return "printer_dead" if facts.printer.dead else "print_waits"
+    if state.printer_off and (facts.panel.door_open or state.admitted):
+        return "printer_off"
+    reason = "defect" if state.sold else "print_unknown"
+    if not state.admitted:
+        return reason
+    return reason + ("_refused" if state.refused or _few(state, facts) else "_admitted")
+
+
+def _few(state: s.Attending, facts: Facts) -> bool:
+    """Too few sheets for this print, where the printer is well otherwise."""
+    return not facts.printer.reasons and not facts.printer.can_print(state.purchase.sheets)
 
 
 def _case_no(state: s.Attending) -> str:
@@ -233,7 +254,7 @@ def _staff(state: s.Attending, facts: Facts) -> Legend:
         return Legend(correct=code)
     back, kept = ("staff_refund", "staff_fine") if state.sold else ("staff_not_printed", "staff_printed")
     return Legend(
-        cancel=back if may_refund(facts) else None,
+        cancel=back if may_refund(state, facts) else None,
         correct=code,
         confirm=kept if may_keep(state, facts) else None,
     )

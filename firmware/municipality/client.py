@@ -91,8 +91,8 @@ class HttpsMunicipality:
     our certificate. server_time: told the server's clock after each heartbeat; server_hours: told
     OPEN, CLOSED or MAINTENANCE likewise. remote: asked what the
     municipality wants done. published: told the newest serial numbers of configuration and calendar.
-    journal: whose head is told with each. now: the trusted clock. store: the TPM that keeps the key, and may
-    be absent for now; key_store_lost: told when only a new process could use it.
+    journal: whose head is told with each. now: the trusted clock. store: the TPM that keeps the key; the
+    first heartbeat asks it. key_store_lost: told when only a new process could use it.
     Raises ConfigError if a file cannot be used.
     """
 

@@ -56,6 +56,21 @@ class Answered:
     not_after: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A key made here, without a certificate yet. request: PKCS#10. now: when that must be good."""
+
+    key: NewKey
+    request: bytes
+    kiosk: str
+    now: datetime
+
+    @classmethod
+    def made(cls, files: Files, now: datetime) -> "_New":
+        key = NewKey.made(files.store)
+        return cls(key, key.request(files.kiosk), files.kiosk, now)
+
+
 TWO_THIRDS = 2 / 3
 
 
@@ -79,18 +94,12 @@ def moves(files: Files) -> bool:
 
 async def renew(url: str, ca_file: Path, files: Files, now: datetime) -> Answered:
     """A new certificate for a new key, asked for with the old one, and proven. Raises as `enrol` does, also
-    for one that ends before the old one, and CertificateUnproven for one that lets nobody in."""
-    old = await asyncio.to_thread(
-        load_credentials,
-        ca_file=ca_file,
-        certificate_file=files.certificate,
-        key_file=files.key,
-        kiosk=files.kiosk,
-        store=files.store,
-    )
-    answered = await _asked(f"{url}/.well-known/est/{RENEW}", old.context, files, now)
-    if answered.not_after < old.not_after:
-        raise MunicipalityAnswerInvalid("certificate: ends-early")
+    for one that ends before the old one, and CertificateUnproven for one that lets nobody in.
+
+    One key at a time is in the TPM, which has three places: one that is made, or loaded, needs two.
+    """
+    new = await asyncio.to_thread(_New.made, files, now)
+    answered = await _asked_with_old(f"{url}/.well-known/est/{RENEW}", ca_file, files, new)
     await _prove(f"{url}/.well-known/est/{PROVE}", ca_file, answered, files)
     return answered
 
@@ -101,7 +110,8 @@ async def enrol(url: str, ca_file: Path, files: Files, code: str, now: datetime)
     Raises ConfigError, MunicipalityDown naming why, MunicipalityAnswerInvalid.
     """
     context = context_trusting(ca_file)
-    return await _asked(f"{url}/.well-known/est/{ENROL}", context, files, now, code)
+    new = await asyncio.to_thread(_New.made, files, now)
+    return await _asked(f"{url}/.well-known/est/{ENROL}", context, new, code)
 
 
 def put_in_place(answered: Answered, files: Files) -> None:
@@ -154,21 +164,34 @@ async def _prove(url: str, ca_file: Path, answered: Answered, files: Files) -> N
             file.unlink(missing_ok=True)
 
 
-async def _asked(
-    url: str, context: ssl.SSLContext, files: Files, now: datetime, code: str | None = None
-) -> Answered:
-    key = await asyncio.to_thread(NewKey.made, files.store)
-    request = await asyncio.to_thread(key.request, files.kiosk)
+async def _asked_with_old(url: str, ca_file: Path, files: Files, new: _New) -> Answered:
+    old = await asyncio.to_thread(
+        load_credentials,
+        ca_file=ca_file,
+        certificate_file=files.certificate,
+        key_file=files.key,
+        kiosk=files.kiosk,
+        store=files.store,
+    )
+    answered = await _asked(url, old.context, new)
+    if answered.not_after < old.not_after:
+        raise MunicipalityAnswerInvalid("certificate: ends-early")
+    return answered
+
+
+async def _asked(url: str, context: ssl.SSLContext, new: _New, code: str | None = None) -> Answered:
     headers = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
     if code is not None:
         # A user's name in HTTP ends at its first colon (RFC 7617), and a URN has some.
-        headers["Authorization"] = aiohttp.encode_basic_auth(b64u(files.kiosk.encode()), code)
+        headers["Authorization"] = aiohttp.encode_basic_auth(b64u(new.kiosk.encode()), code)
     try:
         async with (
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=context), timeout=aiohttp.ClientTimeout(total=SECONDS)
             ) as http,
-            http.post(url, data=base64.b64encode(request), headers=headers, allow_redirects=False) as answer,
+            http.post(
+                url, data=base64.b64encode(new.request), headers=headers, allow_redirects=False
+            ) as answer,
         ):
             status, body = answer.status, await whole_body(answer, "certificate")
     except MunicipalityError:  # is an OSError too
@@ -177,10 +200,10 @@ async def _asked(
         raise MunicipalityDown(f"certificate: {word_for(cause)}") from cause
     if status != 200:
         raise MunicipalityDown(f"certificate: status {status}")
-    return _checked(body, key, files.kiosk, now)
+    return _checked(body, new)
 
 
-def _checked(body: bytes, key: NewKey, kiosk: str, now: datetime) -> Answered:
+def _checked(body: bytes, new: _New) -> Answered:
     """The first certificate of the answer: for our key, our name and a client, and good now.
 
     It takes the place of one that works, so that nothing is left for later. Raises MunicipalityAnswerInvalid.
@@ -189,17 +212,17 @@ def _checked(body: bytes, key: NewKey, kiosk: str, now: datetime) -> Answered:
         [certificate, *_] = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        ours = certificate.public_key() == key.public_key
+        ours = certificate.public_key() == new.key.public_key
     except _UNREADABLE as cause:
         raise MunicipalityAnswerInvalid("certificate: pkcs7") from cause
-    if not ours or names.get_values_for_type(x509.UniformResourceIdentifier) != [kiosk]:
+    if not ours or names.get_values_for_type(x509.UniformResourceIdentifier) != [new.kiosk]:
         raise MunicipalityAnswerInvalid("certificate: name")
     if ExtendedKeyUsageOID.CLIENT_AUTH not in usages:
         raise MunicipalityAnswerInvalid("certificate: usage")
-    if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
+    if not certificate.not_valid_before_utc <= new.now < certificate.not_valid_after_utc:
         raise MunicipalityAnswerInvalid("certificate: validity")
     return Answered(
-        key.pem,
+        new.key.pem,
         certificate.public_bytes(serialization.Encoding.PEM),
         certificate.not_valid_after_utc,
     )

@@ -44,7 +44,8 @@ class Patience:
     request while a person waits. A pause between attempts is drawn from zero to a limit that doubles
     from first_retry_seconds to longest_retry_seconds. heartbeat_seconds: between two heartbeats.
     clock_error_seconds: how far the server's clock may be ahead of ours. kept_seconds: a connection is
-    used no longer than this, so that both sides look at certificates and revocation anew.
+    used no longer than this, so that both sides look at certificates and revocation anew. lost_key_seconds:
+    how long a process that never had its key waits for a TPM that serves others.
     """
 
     connect_seconds: float = 5.0
@@ -55,6 +56,7 @@ class Patience:
     heartbeat_seconds: float = 60.0
     clock_error_seconds: float = 5.0
     kept_seconds: float = 3600.0
+    lost_key_seconds: float = 180.0
 
     @property
     def idle_seconds(self) -> float:
@@ -237,10 +239,14 @@ class _Attempt:
 
 
 class _Line:
-    """Connections with one certificate of ours, kept until one of the two certificates or their time ends."""
+    """Connections with one certificate of ours, kept until one of the two certificates or their time ends.
+
+    Also until its key was loaded anew: each that is kept has one of the process's three places in a TPM.
+    """
 
     def __init__(self, credentials: Credentials, patience: Patience) -> None:
         self.device = credentials.thumbprint
+        self._context = credentials.context
         self.requests = 0
         self.is_retired = False
         self._names_requests = False
@@ -254,7 +260,7 @@ class _Line:
         tracing.on_connection_reuseconn.append(_note_reuse)
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=credentials.context,
+                ssl=self._context,
                 keepalive_timeout=patience.idle_seconds,
                 socket_factory=_socket_that_gives_up(patience.connect_seconds),
             ),
@@ -269,7 +275,7 @@ class _Line:
     def is_good(self, credentials: Credentials, now: datetime) -> bool:
         """Whether a request may begin on these connections; TLS itself looks at dates only once."""
         in_time = now <= self._good_until and self._loop.time() < self._ends_at
-        return in_time and not self.is_retired and self.device == credentials.thumbprint
+        return in_time and not self.is_retired and self._context is credentials.context
 
     def takes(self, name: str, answered: str | None) -> bool:
         """Whether this answers the request of this name. One who named a request before names each."""

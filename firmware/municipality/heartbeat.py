@@ -31,7 +31,7 @@ from firmware.municipality.messages import (
     encode,
     problem_code,
 )
-from firmware.municipality.tls import Credentials, word_for
+from firmware.municipality.tls import Credentials, is_of_own_key, word_for
 from firmware.ports import JournalWitness, RemoteControl, ReportLevel
 from firmware.rounds import outlived
 
@@ -85,6 +85,7 @@ class Heartbeat:
         self._doubted = asyncio.Event()
         self._reachable: bool | None = None
         self._failure: str | None = None
+        self._lost_at: float | None = None
 
     def doubt(self) -> None:
         """A request failed: look now."""
@@ -112,7 +113,8 @@ class Heartbeat:
         proving, overtaken: it is another one, for what is known there, or because the journal's copy may
         have come before the last.
         """
-        if (unusable := await self._unusable()) is not None:
+        is_first = not proving and not overtaken
+        if is_first and (unusable := await self._unusable()) is not None:
             return unusable
         try:
             mark = await self._mark()
@@ -129,6 +131,8 @@ class Heartbeat:
         except MunicipalityAnswerInvalid:
             return "answer-invalid"
         except MunicipalityError as error:
+            if is_of_own_key(error):
+                self._credentials.doubt()
             return self._credentials.fault(self._now()) or word_for(error)
         except JournalError:
             return "journal-unreadable"
@@ -149,12 +153,26 @@ class Heartbeat:
             if await self._credentials.renewed():
                 self._log(EventId.CERTIFICATE_RENEWED)
         except KeyStoreFault as fault:
-            if fault.reason == LOST and self._credentials.worked:
-                self._listeners.key_store_lost()
+            if fault.reason == LOST:
+                return self._lost()
+            self._lost_at = None
             return fault.reason
         except ConfigError:
             return self._credentials.fault(self._now()) or "own-certificate-unusable"
+        self._lost_at = None
         return None
+
+    def _lost(self) -> str | None:
+        """What to say of a TPM that serves others and not us: nothing yet after a good beat, as one that is
+        busy looks the same. At the second, who had the key needs a new process, and who never had it after
+        a while."""
+        now, worked = asyncio.get_running_loop().time(), self._credentials.worked
+        if self._lost_at is None:
+            self._lost_at = now
+            return None if worked and self._reachable else LOST
+        if worked or now - self._lost_at >= self._patience.lost_key_seconds:
+            self._listeners.key_store_lost()
+        return LOST
 
     def _learn(self, answer: HeartbeatAnswer) -> None:
         self._listeners.server_time(answer.server_time)

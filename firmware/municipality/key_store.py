@@ -26,7 +26,7 @@ from firmware.municipality.der import element as _der
 
 SEALED = b"-----BEGIN TSS2 PRIVATE KEY-----"
 LOST = "tpm-restart"
-"""The reason of a TPM that serves new processes, and not one that had it before it went."""
+"""The reason of a TPM that serves new processes and not this one, as after it went and came back."""
 _PROVIDER = "tpm2"
 _OURS = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda"
 _LOADABLE_KEY = bytes.fromhex("6781050a0103")
@@ -66,6 +66,20 @@ class TpmKeyStore:
         if not all(loaded):
             self.examine(None)
             raise KeyStoreFault("tpm-failing", "its provider does not start in this process")
+
+    def answers(self) -> bool:
+        """Whether the provider of this process still reaches its TPM, after `load`: eight random octets, for
+        which none of a process's three places is needed."""
+        openssl = _openssl_of_ssl()
+        source = openssl.EVP_RAND_fetch(None, b"CTR-DRBG", f"provider={_PROVIDER}".encode())
+        drawing = openssl.EVP_RAND_CTX_new(source, None)
+        octets = ctypes.create_string_buffer(8)
+        begun = drawing and openssl.EVP_RAND_instantiate(drawing, 0, 0, None, 0, None)
+        drawn = begun and openssl.EVP_RAND_generate(drawing, octets, len(octets), 0, 0, None, 0)
+        openssl.EVP_RAND_CTX_free(drawing)
+        openssl.EVP_RAND_free(source)
+        openssl.ERR_clear_error()
+        return bool(drawn)
 
     def new_key(self) -> bytes:
         """A key on P-256, made in the TPM below its owner's storage key; PEM.
@@ -191,4 +205,12 @@ def _openssl_of_ssl() -> ctypes.CDLL:
     openssl.OSSL_PROVIDER_load.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     openssl.OSSL_PROVIDER_set_default_search_path.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     openssl.ERR_clear_error.restype = None
+    handle, text, size, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint
+    openssl.EVP_RAND_fetch.restype = openssl.EVP_RAND_CTX_new.restype = handle
+    openssl.EVP_RAND_fetch.argtypes = [handle, text, text]
+    openssl.EVP_RAND_CTX_new.argtypes = [handle, handle]
+    openssl.EVP_RAND_instantiate.argtypes = [handle, number, ctypes.c_int, text, size, handle]
+    openssl.EVP_RAND_generate.argtypes = [handle, text, size, number, ctypes.c_int, text, size]
+    openssl.EVP_RAND_CTX_free.argtypes = openssl.EVP_RAND_free.argtypes = [handle]
+    openssl.EVP_RAND_CTX_free.restype = openssl.EVP_RAND_free.restype = None
     return openssl

@@ -8,6 +8,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from firmware.errors import ConfigError, KeyStoreFault
 from firmware.municipality.key_store import LOST, SEALED, TpmKeyStore
+
+_ONE_LOADS = threading.Lock()
+"""A process has three places in its TPM: the key in use has one, and a key that is loaded needs two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class Files:
 class Credentials:
     """The kiosk's certificate in use; renew takes a newer one. thumbprint: its SHA-256.
 
-    lacking: why the TPM has not given the key yet; whoever connects meanwhile is refused. worked: whether it
-    ever did.
+    is_sealed: its key is a TPM's. worked: whether the TPM has given it to this process; whoever connects
+    before is refused. is_doubted: it may have lost it since.
     """
 
     context: ssl.SSLContext
@@ -58,8 +62,10 @@ class Credentials:
     thumbprint: bytes
     not_before: datetime
     not_after: datetime
-    lacking: KeyStoreFault | None = None
+    is_sealed: bool = False
     worked: bool = True
+    is_doubted: bool = False
+    _looking: "asyncio.Future[Credentials | None] | None" = None
 
     def renew(self) -> bool:
         """Take a certificate and key that were put in the place of ours; False if nothing changed.
@@ -70,25 +76,53 @@ class Credentials:
         return self.take(self.look())
 
     async def renewed(self) -> bool:
-        """`renew`, for the loop: a TPM is asked in a thread, each time."""
+        """`renew`, for the loop: a TPM is asked in a thread, each time. One that hangs is silent, and holds
+        up that one thread alone."""
         if self.files.store is None:
             return self.renew()
-        return self.take(await asyncio.to_thread(self.look))
+        try:
+            return self.take(await self._looked(self.files.store.seconds))
+        except KeyStoreFault:
+            self.doubt()
+            raise
+
+    async def _looked(self, seconds: float) -> "Credentials | None":
+        """What `look` gives, also if it began long ago."""
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().run_in_executor(None, self.look)
+        looking = self._looking
+        try:
+            done, _ = await asyncio.wait({looking}, timeout=seconds)
+        except asyncio.CancelledError:
+            self._looking = None
+            looking.cancel()
+            raise
+        if not done:
+            raise KeyStoreFault("tpm-silent", f"no answer in {seconds:g} seconds")
+        self._looking = None
+        return looking.result()
+
+    def doubt(self) -> None:
+        """The key may be gone although its TPM answers: look whether it is."""
+        self.is_doubted = self.is_sealed
 
     def look(self) -> "Credentials | None":
-        """What to take in the place of this: another certificate, or the same with the key at last.
+        """What to take in the place of this: another certificate, or the same with a key that works.
 
-        With a TPM this asks it each time, blocks as long as it takes, and is for a thread. Raises
-        ConfigError; of a TPM KeyStoreFault, with the reason `LOST` if only another process can use it.
+        The files are read only if they changed, and a key is loaded only for that, at first and after a
+        doubt; a TPM is asked each time, so that with one this blocks as long as it takes, and is for a
+        thread. Raises ConfigError; of a TPM KeyStoreFault, with the reason `LOST` if only another process
+        can use it.
         """
         try:
             is_same = self.files.written_at() == self.written_at
         except OSError as cause:
             raise ConfigError(f"{self.files.certificate.name}: gone, or its key is") from cause
-        if is_same and self.files.store is None:
-            return None
-        fresh = _loaded(self.files, self.ca_file)
-        return None if is_same and self.lacking is None else fresh
+        if not is_same or not self.worked or self.is_doubted:
+            return _loaded(self.files, self.ca_file)
+        if self.is_sealed and not _store_of(self.files).answers():
+            raise _unserved(self.files)
+        return None
 
     def take(self, fresh: "Credentials | None") -> bool:
         """On the loop; whether the certificate is another one."""
@@ -97,7 +131,7 @@ class Credentials:
         is_other = fresh.written_at != self.written_at
         self.context, self.written_at, self.thumbprint = fresh.context, fresh.written_at, fresh.thumbprint
         self.not_before, self.not_after = fresh.not_before, fresh.not_after
-        self.lacking, self.worked = None, True
+        self.is_sealed, self.worked, self.is_doubted = fresh.is_sealed, True, False
         return is_other
 
     def sign(self, message: bytes) -> bytes:
@@ -133,8 +167,9 @@ def load_credentials(
 ) -> Credentials:
     """TLS 1.3 only, our certificate, and trust in nothing but ca_file.
 
-    Raises ConfigError naming the file: unreadable, not a pair, not for this kiosk, not for a client;
-    KeyStoreFault for a TPM that does not serve, unless patient: then they lack their key.
+    patient: no TPM is asked, and a key that one keeps is loaded by the first `renewed`. Raises ConfigError
+    naming the file: unreadable, not a pair, not for this kiosk, not for a client; KeyStoreFault for a TPM
+    that does not serve.
     """
     return _loaded(Files(certificate_file, key_file, kiosk, store), ca_file, patient=patient)
 
@@ -177,6 +212,18 @@ def word_for(cause: BaseException | None) -> str:
     return "no-answer"
 
 
+def is_of_own_key(cause: BaseException | None) -> bool:
+    """Whether a handshake failed because our own key did not sign.
+
+    Source: OpenSSL, the text of ERR_R_EVP_LIB; the module ssl has no name for it.
+    """
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError) and "EVP lib" in str(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
 # X509_V_ERR_* of OpenSSL. "Not yet valid" mostly means that our clock is behind.
 _SERVER_CERTIFICATE = {
     9: "server-certificate-not-yet-valid",
@@ -216,15 +263,15 @@ def _loaded(files: Files, ca_file: Path, *, patient: bool = False) -> Credential
     certificate = _read_certificate(files.certificate)
     _check_purpose(certificate, files.certificate, files.kiosk)
     context = context_trusting(ca_file)
-    lacking: KeyStoreFault | None = None
+    is_sealed = files.is_sealed()
+    if is_sealed:
+        _store_of(files)  # a setting that is missing is told at the start
+    waits = patient and is_sealed
     try:
-        _load_pair(context, files)
+        if not waits:
+            _load_pair(context, files, is_sealed=is_sealed)
     except OSError as cause:
         raise ConfigError(f"{files.key.name}: not the readable key of {files.certificate.name}") from cause
-    except KeyStoreFault as fault:
-        if not patient:
-            raise
-        lacking = fault
     return Credentials(
         context,
         files,
@@ -233,22 +280,27 @@ def _loaded(files: Files, ca_file: Path, *, patient: bool = False) -> Credential
         certificate.fingerprint(hashes.SHA256()),
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
-        lacking,
-        lacking is None,
+        is_sealed,
+        not waits,
     )
 
 
-def _load_pair(context: ssl.SSLContext, files: Files) -> None:
-    is_sealed = files.is_sealed()
-    if is_sealed:
-        _store_of(files).load()
+def _load_pair(context: ssl.SSLContext, files: Files, *, is_sealed: bool) -> None:
     try:
-        context.load_cert_chain(files.certificate, files.key)
+        with _ONE_LOADS:
+            if is_sealed:
+                _store_of(files).load()
+            context.load_cert_chain(files.certificate, files.key)
     except ssl.SSLError as cause:
         if is_sealed and cause.reason != "KEY_VALUES_MISMATCH":
-            _store_of(files).examine(read_key(files.key))
-            raise KeyStoreFault(LOST, "the TPM serves, but not this process any more") from cause
+            raise _unserved(files) from cause
         raise ConfigError(f"{files.key.name}: not the readable key of {files.certificate.name}") from cause
+
+
+def _unserved(files: Files) -> KeyStoreFault:
+    """That this process is not served although one that begins now is. Raises what is wrong for both."""
+    _store_of(files).examine(read_key(files.key))
+    return KeyStoreFault(LOST, "the TPM serves, but not this process any more")
 
 
 def _store_of(files: Files) -> TpmKeyStore:

@@ -30,6 +30,7 @@ from firmware.shell.crew import DeviceCrew
 from firmware.shell.devices import Devices
 from firmware.shell.door_alarm import DoorAlarm
 from firmware.shell.door_code import DoorCode
+from firmware.shell.found_paper import FoundPaper
 from firmware.shell.given_back import give_back
 from firmware.shell.health import Health
 from firmware.shell.journal import Entry, Journal
@@ -233,6 +234,7 @@ class Daemon:
             day_ends=parts.day_ends,
             log=log,
         )
+        self._found_paper = FoundPaper((entry.record for entry in entries), write=self.office.write, log=log)
         self._slot = SlotKeeper(
             parts.devices.acceptor,
             is_open=slot_was_open(entry.record for entry in entries),
@@ -333,6 +335,7 @@ class Daemon:
                 tasks.create_task(errand(), name=name)
             tasks.create_task(self.office.run(), name="office")
             tasks.create_task(self._slot.run(), name="slot")
+            tasks.create_task(self._found_paper.run(), name="found-paper")
             tasks.create_task(self._parts.health.run(), name="health")
             tasks.create_task(manager.keep_alive(self._parts.health.well), name="watchdog")
             tasks.create_task(self.runner.run(self._recovered), name="runner")
@@ -471,7 +474,9 @@ class Daemon:
         """Draw what changed; the same screen again would turn its countdown back, and the timer runs on."""
         self._slot.look()
         resting = screen.id in _AT_REST
-        self._tray.seen(resting=resting, paper=self.runner.facts.panel.paper_in_tray)
+        paper = self.runner.facts.panel.paper_in_tray
+        self._tray.seen(resting=resting, paper=paper)
+        self._found_paper.look(resting=resting, paper=paper, may_print=not self.runner.facts.printer.reasons)
         if screen == self._screen:
             return
         if resting and (self._screen is None or self._screen.id not in _AT_REST):
@@ -531,6 +536,7 @@ class Daemon:
 
     def _noted_outside(self, records: Sequence[r.Record]) -> None:
         self._slot.note(records)
+        self._found_paper.note(records)
         self._outbox.note(records)
 
     def _noted(self, records: Sequence[r.Record]) -> None:
@@ -539,6 +545,7 @@ class Daemon:
             self._orders.clear()
         self._orders |= set(_orders(records))
         self._slot.note(records)
+        self._found_paper.note(records)
         self.office.note(records)
         self._outbox.note(records)
         self._parts.lockout.note(records)

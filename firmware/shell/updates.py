@@ -41,6 +41,11 @@ class UpdateFiles:
         """There while the kiosk serves nobody: without it root starts nothing anew."""
         return self.wish.with_name("update-held")
 
+    @property
+    def before(self) -> Path:
+        """What is wrong while root installs, for root to read when all is written."""
+        return self.wish.with_name("update-before")
+
 
 class UpdateWatch:
     """hold: keeps the kiosk out of service. Root's word is read at once: a system on trial never serves.
@@ -69,6 +74,7 @@ class UpdateWatch:
             self._asked_at, self._nonce = monotonic(), _word(_said(files.wish), "nonce")
         self._has_slots = files is not None and _names_a_slot(command_line)
         self._told = ""
+        self._noted_before: list[str] | None = None
         self._task: asyncio.Task[None] | None = None
         self.state = u.UpdateState()
         self._look_at(_read(files))
@@ -132,7 +138,21 @@ class UpdateWatch:
                 await self._wish_again()
             if self.state.standing == u.Standing.TRIAL.value:
                 await self._try()
+            await self._note_before()
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _note_before(self) -> None:
+        """A disk may turn out to be failing by the very writing of an update, which is no fault of that."""
+        files = self._files
+        if files is None or self.state.standing != "installing":
+            self._noted_before = None
+            return
+        found = sorted(self._obstacles())
+        if found != self._noted_before:
+            said = json.dumps({"nonce": self._nonce, "before": found}).encode()
+            with contextlib.suppress(OSError):  # said again; without it what the wish said counts
+                await asyncio.to_thread(write_whole, files.before, said, mode=0o644)
+                self._noted_before = found
 
     async def _wish_again(self) -> None:
         """Root has not taken it up; the same wish under the same nonce is no second one."""

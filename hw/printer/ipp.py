@@ -25,6 +25,7 @@ from hw.printer.proof import (
     uncounted,
 )
 from hw.printer.readiness import Reserves, most_sheets, reasons_of_printer, reasons_of_queue, supplies_low
+from hw.printer.silence import Silence
 from hw.pulse import Pulse
 
 GONE = frozenset({PrinterReason.UNREACHABLE})
@@ -41,7 +42,7 @@ class IppDocumentPrinter:
     poll_seconds: between looks at an idle printer; follow_seconds: while a job is followed.
     request_seconds: for one answer of printer or cupsd.
     appear_seconds, stall_seconds, silent_seconds: see `Limits`.
-    purge_seconds: for printer and cupsd to let a cancelled job go.
+    purge_seconds: for printer and cupsd to let a cancelled job go. dead_seconds: see `Silence`.
     history_seconds: how long the printer at least remembers an ended job.
     reserves: when supplies are low. exit_sensor: the second witness, if one is fitted.
     exit_seconds: from the printer's last count until that sheet has passed the sensor.
@@ -60,6 +61,7 @@ class IppDocumentPrinter:
         appear_seconds: float = 40.0,
         stall_seconds: float = 300.0,
         silent_seconds: float = 20.0,
+        dead_seconds: float = 120.0,
         purge_seconds: float = 15.0,
         history_seconds: float = 60.0,
         reserves: Reserves = SHIPPED_RESERVES,
@@ -77,6 +79,7 @@ class IppDocumentPrinter:
         self._limits = Limits(appear_seconds, stall_seconds, silent_seconds)
         self._absence = Absence(self._printer, self._server, history_seconds=history_seconds)
         self._canceller = Canceller(self._printer, self._server, look_seconds=follow_seconds)
+        self._silence = Silence(dead_seconds)
         self._reserves = reserves
         self._exit_sensor = exit_sensor
         self._exit_seconds = exit_seconds
@@ -117,6 +120,7 @@ class IppDocumentPrinter:
         """
         queue, printer = await asyncio.gather(_condition_of(self._server), _condition_of(self._printer))
         self._queue_reasons = GONE if queue is None else reasons_of_queue(queue)
+        self._silence.see(asyncio.get_running_loop().time(), server=queue, printer=printer)
         return self._take(printer)
 
     async def expect(self, job_name: str) -> None:
@@ -190,8 +194,11 @@ class IppDocumentPrinter:
             reasons |= {PrinterReason.JOBS_WAITING}
         elif self._following:
             reasons -= {PrinterReason.JOBS_WAITING}
-        level = DocumentPrinterLevel(reasons)
+        level = DocumentPrinterLevel(
+            reasons, dead=self._silence.is_dead(asyncio.get_running_loop().time()) and not self._following
+        )
         if printer is not None:
+            self._silence.broken()
             low = supplies_low(printer, self._reserves)
             level = DocumentPrinterLevel(reasons, low, most_sheets(printer, self._reserves))
         if level != self._level:
@@ -200,6 +207,8 @@ class IppDocumentPrinter:
         return level
 
     def _tell(self, level: DocumentPrinterLevel, before: DocumentPrinterLevel | None) -> None:
+        if level.dead and not (before is not None and before.dead):
+            self._log(EventId.PRINTER_DEAD)
         if before is None or level.reasons != before.reasons:
             if level.reasons:
                 first = min(level.reasons, key=lambda reason: reason.value)

@@ -5,6 +5,7 @@
     pins IMAGE --presses N          keypad and panel on a GPIO chip of the kernel (layer --gpio-sim)
     cuts IMAGE --cuts N --seed S    cuts the power of the machine N times, each time in a visit
     shocks IMAGE [NAME...]          pulls plugs, fills the disk, lets programs hang: tests/appliance/shocks.py
+    sealed IMAGE                    a machine with a TPM: its key moves in (`build --with tpm`)
     disks IMAGE --cuts N --seed S   one visit, and N cuts of its disk; --careless: with a journal that does
                                     not wait for its disk
     all IMAGE --seed S              what scripts/test_appliance runs: all of these, each in short
@@ -16,22 +17,28 @@ status is 0 only if nothing was lost.
 """
 
 import argparse
-import asyncio
-import json
 import random
-import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.appliance.cuts import Witness, cut_in_a_visit, drawn_plans, examine, recovered, words_of
 from tests.appliance.pin_tests import contract_tests, press_figures
+from tests.appliance.report import Report
+from tests.appliance.sealed import (
+    KEY_STORE,
+    is_renewed,
+    is_worthless_elsewhere,
+    moves_in,
+    opens_to_the_kiosk_alone,
+    powers_up,
+    soldered,
+)
 from tests.appliance.shocks import SHOCKS, Guest
 from tests.appliance.store import BOOT_SECONDS, Store, write_layer
+from tests.appliance.technician import looks
 
 EXPECTED = {
     "failed": "0",
@@ -80,45 +87,6 @@ SALE_POINTS = tuple(
 
 
 @dataclass(slots=True)
-class Report:
-    """What a command found and how long it took, for standard output. wrong: what must not be."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    said: dict[str, Any] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Note how long this took."""
-        begun = time.monotonic()
-        sys.stderr.write(f"appliance: {name}\n")
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(time.monotonic() - begun, 1)
-
-    def run(self, scenario: Coroutine[Any, Any, None]) -> int:
-        """To its end, or to the first thing that goes wrong, which is raised; 1 if anything is wrong.
-
-        Ended from outside, by its clock or a person, nothing of the machine stays behind.
-        """
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            asyncio.run(scenario)
-        except Exception:
-            self.wrong.append("did not come to its end")
-            self.end()
-            raise
-        return self.end()
-
-    def end(self) -> int:
-        sys.stdout.write(
-            json.dumps({"seconds": self.seconds, **self.said, "wrong": self.wrong}, indent=1) + "\n"
-        )
-        return 1 if self.wrong else 0
-
-
-@dataclass(slots=True)
 class Run:
     """A machine that was started, its visitor, and who notes what was acknowledged."""
 
@@ -140,9 +108,11 @@ class Run:
 
 
 @asynccontextmanager
-async def running(said: argparse.Namespace, report: Report, *words: str) -> AsyncIterator[Run]:
+async def running(
+    said: argparse.Namespace, report: Report, *words: str, store: Store | None = None
+) -> AsyncIterator[Run]:
     """A machine with these words on its command line, on its start screen."""
-    store = Store(said.image, directory=said.keep)
+    store = store or Store(said.image, directory=said.keep)
     store.words = words
     run = Run(Guest(store, patience=40.0), Witness(store), report)
     run.witness.start()
@@ -185,6 +155,8 @@ async def whole_visit(run: Run) -> None:
         books = await run.guest.agree()
     run.report.said["earned_yen"] = books.total("earned")
     run.report.said["steps_ms"] = {moment.step: round(moment.milliseconds) for moment in run.guest.timeline}
+    with run.report.timed("technician"):
+        run.report.wrong += await looks(run.store)
 
 
 async def pins(said: argparse.Namespace, report: Report) -> None:
@@ -202,6 +174,27 @@ async def pins(said: argparse.Namespace, report: Report) -> None:
         with report.timed("contract tests of the pins"):
             report.said["contract"], wrong = await contract_tests(shell)
         report.wrong += wrong
+
+
+async def sealed(said: argparse.Namespace, report: Report) -> None:
+    """Its key moves into its TPM, works from there after a power cut, and beside another TPM not."""
+    store = Store(said.image, directory=said.keep, municipality=KEY_STORE)
+    async with soldered(store), running(said, report, "rig.acknowledge", store=store) as run:
+        with report.timed("key moves into the TPM"):
+            await moves_in(run.guest)
+        with report.timed("a renewal beside the running kiosk"):
+            await is_renewed(run.guest)
+        report.wrong += await opens_to_the_kiosk_alone(store)
+        with report.timed("visit"):
+            await run.guest.whole_visit(500)
+            await run.guest.agree()
+        with report.timed("start after a power cut"):
+            await powers_up(run.guest)
+        with report.timed("visit after it"):
+            await run.guest.whole_visit(500)
+            await run.guest.agree()
+        with report.timed("another TPM"):
+            await is_worthless_elsewhere(run.guest)
 
 
 async def shocks(said: argparse.Namespace, report: Report) -> None:
@@ -306,7 +299,7 @@ async def everything(said: argparse.Namespace, report: Report) -> None:
         await shock(run, *IN_SHORT)
         await examined(run, said.cuts, luck)
         await cut_one_after_another(run, [first, second], luck)
-        await shock(run, "daemon-hung", "machine-hung")
+        await shock(run, "technician-reboots", "daemon-hung", "machine-hung")
 
 
 def main() -> int:
@@ -322,6 +315,7 @@ def main() -> int:
         "pins": pins,
         "cuts": cuts,
         "shocks": shocks,
+        "sealed": sealed,
         "disks": disks,
         "all": everything,
         "short": short,

@@ -18,8 +18,8 @@ from firmware.errors import JournalError
 from firmware.shell.journal import Entry as Line
 from firmware.shell.journal import Journal
 from tests.appliance.machine import copy_out
-from tests.appliance.shocks import SOON, Guest
-from tests.appliance.store import BOOT_SECONDS, Store
+from tests.appliance.shocks import Guest
+from tests.appliance.store import BOOT_SECONDS, SOON, Store
 from tests.appliance.write_log import FLUSH, Later, after_cut, entries, write_sparse
 
 POINTS = tuple(

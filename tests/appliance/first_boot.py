@@ -16,8 +16,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.appliance.__main__ import Report
 from tests.appliance.machine import Disk, Machine, copy_out
+from tests.appliance.report import Report
 from tests.appliance.store import BOOT_SECONDS
 from tests.appliance.write_log import Later, after_cut, entries, write_sparse
 

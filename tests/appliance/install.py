@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.appliance import bare
-from tests.appliance.__main__ import EXPECTED, Report
+from tests.appliance.__main__ import EXPECTED
 from tests.appliance.display import EXTRA, restarted_picture, shown, touched
 from tests.appliance.machine import Disk, Machine
+from tests.appliance.report import Report
 from tests.appliance.sandbox import ALLOWED, copy_of, said_allowed
 from tests.appliance.store import BOOT_SECONDS, Store, write_layer
 from tests.simulators.world import REPOSITORY
@@ -121,12 +122,18 @@ class Shell:
             raise RuntimeError(f"{command}: ended with {ended}: {said[-3000:]}")
         return said
 
+    async def logged(self, command: str, log: str) -> None:
+        """Do this, which says much, into a log; its end is in the RuntimeError of one that fails."""
+        ending = f"(exit $status) || (tail -n 20 {log}; exit 1)"
+        await self(f"({command}) </dev/null >{log} 2>&1; status=$?; {ending}", seconds=INSTALL_SECONDS)
+
     async def ready(self) -> str:
         """Until the machine has started; how it stands."""
         async with asyncio.timeout(BOOT_SECONDS):
             while "Started rig-shell.service" not in self.said():  # noqa: ASYNC110 - a file
                 await asyncio.sleep(0.5)
-        return (await self("systemctl is-system-running --wait 2>/dev/null", status=None)).strip()
+        said = await self("systemctl is-system-running --wait 2>/dev/null", status=None)
+        return said.split()[-1]  # before its first command the line still echoes
 
     async def off(self) -> None:
         """Shut down, as a person would."""
@@ -203,13 +210,13 @@ async def install(work: Work) -> None:
         work.expect("1", (await shell("tail -n +2 /proc/swaps | wc -l")).strip(), "swap before")
         work.expect(1, len((await shell(f"{INSTALL} --check", status=1)).splitlines()[:1]), "--check before")
         with report.timed("scripts/install"):
-            await shell(f"({INSTALL}) </dev/null >/root/install.log 2>&1", seconds=INSTALL_SECONDS)
+            await shell.logged(INSTALL, "/root/install.log")
         with report.timed("--check"):
             found = await shell(f"{INSTALL} --check", status=None)
         work.expect("nothing differs", found.strip(), "--check right after")
         await shell(f"python3 {bare.CARRIED}/tests/appliance/listing save /root/once --times")
         with report.timed("scripts/install again"):
-            await shell(f"({INSTALL}) </dev/null >/root/install.log 2>&1", seconds=INSTALL_SECONDS)
+            await shell.logged(INSTALL, "/root/install.log")
         twice = await shell(f"python3 {bare.CARRIED}/tests/appliance/listing compare /root/once --times")
         changed = [line for line in twice.splitlines() if not line.startswith("/var/log/")]
         work.expect([], changed, "changed by installing again")
@@ -305,9 +312,7 @@ async def uninstall(work: Work) -> None:
             for line in (await shell(f"cd {bare.CARRIED}/layer && find . ! -type d")).splitlines()
         }
         with report.timed("--uninstall"):
-            await shell(
-                f"({INSTALL} --uninstall) </dev/null >/root/uninstall.log 2>&1", seconds=INSTALL_SECONDS
-            )
+            await shell.logged(f"{INSTALL} --uninstall", "/root/uninstall.log")
         report.said["uninstall said"] = (
             await shell("grep ^install: /root/uninstall.log", status=None)
         ).splitlines()

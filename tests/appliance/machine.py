@@ -71,7 +71,7 @@ class Machine:
     peripherals: by USB socket, from 1 on. forwarded: ports of this side by the guest's. reached: addresses
     that the guest may reach ("10.0.2.100:443") and ports of this side behind them. words: more of the
     kernel's command line. architecture: of BOARDS. clock: of the machine at the start, "utc" or as
-    2031-05-06T07:08:09.
+    2031-05-06T07:08:09. extra, chip: more of QEMU's words, the latter for its TPM.
     """
 
     kernel: Path
@@ -89,6 +89,7 @@ class Machine:
     memory_mib: int = 1536
     processors: int = 2
     extra: Sequence[str] = ()
+    chip: Sequence[str] = ()
     process: Process | None = field(default=None, init=False)
     monitor: Monitor = field(default_factory=Monitor, init=False)
 
@@ -163,7 +164,7 @@ class Machine:
             command += ["-chardev", f"{kind},id=wire{socket},{rest}"]
             for device in self._devices(socket):
                 command += ["-device", ",".join([device.pop("driver"), *map("=".join, device.items())])]
-        return [*command, *self.extra]
+        return [*command, *self.extra, *self.chip]
 
     def _devices(self, socket: int) -> list[dict[str, str]]:
         peripheral = self.peripherals[socket - 1]

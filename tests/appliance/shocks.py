@@ -5,16 +5,15 @@ Each is done to the emulated machine on its start screen or in a visit; afterwar
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.appliance.store import BOOT_SECONDS, COINS, READER, Store
+from tests.appliance.store import BOOT_SECONDS, COINS, READER, SOON, Store
+from tests.appliance.technician import reboots
 from tests.e2e.books import Books, agreed_books
 from tests.e2e.visitor import Visitor
-
-SOON = 480.0
-"""Seconds for what takes seconds on a machine that has nothing else to do."""
 
 UNPAID = frozenset(
     {"notice", "present_card", "pin", "take_card", "choose_kind", "choose_subjects", "choose_items"}
@@ -60,6 +59,7 @@ class Guest(Visitor):
         if screen in UNPAID:
             await self.world.remove_card()
             await self.world.eyes.touch("cancel")
+            await self.world.eyes.until(lambda now: now["screen"] != screen, SOON)
         elif screen in {"stop", "go_on"}:
             await self.world.eyes.touch("confirm" if screen == "stop" else "cancel")
         elif screen == "staff_code":
@@ -73,6 +73,8 @@ class Guest(Visitor):
             await self.world.take_change()
             if screen in {"thanks", "ended"}:
                 await self.world.eyes.touch("confirm")
+                # A second touch would begin the next visit.
+                await self.world.eyes.until(lambda now: now["screen"] != screen, SOON)
 
     async def _staff_decide(self) -> None:
         """They open, look into the tray and say what lies there."""
@@ -137,9 +139,14 @@ async def pins_gone(guest: Guest) -> None:
 
 
 async def cable_pulled(guest: Guest) -> None:
-    """Without the municipality nobody is served."""
-    machine = guest.store.machine
-    await closed_meanwhile(guest, machine.set_cable(plugged=False), machine.set_cable(plugged=True))
+    """Without the network nobody is served; the picture of it comes over the same cable, the log does not."""
+    store = guest.store
+    for state, plugged in (("NotServing", False), ("Idle", True)):
+        entered = f'"state": "{state}"'
+        times = len(re.findall(entered, store.said()))
+        await store.machine.set_cable(plugged=plugged)
+        await store.says(entered, seconds=SOON, times=times + 1)
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
 
 
 async def clock_a_year_wrong(guest: Guest) -> None:
@@ -164,6 +171,12 @@ async def disk_read_only(guest: Guest) -> None:
         shell("mount -o remount,ro /data || echo u >/proc/sysrq-trigger"),
         shell("mount -o remount,rw /data"),
     )
+
+
+async def technician_reboots(guest: Guest) -> None:
+    """By an order for it, at rest."""
+    await reboots(guest.store)
+    await guest.world.eyes.until_screen("idle", seconds=BOOT_SECONDS)
 
 
 async def daemon_hung(guest: Guest) -> None:
@@ -222,6 +235,7 @@ SHOCKS: Mapping[str, Shock] = {
     "disk-full": disk_full,
     "disk-read-only": disk_read_only,
     "started-a-year-behind": started_a_year_behind,
+    "technician-reboots": technician_reboots,
     "daemon-hung": daemon_hung,
     "machine-hung": machine_hung,
 }

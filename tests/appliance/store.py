@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import tomllib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +21,7 @@ import tomli_w
 from tests.appliance.machine import Disk, Machine, Peripheral, copy_out, make_data_partition
 from tests.appliance.pin_tests import lay_pin_tests
 from tests.appliance.write_log import Later, cut_disk, write_sparse
+from tests.municipality.maintenance import new_issuer
 from tests.municipality.pki import make_test_pki
 from tests.municipality.register import PEOPLE
 from tests.municipality.server import MunicipalityServer
@@ -32,6 +33,8 @@ from tests.simulators.eyes import Eyes
 from tests.simulators.gpio.client import PinBench
 from tests.simulators.network import Network
 from tests.simulators.printers.print_server import PrintServer
+from tests.simulators.tpm import SoftwareTpm
+from tests.simulators.vt100 import Vt100, vt100
 from tests.simulators.world import CONFIG, PKI, REPOSITORY, World, _clock, _free_port
 
 SYSUSERS = REPOSITORY / "systemd" / "sysusers" / "madoguchi.conf"
@@ -40,8 +43,12 @@ GPIO_LAYER = Path(__file__).with_name("gpio_layer")
 IN_GUEST = {"screen": 7080, "pins": 7001}
 IN_LAYER = ("probe", "rigged_kiosk.py", "shell")
 COINS, RECEIPTS, READER = 1, 2, 3
-"""USB sockets of the machine."""
+"""USB sockets of the machine; the fourth is the technician's."""
+KIOSK_URN = "urn:kiosk:demo-0001"
 BOOT_SECONDS = 900.0
+SOON = 480.0
+"""Seconds for what takes seconds on a machine that has nothing else to do."""
+
 _PAUSE_SECONDS = 1.0
 _LOOK_SECONDS = 0.05
 
@@ -56,7 +63,13 @@ GUEST: dict[str, dict[str, Any]] = {
     },
     "coins": {"device": "/dev/madoguchi/cctalk", "drain_seconds": 1.0},
     "card_reader": {"restart_request": "/run/madoguchi/restart-pcscd"},
-    "console": {"socket": "/run/madoguchi/console.sock", "support_folder": "/var/lib/madoguchi/support"},
+    "console": {
+        "socket": "/run/madoguchi-console/console.sock",
+        "support_folder": "/var/lib/madoguchi/support",
+        "group": "madoguchi-console",
+        "order_keys": "/etc/madoguchi/orders.jwks",
+        "order_always": True,
+    },
     "document_printer": {"uri": "ipp://localhost:7631/ipp/print", "poll_seconds": 2.0},
     "receipt_printer": {"device": "/dev/madoguchi/receipt"},
     "documents": {
@@ -134,17 +147,28 @@ class Store(World):
     """A World whose kiosk is a whole machine that boots an image.
 
     kill_kiosk ends the emulator where it stands; what its disk then holds says `log_of_writes`, and power_cut
-    goes on from there. image: what scripts/image/build made with the layer of `write_layer`.
+    goes on from there. image: what scripts/image/build made with the layer of `write_layer`. municipality:
+    more of that section of kiosk.toml. tpm: one that is soldered into the machine at its next start.
     """
 
-    def __init__(self, image: Path, *, directory: Path | None = None, page_ms: int = 10) -> None:
-        super().__init__(directory=directory, overrides=GUEST, page_ms=page_ms)
+    def __init__(
+        self,
+        image: Path,
+        *,
+        directory: Path | None = None,
+        municipality: Mapping[str, Any] | None = None,
+        page_ms: int = 10,
+    ) -> None:
+        more = {"municipality": {**GUEST["municipality"], **(municipality or {})}}
+        super().__init__(directory=directory, overrides=GUEST | more, page_ms=page_ms)
         self._image = image
         self._ports = {name: _free_port() for name in IN_GUEST}
         self._screen_port = _free_port()
         self._said_before = 0
         self.press_ms = 700  # what so slow a processor does not miss
         self._runtime = Path(tempfile.mkdtemp(prefix="store-"))  # a socket's path is at most 107 bytes
+        self._technician = self._runtime / "technician"
+        self._issuer = new_issuer()
         self.reader = GuestReader(self._runtime / "card")
         self.cards_stand = cast("CardStand", self.reader)
         self.print_server = cast(
@@ -154,6 +178,7 @@ class Store(World):
         self.clock = "utc"
         self.memory_mib = 1536
         self.extra: tuple[str, ...] = ()
+        self.tpm: SoftwareTpm | None = None
         self.machine: Machine
 
     @property
@@ -211,6 +236,17 @@ class Store(World):
         finally:
             writer.close()
 
+    @contextlib.asynccontextmanager
+    async def technician(self, *, seconds: float) -> AsyncIterator[Vt100]:
+        """A terminal whose USB adapter is put into the machine, and pulled out at the end."""
+        cable = ("socat", "STDIO,raw,echo=0", f"UNIX-CONNECT:{self._technician}")
+        async with vt100(cable, self._runtime, seconds=seconds) as line:
+            yield line
+
+    def order(self) -> str:
+        """A maintenance order for this kiosk, for everything."""
+        return self._issuer.order(KIOSK_URN)
+
     async def unplug(self, socket: int) -> None:
         """Pull out COINS, RECEIPTS or the READER."""
         await self.machine.unplug(socket)
@@ -262,6 +298,8 @@ class Store(World):
                 Peripheral("usb-serial", f"serial,path={_terminal(self.coins.path)}"),
                 Peripheral("usb-serial", f"serial,path={_terminal(self.receipts.path)}"),
                 Peripheral("usb-ccid", f"socket,path={self._runtime / 'card'},server=on,wait=off", card=True),
+                # In the machine as long as somebody is at the other end.
+                Peripheral("usb-serial", f"socket,path={self._technician},server=on,wait=off"),
             ),
             forwarded={IN_GUEST[name]: port for name, port in self._ports.items()},
             reached={"10.0.2.100:443": self.network.port, "10.0.2.101:631": printer_port},
@@ -302,6 +340,7 @@ class Store(World):
             shutil.copy(self.directory / name, content / "etc" / name)
         for name in ("cupsd.conf", "cups-files.conf", "kiosk.convs"):
             shutil.copy(CONFIG / "cups" / name, content / "etc/cups" / name)
+        (content / "etc/orders.jwks").write_text(self._issuer.jwks)
         shutil.copy(PKI / "server_ca.pem", content / "etc/server_ca.pem")
         shutil.copy(PKI / "kiosk" / "certificate.pem", content / "madoguchi/own/kiosk.pem")
         shutil.copy(PKI / "kiosk" / "key.pem", content / "madoguchi/own/kiosk.key")
@@ -346,6 +385,7 @@ class Store(World):
         await asyncio.to_thread(lambda: write_sparse(bytearray(self.data.read_bytes()), self.written))
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
         self.machine.words, self.machine.clock = self.words, self.clock
+        self.machine.chip = () if self.tpm is None else self.tpm.chip
         self.kiosk = await self.machine.start()
         if self.pins is None:
             connecting = asyncio.create_task(

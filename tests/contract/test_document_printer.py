@@ -33,6 +33,7 @@ from tests.simulators.printers import A4Printer, LossyWire, PrintServer
 READY = DocumentPrinterLevel(frozenset())
 PATIENCE_SECONDS = 60.0
 """Ends a test that is stuck; a busy machine needs some of it."""
+DEAD_SECONDS = 1.0
 CANARY = "CANARY-7f3a"
 ROOT = Path(__file__).parents[2]
 
@@ -135,9 +136,11 @@ def adapter(
     *,
     appear_seconds: float = 10.0,
     sensor: ExitSensor | None = None,
+    uri: str = "",
+    dead_seconds: float = 120.0,
 ) -> IppDocumentPrinter:
     return IppDocumentPrinter(
-        printer_uri=paper.uri,
+        printer_uri=uri or paper.uri,
         cups_socket=server.socket,
         queue=server.queue,
         log=watcher.log,
@@ -149,6 +152,7 @@ def adapter(
         exit_sensor=sensor,
         silent_seconds=4.0,
         purge_seconds=1.5,
+        dead_seconds=dead_seconds,
     )
 
 
@@ -560,6 +564,85 @@ async def test_a_printer_off_from_the_start_gives_up_and_the_job_never_comes_out
     assert await printer.purge(job_name)
     await watcher.until_level(READY)
     assert [] == paper.jobs()
+
+
+@module_fixture()
+async def soon_dead(
+    paper: A4Printer, server: PrintServer, watcher: Watcher
+) -> AsyncIterator[IppDocumentPrinter]:
+    """One that takes a silent printer for dead soon."""
+    printer = adapter(paper, server, watcher, dead_seconds=DEAD_SECONDS)
+    printer.start(watcher.report)
+    await watcher.until_level(READY)
+    yield printer
+    await printer.close()
+
+
+def is_dead(levels: list[Level]) -> bool:
+    return bool(levels) and isinstance(levels[-1], DocumentPrinterLevel) and levels[-1].dead
+
+
+async def test_a_printer_is_not_dead_while_the_print_server_could_still_send_it_something(
+    soon_dead: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    held = await send(server, certificate(2), job_name, options={**A4_DUPLEX, "job-hold-until": "indefinite"})
+    await paper.set_fault("offline")
+    await watcher.until_level(not_ready(PrinterReason.UNREACHABLE, PrinterReason.JOBS_WAITING))
+    loop = asyncio.get_running_loop()
+    silent_since = loop.time()
+    while loop.time() - silent_since < 2 * DEAD_SECONDS:
+        assert not (await soon_dead.refresh()).dead
+        await asyncio.sleep(0.1)
+
+    assert not await soon_dead.purge(job_name)
+    assert cups.IPP_JOB_CANCELED == job_state(server, held)
+    await watcher.until(lambda: is_dead(watcher.levels))
+    assert [{}] == watcher.logged(EventId.PRINTER_DEAD)
+    await paper.set_fault(None)
+    await watcher.until_level(READY)
+    assert [] == paper.jobs()
+
+
+async def test_a_printer_is_not_dead_while_nobody_knows_what_the_print_server_has(
+    soon_dead: IppDocumentPrinter, paper: A4Printer, server: PrintServer, watcher: Watcher
+) -> None:
+    await paper.set_fault("offline")
+    await watcher.until(lambda: is_dead(watcher.levels))
+    server.hang()
+    await watcher.until(lambda: not is_dead(watcher.levels))
+    server.resume()
+    await watcher.until(lambda: is_dead(watcher.levels))
+
+
+@pytest.mark.parametrize("switched_off", [True, False])
+async def test_only_a_printer_that_was_switched_off_forgets_what_the_network_cannot_take_back(
+    paper: A4Printer, watcher: Watcher, job_name: str, switched_off: bool
+) -> None:
+    """The print server lets go of the job in both cases, and sends nothing when the network is back."""
+    async with (
+        LossyWire(paper.port) as wire,
+        PrintServer(wire.uri, connect_seconds=PATIENT_SECONDS) as server,
+    ):
+        printer = adapter(paper, server, watcher, uri=wire.uri, dead_seconds=DEAD_SECONDS)
+        printer.start(watcher.report)
+        await paper.set_fault("jam", after_sheets=1)
+        sent = await send(server, certificate(4), job_name)
+        following = asyncio.create_task(printer.follow(job_name, 4, watcher.pages))
+        await watcher.until(lambda: watcher.progress)
+        wire.cut()
+        assert PrintResult(Certainty.UNKNOWN, 2) == await following
+        await watcher.until(lambda: is_dead(watcher.levels))
+        assert job_state(server, sent) >= cups.IPP_JOB_CANCELED, "nothing of it is left to be sent"
+
+        if switched_off:
+            await paper.set_fault("power_cycle")
+        else:
+            await paper.set_fault(None)
+            await paper.jobs()[0].ended.wait()
+        wire.mend()
+        await watcher.until_level(READY)
+        assert [2 if switched_off else 4] == [job.pages_out for job in paper.jobs()]
+        await printer.close()
 
 
 async def test_a_job_the_print_server_never_passed_on_is_cancelled_and_surely_not_done(

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from firmware.compose import renewing
 from firmware.compose.enrolment import renewed, renewed_now
 from firmware.errors import CertificateUnproven, ConfigError, MunicipalityDown, OfficeRefused
 from firmware.municipality import enrolment
@@ -224,8 +225,12 @@ async def test_renewal_is_due_after_two_thirds_of_a_life(place: Place, files: Fi
 
 
 async def test_the_kiosk_renews_by_itself_before_two_thirds_of_a_life_and_not_earlier(
-    place: Place, files: Files
+    place: Place, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def renewed_here(settings: Settings, _config: Path) -> datetime:
+        return await renewed_now(settings, place.clock.moment)
+
+    monkeypatch.setattr(renewing, "renewed_now", renewed_here)
     settings = settings_of(place, files)
     share = settings.file.municipality.renewal_share
     assert share < enrolment.TWO_THIRDS
@@ -233,11 +238,11 @@ async def test_the_kiosk_renews_by_itself_before_two_thirds_of_a_life_and_not_ea
     place.clock.moment = born = LAST_NOON - timedelta(days=90) * (share + 0.01)
     await enrolled(place, files)
     place.clock.moment = born + timedelta(days=90) * (share - 0.01)
-    assert await renewed(settings, place.clock.moment, share) is None
+    assert await renewing.renewed(settings, CONFIG, place.clock.moment) is None
     place.clock.moment = LAST_NOON
-    until = await renewed(settings, place.clock.moment, share)
+    until = await renewing.renewed(settings, CONFIG, place.clock.moment)
     assert until == (place.clock.moment + timedelta(days=90)).replace(microsecond=0)
-    assert await renewed(settings, place.clock.moment, share) is None
+    assert await renewing.renewed(settings, CONFIG, place.clock.moment) is None
 
 
 # --- at the technician's console ------------------------------------------------------------------

@@ -19,6 +19,7 @@ from firmware.errors import MunicipalityDown, MunicipalityUncertain
 from firmware.logbook import EventId
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.messages import PROTOCOL_HEADER, PROTOCOL_VERSION
+from firmware.municipality.tls import Credentials, load_credentials
 from tests.contract.faulty_line import FaultyLine, When
 from tests.contract.test_municipality import (
     OFTEN,
@@ -114,6 +115,28 @@ async def test_heartbeats_and_the_visit_between_them_share_one_connection(
     await level.until(MunicipalityLevel(reachable=True))
     await issued(place, kiosk)
     assert 1 == line.connections
+
+
+async def test_a_key_that_was_loaded_anew_gets_connections_of_its_own(place: Place, line: FaultyLine) -> None:
+    """The one before it would keep its place in the TPM as long as they live."""
+    kiosk = through(place, line)
+    await opened(kiosk)
+    credentials = kiosk._credentials
+    again = replace(credentials, context=load_credentials_of(place).context)
+    assert not credentials.take(again), "it is the same certificate"
+    await opened(kiosk)
+    await opened(kiosk)
+    assert 2 == line.connections
+
+
+def load_credentials_of(place: Place) -> Credentials:
+    device = place.pki / "kiosk"
+    return load_credentials(
+        ca_file=place.pki / "server_ca.pem",
+        certificate_file=device / "certificate.pem",
+        key_file=device / "key.pem",
+        kiosk=KIOSK,
+    )
 
 
 async def test_connections_that_died_unseen_cost_no_heartbeat_and_no_message(

@@ -8,14 +8,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from firmware.compose.enrolment import enrolled, key_store_trouble, renewed_now
+from firmware.errors import ConfigError
 from firmware.municipality.key_store import SEALED, TpmKeyStore, fault_of
+from firmware.settings import load
 from tests.contract.test_municipality import OTHER_KIOSK, Place, pki
-from tests.contract.test_municipality_enrolment import place
+from tests.contract.test_municipality_enrolment import desk, place
 from tests.simulators.tpm import SoftwareTpm
 
 __all__ = ["pki", "place"]  # the fixtures
@@ -45,10 +48,11 @@ class Machine:
     def key(self) -> bytes:
         return (self.own / "key.pem").read_bytes()
 
-    def keeps_key_in(self, store: str, tcti: str) -> None:
+    def keeps_key_in(self, store: str, tcti: str, seconds: float = PATIENCE_SECONDS) -> None:
         text = self.config.read_text(encoding="utf-8")
         for name, value in {"key_store": store, "tpm_tcti": tcti, "tpm_provider": str(PROVIDER)}.items():
             text = re.sub(rf'(?m)^{name} = "[^"]*"', f'{name} = "{value}"', text)
+        text = re.sub(r"(?m)^tpm_seconds = [0-9.]+", f"tpm_seconds = {seconds}", text)
         self.config.write_text(text, encoding="utf-8")
 
     async def run(self, *command: str, stdin: str = "") -> tuple[int, str]:
@@ -64,15 +68,19 @@ class Machine:
             said, _ = await process.communicate(stdin.encode())
         return process.returncode or 0, said.decode()
 
-    async def enrol(self, *, days_ago: int = 0) -> tuple[int, str]:
-        """days_ago: after 61 of its 90 a certificate is due."""
-        today, clock = self.place.clock.moment, self.place.clock
-        clock.moment = today - timedelta(days=days_ago)
+    async def enrol(self) -> tuple[int, str]:
+        """By its command."""
         code = await self.place.server.invite_kiosk(OTHER_KIOSK)
-        desk = f"https://localhost:{self.place.server.enrolment_port}"
-        answered = await self.run("certificate", "enrol", "--url", desk, stdin=code)
-        clock.moment = today
-        return answered
+        return await self.run("certificate", "enrol", "--url", desk(self.place), stdin=code)
+
+    async def is_enrolled(self) -> None:
+        """In this process, which is sooner."""
+        code = await self.place.server.invite_kiosk(OTHER_KIOSK)
+        await enrolled(load(self.config), desk(self.place), code, datetime.now(UTC))
+
+    async def trouble(self) -> str:
+        """With its key store."""
+        return await asyncio.to_thread(key_store_trouble, load(self.config))
 
 
 @pytest.fixture
@@ -116,18 +124,27 @@ class Line:
         self._process = process
 
     async def until(self, *words: str) -> None:
+        """A new process must not be asked for before."""
         assert self._process.stdout is not None
+        heard = []
         async with asyncio.timeout(PATIENCE_SECONDS):
             while said := await self._process.stdout.readline():
-                if said.decode().strip() == " ".join(words):
+                heard.append(said.decode().strip())
+                if heard[-1] == " ".join(words):
                     return
-        raise AssertionError(f"ended before {words}")
+                assert "lost" not in heard, heard
+        raise AssertionError(f"ended before {words}: {heard}")
 
-    async def session(self) -> None:
-        """Begin a visit; it must open."""
+    async def serves(self) -> None:
+        """It reaches the municipality, and a visit opens."""
+        await self.until("level", "reached")
+        await self.does("session")
+
+    async def does(self, word: str) -> None:
+        """`session` opens a visit, `renew` gets a new certificate and takes it."""
         assert self._process.stdin is not None
-        self._process.stdin.write(b"\n")
-        await self.until("session", "opened")
+        self._process.stdin.write(f"{word}\n".encode())
+        await self.until(word, "done")
 
 
 @asynccontextmanager
@@ -147,30 +164,26 @@ async def running(machine: Machine) -> AsyncIterator[Line]:
 
 
 @needs_tpm
-async def test_a_kiosk_enrols_serves_and_renews_with_keys_that_never_leave_its_tpm(
+async def test_a_kiosk_enrols_serves_and_renews_as_it_runs_with_keys_that_never_leave_its_tpm(
     machine: Machine, tpm: SoftwareTpm
 ) -> None:
     machine.keeps_key_in("tpm", tpm.tcti)
-    status, said = await machine.enrol(days_ago=61)
-    assert 0 == status, said
-    first_key = machine.key
-    assert first_key.startswith(SEALED)
+    status, said = await machine.enrol()
+    assert (0, True) == (status, machine.key.startswith(SEALED)), said
     async with running(machine) as line:
-        await line.until("level", "reached")
-        await line.session()
+        await line.serves()
+        for _ in range(2):  # each leaves the TPM's three places as it found them
+            before = machine.key
+            await line.does("renew")
+            assert (True, True) == (before != machine.key, machine.key.startswith(SEALED))
+        await line.does("session")
+    last_key = machine.key
     store = TpmKeyStore(PROVIDER, tpm.tcti, PATIENCE_SECONDS)
     # Power cuts after a use, more of them than a TPM takes wrong authorisations: they must not lock the key.
     for _ in range(5):
         await tpm.cut()
         await tpm.start()
-        await asyncio.to_thread(store.examine, first_key)
-    status, said = await machine.run("certificate", "renew")
-    assert (0, True) == (status, said.startswith("certificate: good until")), said
-    assert first_key != machine.key
-    assert machine.key.startswith(SEALED)
-    async with running(machine) as line:
-        await line.until("level", "reached")
-        await line.session()
+        await asyncio.to_thread(store.examine, last_key)
 
 
 @needs_tpm
@@ -178,19 +191,19 @@ async def test_a_copied_key_opens_nothing_beside_another_tpm_and_says_so(
     machine: Machine, tpm: SoftwareTpm
 ) -> None:
     machine.keeps_key_in("tpm", tpm.tcti)
-    assert 0 == (await machine.enrol(days_ago=61))[0]
+    await machine.is_enrolled()
     thief = SoftwareTpm()
     await thief.start()
     try:
         machine.keeps_key_in("tpm", thief.tcti)
-        assert "tpm-other" in _trouble((await machine.run("check-config"))[1])
+        assert "tpm-other" in await machine.trouble()
         async with running(machine) as line:
             await line.until("level", "tpm-other")
     finally:
         await thief.close()
     machine.keeps_key_in("file", tpm.tcti)
-    status, said = await machine.run("certificate", "renew")
-    assert (78, True) == (status, 'municipality.key_store must be "tpm"' in said), said
+    with pytest.raises(ConfigError, match=r'municipality\.key_store must be "tpm"'):
+        await renewed_now(load(machine.config), datetime.now(UTC))
 
 
 @needs_tpm
@@ -203,15 +216,29 @@ async def test_an_absent_tpm_is_named_keeps_the_kiosk_out_of_service_and_is_used
     assert (78, True) == (status, "municipality.key_store: tpm-absent" in said), said
     assert [] == list(machine.own.iterdir())
     await tpm.start()
-    assert 0 == (await machine.enrol())[0]
+    await machine.is_enrolled()
     await tpm.cut()
     status, said = await machine.run("check-config")
-    assert (0, True) == (status, "tpm-absent" in _trouble(said)), said
+    assert (0, True) == (status, "\nmunicipality.key_store: tpm-absent" in said), said
     async with running(machine) as line:
         await line.until("level", "tpm-absent")
         await tpm.start()
-        await line.until("level", "reached")
-        await line.session()
+        await line.serves()
+
+
+@needs_tpm
+async def test_a_tpm_that_hangs_holds_up_no_start_is_named_and_is_used_when_it_goes_on(
+    machine: Machine, tpm: SoftwareTpm
+) -> None:
+    machine.keeps_key_in("tpm", tpm.tcti)
+    await machine.is_enrolled()
+    machine.keeps_key_in("tpm", tpm.tcti, seconds=1.0)
+    tpm.hang()
+    async with running(machine) as line:
+        await line.until("started")
+        await line.until("level", "tpm-silent")
+        tpm.go_on()
+        await line.serves()
 
 
 @needs_tpm
@@ -219,7 +246,7 @@ async def test_a_tpm_that_goes_while_the_kiosk_runs_is_named_and_a_new_process_g
     machine: Machine, tpm: SoftwareTpm
 ) -> None:
     machine.keeps_key_in("tpm", tpm.tcti)
-    assert 0 == (await machine.enrol())[0]
+    await machine.is_enrolled()
     async with running(machine) as line:
         await line.until("level", "reached")
         await tpm.cut()
@@ -227,8 +254,19 @@ async def test_a_tpm_that_goes_while_the_kiosk_runs_is_named_and_a_new_process_g
         await tpm.start()
         await line.until("lost")
     async with running(machine) as line:
+        await line.serves()
+
+
+@needs_tpm
+async def test_a_tpm_that_is_cleared_while_the_kiosk_runs_is_named(
+    machine: Machine, tpm: SoftwareTpm
+) -> None:
+    machine.keeps_key_in("tpm", tpm.tcti)
+    await machine.is_enrolled()
+    async with running(machine) as line:
         await line.until("level", "reached")
-        await line.session()
+        await tpm.clear()
+        await line.until("level", "tpm-other")
 
 
 @needs_tpm
@@ -236,20 +274,21 @@ async def test_a_key_in_clear_moves_into_the_tpm_with_a_renewal_that_is_due_at_o
     machine: Machine, tpm: SoftwareTpm
 ) -> None:
     machine.keeps_key_in("file", tpm.tcti)
-    assert 0 == (await machine.enrol())[0]
+    await machine.is_enrolled()
     in_clear = machine.key
     machine.keeps_key_in("tpm", tpm.tcti)
-    assert "still lies in clear" in _trouble((await machine.run("check-config"))[1])
+    assert "still lies in clear" in await machine.trouble()
     status, said = await machine.run("certificate", "renew")
     assert (0, True) == (status, said.startswith("certificate: good until")), said
     assert machine.key.startswith(SEALED)
     assert [] == [file for file in machine.own.iterdir() if in_clear in file.read_bytes()]
-    assert "" == _trouble((await machine.run("check-config"))[1])
+    assert "" == await machine.trouble()
 
 
 KEY_IN_USE = """
-import ssl, sys
+import asyncio, ssl, sys
 from pathlib import Path
+from firmware.compose import renewing
 from firmware.municipality.key_store import TpmKeyStore
 from firmware.municipality.new_key import NewKey
 
@@ -259,12 +298,16 @@ key = NewKey.made(store)
 key.request("urn:kiosk:demo-0001")
 Path(key_file).write_bytes(key.pem)
 store.load()
+assert store.answers()
 try:
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key_file)
 except ssl.SSLError as error:
     assert error.reason == "KEY_VALUES_MISMATCH", error  # another's certificate: the key itself was read
 else:
     sys.exit("the key of another certificate was taken")
+# As the kiosk begins it; what it does with the keys stands above.
+status, _ = asyncio.run(renewing._ended(renewing.renewal_command(Path("/nowhere.toml")), 60))
+assert status == renewing.NOT_RENEWED, status
 """
 
 
@@ -320,7 +363,3 @@ def _calls(names: list[str]) -> set[str]:
 )
 def test_what_the_tpm_complains_of_has_one_name(complaint: str, reason: str) -> None:
     assert reason == fault_of(complaint).reason
-
-
-def _trouble(said: str) -> str:
-    return "\n".join(line for line in said.splitlines() if line.startswith("municipality.key_store"))

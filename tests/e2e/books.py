@@ -46,7 +46,8 @@ class Visit:
     """What the journal says of one visit, in yen.
 
     complains_of: the order sold before whose print staff looked at; a fee given back counts below zero here.
-    reprints: outcome by job name.
+    reprints: outcome by job name. printers_off, papers_found: how often staff said that the dead printer is
+    off, and a page of it was found later.
     """
 
     order_id: str = ""
@@ -61,6 +62,8 @@ class Visit:
     complains_of: str = ""
     admitted: int = 0
     destroyed: int = 0
+    printers_off: int = 0
+    papers_found: int = 0
     reprints: dict[str, str] = field(default_factory=dict)
     print_outcomes: list[str] = field(default_factory=list)
     staff: list[bool] = field(default_factory=list)
@@ -141,6 +144,10 @@ def _enter(books: Books, entry: dict[str, Any]) -> None:  # noqa: C901, PLR0912,
             visit.complains_of, visit.pages = entry["order_id"], entry["pages"]
         case "SheetsDestroyed":
             visit.destroyed += 1
+        case "PrinterOff":
+            visit.printers_off += 1
+        case "PaperFound":
+            visit.papers_found += 1
         case "FeeReturned":
             visit.earned -= entry["yen"]
             books.returned[entry["order_id"]] = visit

@@ -815,6 +815,13 @@ FAULTS: tuple[Fault, ...] = (
         "if False:",
         "tests/unit/test_shell_remote.py",
     ),
+    Fault(
+        "a disk that fails by the very writing of an update rolls it back",
+        "firmware/compose/update_root.py",
+        'sorted(found.union(pending["before"]))',
+        'sorted(pending["before"])',
+        "tests/unit/test_update_root.py",
+    ),
     # paper
     Fault(
         "a printer says it has let a job go that it prints later",
@@ -826,7 +833,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the fee goes back while pages may still come out",
         "firmware/core/paying.py",
-        "return not facts.printer.may_hold_job",
+        "return not facts.printer.may_hold_job or (state.printer_off and facts.printer.dead)",
         "return True",
         _HANDS,
     ),
@@ -861,9 +868,51 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the visit is over while a sheet of it can still come out",
         PAYING,
-        "return may_refund(facts) or (state.sold and not state.destroyed)",
+        "return may_refund(state, facts) or (state.sold and not state.destroyed)",
         "return True",
         f"{_PATHS} -k later_is_left",
+    ),
+    Fault(
+        "a print is settled whose dead printer nobody has switched off",
+        PAYING,
+        "or (state.printer_off and facts.printer.dead)",
+        "or facts.printer.dead",
+        f"{_PATHS} -k dead_printer",
+    ),
+    Fault(
+        "staff's word of a dead printer outlives its coming back",
+        PAYING,
+        "if state.printer_off and not facts.printer.dead else None",
+        "if False else None",
+        f"{_PATHS} -k shows_itself",
+    ),
+    Fault(
+        "nobody can read who said that the printer is off",
+        PAYING,
+        "return Step(replace(state, printer_off=True), (off,))",
+        "return Step(replace(state, printer_off=True))",
+        f"{_PATHS} -k dead_printer",
+    ),
+    Fault(
+        "a printer counts as dead while the print server has something for it",
+        "hw/printer/silence.py",
+        "server is None or server.jobs_waiting > 0",
+        "server is None",
+        "tests/unit/test_print_silence.py",
+    ),
+    Fault(
+        "what still lay in the tray when the visit ended is called found paper",
+        "firmware/shell/found_paper.py",
+        "elif resting and self._tray_was_empty:",
+        "elif resting:",
+        "tests/unit/test_shell_found_paper.py",
+    ),
+    Fault(
+        "paper that comes after a later print is called found of an earlier one",
+        "firmware/shell/found_paper.py",
+        "case r.PrintIntended() | r.PaperFound():",
+        "case r.PaperFound():",
+        "tests/unit/test_shell_found_paper.py",
     ),
     Fault(
         "a print is refunded that a silent printer may still hold",

@@ -8,9 +8,13 @@ from pathlib import Path
 
 
 class SoftwareTpm:
-    """One TPM; tcti: how TSS reaches it. The folder lies directly under /tmp: a socket's path is short."""
+    """One TPM; tcti: how TSS reaches it. The folder lies directly under /tmp: a socket's path is short.
 
-    def __init__(self) -> None:
+    soldered: into an emulated machine, which reaches it by `chip` and hands it a line for commands itself.
+    """
+
+    def __init__(self, *, soldered: bool = False) -> None:
+        self._soldered = soldered
         self._folder = Path(tempfile.mkdtemp(prefix="tpm-"))
         self._socket = self._folder / "socket"
         self._process: asyncio.subprocess.Process | None = None
@@ -19,14 +23,27 @@ class SoftwareTpm:
     def tcti(self) -> str:
         return f"swtpm:path={self._socket}"
 
+    @property
+    def chip(self) -> tuple[str, ...]:
+        """QEMU's words for it. Source: QEMU 7.2, docs/specs/tpm.rst."""
+        wire = f"socket,id=tpm-wire,path={self._socket}.ctrl"
+        return (
+            "-chardev",
+            wire,
+            "-tpmdev",
+            "emulator,id=tpm,chardev=tpm-wire",
+            "-device",
+            "tpm-crb,tpmdev=tpm",
+        )
+
     async def start(self) -> None:
         """Power on; back when it takes commands."""
+        served = ("--server", f"type=unixio,path={self._socket}", "--flags", "not-need-init,startup-clear")
         self._process = await asyncio.create_subprocess_exec(
             "swtpm",
             *("socket", "--tpm2", "--tpmstate", f"dir={self._folder}"),
-            *("--server", f"type=unixio,path={self._socket}"),
             *("--ctrl", f"type=unixio,path={self._socket}.ctrl"),
-            *("--flags", "not-need-init,startup-clear"),
+            *(() if self._soldered else served),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -45,11 +62,30 @@ class SoftwareTpm:
         for left in self._folder.glob("socket*"):
             left.unlink()
 
+    async def clear(self) -> None:
+        """Forget its owner: what was sealed before is worthless."""
+        clearing = await asyncio.create_subprocess_exec("tpm2_clear", "-T", self.tcti, "-c", "platform")
+        assert 0 == await clearing.wait()
+
+    def hang(self) -> None:
+        """Take what is sent, and answer nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Answer all that came meanwhile."""
+        self._signal(signal.SIGCONT)
+
     async def close(self) -> None:
         await self.cut()
         shutil.rmtree(self._folder)
 
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
     async def _answers(self) -> bool:
+        if self._soldered:
+            return Path(f"{self._socket}.ctrl").exists()  # noqa: ASYNC240 - a stat
         try:
             _, writer = await asyncio.open_unix_connection(self._socket)
         except OSError:

@@ -21,11 +21,12 @@ PROMPT = "madoguchi>"
 class Vt100:
     """A terminal of 24 lines.
 
-    octets: how many it was sent.
+    octets: how many it was sent. seconds: how long it waits for anything.
     """
 
     master: int
     process: asyncio.subprocess.Process
+    seconds: float = SECONDS
     screen: pyte.HistoryScreen = field(default_factory=lambda: pyte.HistoryScreen(80, 24, history=2000))
     octets: int = 0
     sent: bytes = b""
@@ -56,7 +57,7 @@ class Vt100:
 
     async def sees(self, text: str) -> str:
         """Wait for text in what came since the last line typed; what came."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(self.seconds):
             while text not in (shown := self._since()):
                 self._drew.clear()
                 await self._drew.wait()
@@ -72,7 +73,7 @@ class Vt100:
     async def hangs_up(self) -> int:
         """The carrier is lost; how the program ended."""
         self.unplug()
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(self.seconds):
             return await self.process.wait()
 
     def interrupts(self) -> None:
@@ -81,7 +82,7 @@ class Vt100:
 
     async def prompted(self) -> None:
         """Wait for the prompt."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(self.seconds):
             while not self.shown.endswith(PROMPT):
                 self._drew.clear()
                 await self._drew.wait()
@@ -114,7 +115,7 @@ class Vt100:
     async def answers(self, line: str) -> str:
         """Type a command; all it said until the next prompt."""
         await self.types(line)
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(self.seconds):
             while not (self.shown.endswith(PROMPT) and self.shown.count("\n") > self.mark):
                 self._drew.clear()
                 await self._drew.wait()
@@ -125,7 +126,7 @@ class Vt100:
 
 
 @asynccontextmanager
-async def vt100(command: Sequence[str], folder: Path) -> AsyncIterator[Vt100]:
+async def vt100(command: Sequence[str], folder: Path, *, seconds: float = SECONDS) -> AsyncIterator[Vt100]:
     """The command on a line of its own, in folder, with the terminal at its other end."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
@@ -137,7 +138,7 @@ async def vt100(command: Sequence[str], folder: Path) -> AsyncIterator[Vt100]:
         *fresh, *command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=environment
     )
     os.close(slave)
-    line = Vt100(master, process)
+    line = Vt100(master, process, seconds)
     try:
         yield line
     finally:

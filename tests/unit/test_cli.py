@@ -20,7 +20,15 @@ import pytest
 import tomli_w
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from firmware.__main__ import EXIT_CONFIG, EXIT_FAILED, EXIT_JOURNAL, EXIT_REFUSED, _parser, main
+from firmware.__main__ import (
+    EXIT_CONFIG,
+    EXIT_FAILED,
+    EXIT_JOURNAL,
+    EXIT_REFUSED,
+    _checking,
+    _parser,
+    main,
+)
 from firmware.core import records as r
 from firmware.core.states import EndReason
 from firmware.core.terms import CertificateKind, OrderId, Strike, VisitId
@@ -89,6 +97,25 @@ def test_a_copy_screen_that_no_calibration_sheet_chose_is_told_and_is_no_error(
     config.write_text(tomli_w.dumps(table), encoding="utf-8")
     assert 0 == run("check-config", config)
     assert remark not in capsys.readouterr().err
+
+
+def test_a_start_waits_for_no_tpm_and_a_technicians_check_asks_it(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = tmp_path / "asked"
+    openssl = tmp_path / "bin" / "openssl"
+    openssl.parent.mkdir()
+    openssl.write_text(f"#!/bin/sh\n: >'{asked}'\nexit 1\n", encoding="ascii")
+    openssl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{openssl.parent}:{os.environ['PATH']}")
+    table = tomllib.loads(config.read_text(encoding="utf-8"))
+    table["municipality"] |= {"key_store": "tpm", "tpm_provider": str(tmp_path)}
+    config.write_text(tomli_w.dumps(table), encoding="utf-8")
+    assert 0 == _checking(config).wait(120)
+    assert not asked.exists()
+    assert 0 == run("check-config", config)
+    assert asked.exists()
+    assert "municipality.key_store: tpm-failing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

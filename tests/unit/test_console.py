@@ -182,6 +182,23 @@ async def test_a_group_may_be_let_in(tmp_path: Path) -> None:
     await rig.server.close()
 
 
+async def test_a_group_is_let_in_by_its_folder_where_no_group_may_be_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under the unit's system call filter, which knows no chown(2)."""
+
+    def filtered(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chown", filtered)
+    rig = Rig(tmp_path / "console")
+    rig.server = ConsoleServer(rig.path, rig.act, rig.write, group=grp.getgrgid(os.getgid()).gr_name)
+    await rig.server.start()
+    assert 0o660 == stat.S_IMODE(rig.path.stat().st_mode)
+    await rig.server.close()
+    assert [] == rig.log
+
+
 async def test_a_group_that_does_not_exist_leaves_the_console_to_its_owner(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "console")
     rig.server = ConsoleServer(rig.path, rig.act, rig.write, group="no-such-group")

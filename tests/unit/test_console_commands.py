@@ -36,6 +36,7 @@ EVERY = set(get_args(w.AnyRequest))
         ("journal export", w.AskJournal("export")),
         ("claims settle 0123-ABCD", w.SettleClaim("0123-ABCD")),
         ("visit resolve ab12cd34 not-printed", w.ResolveVisit("ab12cd34", printed=False)),
+        ("visit printer-off ab12cd34", w.SayPrinterOff("ab12cd34")),
         ("maintenance on", w.SwitchMaintenance(on=True)),
         (
             "maintenance plan 2026-11-26T02:00 2026-11-26T04:00",
@@ -65,6 +66,7 @@ def test_a_line_is_one_request(line: str, request_: w.AnyRequest) -> None:
         "settle now",
         "claims settle 1234",
         "visit resolve ../.. printed",
+        "visit printer-off",
         "visit resolve ab12cd34 maybe",
         "maintenance",
         "maintenance plan tomorrow 4",
@@ -111,6 +113,7 @@ def _example(words: tuple[str, ...]) -> str:
         ("claims", "show"): "0000-0000",
         ("claims", "settle"): "0000-0000",
         ("visit", "resolve"): "abcd printed",
+        ("visit", "printer-off"): "abcd",
         ("update", "install"): "/media/stick/kiosk.raucb",
         ("maintenance", "plan"): "2026-11-26T02:00 2026-11-26T04:00",
     }

@@ -197,6 +197,12 @@ def test_a_part_that_was_broken_before_or_a_line_that_is_down_costs_no_update_it
     assert frozenset({"reader"}) == faults(frozenset({"reader", "hours"}), frozenset({"printer"}))
 
 
+def test_a_worn_disk_is_no_fault_of_an_update_unless_only_the_new_system_shows_it() -> None:
+    assert "journal" not in PASSING
+    assert frozenset() == faults(frozenset({"journal"}), frozenset({"journal"}))
+    assert frozenset({"journal"}) == faults(frozenset({"journal", "printer"}), frozenset({"printer"}))
+
+
 def test_a_new_system_must_be_well_for_a_while() -> None:
     assert Trial.WAITS is trial(frozenset(), WELL_SECONDS - 0.1)
     assert Trial.FIT is trial(frozenset(), WELL_SECONDS)

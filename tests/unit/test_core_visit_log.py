@@ -32,6 +32,13 @@ def test_a_print_that_is_not_proven_is_unsure_until_somebody_decided() -> None:
     assert [("a", "open", False)] == seen(r.VisitBegan(A), r.PrintEnded(A, ORDER, Certainty.DONE, 3))
 
 
+def test_paper_that_came_out_later_stands_beside_its_visit_however_it_ended() -> None:
+    log = VisitLog()
+    for record in (r.VisitBegan(A), r.VisitEnded(A, EndReason.PRINT_FAILED), r.PaperFound(A, ORDER)):
+        log.enter(record, NOON)
+    assert [("print_failed", True)] == [(one.outcome, one.found) for one in log.last]
+
+
 def test_only_the_last_are_kept_and_what_is_older_is_forgotten() -> None:
     visits = [VisitId(f"{n:032x}") for n in range(KEPT + 5)]
     assert KEPT == len(seen(*map(r.VisitBegan, visits), r.VisitEnded(visits[0], None)))

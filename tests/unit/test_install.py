@@ -186,6 +186,26 @@ def test_the_check_names_what_differs_and_installing_mends_it(installed: Path, s
     assert 0 == install(installed, "--check").returncode
 
 
+@pytest.mark.parametrize(
+    ("fstab", "never_checked"),
+    [
+        ("UUID=1 / ext4 defaults 0 1", ""),
+        ("UUID=1 / ext4 defaults 0 0", "/"),
+        ("UUID=1 / ext4 defaults", "/"),
+        ("UUID=1 / ext4 defaults 0 0\nUUID=2 /var/lib ext4 noatime 0 2", ""),
+        ("UUID=1 / ext4 defaults 0 1\nUUID=2 /var/lib ext4 noatime 0 0", "/var/lib"),
+        ("overlay / overlay defaults 0 0\n#UUID=1 / ext4 defaults 0 0", ""),
+    ],
+)
+def test_a_journal_whose_file_system_no_start_checks_is_named(
+    installed: Path, fstab: str, never_checked: str
+) -> None:
+    (installed / "etc/fstab").write_text(f"{fstab}\n")
+    found = install(installed, "--check").stdout
+    named = [line.split()[1] for line in found.splitlines() if "checked at no start" in line]
+    assert ([never_checked] if never_checked else []) == named
+
+
 def test_the_check_of_a_bare_machine_names_every_part_and_changes_nothing(tree: Path) -> None:
     before = picture(tree)
     found = subprocess.run(

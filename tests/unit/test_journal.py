@@ -97,6 +97,8 @@ EVERY: tuple[Record, ...] = (
     r.TrialCoinIntended(3, 100, 16_777_215, "order:order-0001"),
     r.TrialCoinEnded(3, 100, Certainty.UNKNOWN),
     r.SlotOpened(A, 0xFFFFFF, 255, "0101" * 5),
+    r.PrinterOff(A, ORDER),
+    r.PaperFound(A, ORDER),
 )
 
 SWAP = """

@@ -16,9 +16,10 @@ from firmware.core.facts import (
     HopperLevel,
     PanelLevel,
     ReaderLevel,
+    StaffLevel,
 )
 from firmware.core.money import ledger
-from firmware.core.paying import held_in, job_name
+from firmware.core.paying import held_in, job_name, may_keep, may_refund
 from firmware.core.recovery import recover
 from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.screens import Row
@@ -281,6 +282,103 @@ def test_no_sheet_that_comes_later_is_left_to_nobody(held: Facts) -> None:
         assert screen_of(reprinted, held, RULES).legend.confirm is None
         visit.facts = OPEN_DOOR
         assert visit.goes(CONFIRM).state != reprinted
+
+
+DEAD = replace(
+    OPEN_DOOR,
+    printer=DocumentPrinterLevel(
+        frozenset({PrinterReason.UNREACHABLE, PrinterReason.JOBS_WAITING}), dead=True
+    ),
+)
+SAY_OFF = e.KeyPressed(KeypadKey.DIGIT_2)
+OFF = r.PrinterOff(VISIT, ORDER)
+COMPLAINT = replace(ATTENDING, paid_yen=0, sold=True, admitted=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "printed", "owns"), [(CONFIRM, True, (500, 300, 200, 0)), (CANCEL, False, (500, 0, 500, 0))]
+)
+def test_a_dead_printer_that_staff_have_switched_off_keeps_nobodys_money_inside(
+    key: e.KeyPressed, printed: bool, owns: tuple[Yen, ...]
+) -> None:
+    visit = Visit(ATTENDING, DEAD, [r.CoinTaken(VISIT, 500, 7, 9)])
+    assert (ATTENDING, 1) == (visit.goes(key).state, len(visit.records)), "nobody has said that it is off"
+    visit.goes(SAY_OFF, SAY_OFF, key, *[PAID] * 5, SLIP)
+    assert [OFF, r.StaffDecided(VISIT, ORDER, printed)] == visit.records[1:3]
+    assert owns == visit.owns()
+
+
+@pytest.mark.parametrize("facts", [HOLDS_JOB, SILENT, OPEN_DOOR, replace(DEAD, panel=PanelLevel())])
+def test_only_of_a_dead_printer_and_at_the_open_door_staff_can_say_that_it_is_off(facts: Facts) -> None:
+    for attending in (ATTENDING, replace(ATTENDING, admitted=True)):
+        visit = Visit(attending, facts).goes(SAY_OFF)
+        assert (attending, []) == (visit.state, visit.records)
+
+
+@pytest.mark.parametrize("back", [HOLDS_JOB, SILENT])
+def test_what_staff_said_of_a_dead_printer_holds_no_more_once_it_shows_itself(back: Facts) -> None:
+    visit = Visit(ATTENDING, DEAD).goes(SAY_OFF)
+    visit.facts = back
+    assert ATTENDING == visit.goes(CONFIRM, CANCEL, e.FactsChanged()).state
+    visit.facts = DEAD
+    assert [OFF] == visit.goes(CONFIRM, CANCEL).records, "it is dead again, and nobody has looked since"
+
+
+def test_after_a_power_cut_staff_say_again_that_the_printer_is_off() -> None:
+    print_ended = r.PrintEnded(VISIT, ORDER, UNKNOWN, 1)
+    records = (r.VisitBegan(VISIT), r.PrintIntended(VISIT, ORDER, "cert-a", 2), print_ended, OFF)
+    recovered = recover(records)
+    assert isinstance(recovered.state, s.Attending)
+    assert not recovered.state.printer_off
+    assert (o.CancelPrint(VISIT, "cert-a"),) == recovered.orders
+
+
+def test_whoever_has_no_key_settles_nothing_that_staff_have_said_off() -> None:
+    visit = Visit(replace(ATTENDING, printer_off=True), replace(DEAD, panel=PanelLevel()))
+    assert [] == visit.goes(CONFIRM, CANCEL).records
+
+
+def test_a_fee_goes_back_for_a_bad_print_whose_printer_has_died_since() -> None:
+    visit = Visit(COMPLAINT, DEAD, [r.CoinTaken(VISIT, 300, 7, 9), r.FeeEarned(VISIT, ORDER, 300)])
+    visit.goes(CANCEL)
+    assert COMPLAINT == visit.state
+    visit.goes(SAY_OFF, CANCEL, *[PAID] * 3)
+    assert (300, 0, 300, 0) == visit.owns()
+
+
+ATTENDED = (
+    *(ATTENDING, COMPLAINT, replace(COMPLAINT, attempt=1, destroyed=True)),
+    replace(COMPLAINT, attempt=1, destroyed=True, admitted=False),
+)
+PRINTERS = (FACTS.printer, JAMMED, TOO_FEW, HOLDS_JOB.printer, SILENT.printer, DEAD.printer)
+
+
+@pytest.mark.parametrize("state", ATTENDED)
+@pytest.mark.parametrize("printer", PRINTERS)
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("code", [True, False])
+@pytest.mark.parametrize("off", [True, False])
+def test_staff_are_offered_every_key_that_is_taken_and_no_other(
+    state: s.Attending, printer: DocumentPrinterLevel, is_open: bool, code: bool, off: bool
+) -> None:
+    state = replace(state, admitted=state.admitted and code, printer_off=off and printer.dead)
+    panel = PanelLevel(door_open=is_open)
+    facts = replace(FACTS, printer=printer, panel=panel, staff=StaffLevel(8 if code else 0))
+    screen = screen_of(state, facts, RULES)
+    legend = screen.legend
+    offered = {KeypadKey(str(choice.digit)) for choice in screen.choices} | {
+        key
+        for key, label in (
+            (KeypadKey.CONFIRM, legend.confirm),
+            (KeypadKey.CANCEL, legend.cancel),
+            (KeypadKey.CORRECT, legend.correct),
+        )
+        if label is not None
+    }
+    taken = {key for key in KeypadKey if step(state, e.KeyPressed(key), facts, RULES).state != state}
+    assert taken == offered
+    settles = may_keep(state, facts) or may_refund(state, facts)
+    assert settles is (screen.reason not in {"print_waits", "printer_dead"}), screen.reason
 
 
 @pytest.mark.parametrize("facts", [OPEN_DOOR, HOLDS_JOB, SILENT])

@@ -445,6 +445,19 @@ STORYBOARD = (
     *(Screen(ScreenId.STAFF_CHECKING, reason=reason) for reason in ("code", "reprint")),
     Screen(ScreenId.STAFF_CHECKING),
     Screen(ScreenId.STAFF_CODE, pin_digits=0),
+    replace(
+        ATTEND,
+        reason="printer_dead",
+        place=Place.PAPER,
+        legend=Legend(),
+        choices=(Choice(2, "choice.printer_off"),),
+    ),
+    replace(
+        ATTEND,
+        reason="printer_off",
+        place=Place.PAPER,
+        legend=Legend(cancel="staff_not_printed", confirm="staff_printed"),
+    ),
 )
 
 
@@ -460,9 +473,9 @@ def texts() -> Texts:
 
 
 STAFF_AT_WORK = frozenset(
-    {"print_unknown_admitted", "print_unknown_refused", "defect_admitted", "defect_refused"}
+    {"print_unknown_admitted", "print_unknown_refused", "defect_admitted", "defect_refused", "printer_off"}
 )
-"""They have typed their code and stand before it."""
+"""They have typed their code, or opened the door, and stand before it."""
 
 
 def test_the_storyboard_has_every_screen() -> None:

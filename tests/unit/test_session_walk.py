@@ -85,6 +85,11 @@ GOOD = Facts(
     municipality=MunicipalityLevel(reachable=True),
     clock=ClockLevel(trusted=True, hours=ServiceHours.OPEN),
 )
+DEAD_PRINTER = DocumentPrinterLevel(
+    frozenset({PrinterReason.UNREACHABLE, PrinterReason.JOBS_WAITING}), dead=True
+)
+"""For as long as staff decide about its print."""
+
 MOST_REPRINTS = 2
 OFFERS = (
     Offer(
@@ -257,6 +262,9 @@ def fact_changes(node: Node) -> Iterator[Node]:
     if isinstance(node.state, s.Attending):
         panel = replace(facts.panel, door_open=not facts.panel.door_open)
         yield replace(node, facts=replace(facts, panel=panel))
+        if facts.staff.digits:
+            printer = GOOD.printer if facts.printer.reasons else DEAD_PRINTER
+            yield replace(node, facts=replace(facts, printer=printer))
     if not node.changes_left:
         return
     fewer = node.changes_left - 1
@@ -340,6 +348,8 @@ def after(node: Node, done: Step) -> Node:
     facts = node.facts
     if any(isinstance(record, r.VisitBegan) for record in done.records):
         facts = replace(facts, staff=replace(facts.staff, sale=None))
+    if facts.printer == DEAD_PRINTER and not isinstance(done.state, s.Attending):
+        facts = replace(facts, printer=GOOD.printer)
     return replace(
         node,
         facts=facts,
@@ -483,6 +493,16 @@ def check_staff(node: Node, new: Node) -> None:
         )
     if isinstance(node.state, s.Attending) and not isinstance(new.state, s.Attending | s.EnteringStaffCode):
         assert node.state.admitted or new.facts.panel.door_open
+        check_dead_printer(node, new)
+
+
+def check_dead_printer(node: Node, new: Node) -> None:
+    """What a dead printer may still hold is settled only after staff have said that it is off."""
+    state = node.state
+    assert isinstance(state, s.Attending)
+    complaint = state.sold and not state.destroyed and not isinstance(new.state, s.PayingOut)
+    if node.facts.printer == DEAD_PRINTER and not complaint:
+        assert r.PrinterOff(state.visit, state.purchase.order_id) in new.journal
 
 
 def key_of(node: Node) -> object:

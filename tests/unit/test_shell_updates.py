@@ -40,6 +40,10 @@ class Rig:
             self.files.state, json.dumps({**STATE, "standing": standing, **more}).encode(), mode=0o644
         )
 
+    def said_before(self) -> Any:
+        """What is wrong while root installs; None before anything is said."""
+        return json.loads(self.files.before.read_text()) if self.files.before.is_file() else None
+
     def nonce(self) -> str:
         return str(json.loads(self.files.wish.read_text())["nonce"])
 
@@ -167,6 +171,44 @@ async def test_a_part_that_worked_before_and_works_no_more_is_never_called_fit(r
     assert (False, True) == (rig.files.fit.exists(), rig.held)
 
 
+@pytest.mark.parametrize(("before", "fit"), [(["journal"], True), (["printer"], False), ([], False)])
+async def test_a_failing_disk_rolls_an_update_back_only_if_the_former_system_did_not_know_it(
+    rig: Rig, before: list[str], fit: bool
+) -> None:
+    rig.root("trial", before=before)
+    rig.obstacles = frozenset({"journal", "maintenance"})
+    async with rig.watch() as watch:
+        for _ in range(20):
+            rig.now += WELL_SECONDS
+            await watch._try()
+    assert (fit, True) == (rig.files.fit.exists(), rig.held)
+
+
+async def test_a_disk_that_fails_by_the_writing_of_an_update_is_told_root_before_the_start(rig: Rig) -> None:
+    rig.root("steady")
+    async with rig.watch() as watch:
+        await watch.ask("/media/a.raucb")
+        assert not rig.files.before.exists()
+        nonce = rig.nonce()
+        rig.root("installing", nonce=nonce)
+        for obstacles in ([], ["journal", "maintenance"]):
+            rig.obstacles = frozenset(obstacles)
+            told = {"nonce": nonce, "before": obstacles}
+            await comes(lambda told=told: rig.said_before() == told)  # type: ignore[misc]
+        written = rig.files.before.stat().st_mtime_ns
+        await watch._note_before()
+        assert written == rig.files.before.stat().st_mtime_ns, "nothing has changed"
+
+
+async def test_a_word_that_could_not_be_written_is_said_again(rig: Rig) -> None:
+    rig.root("installing")
+    rig.files.before.mkdir()
+    async with rig.watch() as watch:
+        await watch._note_before()
+        rig.files.before.rmdir()
+        await comes(lambda: rig.said_before() == {"nonce": "", "before": []})
+
+
 async def test_a_roll_back_is_told_once_and_the_kiosk_serves_again(rig: Rig) -> None:
     rig.root("rolled-back", wanted="0.4.0")
     async with rig.watch() as watch:
@@ -200,7 +242,8 @@ async def test_a_wish_that_root_did_not_notice_is_written_again_until_it_is_take
     written: list[bytes] = []
 
     def noted(path: Path, content: bytes, *, mode: int) -> None:
-        written.append(content)
+        if path == rig.files.wish:
+            written.append(content)
         write_whole(path, content, mode=mode)
 
     monkeypatch.setattr("firmware.shell.updates.write_whole", noted)

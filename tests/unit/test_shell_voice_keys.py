@@ -29,6 +29,7 @@ def daemon() -> tuple[Daemon, list[KeypadKey], list[frozenset[Aid]]]:
     bare._aids, bare._plugged = frozenset(), False
     bare._tray = TrayWatch(lambda *_, **__: None)
     bare._slot = SimpleNamespace(look=lambda: None)  # type: ignore[assignment]
+    bare._found_paper = SimpleNamespace(look=lambda **_: None)  # type: ignore[assignment]
     bare.runner = SimpleNamespace(facts=Facts(VisitId("1")))  # type: ignore[assignment]
     return bare, keys, shown
 

@@ -133,6 +133,18 @@ def test_a_key_that_systemd_hands_over_is_taken_in_place_of_a_file_that_the_kios
         open_journal(settings)
 
 
+def test_the_technicians_group_is_given_the_consoles_socket_by_its_folder() -> None:
+    """The kiosk may not change a group (chown(2) is in no filter of its unit)."""
+    kiosk, console = unit("madoguchi.service")["Service"], unit("madoguchi-console@.service")["Service"]
+    shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
+    folder = str(Path(shipped["console"]["socket"]).parent)
+    made = (ROOT / "systemd/tmpfiles/madoguchi.conf").read_text(encoding="utf-8").splitlines()
+    [line] = [line.split() for line in made if folder in line.split()]
+    assert ["d", folder, "2750", kiosk["User"], console["Group"], "-"] == line
+    assert f"-{folder}" in kiosk["ReadWritePaths"].split()
+    assert "@privileged" in kiosk["SystemCallFilter"]
+
+
 def test_no_unit_can_run_a_program_from_where_it_can_write() -> None:
     """Each place by its name: systemd 252 leaves what is named beside "/" out of what "/" is made."""
     for file in sorted((ROOT / "systemd").glob("*.service")):

@@ -111,6 +111,11 @@ class Rauc:
         (self.root / "asked").mkdir(exist_ok=True)
         (self.root / "asked/update-held").touch()
 
+    def finds(self, said: str) -> None:
+        """What the kiosk says is wrong when all is written."""
+        (self.root / "asked").mkdir(exist_ok=True)
+        (self.root / "asked/update-before").write_text(said)
+
     def changed(self, **places: Any) -> Machine:
         """The machine with other places or another run."""
         return replace(self.machine, **places)
@@ -307,6 +312,30 @@ def test_a_power_cut_after_the_last_byte_leaves_a_trial_that_knows_what_was_brok
     assert ("trial", ["printer"], NEWER) == tuple(
         rauc.said()[name] for name in ("standing", "before", "wanted")
     )
+
+
+def test_what_the_former_system_found_while_the_update_was_written_is_no_fault_of_it(rauc: Rauc) -> None:
+    rauc.finds(json.dumps({"nonce": "n1", "before": ["journal"]}))
+    rauc.wish()
+    assert Slot.B is rauc.starts()
+    assert ["journal", "printer"] == rauc.said()["before"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"nonce": "n0", "before": ["journal"]}',  # of an earlier wish
+        '{"nonce": "n1", "before": 7}',
+        '{"nonce": "n1"}',
+        '["journal"]',
+        "{",
+    ],
+)
+def test_nothing_else_is_taken_for_what_was_broken_before(rauc: Rauc, said: str) -> None:
+    rauc.finds(said)
+    rauc.wish()
+    rauc.starts()
+    assert ["printer"] == rauc.said()["before"]
 
 
 def test_an_installation_that_breaks_off_is_told_as_refused_and_is_never_started(rauc: Rauc) -> None:

@@ -72,6 +72,7 @@ from tests.unit.engine_world import TIMED
 SEED = int(os.environ.get("HANDS_SEED", "6"))
 VISITS = int(os.environ.get("HANDS_VISITS", "10000"))
 FEE_YEN, PAGES, SHEETS = 300, 2, 1
+DEAD_SECONDS = 20.0
 NOON = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 RULES = Rules(
     timeouts_seconds=dict.fromkeys(TIMED, 5.0),
@@ -208,6 +209,7 @@ class Paper:
     _hears: bool = True
     _unheard: set[str] = field(default_factory=set)
     _following: int = 0
+    _silent_since: float = 0.0
     _fed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -220,7 +222,8 @@ class Paper:
             reasons.add(PrinterReason.MEDIA_JAM)
         if self.leftovers or (self.jobs and not self._following and not self.silent):
             reasons.add(PrinterReason.JOBS_WAITING)
-        return DocumentPrinterLevel(frozenset(reasons))
+        silent_seconds = asyncio.get_running_loop().time() - self._silent_since
+        return DocumentPrinterLevel(frozenset(reasons), dead=self.silent and silent_seconds >= DEAD_SECONDS)
 
     def tell(self) -> None:
         if not self.silent:
@@ -231,11 +234,23 @@ class Paper:
         self.trouble = reason
         if self.silent:
             self._unheard |= self.jobs.keys()
+            self._is_silent_from_now()
         self.tell()
+
+    def _is_silent_from_now(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._silent_since = loop.time()
+        loop.call_later(DEAD_SECONDS, self.tell)
+
+    def switched_off(self) -> None:
+        """It forgets what it had, and nothing moves in it."""
+        self.jobs.clear()
 
     def restarted(self) -> None:
         """What the kiosk remembered is gone; the printer is not."""
         self.leftovers.clear()
+        if self.silent:
+            self._is_silent_from_now()
 
     def submit(self, job: str, person: str) -> None:
         assert job not in self.jobs
@@ -648,6 +663,11 @@ class Machine:
         if not state.admitted:
             self.runner.touch(KeypadKey.CORRECT)
             return
+        if self.runner.facts.printer.dead and not state.printer_off:
+            self.paper.switched_off()
+            self.report(PanelLevel(door_open=True, paper_in_tray=bool(self.paper.tray)))
+            self.runner.touch(KeypadKey.DIGIT_2)
+            return
         mine = [page for page in self.paper.tray if page.person == self.person]
         if not state.sold and len(mine) == PAGES:
             self.runner.touch(KeypadKey.CONFIRM)
@@ -723,4 +743,5 @@ def test_visits_back_to_back_put_no_page_into_other_hands() -> None:
     )
     assert len(machine.served) > VISITS // 4, "most people go home without their paper"
     assert sum(len(pages) for pages in machine.hands.values()) <= sum(machine.paper.out.values())
-    assert all(came[name] for name in ("ReprintIntended", "FeeReturned", "StaffAdmitted", "DefectOpened"))
+    needed = ("ReprintIntended", "FeeReturned", "StaffAdmitted", "DefectOpened", "PrinterOff")
+    assert all(came[name] for name in needed), came

@@ -111,6 +111,11 @@ class A4Printer:
         """Call callback with the number of sheets whenever sheets reach the tray."""
         self._paper.append(callback)
 
+    def bring_out(self, sheets: int) -> None:
+        """Sheets that come of no job anybody knows of any more: of a memory that outlived the power."""
+        for callback in self._paper:
+            callback(sheets)
+
     async def start(self) -> Self:
         """Power on; returns when the printer answers."""
         self._root = Path(tempfile.mkdtemp(prefix="a4printer-", dir=self._parent))

@@ -7,7 +7,8 @@ CHUNK_BYTES = 65536
 
 
 class LossyWire:
-    """Passes everything on to the printer's port; `lose_answer` once loses an answer, and the connection.
+    """Passes everything on to the printer's port; `lose_answer` once loses an answer, and the connection;
+    `cut` takes the network away from a printer that goes on by itself.
 
     port: where the print server finds it. lost: set when an answer was lost. The printer has taken the
     document by then.
@@ -16,6 +17,7 @@ class LossyWire:
     def __init__(self, printer_port: int) -> None:
         self._printer_port = printer_port
         self._armed = False
+        self._is_cut = False
         self._server: asyncio.Server | None = None
         self._carrying: set[asyncio.Task[None]] = set()
         self.lost = asyncio.Event()
@@ -30,8 +32,14 @@ class LossyWire:
         self.lost.clear()
         self._armed = True
 
+    def cut(self) -> None:
+        """Nothing passes, until `mend`."""
+        self._is_cut = True
+        for task in self._carrying:
+            task.cancel()
+
     def mend(self) -> None:
-        self._armed = False
+        self._armed = self._is_cut = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -46,6 +54,9 @@ class LossyWire:
         await self._server.wait_closed()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._carrying.add(task)
