@@ -415,10 +415,10 @@ async def test_what_a_visit_has_given_free_goes_back_to_the_kernel_when_it_is_ov
 
 
 PROGRAM = """
-import sys
+import os, sys
 from firmware.shell.given_back import give_back
 def resident_mb():
-    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 journal = [bytes(500) for _ in range(60_000)]
 daemon = [bytes(500) for _ in range(1_000)]
 before = resident_mb()
