@@ -69,6 +69,8 @@ GUEST: dict[str, dict[str, Any]] = {
         "group": "madoguchi-console",
         "order_keys": "/etc/madoguchi/orders.jwks",
         "order_always": True,
+        "reboot_command": ["systemctl", "reboot"],
+        "log_command": ["journalctl", "--unit=madoguchi", "--output=cat", "--no-pager", "--reverse"],
     },
     "document_printer": {"uri": "ipp://localhost:7631/ipp/print", "poll_seconds": 2.0},
     "receipt_printer": {"device": "/dev/madoguchi/receipt"},
