@@ -37,7 +37,7 @@ class Report:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             asyncio.run(scenario)
-        except Exception:
+        except BaseException:
             self.wrong.append("did not come to its end")
             self.end()
             raise
