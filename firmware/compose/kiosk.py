@@ -148,7 +148,8 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
         undo.push_async_callback(told.close)
         async with AsyncExitStack() as waiting:
             try:
-                entries = await journal.open()
+                async with manager.takes_long():
+                    entries = await journal.open()
             except JournalError:
                 if not await medium.takes_writes():
                     waiting.push_async_callback(screen.close)

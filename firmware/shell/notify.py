@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 LOOK_SECONDS: Final = 1.0
+LONGEST_START_SECONDS: Final = 900.0
+"""Years of a journal on a slow processor; a disk that answers nothing for so long will not."""
+_ASK_SECONDS: Final = 10.0
 
 
 class ServiceManager:
@@ -18,6 +21,24 @@ class ServiceManager:
         watchdog_us = environment.get("WATCHDOG_USEC", "")
         watchdog_seconds = int(watchdog_us) / 1_000_000 if watchdog_us.isdigit() else 0.0
         self._look_seconds = min(watchdog_seconds / 10, LOOK_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def takes_long(self) -> AsyncIterator[None]:
+        """What is done here may take longer than the unit gives a start, at most LONGEST_START_SECONDS.
+
+        Source: sd_notify(3), EXTEND_TIMEOUT_USEC.
+        """
+        asking = asyncio.create_task(self._ask_for_time(), name="start")
+        try:
+            yield
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _ask_for_time(self) -> None:
+        for _ in range(int(LONGEST_START_SECONDS / _ASK_SECONDS)):
+            self._send(f"EXTEND_TIMEOUT_USEC={round(2 * _ASK_SECONDS * 1_000_000)}")
+            await asyncio.sleep(_ASK_SECONDS)
 
     def ready(self) -> None:
         """The engine runs."""

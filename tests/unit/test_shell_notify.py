@@ -31,6 +31,17 @@ def test_ready_and_stopping_are_told(systemd: tuple[socket.socket, str]) -> None
     assert [b"READY=1", b"STOPPING=1"] == [listener.recv(64), listener.recv(64)]
 
 
+async def test_a_start_that_takes_long_asks_for_time_and_asks_no_more_once_it_is_done(
+    systemd: tuple[socket.socket, str],
+) -> None:
+    listener, address = systemd
+    manager = ServiceManager({"NOTIFY_SOCKET": address})
+    async with manager.takes_long():
+        said = await asyncio.get_running_loop().sock_recv(listener, 64)
+    assert b"EXTEND_TIMEOUT_USEC=20000000" == said
+    assert "start" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
 async def test_the_watchdog_is_fed_until_cancelled(systemd: tuple[socket.socket, str]) -> None:
     listener, address = systemd
     manager = ServiceManager({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "2000"})
