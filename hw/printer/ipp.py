@@ -291,8 +291,11 @@ class IppDocumentPrinter:
 
     async def _look(self, job_name: str) -> Look | None:
         """One look at the printer, which also renews the level; None if it was silent."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
         try:
-            look = Look(await self._printer.condition(), await self._printer.jobs(job_name))
+            condition, jobs = await self._printer.condition(), await self._printer.jobs(job_name)
+            look = Look(condition, jobs, loop.time() - asked)
         except DeviceGone:
             look = None
         self._take(None if look is None else look.condition)

@@ -30,10 +30,14 @@ class Finding(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at the printer: its condition and the jobs of the name followed."""
+    """One look at the printer: its condition and the jobs of the name followed.
+
+    took_seconds: from the question to the answer; the printer read its clock somewhere in between.
+    """
 
     condition: Condition
     jobs: tuple[JobReport, ...]
+    took_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ class JobWatch:
         if look is None:
             return Finding.LOST if now - self._answered > self._limits.silent_seconds else None
         self._answered = now
-        if self._was_switched_off(now, look.condition.clock_seconds):
+        if self._was_switched_off(now, look):
             return Finding.LOST
         self._note_change(now, look)
         if not look.jobs:
@@ -146,11 +150,12 @@ class JobWatch:
             return Finding.LOST
         return Finding.NEVER_SEEN if now - self._began > self._limits.appear_seconds else None
 
-    def _was_switched_off(self, now: float, up_seconds: int) -> bool:
-        power_on = now - up_seconds
-        if self._power_on is None:
-            self._power_on = power_on
-        return power_on > self._power_on + BOOT_SLACK_SECONDS
+    def _was_switched_off(self, now: float, look: Look) -> bool:
+        """Whether it was switched on later than an earlier look allows, however slow either look was."""
+        latest = now - look.condition.clock_seconds
+        if self._power_on is None or latest < self._power_on:
+            self._power_on = latest
+        return latest - look.took_seconds > self._power_on + BOOT_SLACK_SECONDS
 
     def _note_change(self, now: float, look: Look) -> None:
         picture = (look.jobs, look.condition.reasons, look.condition.stopped)

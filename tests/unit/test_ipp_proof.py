@@ -103,6 +103,16 @@ def test_a_clock_that_counts_whole_seconds_is_no_power_cut() -> None:
     ] == [None] * 4
 
 
+def test_a_printer_that_answers_late_is_not_taken_for_one_that_was_switched_off() -> None:
+    """It read its clock when it was asked, and took its time with the rest."""
+    watch = JobWatch(4, LIMITS, now=0)
+    printing = job(JobState.PROCESSING, 4)
+    assert watch.see(0.0, look(printing, up=100)) is None
+    assert watch.see(4.5, replace(look(printing, up=100), took_seconds=4.4)) is None
+    # Nor does a late answer hide that it was, later.
+    assert watch.see(9.0, look(printing, up=105)) == Finding.LOST
+
+
 def test_a_silent_printer_is_given_time_and_then_lost() -> None:
     watch = JobWatch(2, LIMITS, now=0)
 
