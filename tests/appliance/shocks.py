@@ -127,8 +127,8 @@ async def pins_gone(guest: Guest) -> None:
     _, before = await store.shell(process)
     await store.shell(f"echo 0 >{live}")
     await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
-    # A chip that somebody has open keeps its number.
-    open_chip = f"readlink /proc/{before.strip()}/fd/* | grep -q /dev/gpiochip"
+    # A chip of which somebody has a line keeps its number, and would come back under another.
+    open_chip = f"readlink /proc/{before.strip()}/fd/* | grep -q gpio"
     async with asyncio.timeout(SOON):
         while not (await store.shell(open_chip))[0]:  # noqa: ASYNC110 - a machine asked from outside
             await asyncio.sleep(1)
