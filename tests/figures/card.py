@@ -21,7 +21,7 @@ from tests.simulators.world import World
 
 READ_BYTES = 256
 SIGNATURE_BYTES = 256
-SEEN_SECONDS = 10.0
+SEEN_SECONDS = 60.0
 FRAME_MS = 1000 / 60
 PCSCD_POLL_MS = 400.0
 """PCSCLITE_STATUS_POLL_RATE: how often pcscd looks at a reader that tells nothing by itself."""
@@ -133,10 +133,10 @@ async def screen_rows(world: World, name: str, effort: Effort) -> tuple[Row, ...
     eyes = await TimedEyes(world.screen_url).open()
     try:
         for _ in range(effort.repetitions):
-            await eyes.until_screen("idle")
+            await eyes.until_screen("idle", seconds=SEEN_SECONDS)
             down.append(await _told_to_picture(eyes, world, name, present=True))
             await eyes.touched("cancel", "card.told-to-picture")
-            await eyes.until_screen("ended")
+            await eyes.until_screen("ended", seconds=SEEN_SECONDS)
             gone.append(await _told_to_picture(eyes, world, name, present=False))
             await eyes.touched("confirm", "card.told-to-picture")
     except TimeoutError as error:

@@ -17,6 +17,9 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 MARK = "MADOGUCHI_BENCH_TEST"
+DIFFERENCES = {"key.beyond-debounce-p50", "card.laid-down-to-picture", "card.taken-away-to-picture"}
+"""Between two who are told of the same: on a machine without a free processor either may be first."""
+
 FIGURES = frozenset(
     """
     start.first-picture start.ready-for-a-visit
@@ -99,7 +102,7 @@ async def test_a_quick_run_measures_every_figure_and_leaves_nothing(place: Place
     rows = json.loads(out.read_text(encoding="utf-8"))
     assert all(["name", "value", "unit", "against", "ratio"] == list(row) for row in rows)
     assert set() == FIGURES - {row["name"] for row in rows}
-    assert all(row["value"] > 0 for row in rows if row["name"] != "key.beyond-debounce-p50")
+    assert [] == [row for row in rows if row["value"] <= 0 and row["name"] not in DIFFERENCES]
     assert all(row["name"] in printed.decode() for row in rows)
     figures = {row["name"]: row["value"] for row in rows}
     assert 6 == figures["tls.requests-of-a-visit"]
