@@ -29,7 +29,7 @@ from firmware.errors import (
 from firmware.municipality.exchange import whole_body
 from firmware.municipality.messages import b64u
 from firmware.municipality.new_key import NewKey
-from firmware.municipality.tls import Files, context_trusting, load_credentials, word_for
+from firmware.municipality.tls import Credentials, Files, context_trusting, load_credentials, word_for
 from firmware.whole_file import sync_folder, write_whole
 
 ENROL, RENEW, PROVE = "simpleenroll", "simplereenroll", "cacerts"
@@ -134,19 +134,24 @@ def finish(files: Files) -> None:
     sync_folder(files.certificate.parent)
 
 
+async def _credentials(ca_file: Path, files: Files) -> Credentials:
+    """This pair for TLS, in a thread: a TPM takes its time. Raises as `load_credentials`."""
+    return await asyncio.to_thread(
+        load_credentials,
+        ca_file=ca_file,
+        certificate_file=files.certificate,
+        key_file=files.key,
+        kiosk=files.kiosk,
+        store=files.store,
+    )
+
+
 async def _prove(url: str, ca_file: Path, answered: Answered, files: Files) -> None:
     """A request over TLS with the new pair, as every later one will be. Raises CertificateUnproven."""
     trial = Files(_trial(files.certificate), _trial(files.key), files.kiosk, files.store)
     try:
         await asyncio.to_thread(_write, answered, trial)
-        new = await asyncio.to_thread(
-            load_credentials,
-            ca_file=ca_file,
-            certificate_file=trial.certificate,
-            key_file=trial.key,
-            kiosk=files.kiosk,
-            store=files.store,
-        )
+        new = await _credentials(ca_file, trial)
         async with (
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=new.context), timeout=aiohttp.ClientTimeout(total=SECONDS)
@@ -165,14 +170,7 @@ async def _prove(url: str, ca_file: Path, answered: Answered, files: Files) -> N
 
 
 async def _asked_with_old(url: str, ca_file: Path, files: Files, new: _New) -> Answered:
-    old = await asyncio.to_thread(
-        load_credentials,
-        ca_file=ca_file,
-        certificate_file=files.certificate,
-        key_file=files.key,
-        kiosk=files.kiosk,
-        store=files.store,
-    )
+    old = await _credentials(ca_file, files)
     answered = await _asked(url, old.context, new)
     if answered.not_after < old.not_after:
         raise MunicipalityAnswerInvalid("certificate: ends-early")

@@ -37,7 +37,7 @@ from tests.appliance.sealed import (
     soldered,
 )
 from tests.appliance.shocks import SHOCKS, Guest
-from tests.appliance.store import BOOT_SECONDS, Store, write_layer
+from tests.appliance.store import BOOT_SECONDS, OTHERS, Store, write_layer
 from tests.appliance.technician import looks
 
 EXPECTED = {
@@ -58,11 +58,7 @@ EXPECTED = {
     "worker-net": "own",
     "cups-user": "lp",
     "journal-key-by-madoguchi": "no",
-    **{
-        f"{what}-by-{who}": "no"
-        for what in ("device-key", "journal-key", "journal")
-        for who in ("madoguchi-screen", "madoguchi-console", "madoguchi-worker", "lp")
-    },
+    **{f"{what}-by-{who}": "no" for what in ("device-key", "journal-key", "journal") for who in OTHERS},
 }
 """What an installed kiosk says of itself."""
 

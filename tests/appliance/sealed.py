@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.appliance.shocks import Guest
-from tests.appliance.store import BOOT_SECONDS, SOON, Store
+from tests.appliance.store import BOOT_SECONDS, OTHERS, SOON, Store
 from tests.simulators.tpm import SoftwareTpm
 
 KEY_STORE = {
@@ -18,7 +18,6 @@ KEY_STORE = {
 
 KEY = "/var/lib/madoguchi/own/kiosk.key"
 SEALED = "BEGIN TSS2 PRIVATE KEY"
-MAY_NOT = ("madoguchi-screen", "madoguchi-console", "madoguchi-worker", "lp")
 
 
 @asynccontextmanager
@@ -55,7 +54,7 @@ async def is_renewed(guest: Guest) -> None:
 async def opens_to_the_kiosk_alone(store: Store) -> list[str]:
     """Users of the machine who can open its TPM, and may not."""
     found = []
-    for user in MAY_NOT:
+    for user in OTHERS:
         as_user = f"setpriv --reuid {user} --regid {user} --init-groups"
         status, _ = await store.shell(f"{as_user} sh -c 'exec 3<>/dev/tpmrm0'")
         found += [] if status else [f"{user} can open the TPM"]

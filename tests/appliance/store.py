@@ -44,6 +44,8 @@ IN_GUEST = {"screen": 7080, "pins": 7001}
 IN_LAYER = ("probe", "rigged_kiosk.py", "shell")
 COINS, RECEIPTS, READER = 1, 2, 3
 """USB sockets of the machine; the fourth is the technician's."""
+OTHERS = ("madoguchi-screen", "madoguchi-console", "madoguchi-worker", "lp")
+"""Users of the machine who may not have what is the kiosk's own."""
 KIOSK_URN = "urn:kiosk:demo-0001"
 BOOT_SECONDS = 900.0
 SOON = 480.0
