@@ -1,4 +1,5 @@
-"""The kiosk's own command on a wall clock that runs faster, so that a day passes in less than an hour.
+"""The kiosk's own command on another wall clock: a fast one, so that a day passes in less than an hour, or
+one ahead, so that no day ends under a test.
 
 Usage: python -m tests.simulators.gpio.host --module tests.e2e.hasty_kiosk … -- run --config FILE
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import firmware.__main__
+from firmware.core.hours import JST
 
 CLOCK = "clock.json"
 _LOADED = ("firmware.compose.kiosk", "firmware.compose.enrolment", "firmware.settings", "firmware.__main__")
@@ -24,14 +26,25 @@ _LOADED = ("firmware.compose.kiosk", "firmware.compose.enrolment", "firmware.set
 
 @dataclass(frozen=True, slots=True)
 class FastClock:
-    """began: seconds since the epoch when both clocks showed the same. speed: simulated seconds a second."""
+    """began: seconds since the epoch when both clocks showed the same, but for ahead: seconds.
+    speed: simulated seconds a second.
+    """
 
     began: float
-    speed: float
+    speed: float = 1.0
+    ahead: float = 0.0
+
+    @classmethod
+    def from_noon(cls) -> "FastClock":
+        """It shows the next noon of Japan now and is no faster. One behind would see no certificate valid."""
+        began = time.time()
+        now = dt.datetime.fromtimestamp(began, JST)
+        noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
+        return cls(began, ahead=((noon - now) % dt.timedelta(days=1)).total_seconds())
 
     def seconds(self) -> float:
         """Simulated seconds since the epoch."""
-        return self.began + (time.time() - self.began) * self.speed
+        return self.began + self.ahead + (time.time() - self.began) * self.speed
 
     def now(self, tz: dt.tzinfo | None = dt.UTC) -> dt.datetime:
         """The simulated moment, aware."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.e2e.books import agreed_books, read_books
+from tests.e2e.hasty_kiosk import FastClock
 from tests.e2e.visitor import Visitor, kiosk
 from tests.municipality.pki import KIOSK
 from tests.simulators.world import REPOSITORY, World
@@ -85,7 +86,7 @@ async def free_the_hopper(visitor: Visitor) -> None:
 
 
 async def test_every_coin_that_staff_handle_is_where_the_books_say() -> None:
-    async with kiosk(hopper_coins=20) as visitor:
+    async with kiosk(hopper_coins=20, clock=FastClock.from_noon()) as visitor:
         world = visitor.world
         await buys(visitor, 500)
         assert (69, REFUSED) == await staff(world, "cash", "refill", "3", "30")
@@ -111,7 +112,7 @@ async def test_every_coin_that_staff_handle_is_where_the_books_say() -> None:
 
 
 async def test_a_closed_day_agrees_with_the_municipality_and_never_changes(tmp_path: Path) -> None:
-    async with kiosk() as visitor:
+    async with kiosk(clock=FastClock.from_noon()) as visitor:
         world = visitor.world
         await buys(visitor, 500)
         await is_owed(visitor, 500)
@@ -139,7 +140,7 @@ async def test_a_closed_day_agrees_with_the_municipality_and_never_changes(tmp_p
 
 
 async def test_a_claim_is_paid_once_at_the_store_or_at_the_counter() -> None:
-    async with kiosk() as visitor:
+    async with kiosk(clock=FastClock.from_noon()) as visitor:
         world = visitor.world
         number = await is_owed(visitor, 500)
         said = f"claim {number} is settled: pay 500 yen\n"

@@ -326,13 +326,13 @@ class Killer:
                 await self._revive(plan)
                 if screen in UNPAID or screen == "coins":
                     await world.remove_card()
-                    await self._try_to_touch("cancel")
+                    await self._try_to_touch("cancel", screen)
                 elif screen in {"stop", "go_on"}:
-                    await self._try_to_touch("confirm" if screen == "stop" else "cancel")
+                    await self._try_to_touch("confirm" if screen == "stop" else "cancel", screen)
                 elif screen == "attend":
                     await self._staff_decide()
                 elif screen == "staff_code":
-                    await self._try_to_touch("cancel")
+                    await self._try_to_touch("cancel", screen)
                 elif screen in {"take_all", "thanks", "ended", "out_of_service"}:
                     await self._take_all(screen)
                     await world.printer.set_fault(None)
@@ -348,7 +348,7 @@ class Killer:
                 await world.take_receipt()
                 await world.take_change()
         if screen in {"thanks", "ended"}:
-            await self._try_to_touch("confirm")
+            await self._try_to_touch("confirm", screen)
 
     async def _staff_decide(self) -> None:
         """They open, look into the tray and say what lies there."""
@@ -372,9 +372,11 @@ class Killer:
             await world.eyes.until(lambda now: now["screen"] != "attend", 2.0)
         await world.set_door(False)
 
-    async def _try_to_touch(self, action: str) -> None:
+    async def _try_to_touch(self, action: str, screen: str) -> None:
+        """On this screen alone: on the start screen after it, a touch would begin another visit."""
         with contextlib.suppress(OSError, RuntimeError):
-            await self.visitor.world.eyes.touch(action)
+            if self._screen() == screen:
+                await self.visitor.world.eyes.touch(action)
 
     def _screen(self) -> str:
         picture = self.visitor.world.eyes.now

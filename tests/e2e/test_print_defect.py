@@ -5,6 +5,7 @@ import asyncio
 from pypdf import PdfReader
 
 from tests.e2e.books import agreed_books, read_books
+from tests.e2e.hasty_kiosk import FastClock
 from tests.e2e.test_business_day import staff
 from tests.e2e.visitor import Visitor, kiosk
 from tests.simulators.world import World
@@ -58,7 +59,7 @@ async def prints_again(visitor: Visitor) -> None:
 async def test_a_bad_print_comes_again_under_its_number_for_no_money_twice_and_then_the_fee_goes_back() -> (
     None
 ):
-    async with kiosk() as visitor:
+    async with kiosk(clock=FastClock.from_noon()) as visitor:
         world = visitor.world
         await buys(visitor, 500)
         await calls_staff(visitor)

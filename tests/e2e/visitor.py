@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.e2e import hasty_kiosk
 from tests.e2e.books import Books, agreed_books
 from tests.e2e.clean_log import assert_log_is_clean
+from tests.e2e.hasty_kiosk import FastClock
 from tests.simulators.eyes import Picture
 from tests.simulators.nursery import Nursery
 from tests.simulators.resident import Resident
@@ -176,16 +178,20 @@ async def kiosk(
     database: str | None = None,
     municipality: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    clock: FastClock | None = None,
 ) -> AsyncIterator[Visitor]:
     """A kiosk in its world and a visitor before it; at the end everything is held against everything.
 
     directory: of the world. database: of the municipality, by default a file there. timeouts, overrides: of
-    kiosk.toml. municipality: more of its. environment: more of the kiosk's.
+    kiosk.toml. municipality: more of its. environment: more of the kiosk's. clock: of both, in place of the
+    machine's and of module.
     The test must end every visit it begins.
     """
     changes = {section: dict(keys) for section, keys in QUICK.items()}
     for section, keys in {"timeouts": timeouts or {}, **(overrides or {})}.items():
         changes.setdefault(section, {}).update(keys)
+    if clock is not None:
+        module, municipality = hasty_kiosk.__name__, {"now": clock.now, **(municipality or {})}
     world = World(
         directory=directory,
         overrides=changes,
@@ -199,6 +205,8 @@ async def kiosk(
         municipality=municipality,
         environment=environment,
     )
+    if clock is not None:
+        clock.write(world.directory)
     async with world:
         visitor = Visitor(world, patience=PATIENCE)
         try:
