@@ -156,3 +156,18 @@ def test_keys_that_are_none_are_refused_before_anything_is_made(
     assert 1 == done.returncode
     assert f"authorize: {tmp_path / 'keys'}: {said}" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_handbooks_layer_is_one_for_units_that_there_are(tmp_path: Path, tree: Path) -> None:
+    told = (ROOT / "systemd/README.md").read_text().split("**A way in")[1].split("```")[1]
+    lines = [line for line in told.strip().splitlines() if not line.startswith(("ssh-keygen", "scripts/"))]
+    (tmp_path / "systemd").symlink_to(ROOT / "systemd")
+    subprocess.run(["sh", "-euc", "\n".join(["umask 022", *lines])], cwd=tmp_path, check=True)
+    assert 0 == run(IMAGE / "lay", tmp_path / "layer", tree).returncode
+    drop_ins = list((tree / "etc/systemd/system").glob("*.service.d/*.conf"))
+    assert 2 == len(drop_ins)
+    for file in drop_ins:
+        assert (ROOT / "systemd" / file.parent.name.removesuffix(".d")).is_file()
+        assert re.fullmatch(r"\[Service\]\nIPAddressAllow=[0-9. ]+\n", file.read_text())
+        assert (0o644, 0, 0) == seen(file)
+    assert (0o644, 0, 0) == seen(tree / "etc/udev/rules.d/70-madoguchi.rules")
