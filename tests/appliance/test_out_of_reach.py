@@ -99,6 +99,7 @@ class Checkout:
         self.script("setup", "")
         self.script("wheels", 'mkdir -p "$1" && touch "$1/requirements.txt"')
         self.program("dpkg-query", "printf installed")
+        self.program("dpkg", '[ "$1" = --print-architecture ] && echo amd64')
 
     def script(self, name: str, text: str) -> None:
         (self.tree / "scripts" / name).unlink()
