@@ -10,10 +10,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.appliance.store import BOOT_SECONDS, COINS, READER, SOON, Store
+from tests.appliance.store import BOOT_SECONDS, COINS, READER, RECEIPTS, SOON, Store
 from tests.appliance.technician import reboots
 from tests.e2e.books import Books, agreed_books
 from tests.e2e.visitor import Visitor
+
+HAVE_CHIP_OPEN = (
+    "ls -l /proc/[0-9]*/fd 2>/dev/null |"
+    " awk '/^.proc/ { of = $0 } /gpio-?(chip|line|event)/ { print of, $0 }'"
+)
+"""Asks the machine for whoever has a GPIO chip or a line of one, and which."""
 
 UNPAID = frozenset(
     {"notice", "present_card", "pin", "take_card", "choose_kind", "choose_subjects", "choose_items"}
@@ -128,10 +134,13 @@ async def pins_gone(guest: Guest) -> None:
     await store.shell(f"echo 0 >{live}")
     await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
     # A chip of which somebody has a line keeps its number, and would come back under another.
-    open_chip = f"readlink /proc/{before.strip()}/fd/* | grep -q gpio"
-    async with asyncio.timeout(SOON):
-        while not (await store.shell(open_chip))[0]:  # noqa: ASYNC110 - a machine asked from outside
-            await asyncio.sleep(1)
+    holders = ""
+    try:
+        async with asyncio.timeout(SOON):
+            while holders := (await store.shell(HAVE_CHIP_OPEN))[1]:  # noqa: ASYNC110 - asked from outside
+                await asyncio.sleep(1)
+    except TimeoutError:
+        raise TimeoutError(f"the chip that went is still open:\n{holders}") from None
     await store.shell(f"echo 1 >{live}")
     await guest.world.eyes.until_screen("idle", seconds=SOON)
     _, after = await store.shell(process)
@@ -171,6 +180,22 @@ async def disk_read_only(guest: Guest) -> None:
         shell("mount -o remount,ro /data || echo u >/proc/sysrq-trigger"),
         shell("mount -o remount,rw /data"),
     )
+
+
+async def plugged_in_late(guest: Guest) -> None:
+    """Nothing with a serial line was there when the machine started; it serves once all is plugged in."""
+    store = guest.store
+    await store.kill_kiosk()
+    store.lose_power()
+    for socket in (COINS, RECEIPTS):
+        await store.unplug(socket)
+    await store.start_kiosk()
+    await guest.world.eyes.until_screen("out_of_service", seconds=BOOT_SECONDS)
+    _, loaded = await store.shell("ls /sys/class/tty | grep ttyUSB")
+    assert not loaded, loaded
+    for socket in (COINS, RECEIPTS):
+        await store.plug(socket)
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
 
 
 async def technician_reboots(guest: Guest) -> None:
@@ -235,6 +260,7 @@ SHOCKS: Mapping[str, Shock] = {
     "disk-full": disk_full,
     "disk-read-only": disk_read_only,
     "started-a-year-behind": started_a_year_behind,
+    "plugged-in-late": plugged_in_late,
     "technician-reboots": technician_reboots,
     "daemon-hung": daemon_hung,
     "machine-hung": machine_hung,
