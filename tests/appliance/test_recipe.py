@@ -52,6 +52,8 @@ def test_every_image_has_the_kiosks_packages_and_one_kernel(
     assert len(packages) == len(set(packages))
     assert "chromium" not in packages
     assert "chromium" in script.recipe(architecture, flavour, display=True)["packages"]
+    assert "openssh-server" not in packages
+    assert "openssh-server" in script.recipe(architecture, flavour, ssh=True)["packages"]
     assert {"tpm2-tools", "tpm-udev"} <= {*script.recipe(architecture, flavour, tpm=True)["packages"]}
     # A compiler or an initrd made in the tree costs an emulated one a quarter of an hour.
     assert not {"initramfs-tools", "gcc", "python3-dev"} & set(packages)
