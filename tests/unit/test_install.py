@@ -1,5 +1,7 @@
 """scripts/install into a tree: the same twice, differences named, everything put back byte for byte."""
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -245,6 +247,59 @@ def test_uninstalling_keeps_what_others_have_added_since(installed: Path) -> Non
     assert PASSWD + "ann:x:1000:1000::/home/ann:/bin/sh\n" == (installed / "etc/passwd").read_text()
     assert GROUP.replace("dialout:x:20:", "dialout:x:20:ann") == (installed / "etc/group").read_text()
     assert (installed / "etc/sysctl.d/other.conf").exists()
+
+
+def test_an_installation_between_a_change_of_accounts_and_the_end_brings_no_old_password_back(
+    tree: Path,
+) -> None:
+    """The files as they once were are never put back: only what was made for the kiosk goes."""
+    own = "madoguchi:x:880:lp\n"
+    (tree / "etc/group").write_text(GROUP + own)
+    (tree / "etc/shadow").write_text("root:$y$old:19000::::::\nlp:*:19000::::::\n")
+    (tree / "etc/shadow").chmod(0o640)
+    os.chown(tree / "etc/shadow", 0, 42)
+    assert 0 == install(tree).returncode
+    ann = "ann:x:1000:1000::/home/ann:/bin/sh\n"
+    for at, before, after in (
+        ("passwd", "root:x:0:0:root", f"{ann}root:x:0:0:root"),
+        ("shadow", "root:$y$old:19000", "ann:$y$hers:20000::::::\nroot:$y$new:20000"),
+        ("group", "audio:x:29:", "audio:x:29:ann,madoguchi-worker"),
+    ):
+        text = (tree / "etc" / at).read_text()
+        assert before in text
+        (tree / "etc" / at).write_text(text.replace(before, after))
+    assert 0 == install(tree).returncode
+    assert 0 == install(tree, "--uninstall").returncode
+    assert ann + PASSWD == (tree / "etc/passwd").read_text()
+    shadow = "ann:$y$hers:20000::::::\nroot:$y$new:20000::::::\nlp:*:19000::::::\n"
+    assert shadow == (tree / "etc/shadow").read_text()
+    status = (tree / "etc/shadow").stat()
+    assert (0o640, 0, 42) == (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+    members = GROUP.replace("audio:x:29:", "audio:x:29:ann")
+    assert members + own == (tree / "etc/group").read_text()
+
+
+def test_what_an_earlier_version_kept_of_the_accounts_is_understood_and_never_put_back(tree: Path) -> None:
+    assert 0 == install(tree).returncode
+    kept = tree / "var/lib/madoguchi-install/before.json"
+    said = json.loads(kept.read_text())
+    assert "root:x" not in kept.read_text()
+    texts = {"etc/passwd": PASSWD, "etc/group": f"{GROUP}gpio:x:997:ann\n"}
+    files = {
+        at: {"text": base64.b64encode(text.encode()).decode(), "mode": 0o644, "owner": [0, 0]}
+        for at, text in texts.items()
+    }
+    said["accounts"] = {at: {"before": was, "after": was} for at, was in files.items()}
+    said["accounts"] |= {"etc/shadow": {"before": None, "after": None}}
+    kept.write_text(json.dumps(said))
+    with (tree / "etc/passwd").open("a") as passwd:
+        passwd.write("ann:x:1000:1000::/home/ann:/bin/sh\n")
+    assert 0 == install(tree, "--uninstall").returncode
+    assert PASSWD + "ann:x:1000:1000::/home/ann:/bin/sh\n" == (tree / "etc/passwd").read_text()
+    assert ["gpio"] == [
+        line.split(":")[0] for line in (tree / "etc/group").read_text().splitlines() if line not in GROUP
+    ]
+    assert not (tree / "etc/shadow").exists()
 
 
 def test_what_was_written_for_this_machine_is_never_overwritten(installed: Path) -> None:
