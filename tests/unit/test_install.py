@@ -1,6 +1,7 @@
 """scripts/install into a tree: the same twice, differences named, everything put back byte for byte."""
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -10,7 +11,9 @@ import stat
 import subprocess
 import sys
 import tomllib
+import zipfile
 from contextlib import closing
+from copy import deepcopy
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -18,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from firmware import __version__
 from firmware.__main__ import _parser
 from firmware.settings import load
 
@@ -186,6 +190,43 @@ def test_the_check_names_what_differs_and_installing_mends_it(installed: Path, s
     assert (1, f"{said}\n") == (found.returncode, found.stdout)
     assert 0 == install(installed).returncode
     assert 0 == install(installed, "--check").returncode
+
+
+def test_what_others_may_write_a_key_that_is_none_and_what_is_not_of_the_release_are_named_and_mended(
+    installed: Path,
+) -> None:
+    spoils = {
+        "chmod 666 etc/madoguchi/kiosk.toml": ("/etc/madoguchi/kiosk.toml: other mode"),
+        "chown 880 etc/madoguchi/shibukawa.toml": "/etc/madoguchi/shibukawa.toml: other owner",
+        ": >etc/madoguchi/journal.key": "/etc/madoguchi/journal.key: has 0 bytes, not even 16",
+        "chown 880 etc/systemd/system/madoguchi.service": (
+            "/etc/systemd/system/madoguchi.service: other owner"
+        ),
+        "echo x >usr/lib/madoguchi/firmware/evil.py": (
+            "/usr/lib/madoguchi/firmware/evil.py: not of this release"
+        ),
+        "mkdir -p usr/lib/madoguchi/evil/a": "/usr/lib/madoguchi/evil: not of this release",
+        "ln -s /x usr/lib/madoguchi/hw/evil": "/usr/lib/madoguchi/hw/evil: not of this release",
+        "chmod 777 usr/lib/madoguchi/hw/coin": "/usr/lib/madoguchi/hw/coin: other mode",
+        "chown 880 usr/lib/madoguchi/hw": "/usr/lib/madoguchi/hw: other owner",
+    }
+    whole = timeless(picture(installed))
+    for spoil in spoils:
+        subprocess.run(["sh", "-c", spoil], cwd=installed, check=True)
+    found = install(installed, "--check")
+    assert (1, sorted(spoils.values())) == (found.returncode, sorted(found.stdout.splitlines()))
+    assert 0 == install(installed).returncode
+    assert "nothing differs\n" == install(installed, "--check").stdout
+    mended = timeless(picture(installed))
+    key = "etc/madoguchi/journal.key"
+    assert 32 == len((installed / key).read_bytes())
+    assert [key] == [name for name in whole if whole[name] != mended[name]]
+    assert {*whole} == {*mended}
+    (installed / key).chmod(0o644)
+    assert f"/{key}: other mode\n" == install(installed, "--check").stdout
+    drawn = (installed / key).read_bytes()
+    assert 0 == install(installed).returncode
+    assert (0o400, drawn) == (stat.S_IMODE((installed / key).stat().st_mode), (installed / key).read_bytes())
 
 
 @pytest.mark.parametrize(
@@ -367,9 +408,12 @@ def test_decommissioning_erases_the_right_kiosk_alone(installed: Path) -> None:
     assert 1 == refused.returncode
     assert "this kiosk is urn:kiosk:demo-0001" in refused.stderr
     assert (own / "kiosk.key").exists()
+    chain = os.open(installed / "etc/madoguchi/journal.key", os.O_RDONLY)
     assert 0 == install(installed, "--uninstall", "--erase", "urn:kiosk:demo-0001").returncode
     assert bytes(16) == os.pread(held, 16, 0), "it was removed and not overwritten"
+    assert bytes(32) == os.pread(chain, 32, 0), "it was removed and not overwritten"
     os.close(held)
+    os.close(chain)
     assert not (installed / "var/lib/madoguchi").exists()
     assert not published.exists()
     assert not (installed / "etc/madoguchi").exists()
@@ -463,6 +507,58 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Any:
     return script
 
 
+def test_a_running_kiosk_is_not_changed_and_what_to_do_first_is_said(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, said = loaded(monkeypatch), [""]
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        assert words == ["systemctl", "show", "--property=ActiveState", "--value", "madoguchi.service"]
+        return subprocess.CompletedProcess(words, 0, f"{said[0]}\n")
+
+    monkeypatch.setattr(script.subprocess, "run", run)
+    monkeypatch.setattr(script.Machine, "live", property(lambda _: True))
+    manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
+    machine, nothing, parts = script.Machine(installed), installed / "none", {"display"}
+    wanted = script.wanted_items(manifest, machine, parts, nothing)
+    running = ("active", "activating", "deactivating", "reloading")
+    for said[0] in running:
+        script.may_install(machine, manifest, parts, nothing, wanted)
+    (installed / "usr/lib/madoguchi/hw/coin/bus.py").write_text("another text\n")
+    before, todo = picture(installed), r"`maintenance on`.*`systemctl stop madoguchi-screen madoguchi`"
+    for said[0] in running:
+        with pytest.raises(script.Refused, match=todo):
+            script.install(machine, deepcopy(manifest), parts, nothing)
+    assert before == picture(installed)
+    for said[0] in ("inactive", "failed"):
+        script.may_install(machine, manifest, parts, nothing, wanted)
+
+
+@pytest.mark.parametrize(
+    ("at", "ours", "newer", "said"),
+    [
+        ("firmware/__init__.py", '__version__ = "', '__version__ = "7', "is the older 0."),
+        (
+            "firmware/compose/update_root.py",
+            "JOURNAL_FORMAT: Final = ",
+            "JOURNAL_FORMAT: Final = 9",
+            "reads 1",
+        ),
+    ],
+)
+def test_an_older_release_or_one_that_cannot_read_the_journal_takes_no_newer_ones_place(
+    installed: Path, at: str, ours: str, newer: str, said: str
+) -> None:
+    there = installed / "usr/lib/madoguchi" / at
+    text = there.read_text()
+    assert 1 == text.count(ours)
+    there.write_text(text.replace(ours, newer))
+    before = picture(installed)
+    refused = install(installed)
+    assert (1, True) == (refused.returncode, said in refused.stderr), refused.stderr
+    assert before == picture(installed)
+
+
 def test_the_packages_that_came_with_the_kiosk_go_with_it_unless_others_need_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -530,11 +626,141 @@ def test_the_wheelhouse_brings_a_pip_that_is_not_installed_with_the_rest() -> No
     assert (ROOT / "requirements-pip.lock").read_text().startswith("pip==")
 
 
-def test_uninstalling_without_erasing_keeps_the_books(installed: Path) -> None:
+def test_uninstalling_without_erasing_keeps_the_books_and_the_key_that_proves_them(installed: Path) -> None:
     (installed / "var/lib/madoguchi").mkdir(parents=True)
     (installed / "var/lib/madoguchi/journal.db").write_text("yen")
+    key = (installed / "etc/madoguchi/journal.key").read_bytes()
     assert 0 == install(installed, "--uninstall").returncode
     assert "yen" == (installed / "var/lib/madoguchi/journal.db").read_text()
+    assert 0 == install(installed).returncode
+    assert key == (installed / "etc/madoguchi/journal.key").read_bytes()
+
+
+@pytest.mark.parametrize("spoil", [": >journal.key", "rm journal.key"])
+def test_a_journal_whose_key_is_lost_gets_no_new_one(installed: Path, spoil: str) -> None:
+    (installed / "var/lib/madoguchi").mkdir(parents=True)
+    (installed / "var/lib/madoguchi/journal.db").write_text("yen")
+    subprocess.run(["sh", "-c", spoil], cwd=installed / "etc/madoguchi", check=True)
+    before = picture(installed)
+    for words in ((), ("--check",)):
+        ran = install(installed, *words)
+        [said] = [*ran.stdout.splitlines(), *ran.stderr.splitlines()]
+        assert 1 == ran.returncode
+        assert "/etc/madoguchi/journal.key: missing or too short" in said
+        assert "put the key back" in said
+    assert before == picture(installed)
+
+
+def test_a_careless_umask_closes_no_folder_to_the_kiosk(tree: Path) -> None:
+    former = os.umask(0o077)
+    try:
+        assert 0 == install(tree).returncode
+    finally:
+        os.umask(former)
+    folders = {0o755: "usr/lib/madoguchi/firmware/core", 0o644: "usr/lib/madoguchi/hw/coin/bus.py"}
+    assert {*folders} == {stat.S_IMODE((tree / at).stat().st_mode) for at in folders.values()}
+
+
+def wheelhouse(folder: Path) -> Path:
+    """One small package as a wheel, and the pip that is at hand."""
+    folder.mkdir()
+    texts = {
+        "parts/__init__.py": "WORD = 1\n",
+        "parts-1.data/data/share/parts.1": ".TH\n",
+        "parts-1.data/scripts/parts": "#!python\n",
+        "parts-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: parts\nVersion: 1\n",
+        "parts-1.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    digests = {at: hashlib.sha256(text.encode()).digest() for at, text in texts.items()}
+    hashed = {at: base64.urlsafe_b64encode(said).rstrip(b"=").decode() for at, said in digests.items()}
+    record = [f"{at},sha256={hashed[at]},{len(text)}\n" for at, text in texts.items()]
+    texts["parts-1.dist-info/RECORD"] = "".join([*record, "parts-1.dist-info/RECORD,,\n"])
+    wheel = folder / "parts-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        for at, text in texts.items():
+            file.writestr(at, text)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (folder / "requirements.txt").write_text(f"parts==1 --hash=sha256:{digest}\n")
+    return folder
+
+
+def with_python(tree: Path, wheels: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    script = str(ROOT / "scripts/install")
+    asked = [script, "--root", str(tree), "--without", "packages", "--wheels", str(wheels), *words]
+    return subprocess.run(asked, capture_output=True, text=True, check=False)
+
+
+def test_packages_that_are_damaged_added_or_compiled_from_another_text_are_named_and_mended(
+    tree: Path, tmp_path: Path
+) -> None:
+    wheels = wheelhouse(tmp_path / "wheels")
+    ran = with_python(tree, wheels)
+    assert 0 == ran.returncode, ran.stderr
+    site = "usr/lib/madoguchi/.venv/lib/python3.11/site-packages"
+    assert "WORD = 1\n" == (tree / site / "parts/__init__.py").read_text()
+    assert (tree / site / "share/parts.1").exists()
+    compiled = "usr/lib/madoguchi/hw/coin/__pycache__/bus.cpython-311.pyc"
+    assert (tree / compiled).exists()
+    whole = picture(tree)
+    assert "nothing differs\n" == with_python(tree, wheels, "--check").stdout
+    assert 0 == with_python(tree, wheels).returncode
+    assert whole == picture(tree)
+    spoils = {
+        f"echo WORD = 2 >{site}/parts/__init__.py": f"/{site}/parts/__init__.py: other text",
+        f"rm {site}/parts-1.dist-info/METADATA": f"/{site}/parts-1.dist-info/METADATA: missing",
+        f"echo >{site}/evil.py": f"/{site}/evil.py: not of this release",
+        f"cp {compiled} {compiled.replace('bus.', 'keep.')}": (
+            f"/{compiled.replace('bus.', 'keep.')}: compiled from another text"
+        ),
+        f"cp {compiled} {site}/parts/__pycache__/__init__.cpython-311.pyc": (
+            f"/{site}/parts/__pycache__/__init__.cpython-311.pyc: compiled from another text"
+        ),
+    }
+    for spoil in spoils:
+        subprocess.run(["sh", "-c", spoil], cwd=tree, check=True)
+    said = with_python(tree, wheels, "--check").stdout.splitlines()
+    assert sorted(spoils.values()) == sorted(said)
+    assert 0 == with_python(tree, wheels).returncode
+    assert "nothing differs\n" == with_python(tree, wheels, "--check").stdout
+    assert {*whole} == {*picture(tree)}
+
+
+def test_a_release_that_was_installed_over_another_runs_its_own_text(tree: Path, tmp_path: Path) -> None:
+    """Its modules are compiled and never held against their source: what an earlier text made must go."""
+    wheels = wheelhouse(tmp_path / "wheels")
+    assert 0 == with_python(tree, wheels).returncode
+    release = tree / "usr/lib/madoguchi"
+    other = release / "firmware/__init__.py"
+    other.write_text('__version__ = "0.0.1"\n')
+    compiling = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(other)]
+    subprocess.run([sys.executable, *compiling], check=True)
+    asked = [sys.executable, "-c", "import firmware; print(firmware.__version__)"]
+    runs = [subprocess.check_output(asked, cwd=release, text=True)]
+    assert 0 == with_python(tree, wheels).returncode
+    runs.append(subprocess.check_output(asked, cwd=release, text=True))
+    assert ["0.0.1\n", f"{__version__}\n"] == runs
+
+
+def test_every_new_file_is_whole_on_the_disk_before_it_has_its_name_and_the_stamp_comes_last(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, wheels = loaded(monkeypatch), wheelhouse(tmp_path / "wheels")
+    manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
+    unit = tree / "etc/systemd/system/madoguchi.service"
+    stamp = tree / "usr/lib/madoguchi/.venv/stamp"
+    steps, real = [], script.on_disk
+
+    def seen(folders: set[Path]) -> None:
+        real(folders)
+        beside = unit.with_name(f".{unit.name}.new")
+        whole = beside.exists() and (ROOT / "systemd/madoguchi.service").read_bytes() == beside.read_bytes()
+        remembered = (tree / "var/lib/madoguchi-install/before.json").exists()
+        steps.append((remembered, whole, unit.exists(), stamp.exists(), unit.parent in folders))
+
+    monkeypatch.setattr(script, "on_disk", seen)
+    script.install(script.Machine(tree), manifest, {"python"}, wheels)
+    assert [(True, True, False, False, True), *[(True, False, True, False, True)] * 2] == steps
+    assert stamp.exists()
 
 
 def handbook(title: str) -> str:
