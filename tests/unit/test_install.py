@@ -249,6 +249,38 @@ def test_a_journal_whose_file_system_no_start_checks_is_named(
     assert ([never_checked] if never_checked else []) == named
 
 
+@pytest.mark.parametrize(
+    ("controllers", "model", "has_clock", "named"),
+    [
+        ("cpuset cpu io memory pids\n", "Raspberry Pi 4 Model B Rev 1.4\0", True, []),
+        ("cpuset cpu io pids\n", "", False, ["memory"]),
+        ("cpuset cpu io memory pids\n", "Raspberry Pi 4 Model B Rev 1.4\0", False, ["clock"]),
+        ("cpu io pids\n", "Raspberry Pi Compute Module 4 Rev 1.0\0", False, ["memory", "clock"]),
+        ("memory\n", "linux,dummy-virt\0", False, []),
+    ],
+)
+def test_a_pi_whose_firmware_takes_the_limits_of_memory_or_has_no_clock_is_left_to_its_owner(
+    installed: Path, controllers: str, model: str, has_clock: bool, named: list[str]
+) -> None:
+    for at, text in (("sys/fs/cgroup/cgroup.controllers", controllers), ("proc/device-tree/model", model)):
+        (installed / at).parent.mkdir(parents=True)
+        (installed / at).write_text(text)
+    (installed / "dev").mkdir()
+    if has_clock:
+        (installed / "dev/rtc0").touch()
+    remedies = {
+        "memory": "cgroup_enable=memory in the line of /boot/firmware/cmdline.txt",
+        "clock": "dtparam=i2c_arm=on and dtoverlay=i2c-rtc,ds3231 in /boot/firmware/config.txt",
+    }
+    checked, again = install(installed, "--check"), install(installed)
+    assert (1 if named else 0, 0) == (checked.returncode, again.returncode)
+    assert named == [line.split(":")[0] for line in checked.stdout.splitlines() if ": " in line]
+    told = [line.removeprefix("install: left to you: ") for line in again.stdout.splitlines()]
+    assert named == [line.split(":")[0] for line in told]
+    assert all(remedies[name] in checked.stdout and remedies[name] in again.stdout for name in named)
+    assert all(remedies[name] in handbook("Commissioning").replace("`", "") for name in named)
+
+
 def test_the_check_of_a_bare_machine_names_every_part_and_changes_nothing(tree: Path) -> None:
     before = picture(tree)
     found = subprocess.run(
