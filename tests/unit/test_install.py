@@ -209,6 +209,7 @@ def test_what_others_may_write_a_key_that_is_none_and_what_is_not_of_the_release
         "ln -s /x usr/lib/madoguchi/hw/evil": "/usr/lib/madoguchi/hw/evil: not of this release",
         "chmod 777 usr/lib/madoguchi/hw/coin": "/usr/lib/madoguchi/hw/coin: other mode",
         "chown 880 usr/lib/madoguchi/hw": "/usr/lib/madoguchi/hw: other owner",
+        "chmod 700 usr/lib/madoguchi/firmware": "/usr/lib/madoguchi/firmware: other mode",
     }
     whole = timeless(picture(installed))
     for spoil in spoils:
@@ -564,6 +565,31 @@ def test_a_running_kiosk_is_not_changed_and_what_to_do_first_is_said(
     assert before == picture(installed)
     for said[0] in ("inactive", "failed"):
         script.may_install(machine, manifest, parts, nothing, wanted)
+
+
+def test_an_installed_machine_is_told_to_start_anew_only_if_something_was_changed(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script, done = loaded(monkeypatch), []
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        done.append(words[:2])
+        return subprocess.CompletedProcess(words, 0, "inactive\n")
+
+    monkeypatch.setattr(script.subprocess, "run", run)
+    monkeypatch.setattr(script.Machine, "live", property(lambda _: True))
+    manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
+    said = []
+    for spoil in ("", "another text\n"):
+        with (installed / "usr/lib/madoguchi/hw/coin/bus.py").open("a") as file:
+            file.write(spoil)
+        script.install(script.Machine(installed), deepcopy(manifest), {"display"}, installed / "none")
+        said.append("`reboot`" in capsys.readouterr().out)
+    assert [False, True] == said
+    started = [
+        words for words in done if words[0] == "systemctl" and words[1] not in {"show", "daemon-reload"}
+    ]
+    assert [] == started
 
 
 @pytest.mark.parametrize(
