@@ -442,11 +442,14 @@ def test_decommissioning_erases_the_right_kiosk_alone(installed: Path) -> None:
     assert "this kiosk is urn:kiosk:demo-0001" in refused.stderr
     assert (own / "kiosk.key").exists()
     chain = os.open(installed / "etc/madoguchi/journal.key", os.O_RDONLY)
+    config = os.open(installed / "etc/madoguchi/kiosk.toml", os.O_RDONLY)
     assert 0 == install(installed, "--uninstall", "--erase", "urn:kiosk:demo-0001").returncode
     assert bytes(16) == os.pread(held, 16, 0), "it was removed and not overwritten"
     assert bytes(32) == os.pread(chain, 32, 0), "it was removed and not overwritten"
     os.close(held)
     os.close(chain)
+    assert not os.read(config, 4096).strip(b"\0"), "it was removed and not overwritten"
+    os.close(config)
     assert not (installed / "var/lib/madoguchi").exists()
     assert not published.exists()
     assert not (installed / "etc/madoguchi").exists()
