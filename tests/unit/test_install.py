@@ -751,12 +751,26 @@ def with_python(tree: Path, wheels: Path, *words: str) -> subprocess.CompletedPr
     return subprocess.run(asked, capture_output=True, text=True, check=False)
 
 
-def test_packages_that_are_damaged_added_or_compiled_from_another_text_are_named_and_mended(
-    tree: Path, tmp_path: Path
-) -> None:
-    wheels = wheelhouse(tmp_path / "wheels")
-    ran = with_python(tree, wheels)
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("packed")
+    root, wheels = bare(folder / "root"), wheelhouse(folder / "wheels")
+    ran = with_python(root, wheels)
     assert 0 == ran.returncode, ran.stderr
+    return root, wheels
+
+
+@pytest.fixture
+def with_packages(packed: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
+    """A Debian with the kiosk and its Python packages on it, and the wheels that they came from."""
+    subprocess.run(["cp", "-a", packed[0], tmp_path / "root"], check=True)
+    return tmp_path / "root", packed[1]
+
+
+def test_packages_that_are_damaged_added_or_compiled_from_another_text_are_named_and_mended(
+    with_packages: tuple[Path, Path],
+) -> None:
+    tree, wheels = with_packages
     site = "usr/lib/madoguchi/.venv/lib/python3.11/site-packages"
     assert "WORD = 1\n" == (tree / site / "parts/__init__.py").read_text()
     assert (tree / site / "share/parts.1").exists()
@@ -786,10 +800,11 @@ def test_packages_that_are_damaged_added_or_compiled_from_another_text_are_named
     assert {*whole} == {*picture(tree)}
 
 
-def test_a_release_that_was_installed_over_another_runs_its_own_text(tree: Path, tmp_path: Path) -> None:
+def test_a_release_that_was_installed_over_another_runs_its_own_text(
+    with_packages: tuple[Path, Path],
+) -> None:
     """Its modules are compiled and never held against their source: what an earlier text made must go."""
-    wheels = wheelhouse(tmp_path / "wheels")
-    assert 0 == with_python(tree, wheels).returncode
+    tree, wheels = with_packages
     release = tree / "usr/lib/madoguchi"
     other = release / "firmware/__init__.py"
     other.write_text('__version__ = "0.0.1"\n')
