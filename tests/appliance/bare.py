@@ -114,7 +114,7 @@ def _lived_in(tree: Path) -> None:
     (wants / "rig-shell.service").symlink_to("/etc/systemd/system/rig-shell.service")
     default = tree / "etc/systemd/system/default.target"
     default.unlink(missing_ok=True)
-    default.symlink_to("/lib/systemd/system/graphical.target")
+    default.symlink_to("/lib/systemd/system/multi-user.target")  # as raspi-config's boot to a console
     for file in (tree / "etc/apt/sources.list.d").glob("*"):
         file.unlink()
     for list_of_packages in (tree / "var/lib/apt/lists").glob("*_*"):

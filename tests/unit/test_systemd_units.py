@@ -2,6 +2,11 @@
 
 import configparser
 import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -173,3 +178,37 @@ def test_the_display_lies_in_its_own_unit_where_its_limits_hold() -> None:
     assert "seatd" in manifest["packages"]["display"]
     session = (ROOT / "systemd" / "screen" / "session").read_text(encoding="utf-8")
     assert 'HOME="$RUNTIME_DIRECTORY"' in session
+
+
+@pytest.mark.parametrize("default", ["multi-user.target", "graphical.target"])
+def test_the_display_starts_in_the_terminals_place_whatever_the_machine_boots_to(default: str) -> None:
+    """By systemd itself, which says what it would start: a Pi's raspi-config may set a boot to a console."""
+    with tempfile.TemporaryDirectory(prefix="units-") as place:
+        units = Path(place) / "units"
+        shutil.copytree("/lib/systemd/system", units, symlinks=True)
+        for file in (ROOT / "systemd").glob("*.service"):
+            shutil.copy(file, units)
+        (units / "seatd.service").write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
+        wanted = unit("madoguchi-screen.service")["Install"]["WantedBy"]
+        for link, to in (
+            (f"{wanted}.wants/madoguchi-screen.service", "madoguchi-screen.service"),
+            ("getty.target.wants/getty@tty1.service", "getty@.service"),
+        ):
+            (units / link).parent.mkdir(exist_ok=True)
+            (units / link).unlink(missing_ok=True)
+            (units / link).symlink_to(units / to)
+        subprocess.run(["chmod", "-R", "a+rX", place], check=True)
+        # systemd tests for anybody but root.
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        asked = ["/lib/systemd/systemd", "--test", "--system", f"--unit={default}", "--no-pager"]
+        surroundings = {"SYSTEMD_UNIT_PATH": str(units), "XDG_RUNTIME_DIR": place, "PATH": os.environ["PATH"]}
+        said = subprocess.run([*nobody, *asked], env=surroundings, capture_output=True, text=True, check=True)
+    does = set(re.findall(r"Action: (\S+) -> (\S+)", said.stdout))
+    assert {(default, "start"), ("madoguchi-screen.service", "start")} <= does
+    assert ("getty@tty1.service", "start") not in does
+
+
+def test_the_browser_goes_before_the_daemon_where_memory_runs_out() -> None:
+    """On Raspberry Pi OS no MemoryMax= holds until its owner lets it."""
+    daemon, screen = (unit(f"madoguchi{name}.service")["Service"] for name in ("", "-screen"))
+    assert int(daemon["OOMScoreAdjust"]) < 0 < int(screen["OOMScoreAdjust"])
