@@ -45,7 +45,7 @@ class RestartRequest:
     def begin(self) -> None:
         """The service hangs; harmless if that is known."""
         if self._asking is None and self._file is not None:
-            self._asking = asyncio.create_task(self._ask(self._file))
+            self._asking = asyncio.create_task(self._ask(self._file), name="restart-request")
 
     def withdraw(self) -> None:
         """It came back, or nobody waits for it any more."""

@@ -637,7 +637,7 @@ async def test_a_print_whose_print_server_hangs_for_good_between_two_sheets_is_u
     assert [] == hanging.documents()
     await paper.set_fault(None)
     await watcher.until_level(READY)
-    assert [(job_name, 2)] == [(job.name, job.pages_out) for job in paper.jobs()]
+    assert [job_name] == [job.name for job in paper.jobs()]
 
 
 async def test_a_print_server_that_refuses_every_question_is_not_restarted(
@@ -649,12 +649,13 @@ async def test_a_print_server_that_refuses_every_question_is_not_restarted(
         cups_socket=server.socket,
         queue="nobodys",
         log=watcher.log,
+        request_seconds=PATIENCE_SECONDS,
         restart_request=tmp_path / "restart-cups",
         restart_seconds=0.05,
     )
     loop = asyncio.get_running_loop()
     began = loop.time()
-    while loop.time() - began < 20 * 0.05:
+    while loop.time() - began < 0.5:
         assert not_ready(PrinterReason.UNREACHABLE) == await printer.refresh()
     await printer.close()
     assert not watcher.logged(EventId.CUPS_RESTART_ASKED)

@@ -127,7 +127,13 @@ async def test_a_request_that_cannot_be_written_is_told_and_tried_again(tmp_path
 class Bench:
     """The print server as the kiosk asks it, at a socket where this test answers."""
 
-    def __init__(self, folder: Path, request_seconds: float = LIMIT_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        request_seconds: float = LIMIT_SECONDS,
+        restart_seconds: float = RESTART_SECONDS,
+    ) -> None:
         self.file = folder / "restart-cups"
         self.events: list[EventId] = []
         self.questions = 0
@@ -138,7 +144,7 @@ class Bench:
             request_seconds=request_seconds,
             log=self._log,
             restart_request=self.file,
-            restart_seconds=RESTART_SECONDS,
+            restart_seconds=restart_seconds,
         )
 
     def _log(self, event: EventId, /, **_fields: FieldValue) -> None:
@@ -200,7 +206,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("answer", [_silent, _shuts, None], ids=["silent", "shuts", "not there"])
 async def test_a_print_server_that_answers_nothing_is_asked_for(folder: Path, answer: Answer | None) -> None:
-    bench = Bench(folder, REQUEST_SECONDS if answer is _silent else LIMIT_SECONDS)
+    bench = Bench(folder, request_seconds=REQUEST_SECONDS if answer is _silent else LIMIT_SECONDS)
     async with at_socket(folder, answer) if answer else contextlib.AsyncExitStack():
         await bench.asks()
         await bench.until(EventId.CUPS_RESTART_ASKED)
@@ -231,19 +237,34 @@ async def test_a_print_server_that_answers_anything_is_never_asked_for(folder: P
     assert not bench.file.exists()
 
 
-async def test_the_last_look_at_a_print_server_that_is_there_again_ends_the_asking(folder: Path) -> None:
-    bench = Bench(folder)
-    answers = iter([_shuts, _says(b"403 Forbidden")])
+def _in_turn(*answers: Answer) -> Answer:
+    waiting = iter(answers)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await next(answers)(reader, writer)
+        await next(waiting)(reader, writer)
 
+    return answer
+
+
+async def test_any_later_answer_of_a_print_server_ends_the_asking(folder: Path) -> None:
+    bench = Bench(folder, restart_seconds=LIMIT_SECONDS)
+    async with at_socket(folder, _in_turn(_shuts, _says(b"403 Forbidden"))):
+        await bench.asks()
+        [asking] = [task for task in asyncio.all_tasks() if task.get_name() == "restart-request"]
+        await bench.asks()
+        await asyncio.wait([asking], timeout=LIMIT_SECONDS / 2)
+    assert asking.cancelled()
+    await bench.server.close()
+
+
+async def test_the_last_look_at_a_print_server_that_is_there_again_ends_the_asking(folder: Path) -> None:
+    bench = Bench(folder)
     before = asyncio.all_tasks()
+    answer = _in_turn(_shuts, _says(b"403 Forbidden"))
     async with at_socket(folder, answer), asyncio.timeout(LIMIT_SECONDS):
         await bench.asks()
         while asking := asyncio.all_tasks() - before:
             await asyncio.wait(asking)
-    assert [None] == [next(answers, None)]
     assert [] == bench.events
     assert not bench.file.exists()
     await bench.server.close()
