@@ -594,19 +594,6 @@ async def hanging(
     await printer.close()
 
 
-async def test_a_print_server_that_hangs_for_good_is_restarted_as_the_kiosk_asks(
-    hanging: Hanging, server: PrintServer, watcher: Watcher, job_name: str
-) -> None:
-    server.hang()
-    await watcher.until_level(not_ready(PrinterReason.UNREACHABLE))
-    await hanging.restarted()
-    await watcher.until_level(READY)
-
-    await hanging.printer.expect(job_name)
-    await send(server, certificate(2), job_name)
-    assert PrintResult(Certainty.DONE, 2) == await hanging.printer.follow(job_name, 2, watcher.pages)
-
-
 async def test_a_job_in_a_print_server_that_hangs_for_good_goes_with_it_and_is_surely_not_done(
     hanging: Hanging, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
 ) -> None:
