@@ -137,6 +137,7 @@ class Bench:
         await self.server.restart()
 
     async def hang_cupsd(self) -> None:
+        self.restart_request.unlink(missing_ok=True)
         self.server.hang()
 
     async def resume_cupsd(self) -> None:
