@@ -265,7 +265,9 @@ class DocumentPrinter(_Section, frozen=True, kw_only=True):
     low_sheets: so many are promised at most while toner, or paper that nobody counts, runs low.
     silent_seconds: without an answer, after which a print is unknown. dead_seconds: without an answer, and
     with an empty print server, after which staff may say that the printer is switched off; more than cupsd
-    leaves to a cancelled backend (JobKillDelay, 30 s).
+    leaves to a cancelled backend (JobKillDelay, 30 s). restart_request: the file whose writing makes the
+    system restart the print server, empty for none; written when that has answered nothing for
+    restart_seconds, and after each doubled pause.
     """
 
     uri: Word
@@ -279,6 +281,8 @@ class DocumentPrinter(_Section, frozen=True, kw_only=True):
     tell_sheets: Annotated[int, Meta(ge=0, le=10_000)] = 60
     low_sheets: Annotated[int, Meta(ge=0, le=1_000)] = 5
     exit_sensor: ExitSensor | None = None
+    restart_request: str = ""
+    restart_seconds: Annotated[float, Meta(ge=5, le=600)] = 30.0
 
 
 class ReceiptPrinter(_Section, frozen=True, kw_only=True):

@@ -277,9 +277,10 @@ async def probed(work: Work, store: Installed) -> None:
         work.expect(value, facts.get(name), name)
     _, active = await store.shell(
         "systemctl is-active madoguchi madoguchi-cups madoguchi-worker.socket pcscd.socket madoguchi-screen "
-        "madoguchi-pcscd-restart.path madoguchi-screen-restart.timer tmp.mount var-log.mount"
+        "madoguchi-pcscd-restart.path madoguchi-cups-restart.path madoguchi-screen-restart.timer tmp.mount "
+        "var-log.mount"
     )
-    work.expect(["active"] * 9, active.split(), "units")
+    work.expect(["active"] * 10, active.split(), "units")
     _, masked = await store.shell("systemctl is-active cups.service cups.socket swap.target apt-daily.timer")
     work.expect(["inactive"] * 4, masked.split(), "masked units")
 

@@ -34,6 +34,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     ),
     "madoguchi-first-boot.service": ROOTS,
     "madoguchi-pcscd-restart.service": ROOTS,
+    "madoguchi-cups-restart.service": ROOTS,
     "madoguchi-screen-restart.service": ROOTS,
     "madoguchi-slot.service": BOOT_CHOICE,
     "madoguchi-update.service": BOOT_CHOICE,

@@ -901,6 +901,36 @@ FAULTS: tuple[Fault, ...] = (
         "tests/unit/test_print_silence.py",
     ),
     Fault(
+        "a print server that refuses what it is asked is restarted",
+        "hw/printer/ipp_partner.py",
+        """            self._heard(answered=True)
+            raise DeviceGone""",
+        """            self._heard(answered=False)
+            raise DeviceGone""",
+        "tests/unit/test_restart_request.py",
+    ),
+    Fault(
+        "a print server that answers again is restarted all the same",
+        "hw/printer/print_server.py",
+        "            self._restart.withdraw()\n        else:",
+        "            pass\n        else:",
+        "tests/unit/test_restart_request.py",
+    ),
+    Fault(
+        "a service is restarted that answers the last look",
+        "hw/restart.py",
+        "if not await self._still_hangs():",
+        "if not await self._still_hangs() and False:",
+        "tests/unit/test_restart_request.py",
+    ),
+    Fault(
+        "a service that is dead for good is restarted every minute",
+        "hw/restart.py",
+        "seconds = min(seconds * 2, MOST_SECONDS)",
+        "seconds = min(seconds, MOST_SECONDS)",
+        "tests/unit/test_restart_request.py",
+    ),
+    Fault(
         "what still lay in the tray when the visit ended is called found paper",
         "firmware/shell/found_paper.py",
         "elif resting and self._tray_was_empty:",

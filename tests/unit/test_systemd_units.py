@@ -26,20 +26,32 @@ def unit(name: str) -> configparser.ConfigParser:
     return parsed
 
 
-def test_the_file_that_the_kiosk_writes_for_a_new_pcscd_is_the_one_that_is_watched() -> None:
+@pytest.mark.parametrize(
+    ("section", "name", "service"),
+    [
+        ("card_reader", "madoguchi-pcscd-restart", "pcscd.service"),
+        ("document_printer", "madoguchi-cups-restart", "madoguchi-cups.service"),
+    ],
+)
+def test_the_file_that_the_kiosk_writes_for_a_restart_is_the_one_that_is_watched(
+    section: str, name: str, service: str
+) -> None:
     shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
-    watched = unit("madoguchi-pcscd-restart.path")["Path"]
-    assert {"PathChanged": shipped["card_reader"]["restart_request"]} == dict(watched)
-    assert "multi-user.target" == unit("madoguchi-pcscd-restart.path")["Install"]["WantedBy"]
-    service = unit("madoguchi-pcscd-restart.service")
-    assert service["Service"]["ExecStart"].endswith("systemctl restart pcscd.service")
-    assert "0" == service["Unit"]["StartLimitIntervalSec"]
+    manifest = tomllib.loads((ROOT / "systemd" / "install.toml").read_text(encoding="utf-8"))
+    watched = unit(f"{name}.path")
+    assert {"PathChanged": shipped[section]["restart_request"]} == dict(watched["Path"])
+    assert "multi-user.target" == watched["Install"]["WantedBy"]
+    assert f"{name}.path" in manifest["enable"]["kiosk"]
+    restart = unit(f"{name}.service")
+    assert f"/usr/bin/systemctl restart {service}" == restart["Service"]["ExecStart"]
+    assert "0" == restart["Unit"]["StartLimitIntervalSec"]
 
 
-def test_the_kiosk_may_write_that_file_and_nobody_else() -> None:
+@pytest.mark.parametrize("name", ["madoguchi-pcscd-restart", "madoguchi-cups-restart"])
+def test_the_kiosk_may_write_that_file_and_nobody_else(name: str) -> None:
     kiosk = unit("madoguchi.service")["Service"]
     assert ("madoguchi", "madoguchi") == (kiosk["User"], kiosk["RuntimeDirectory"])
-    watched = Path(unit("madoguchi-pcscd-restart.path")["Path"]["PathChanged"])
+    watched = Path(unit(f"{name}.path")["Path"]["PathChanged"])
     assert Path("/run/madoguchi") == watched.parent
 
 
@@ -58,10 +70,14 @@ def test_no_process_that_may_hold_something_of_a_person_is_swapped_or_dumped(nam
     assert ("0", "1") == (service["MemorySwapMax"], service["LimitCORE"])
 
 
-def test_a_pcscd_that_hangs_is_killed_before_the_kiosk_asks_again() -> None:
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [("card_reader", "pcscd.service.d/madoguchi.conf"), ("document_printer", "madoguchi-cups.service")],
+)
+def test_a_service_that_hangs_is_killed_before_the_kiosk_asks_again(section: str, name: str) -> None:
     shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
-    stops_in = float(unit("pcscd.service.d/madoguchi.conf")["Service"]["TimeoutStopSec"])
-    assert stops_in < shipped["card_reader"]["restart_seconds"]
+    stops_in = float(unit(name)["Service"]["TimeoutStopSec"])
+    assert stops_in < shipped[section]["restart_seconds"]
 
 
 def test_the_kiosk_can_read_the_earphones_switch_and_no_other_input_device() -> None:
