@@ -39,6 +39,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "madoguchi-update.service": BOOT_CHOICE,
     "madoguchi-mark-good.service": BOOT_CHOICE,
     "madoguchi-trial.service": BOOT_CHOICE,
+    "madoguchi-try-slot.service": ROOTS,
 }
 """What is not refused, by unit."""
 
