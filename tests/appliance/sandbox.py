@@ -10,8 +10,8 @@ RESTRICTION = re.compile(
     r"|KillMode|SuccessExitStatus|RemainAfterExit|RuntimeDirectoryPreserve)=)\w+="
 )
 """A line of [Service] that is not about the program itself."""
-ROOTS = frozenset({"shadow", "journal-key", "other-processes"})
-"""Root without any of its powers still owns files; it may change none of them."""
+ROOTS = frozenset({"shadow", "journal-key", "other-processes", "command-rauc"})
+"""Root without any of its powers still owns files; it may change none of them. RAUC obeys root alone."""
 BOOT_CHOICE = ROOTS | {"disk"}
 """Reads the boot choice, which is a partition."""
 
