@@ -1,13 +1,14 @@
 """Updates in an emulated machine: python -m tests.appliance.updates image DIR | run DIR [STAGE …]
 
-image: makes four systems (0.2.0, 0.3.0, 0.4.0 which never gets fit, 0.5.0 which does not start), their
-signed bundles and bad ones, and by scripts/image/disk the disk with 0.2.0 in slot A. run: the stages, which
-follow each other in a machine's life:
+image: makes five systems (0.2.0, 0.3.0, 0.4.0 which never gets fit, 0.5.0 which does not start, 0.6.0 which
+comes up to emergency mode), their signed bundles and bad ones on a technician's USB stick, and the disk, by
+scripts/image/disk, with 0.2.0 in slot A. run: the stages, which follow each other in a machine's life:
 
     good      a foreign signer's, an older, another machine's and a damaged bundle change nothing; 0.3.0 is
               installed, starts by itself, is tried and marked good
     rollback  it has stayed; 0.4.0 is installed and tried as often as a new system is
     dead      0.3.0 runs again by itself; the same of 0.5.0
+    stuck     the same of 0.6.0, where nobody could log in
     cuts      the power goes at each tenth of the update of `good`; it starts from what is on disk then
     disks     the power goes at many more points; what the disk holds is read, and no machine started
 
@@ -86,9 +87,21 @@ async def dead(rig: Rig) -> None:
         rig.figures["journal_entries"] = guest.kept[-1].seq
 
 
+async def stuck(rig: Rig) -> None:
+    """One whose file systems do not mount starts the machine anew by itself, until the former one is back."""
+    async with rig.on() as guest:
+        expect("B", guest.slot.value, "the slot that stays")
+        await _installs(guest, "stuck")
+    for attempt in range(TRIES):
+        expect("A", (await rig.dies()).value, f"the slot of try {attempt + 1}")
+    async with rig.on() as guest:
+        _runs_again(guest)
+        await guest.writes(1)
+
+
 async def _is_refused(rig: Rig, guest: Guest, file: str, reason: str) -> None:
     before, began = rig.slot_bytes(guest.slot), time.monotonic()
-    guest.tell(f"install /media/{file}.raucb")
+    guest.tell(f"install /media/stick/{file}.raucb")
     told = await guest.hears(lambda said: said.get("event") == "update-refused", INSTALL_SECONDS)
     expect(reason, told["reason"], f"why {file} was refused")
     said = await guest.hears(lambda said: said.get("state", {}).get("held") is False)
@@ -100,7 +113,7 @@ async def _is_refused(rig: Rig, guest: Guest, file: str, reason: str) -> None:
 async def _installs(guest: Guest, file: str) -> float:
     """Until the machine has gone down by itself to start anew; seconds."""
     began = time.monotonic()
-    guest.tell(f"install /media/{file}.raucb")
+    guest.tell(f"install /media/stick/{file}.raucb")
     await guest.stands("installing", INSTALL_SECONDS)
     await guest.starts_anew(INSTALL_SECONDS)
     return round(time.monotonic() - began, 1)
@@ -114,7 +127,7 @@ def _runs_again(guest: Guest) -> None:
     expect("bad", guest.ready["other"], "the slot of the update")
 
 
-STAGES = {"good": good, "rollback": rollback, "dead": dead}
+STAGES = {"good": good, "rollback": rollback, "dead": dead, "stuck": stuck}
 
 
 async def perform(rig: Rig, stages: Sequence[str], said: argparse.Namespace) -> None:

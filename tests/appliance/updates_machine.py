@@ -258,6 +258,7 @@ class Rig:
         return digest.digest()
 
     def _command(self, slot: Slot, kernel: Path, initrd: Path, line: Path, *, noted: bool) -> list[str]:
+        stick = f"file={self.folder / 'media.img'}"
         words = f"{KERNEL} console=ttyS0 root=PARTLABEL={root_name(slot)} rauc.slot={slot.value}"
         below = (
             f"driver=raw,node-name=below,file.driver=file,file.filename={self.disk},file.cache.no-flush=on"
@@ -284,7 +285,8 @@ class Rig:
             *("-smp", "2", "-m", "768", "-nodefaults", "-display", "none", "-no-reboot"),
             *("-kernel", str(kernel), "-initrd", str(initrd), "-append", words),
             *(*drives, "-device", "virtio-blk-pci,drive=disk"),
-            *("-drive", f"file={self.folder / 'media.img'},format=raw,if=virtio,readonly=on"),
+            *("-device", "qemu-xhci,id=usb", "-drive", f"{stick},format=raw,if=none,id=stick,readonly=on"),
+            *("-device", "usb-storage,bus=usb.0,drive=stick,removable=on"),
             *("-device", "virtio-rng-pci", "-rtc", "base=utc"),
             *("-chardev", f"file,id=console,path={self.folder / 'console.log'},append=on"),
             *("-serial", "chardev:console"),
