@@ -9,6 +9,7 @@ scripts/image/disk, with 0.2.0 in slot A. run: the stages, which follow each oth
     rollback  it has stayed; 0.4.0 is installed and tried as often as a new system is
     dead      0.3.0 runs again by itself; the same of 0.5.0
     stuck     the same of 0.6.0, where nobody could log in
+    sticks    a file that the kiosk has written to a technician's stick is on it, whatever comes then
     cuts      the power goes at each tenth of the update of `good`; it starts from what is on disk then
     disks     the power goes at many more points; what the disk holds is read, and no machine started
 
@@ -21,6 +22,7 @@ import asyncio
 import json
 import logging
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -29,7 +31,7 @@ from pathlib import Path
 from firmware.core.updates import TRIES
 from tests.appliance.updates_cuts import INSTALL_SECONDS, cuts, disks, keep_noted
 from tests.appliance.updates_image import SECOND, make_images
-from tests.appliance.updates_machine import Guest, Record, Rig, expect, standing_of
+from tests.appliance.updates_machine import Guest, Record, Rig, expect, run, standing_of
 
 BAD = {"foreign": "signature", "older": "older", "other": "other-machine", "damaged": "write"}
 """Bundles that are refused, and why."""
@@ -99,6 +101,22 @@ async def stuck(rig: Rig) -> None:
         await guest.writes(1)
 
 
+async def sticks(rig: Rig) -> None:
+    """What is said to be on the stick is there, though the power went then. The other stick is root's."""
+    rig.export.unlink(missing_ok=True)
+    run("mkfs.vfat", "-n", "MADO-EXPORT", "-C", str(rig.export), "65536")
+    try:
+        async with rig.on() as guest:
+            guest.tell("keep bundle.txt")
+            said = await guest.hears(lambda one: "kept" in one)
+            expect(False, said["reads_updates"], "whether the kiosk reads the other stick")
+        there = ["mtype", "-i", str(rig.export), "::bundle.txt"]
+        found = await asyncio.to_thread(subprocess.run, there, capture_output=True, text=True, check=True)
+        expect("kept\n", found.stdout, "the file on the stick")
+    finally:
+        rig.export.unlink()
+
+
 async def _is_refused(rig: Rig, guest: Guest, file: str, reason: str) -> None:
     before, began = rig.slot_bytes(guest.slot), time.monotonic()
     guest.tell(f"install /media/stick/{file}.raucb")
@@ -127,7 +145,7 @@ def _runs_again(guest: Guest) -> None:
     expect("bad", guest.ready["other"], "the slot of the update")
 
 
-STAGES = {"good": good, "rollback": rollback, "dead": dead, "stuck": stuck}
+STAGES = {"good": good, "rollback": rollback, "dead": dead, "stuck": stuck, "sticks": sticks}
 
 
 async def perform(rig: Rig, stages: Sequence[str], said: argparse.Namespace) -> None:

@@ -126,6 +126,7 @@ def _tree(folder: Path, base: Path) -> Iterator[Path]:
         for place in (
             "data",
             "media/stick",
+            "media/export",
             "boot/firmware",
             "var/lib/madoguchi",
             *(f"var/lib/madoguchi-{name}" for name in PLACES[2:]),
