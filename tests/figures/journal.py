@@ -99,10 +99,10 @@ async def _check_milliseconds(directory: Path, repetitions: int) -> tuple[float,
 async def _check_once(path: Path) -> float:
     journal = Journal(path, _KEY)
     began = time.perf_counter()
-    entries = await journal.open()
+    await journal.open()
     took_ms = (time.perf_counter() - began) * 1000
     await journal.close()
-    _require_all(len(entries))
+    _require_all(journal.head.seq)
     return took_ms
 
 

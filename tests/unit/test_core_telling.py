@@ -5,7 +5,7 @@ import pytest
 from firmware.core import records as r
 from firmware.core.accounts import Accounts
 from firmware.core.states import PayoutPurpose
-from firmware.core.telling import Subject, Tell, TellDay, pending
+from firmware.core.telling import Subject, Tell, TellDay, Telling
 from firmware.core.terms import Certainty, OrderId, VisitId
 
 A = VisitId("a" * 32)
@@ -72,4 +72,4 @@ def told(subject: Subject, order_id: OrderId = ORDER) -> r.MunicipalityTold:
 def test_each_order_is_told_of_until_it_is_answered(
     records: tuple[r.Record, ...], expected: tuple[Tell, ...]
 ) -> None:
-    assert expected == pending(records)
+    assert expected == Telling(records).pending

@@ -23,7 +23,6 @@ from firmware import ports
 from firmware.core import events as e
 from firmware.core import facts as f
 from firmware.core import records as r
-from firmware.core.accounts import Accounts
 from firmware.core.complaints import SHIPPED_RULE
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.terms import (
@@ -46,6 +45,7 @@ from firmware.shell.lockout import LockoutWatch
 from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.notify import ServiceManager
 from firmware.shell.pace import PrintPace
+from firmware.shell.past import MistakeRules, Past
 from firmware.shell.staff import StaffDoor
 from tests.unit.engine_world import RULES
 from tests.unit_environment import wiping
@@ -178,8 +178,11 @@ class Kiosk:
     def __post_init__(self) -> None:
         self._drawn, self._written = asyncio.Event(), asyncio.Event()
         self.ring = EventRing(self._write)
-        self.daemon = Daemon(self._parts(), self.entries, self.ring)
+        past = Past(MistakeRules(SHIPPED_RULE, SHIPPED_RULE, SHIPPED_RULE))
+        for entry in self.entries:
+            past.enter(entry)
         self.entries = ()
+        self.daemon = Daemon(self._parts(past), past, self.ring)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -280,9 +283,8 @@ class Kiosk:
         self.orders_at_hand = mine
         return {}
 
-    def _parts(self) -> Parts:
+    def _parts(self, past: Past) -> Parts:
         machine, log = cast("Any", self.machine), self.ring
-        said = [(datetime.fromisoformat(entry.at), entry.record) for entry in self.entries]
 
         def now() -> datetime:
             return self.machine.today
@@ -300,7 +302,12 @@ class Kiosk:
             slip_lines=lambda *_: (),
         )
         door = StaffDoor(
-            code_file=None, rule=SHIPPED_RULE, complaint_seconds=60.0, entries=said, log=log, now=now
+            code_file=None,
+            complaint_seconds=60.0,
+            last_sale=past.last_sale,
+            strikes=past.staff_mistakes.go_on(now()),
+            log=log,
+            now=now,
         )
         health = Health(rule=HealthRule(), journal_busy=lambda: 0.0, busy={}, watchers=frozenset(), log=log)
         for _ in range(1000):
@@ -309,14 +316,18 @@ class Kiosk:
             rules=replace(RULES, timeouts_seconds={}),
             devices=devices,
             clock=machine,
-            lockout=LockoutWatch(rule=SHIPPED_RULE, entries=said, log=log, now=now),
+            lockout=LockoutWatch(strikes=past.mistakes.go_on(now()), log=log, now=now),
             staff=door,
-            pace=PrintPace(entries=said, now=now),
+            pace=PrintPace(prints=past.prints, now=now),
             maintenance=MaintenanceWatch(
-                entries=said, read_order=None, rule=SHIPPED_RULE, log=log, now=now, trusted=lambda: True
+                state=past.maintenance,
+                read_order=None,
+                rule=SHIPPED_RULE,
+                log=log,
+                now=now,
+                trusted=lambda: True,
             ),
             health=health,
-            accounts=Accounts(entry.record for entry in self.entries),
             journal=machine,
             medium=machine,
             show=self._show,

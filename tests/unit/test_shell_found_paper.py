@@ -12,7 +12,7 @@ from firmware.core.states import EndReason
 from firmware.core.terms import OrderId, VisitId
 from firmware.logbook import EventId, FieldValue
 from firmware.shell import found_paper
-from firmware.shell.found_paper import FoundPaper
+from firmware.shell.found_paper import FoundPaper, SaidOff
 
 A, B = VisitId("a" * 32), VisitId("b" * 32)
 ORDER = OrderId(f"{A}-1")
@@ -31,7 +31,10 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        self.found = FoundPaper(tuple(self.journal), write=self.write, log=self._log)
+        said_off = SaidOff()
+        for record in self.journal:
+            said_off.enter(record)
+        self.found = FoundPaper(said_off, write=self.write, log=self._log)
 
     async def write(self, records: Sequence[r.Record]) -> None:
         self.journal += records
