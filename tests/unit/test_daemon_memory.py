@@ -398,19 +398,29 @@ async def test_visits_leave_their_orders_numbers_in_the_daemons_memory_and_nothi
     assert (closed - morning) / VISITS <= MOST_BYTES_A_VISIT
 
 
-async def test_the_journal_so_far_leaves_the_memory_once_the_kiosk_has_recovered(
+async def test_what_is_kept_of_an_open_visit_leaves_the_memory_once_the_kiosk_has_recovered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each day of a hundred visits is nearly a MB of it."""
-    before, given_back = _entries_alive(), list[int]()
-    monkeypatch.setattr(daemon, "give_back", lambda: given_back.append(_entries_alive()))
-    visit = VisitId("a" * 32)
-    records: Sequence[r.Record] = (r.DaemonStarted("1"), r.VisitBegan(visit), r.VisitEnded(visit, None))
+    """Of a visit that has ended nothing was kept."""
+    before, recovered, alive = _entries_alive(), asyncio.Event(), list[int]()
+
+    def give_back() -> None:
+        alive.append(_entries_alive())
+        recovered.set()
+
+    monkeypatch.setattr(daemon, "give_back", give_back)
+    ended, cut = VisitId("a" * 32), VisitId("b" * 32)
+    records: Sequence[r.Record] = (r.VisitBegan(ended), r.VisitEnded(ended, None), r.VisitBegan(cut))
     at = datetime(2026, 11, 24, 3, 0, tzinfo=UTC).isoformat()
     kiosk = Kiosk([Entry(seq, at, record, bytes(32)) for seq, record in enumerate(records, start=1)])
-    assert before + 3 == _entries_alive()
-    async with kiosk.running():
-        assert [before] == given_back
+    assert before + 1 == _entries_alive()
+    running = asyncio.create_task(kiosk.daemon.run(ServiceManager({})))
+    async with asyncio.timeout(60):
+        await recovered.wait()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert before == alive[0]
 
 
 async def test_what_a_visit_has_given_free_goes_back_to_the_kernel_when_it_is_over(
