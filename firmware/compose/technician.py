@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -236,30 +236,45 @@ class TechnicianDesk:
 
     async def _journal(self, request: w.AskJournal, _by: str) -> w.Answer:
         say = say_in(request.language)
-        text = await self._journal_says(request.what, request.last, request.language)
         if request.what == "export":
             path = folder_for(self._settings) / f"journal-{self._stamp()}.jsonl"
-            await asyncio.to_thread(_write, path, text)
-            lines = text.count("\n")
+            lines = await self._export_journal(path)
             written = say(told("{entries} entries in {path}", entries=lines, path=path))
             return w.Answer(done=True, text=written, facts={"path": str(path), "entries": lines})
-        text = claims_covered(text)
+        text = claims_covered(await self._journal_says(request.what, request.last, request.language))
         return w.Answer(done=True, text=text.rstrip(), facts={"lines": text.splitlines()})
 
+    async def _export_journal(self, path: Path) -> int:
+        """The number of lines, which never pass through this process: a year is 150 MB. Whole or no file."""
+        part = path.with_suffix(".part")
+        file = await asyncio.to_thread(_begun, part)
+        try:
+            await self._read_journal("export", out=file)
+            lines = await asyncio.to_thread(_lines, part)
+            part.replace(path)
+        finally:
+            file.close()
+            part.unlink(missing_ok=True)
+        return lines
+
     async def _journal_says(self, what: str, last: int, language: Language = Language.EN) -> str:
-        """Read by a process of its own: a long journal must not keep a coin's record waiting."""
-        words = ["journal", what, "--config", str(self._config)]
-        words += ["--last", str(last)] if what == "show" else []
-        words += ["--language", language.value] if what == "verify" else []
+        options = ("--last", str(last)) if what == "show" else ("--language", language.value)
+        return await self._read_journal(what, *options)
+
+    async def _read_journal(self, *words: str, out: int | IO[bytes] = asyncio.subprocess.PIPE) -> str:
+        """Read by a process of its own: a long journal must not keep a coin's record waiting.
+
+        Empty if it says it to a file. Raises OfficeRefused.
+        """
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "firmware", *words),
+            *(sys.executable, "-m", "firmware", "journal", *words, "--config", str(self._config)),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=out,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
             async with asyncio.timeout(_JOURNAL_SECONDS):
-                out, complaint = await process.communicate()
+                said, complaint = await process.communicate()
         except TimeoutError:
             raise OfficeRefused(
                 "the journal was not read within {seconds:g} s", seconds=_JOURNAL_SECONDS
@@ -271,7 +286,7 @@ class TechnicianDesk:
         if process.returncode:
             complained = complaint.decode(errors="replace").strip()[-500:]
             raise OfficeRefused("the journal cannot be relied on: {complaint}", complaint=complained)
-        return out.decode()
+        return (said or b"").decode()
 
     async def _visits(self, request: w.ListVisits, _by: str) -> w.Answer:
         visits = self._office.visits.last
@@ -464,9 +479,14 @@ class TechnicianDesk:
         return f"{self._now().astimezone(JST):%Y%m%d-%H%M%S}"
 
 
-def _write(path: Path, text: str) -> None:
+def _begun(path: Path) -> IO[bytes]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    return path.open("wb")
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
 
 
 def _moment(text: str) -> datetime:

@@ -73,3 +73,24 @@ def test_each_order_is_told_of_until_it_is_answered(
     records: tuple[r.Record, ...], expected: tuple[Tell, ...]
 ) -> None:
     assert expected == Telling(records).pending
+
+
+def test_an_order_is_forgotten_once_all_is_told_of_it_and_a_newer_one_has_begun() -> None:
+    """A year's orders would be more than the kiosk's memory."""
+    done, is_told = printed(Certainty.DONE, 2), told(Subject.RESULT)
+    telling = Telling((INTENDED, done, is_told))
+    assert [ORDER] == list(telling._orders)
+    for record in (r.IssueIntended(A, OTHER, 300), is_told, is_told):
+        telling.enter(record)
+    assert [OTHER] == list(telling._orders)
+    assert () == telling.pending
+
+
+def test_an_order_that_waits_is_told_of_first_and_forgotten_only_when_it_has_been() -> None:
+    waits, after = Tell(ORDER, Subject.RESULT, Certainty.DONE, 2), Tell(OTHER, Subject.RESULT)
+    telling = Telling((INTENDED, printed(Certainty.DONE, 2), r.IssueFailed(A, OTHER, Certainty.NOT_DONE)))
+    found = [(telling.pending, list(telling._orders))]
+    for order_id in (ORDER, OTHER):
+        telling.enter(told(Subject.RESULT, order_id))
+        found.append((telling.pending, list(telling._orders)))
+    assert [((waits, after), [ORDER, OTHER]), ((after,), [OTHER]), ((), [OTHER])] == found

@@ -68,6 +68,11 @@ async def test_a_page_that_comes_later_all_the_same_is_written_down_once_with_it
     assert [(EventId.PAPER_FOUND, {"visit": "a" * 8})] == bench.log
 
 
+async def test_the_end_of_another_visit_settles_nothing() -> None:
+    bench = Bench(r.VisitBegan(A), OFF, r.VisitEnded(B, None), ENDED)
+    assert 0 == await bench.looks(paper=True)
+
+
 async def test_what_still_lies_there_when_the_visit_ends_has_not_come_later() -> None:
     bench = Bench()
     bench.happens(*SETTLED)
