@@ -258,8 +258,8 @@ class TechnicianDesk:
         return lines
 
     async def _journal_says(self, what: str, last: int, language: Language = Language.EN) -> str:
-        options = ("--last", str(last)) if what == "show" else ("--language", language.value)
-        return await self._read_journal(what, *options)
+        options = {"show": ("--last", str(last)), "verify": ("--language", language.value)}
+        return await self._read_journal(what, *options.get(what, ()))
 
     async def _read_journal(self, *words: str, out: int | IO[bytes] = asyncio.subprocess.PIPE) -> str:
         """Read by a process of its own: a long journal must not keep a coin's record waiting.

@@ -74,9 +74,9 @@ BeginErrands = Callable[
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What compose has built. show draws a screen in a language,
-    and speaks it, with the person's aids. listen is given who wants to know of the earphone's socket;
-    voice_key is told of keys that mean nothing to the screen.
+    """What compose has built. show draws a screen in a language, and speaks it, with the person's aids.
+    listen is given who wants to know of the earphone's socket; voice_key is told of keys that mean nothing
+    to the screen.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
