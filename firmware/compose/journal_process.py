@@ -25,7 +25,7 @@ class JournalProcess:
         return await self._run(what, *options.get(what, ()))
 
     async def export(self, path: Path) -> int:
-        """The number of lines in this file then, whole or not at all. A year of them is 130 MB, which never
+        """The number of lines in this file then, whole or not at all. A year of them is 100 MB, which never
         pass through this process."""
         part = path.with_suffix(".part")
         file = await asyncio.to_thread(_begun, part)
