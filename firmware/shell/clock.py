@@ -39,7 +39,8 @@ class Clock:
         self._now = now
         self._monotonic = monotonic
         self._agreed = False
-        self._told_trusted = False
+        self._judged = False
+        self._told_trusted: bool | None = None
         self._ahead_seconds = 0.0
         self._server_hours = ServiceHours.OPEN
         self._level = ClockLevel()
@@ -60,6 +61,7 @@ class Clock:
     def heard(self, server_time: datetime) -> None:
         """The municipality told its time (aware)."""
         self._ahead_seconds = self._ahead()
+        self._judged = True
         self._agreed = abs((self._now() - server_time).total_seconds()) <= self._tolerance_seconds
         self._look()
 
@@ -96,7 +98,7 @@ class Clock:
 
     def _look(self) -> None:
         trusted = self.trusted
-        if trusted is not self._told_trusted:
+        if self._judged and trusted is not self._told_trusted:
             self._told_trusted = trusted
             self._log(EventId.CLOCK_TRUSTED if trusted else EventId.CLOCK_NOT_TRUSTED)
         now = self._now()

@@ -90,6 +90,7 @@ class Machine:
     processors: int = 2
     extra: Sequence[str] = ()
     chip: Sequence[str] = ()
+    pulled: set[int] = field(default_factory=set, init=False)
     process: Process | None = field(default=None, init=False)
     monitor: Monitor = field(default_factory=Monitor, init=False)
 
@@ -123,13 +124,17 @@ class Machine:
         await self.ask("system_powerdown")
 
     async def unplug(self, socket: int) -> None:
-        """Pull the device out of this USB socket; returns when it is gone."""
+        """Pull the device out of this USB socket; returns when it is gone. It stays out over power cuts."""
+        self.pulled.add(socket)
+        if self.process is None or self.process.returncode is not None:
+            return
         gone = self.monitor.expect("DEVICE_DELETED", device=f"usb{socket}")
         await self.ask("device_del", id=f"usb{socket}")
         await gone
 
     async def plug(self, socket: int) -> None:
         """Put it in again."""
+        self.pulled.discard(socket)
         for device in self._devices(socket):
             await self.ask("device_add", **device)
 
@@ -162,7 +167,7 @@ class Machine:
         for socket, peripheral in enumerate(self.peripherals, start=1):
             kind, _, rest = peripheral.wire.partition(",")
             command += ["-chardev", f"{kind},id=wire{socket},{rest}"]
-            for device in self._devices(socket):
+            for device in () if socket in self.pulled else self._devices(socket):
                 command += ["-device", ",".join([device.pop("driver"), *map("=".join, device.items())])]
         return [*command, *self.extra, *self.chip]
 

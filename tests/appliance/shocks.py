@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.appliance.store import BOOT_SECONDS, COINS, READER, SOON, Store
+from tests.appliance.store import BOOT_SECONDS, COINS, READER, RECEIPTS, SOON, Store
 from tests.appliance.technician import reboots
 from tests.e2e.books import Books, agreed_books
 from tests.e2e.visitor import Visitor
@@ -122,17 +122,12 @@ async def coins_unplugged_while_paying(guest: Guest) -> None:
 
 async def pins_gone(guest: Guest) -> None:
     """The GPIO chip vanishes under the kiosk: it closes, lives on, and serves again when the chip is back."""
-    store = guest.store
-    live, process = "/sys/kernel/config/gpio-sim/board/live", "systemctl show -p MainPID --value madoguchi"
+    store, process = guest.store, "systemctl show -p MainPID --value madoguchi"
     _, before = await store.shell(process)
-    await store.shell(f"echo 0 >{live}")
+    await store.shell("/usr/lib/rig/pull-out-board")
     await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
-    # A chip of which somebody has a line keeps its number, and would come back under another.
-    open_chip = f"readlink /proc/{before.strip()}/fd/* | grep -q gpio"
-    async with asyncio.timeout(SOON):
-        while not (await store.shell(open_chip))[0]:  # noqa: ASYNC110 - a machine asked from outside
-            await asyncio.sleep(1)
-    await store.shell(f"echo 1 >{live}")
+    status, said = await store.shell("/usr/lib/rig/plug-in-board 2>&1")
+    assert not status, said
     await guest.world.eyes.until_screen("idle", seconds=SOON)
     _, after = await store.shell(process)
     assert before == after
@@ -171,6 +166,22 @@ async def disk_read_only(guest: Guest) -> None:
         shell("mount -o remount,ro /data || echo u >/proc/sysrq-trigger"),
         shell("mount -o remount,rw /data"),
     )
+
+
+async def plugged_in_late(guest: Guest) -> None:
+    """Nothing with a serial line was there when the machine started; it serves once all is plugged in."""
+    store = guest.store
+    await store.kill_kiosk()
+    store.lose_power()
+    for socket in (COINS, RECEIPTS):
+        await store.unplug(socket)
+    await store.start_kiosk()
+    await guest.world.eyes.until_screen("out_of_service", seconds=BOOT_SECONDS)
+    _, loaded = await store.shell("ls /sys/class/tty | grep ttyUSB")
+    assert not loaded, loaded
+    for socket in (COINS, RECEIPTS):
+        await store.plug(socket)
+    await guest.world.eyes.until_screen("idle", seconds=SOON)
 
 
 async def technician_reboots(guest: Guest) -> None:
@@ -235,6 +246,7 @@ SHOCKS: Mapping[str, Shock] = {
     "disk-full": disk_full,
     "disk-read-only": disk_read_only,
     "started-a-year-behind": started_a_year_behind,
+    "plugged-in-late": plugged_in_late,
     "technician-reboots": technician_reboots,
     "daemon-hung": daemon_hung,
     "machine-hung": machine_hung,

@@ -48,6 +48,17 @@ async def test_the_time_is_trusted_while_it_agrees_with_the_municipality() -> No
     assert [ClockLevel(trusted, ServiceHours.OPEN) for trusted in (True, False, True)] == bench.levels
 
 
+async def test_a_clock_that_is_wrong_from_the_start_is_told_once_it_is_known() -> None:
+    bench = Bench(NOON)
+    bench.clock.start(bench.levels.append)
+    bench.clock.close_also(())
+    assert [] == bench.log
+    for _ in range(2):
+        bench.clock.heard(NOON + timedelta(days=200))
+    await bench.clock.close()
+    assert [EventId.CLOCK_NOT_TRUSTED] == bench.log
+
+
 @pytest.mark.parametrize(
     ("wall", "real", "trusted"), [(3600, 3600, True), (3601.5, 3600, True), (3600, 0, False), (-3, 1, False)]
 )
