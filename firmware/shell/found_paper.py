@@ -35,9 +35,8 @@ class SaidOff:
                 self._said = record
             case r.VisitEnded(visit=visit) if self._said is not None:
                 said, self._said = self._said, None
-                if said.visit == visit:
-                    self.settled = said
-                    return True
+                self.settled = said if said.visit == visit else self.settled
+                return said.visit == visit
             case r.PrintIntended() | r.PaperFound():
                 self.settled = None
             case r.CommandGiven(command=command) if command in _TEST_PAGES and may_print:
