@@ -195,6 +195,8 @@ async def test_a_disk_that_fails_by_the_writing_of_an_update_is_told_root_before
             rig.obstacles = frozenset(obstacles)
             told = {"nonce": nonce, "before": obstacles}
             await comes(lambda told=told: rig.said_before() == told)  # type: ignore[misc]
+        # The file is there a moment before the watch knows that it has written it.
+        await comes(lambda: watch._noted_before == ["journal", "maintenance"])
         written = rig.files.before.stat().st_mtime_ns
         await watch._note_before()
         assert written == rig.files.before.stat().st_mtime_ns, "nothing has changed"
