@@ -12,9 +12,11 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 THERE = (
     "systemd-sysv,dbus,udev,kmod,python3,linux-image-amd64,initramfs-tools,zstd,e2fsprogs,iproute2,"
-    "cups-daemon,systemd-coredump,cron,man-db"
+    "cups-daemon,systemd-coredump,cron,man-db,rauc,rauc-service"
 )
-"""What is on the machine before: of the kiosk's own packages as little as a Debian can be without."""
+"""What is on the machine before: of the kiosk's own packages as little as a Debian can be without.
+
+RAUC, as in the image: so that there is somebody to be commanded (attempts)."""
 RELEASE = (
     "firmware",
     "hw",

@@ -822,6 +822,34 @@ FAULTS: tuple[Fault, ...] = (
         'sorted(pending["before"])',
         "tests/unit/test_update_root.py",
     ),
+    Fault(
+        "an update is written where no slot can be tried",
+        "firmware/compose/update_root.py",
+        "found = machine.barred() or _inspect(machine, bundle)",
+        "found = _inspect(machine, bundle)",
+        "tests/unit/test_update_root.py",
+    ),
+    Fault(
+        "an update that RAUC was told past the kiosk is written under a visit",
+        "firmware/compose/update_root.py",
+        "if refused is None and not machine.held():",
+        "if False:",
+        "tests/unit/test_update_root.py",
+    ),
+    Fault(
+        "an update below a version that was good stays",
+        "firmware/compose/update_root.py",
+        "if _numbers(__version__) < _numbers(machine.floor()):",
+        "if False:",
+        "tests/unit/test_update_root.py",
+    ),
+    Fault(
+        "a support bundle deletes those of other kiosks on the stick",
+        "firmware/compose/bundle.py",
+        "own = settings.path(settings.file.console.support_folder)",
+        "own = path.parent",
+        "tests/unit/test_support_bundle.py",
+    ),
     # paper
     Fault(
         "a printer says it has let a job go that it prints later",

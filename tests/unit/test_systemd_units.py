@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from firmware.compose.kiosk import open_journal
+from firmware.compose.update_root import AutobootStore, Machine
+from firmware.core.updates import TRIES, BootChoice, Slot
 from firmware.errors import ConfigError
 from firmware.settings import load
 
@@ -196,6 +198,7 @@ def test_the_display_lies_in_its_own_unit_where_its_limits_hold() -> None:
     assert 'HOME="$RUNTIME_DIRECTORY"' in session
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("default", ["multi-user.target", "graphical.target"])
 def test_the_display_starts_in_the_terminals_place_whatever_the_machine_boots_to(default: str) -> None:
     """By systemd itself, which says what it would start: a Pi's raspi-config may set a boot to a console."""
@@ -228,3 +231,29 @@ def test_the_browser_goes_before_the_daemon_where_memory_runs_out() -> None:
     """On Raspberry Pi OS no MemoryMax= holds until its owner lets it."""
     daemon, screen = (unit(f"madoguchi{name}.service")["Service"] for name in ("", "-screen"))
     assert int(daemon["OOMScoreAdjust"]) < 0 < int(screen["OOMScoreAdjust"])
+=======
+def test_a_machine_with_slots_hears_what_runs_and_ends_its_trials_also_without_a_keyring() -> None:
+    """The daemon waits for that word wherever the kernel was told a slot; a trial must end there, too."""
+    for name in ("slot.service", "mark-good.path", "trial.timer", "update.path"):
+        said = unit(f"madoguchi-{name}")["Unit"]
+        assert "rauc.slot" == said["ConditionKernelCommandLine"], name
+        assert ("ConditionPathExists" in said) is (name == "update.path"), name
+    keyring = unit("update/system.conf")["keyring"]["path"]
+    assert keyring == unit("madoguchi-update.path")["Unit"]["ConditionPathExists"]
+    assert Path(keyring) == Machine.__dataclass_fields__["keyring"].default
+
+
+def test_a_pi_is_told_to_try_a_slot_by_pid_1_for_no_unit_of_updates_may_write_its_word() -> None:
+    """`systemctl reboot --reboot-argument` writes /run/systemd/reboot-param itself (systemd 252)."""
+    tries = unit("madoguchi-try-slot.service")["Unit"]
+    assert ("reboot", "0 tryboot") == (tries["SuccessAction"], tries["RebootArgument"])
+    choice = BootChoice(Slot.B, frozenset({Slot.A}), TRIES)
+    store = AutobootStore(Path("/nowhere"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(AutobootStore, "read", lambda _: choice)
+        assert "madoguchi-try-slot.service" == store.restart()[-1]
+    for name in ("slot", "update", "mark-good", "trial"):
+        service = unit(f"madoguchi-{name}.service")["Service"]
+        writable = {path.lstrip("-") for path in service.get("ReadWritePaths", "").split()}
+        assert not writable & {"/run", "/run/systemd"}, name
+>>>>>>> h-slots
