@@ -198,7 +198,6 @@ def test_the_display_lies_in_its_own_unit_where_its_limits_hold() -> None:
     assert 'HOME="$RUNTIME_DIRECTORY"' in session
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("default", ["multi-user.target", "graphical.target"])
 def test_the_display_starts_in_the_terminals_place_whatever_the_machine_boots_to(default: str) -> None:
     """By systemd itself, which says what it would start: a Pi's raspi-config may set a boot to a console."""
@@ -231,7 +230,8 @@ def test_the_browser_goes_before_the_daemon_where_memory_runs_out() -> None:
     """On Raspberry Pi OS no MemoryMax= holds until its owner lets it."""
     daemon, screen = (unit(f"madoguchi{name}.service")["Service"] for name in ("", "-screen"))
     assert int(daemon["OOMScoreAdjust"]) < 0 < int(screen["OOMScoreAdjust"])
-=======
+
+
 def test_a_machine_with_slots_hears_what_runs_and_ends_its_trials_also_without_a_keyring() -> None:
     """The daemon waits for that word wherever the kernel was told a slot; a trial must end there, too."""
     for name in ("slot.service", "mark-good.path", "trial.timer", "update.path"):
@@ -256,4 +256,3 @@ def test_a_pi_is_told_to_try_a_slot_by_pid_1_for_no_unit_of_updates_may_write_it
         service = unit(f"madoguchi-{name}.service")["Service"]
         writable = {path.lstrip("-") for path in service.get("ReadWritePaths", "").split()}
         assert not writable & {"/run", "/run/systemd"}, name
->>>>>>> h-slots
