@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from firmware.compose.bundle import Bundle, claims_covered, folder_for, make_bundle
+from firmware.compose.bundle import Bundle, claims_covered, kept_at, make_bundle
 from firmware.compose.certificate import certificate_lines, read_certificate
 from firmware.compose.checked import checked
 from firmware.compose.journal_process import JournalProcess
@@ -237,7 +237,7 @@ class TechnicianDesk:
     async def _journal(self, request: w.AskJournal, _by: str) -> w.Answer:
         say = say_in(request.language)
         if request.what == "export":
-            path = folder_for(self._settings) / f"journal-{self._stamp()}.jsonl"
+            path = kept_at(self._settings, f"journal-{self._stamp()}.jsonl")
             lines = await self._read.export(path)
             written = say(told("{entries} entries in {path}", entries=lines, path=path))
             return w.Answer(done=True, text=written, facts={"path": str(path), "entries": lines})
