@@ -171,6 +171,15 @@ def test_the_console_exports_past_the_kiosks_memory_and_a_broken_journal_leaves_
     assert [] == list(exported.parent.iterdir())
 
 
+def test_an_export_that_cannot_be_written_is_told_with_its_path(config: Path) -> None:
+    write_journal(config, (r.DaemonStarted("1"),))
+    exported = config / "journal.jsonl"
+    with pytest.raises(
+        OfficeRefused, match=r"journal\.jsonl cannot be written: (Not a directory|File exists)"
+    ):
+        asyncio.run(JournalProcess(config).export(exported))
+
+
 def test_books_that_do_not_balance_end_with_ex_ioerr(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
