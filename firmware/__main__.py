@@ -214,17 +214,18 @@ def _check_config(wanted: argparse.Namespace) -> int:
 
 
 def _lockout(wanted: argparse.Namespace) -> int:
-    from firmware.compose.kiosk import read_journal
+    from firmware.compose.kiosk import open_journal
     from firmware.core.hours import JST
-    from firmware.core.lockout import from_journal, waits_until
+    from firmware.core.lockout import Mistakes, waits_until
     from firmware.settings import load
 
     settings = load(wanted.config)
     rule = settings.file.lockout.rule
-    entries = asyncio.run(read_journal(settings))
+    mistakes = Mistakes(rule)
+    for entry in open_journal(settings).read():
+        mistakes.enter(entry.record, datetime.fromisoformat(entry.at))
     now = datetime.now(UTC)
-    dated = [(datetime.fromisoformat(entry.at), entry.record) for entry in entries]
-    lockout = from_journal(dated, now, rule)
+    lockout = mistakes.row(now)
     until = waits_until(lockout, rule)
     print(f"strikes in a row: {lockout.strikes}")
     for strikes, seconds in rule.steps:

@@ -1,16 +1,16 @@
 """The commands of the books: read ones from the journal's file, the others asked of the running kiosk."""
 
 import argparse
-import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from firmware.compose.console import day_report
 from firmware.compose.desk import find_day
-from firmware.compose.kiosk import read_journal
+from firmware.compose.kiosk import open_journal
 from firmware.compose.worker import document_settings
 from firmware.console import pages
 from firmware.console.arguments import chosen_language
@@ -28,13 +28,14 @@ from firmware.console.wire import (
     SettleClaim,
 )
 from firmware.core.accounts import Accounts
-from firmware.core.money import ledger
+from firmware.core.money import Ledger, ledger
+from firmware.core.records import Record
 from firmware.core.terms import Language
 from firmware.core.wording import Say, Sentence, told
 from firmware.documents.day_report import day_pdf
 from firmware.errors import ConsoleError, JournalError
 from firmware.settings import Settings, load
-from firmware.shell.journal import Entry
+from firmware.shell.journal import Entry, Journal
 
 _Answer = tuple[Iterable[str], dict[str, Any]]
 """For a reader, and the same for a program."""
@@ -48,30 +49,24 @@ def run_books(wanted: argparse.Namespace) -> int:
     if request is not None:
         _answer(wanted, *_asked(settings, msgspec.structs.replace(request, language=language)))
         return 0
-    entries, say = asyncio.run(read_journal(settings)), say_in(language)
+    journal, say = open_journal(settings), say_in(language)
     match wanted.command, wanted.act:
         case "journal", "verify":
-            last = entries[-1].chain.hex() if entries else ""
-            _answer(wanted, (say(_verified(entries)),), {"entries": len(entries), "chain": last})
+            last = _last(journal)
+            facts = {"entries": last.seq, "chain": last.chain.hex()} if last else {"entries": 0, "chain": ""}
+            _answer(wanted, (say(_verified(last)),), facts)
         case "journal", "show":
-            chosen = _chosen(entries, wanted)
-            page = (pages.record_line(entry.seq, entry.at, entry.record) for entry in chosen)
-            _answer(wanted, page, {"entries": [json.loads(entry.line()) for entry in chosen]})
+            _show(journal, wanted)
         case "journal", "export":
-            _say(entry.line() for entry in entries)
-            _complain(entries)
+            _, found = _books(journal)
+            _say(entry.line() for entry in journal.read())
+            _complain(found)
         case "journal", _:
-            _answer(wanted, *_balance(entries, say))
+            _answer(wanted, *_balance(journal, say))
         case command, act:
-            accounts = Accounts(entry.record for entry in entries)
+            accounts = Accounts(entry.record for entry in journal.read())
             _answer(wanted, *_read(settings, accounts, f"{command} {act}", wanted, say))
     return 0
-
-
-def faults(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Whatever in the books contradicts itself, in words."""
-    records = [entry.record for entry in entries]
-    return (*ledger(records).faults(), *Accounts(records).faults())
 
 
 def _request(wanted: argparse.Namespace) -> AnyRequest | None:
@@ -126,31 +121,60 @@ def _read(settings: Settings, accounts: Accounts, what: str, wanted: argparse.Na
             return pages.claims_page(accounts, say), {"claims": claims}
 
 
-def _verified(entries: Sequence[Entry]) -> Sentence:
-    if not entries:
+def _last(journal: Journal) -> Entry | None:
+    """The last entry, once all are checked."""
+    last: deque[Entry] = deque(journal.read(), maxlen=1)
+    return last[0] if last else None
+
+
+def _verified(last: Entry | None) -> Sentence:
+    if last is None:
         return told("no entries")
-    last = entries[-1]
     return told(
         "{entries} entries, none missing, the last of {at}: {chain}",
-        entries=len(entries),
+        entries=last.seq,
         at=last.at,
         chain=last.chain.hex(),
     )
 
 
-def _chosen(entries: Sequence[Entry], wanted: argparse.Namespace) -> Sequence[Entry]:
-    chosen = [
-        entry
-        for entry in entries
-        if (wanted.record is None or type(entry.record).__name__ == wanted.record)
-        and (wanted.visit is None or getattr(entry.record, "visit", "").startswith(wanted.visit.lower()))
-    ]
-    return chosen if wanted.last is None else chosen[len(chosen) - max(0, wanted.last) :]
+def _show(journal: Journal, wanted: argparse.Namespace) -> None:
+    """Nothing is shown of a journal that is not whole: one that is shown whole is read twice, not kept."""
+    if wanted.json or wanted.last is not None:
+        most = None if wanted.last is None else max(0, wanted.last)
+        chosen: Iterable[Entry] = deque(_chosen(journal, wanted), maxlen=most)
+    else:
+        _last(journal)
+        chosen = _chosen(journal, wanted)
+    page = (pages.record_line(entry.seq, entry.at, entry.record) for entry in chosen)
+    facts = {"entries": [json.loads(entry.line()) for entry in chosen]} if wanted.json else {}
+    _answer(wanted, page, facts)
 
 
-def _balance(entries: Sequence[Entry], say: Say) -> _Answer:
-    _complain(entries)
-    books = ledger(entry.record for entry in entries)
+def _chosen(journal: Journal, wanted: argparse.Namespace) -> Iterator[Entry]:
+    for entry in journal.read():
+        if (wanted.record is None or type(entry.record).__name__ == wanted.record) and (
+            wanted.visit is None or getattr(entry.record, "visit", "").startswith(wanted.visit.lower())
+        ):
+            yield entry
+
+
+def _books(journal: Journal) -> tuple[Ledger, tuple[str, ...]]:
+    """Every yen, and whatever in the books contradicts itself, in words. Keeps a balance of each visit."""
+    accounts = Accounts()
+
+    def entered() -> Iterator[Record]:
+        for entry in journal.read():
+            accounts.enter(entry.record)
+            yield entry.record
+
+    books = ledger(entered())
+    return books, (*books.faults(), *accounts.faults())
+
+
+def _balance(journal: Journal, say: Say) -> _Answer:
+    books, found = _books(journal)
+    _complain(found)
     rows = (
         (told("taken"), "taken_yen", books.taken_yen),
         (told("fees"), "fees_yen", books.fees_yen),
@@ -163,9 +187,9 @@ def _balance(entries: Sequence[Entry], say: Say) -> _Answer:
     return page, {name: yen for _, name, yen in rows}
 
 
-def _complain(entries: Sequence[Entry]) -> None:
+def _complain(found: tuple[str, ...]) -> None:
     """Raises JournalError if the books contradict themselves."""
-    if found := faults(entries):
+    if found:
         raise JournalError("; ".join(found))
 
 

@@ -46,19 +46,31 @@ def keep(settings: Settings, name: str, content: bytes) -> Path:
 
     To the technician's stick if one is mounted, else to the kiosk's own folder. Raises OfficeRefused.
     """
+    path = kept_at(settings, name)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content, mode=0o600)
+    return path
+
+
+def kept_at(settings: Settings, name: str) -> Path:
+    """Where a file for whoever helps belongs: see `keep`."""
     said = settings.file.console
     stick = settings.path(said.stick_folder) if said.stick_folder else None
     folder = stick if stick is not None and stick.is_mount() else settings.path(said.support_folder)
-    path = folder / name
+    return folder / name
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What fails here leaves nothing half. Raises OfficeRefused for an OSError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content, mode=0o600)
+        yield
     except OSError as error:
         with contextlib.suppress(OSError):
-            path.with_name(f"{name}.part").unlink(missing_ok=True)
+            path.with_name(f"{path.name}.part").unlink(missing_ok=True)
         why = error.strerror or str(error)
         raise OfficeRefused("{path} cannot be written: {error}", path=path, error=why) from error
-    return path
 
 
 def claims_covered(text: str) -> str:

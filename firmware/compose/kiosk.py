@@ -20,7 +20,6 @@ from firmware.core.accounts import Accounts, misplaced_hoppers
 from firmware.core.fees import fee_on
 from firmware.core.hours import JST
 from firmware.core.orders import PrintSlip
-from firmware.core.records import Record
 from firmware.core.states import Slip
 from firmware.core.terms import Aid, CertificateKind, KeypadKey, Language, Yen
 from firmware.documents.receipt import Sold, claim_slip, receipt
@@ -40,13 +39,14 @@ from firmware.shell.daemon import Daemon, Parts
 from firmware.shell.devices import Devices
 from firmware.shell.event_ring import EventRing
 from firmware.shell.health import Health, HealthRule
-from firmware.shell.journal import Entry, Journal
+from firmware.shell.journal import Journal
 from firmware.shell.last_words import last_words, no_strays
 from firmware.shell.lockout import LockoutWatch
 from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.medium import Medium
 from firmware.shell.notify import ServiceManager
 from firmware.shell.pace import PrintPace
+from firmware.shell.past import MistakeRules, Past
 from firmware.shell.pin import PinBuffer
 from firmware.shell.remote import RemoteDesk
 from firmware.shell.staff import StaffDoor
@@ -144,12 +144,13 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
         daemon: Daemon | None = None
         screen = screen_server(settings, log, touched)
         language = settings.rules.languages[0]
+        past = Past(mistake_rules(settings))
         told = Told(settings, screen, log)
         undo.push_async_callback(told.close)
         async with AsyncExitStack() as waiting:
             try:
                 async with manager.takes_long():
-                    entries = await journal.open()
+                    await journal.open(past.enter)
             except JournalError:
                 if not await medium.takes_writes():
                     waiting.push_async_callback(screen.close)
@@ -162,8 +163,8 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
         )
         undo.callback(bus.close)
         kiosk = Kiosk(settings, config, EventRing(log), told)
-        daemon = Daemon(kiosk.parts(entries, journal, medium, bus, screen), entries, kiosk.log)
-        del entries  # the daemon lets them go once it has recovered
+        daemon = Daemon(kiosk.parts(past, journal, medium, bus, screen), past, kiosk.log)
+        del past  # the daemon lets go of it what is needed once only
         log(EventId.DAEMON_STARTED, version=__version__)
         await daemon.run(manager)
 
@@ -178,6 +179,14 @@ def open_journal(settings: Settings) -> Journal:
     if len(key) < 16:
         raise ConfigError(f"journal.key_file: {key_file} has {len(key)} bytes; expected at least 16")
     return Journal(settings.path(settings.file.journal.path), key)
+
+
+def mistake_rules(settings: Settings) -> MistakeRules:
+    """How mistakes in a row are counted here."""
+    file = settings.file
+    return MistakeRules(
+        cards=file.lockout.rule, staff_codes=file.staff.rule, orders=file.console.order_lockout.rule
+    )
 
 
 def journal_medium(settings: Settings, log: Logbook) -> Medium:
@@ -224,23 +233,22 @@ class Kiosk:
 
     def parts(
         self,
-        entries: Sequence[Entry],
+        past: Past,
         journal: Journal,
         medium: Medium,
         bus: CcTalkBus,
         screen: ScreenServer,
     ) -> Parts:
-        """Every adapter the settings ask for."""
+        """Every adapter the settings ask for. past: of the whole journal."""
         settings, config, log = self._settings, self._config, self._log
         file = settings.file
-        accounts = Accounts(entry.record for entry in entries)
         coin_yen = {hopper.address: hopper.coin_yen for hopper in file.hoppers}
         clock = Clock(
             rule=settings.hours, tolerance_seconds=file.municipality.clock_tolerance_seconds, log=log
         )
         printer = _document_printer(settings, log)
         maintenance = MaintenanceWatch(
-            entries=[(datetime.fromisoformat(entry.at), entry.record) for entry in entries],
+            state=past.maintenance,
             read_order=order_reader(settings),
             rule=file.console.order_lockout.rule,
             log=log,
@@ -278,7 +286,7 @@ class Kiosk:
                     log,
                     address=hopper.address,
                     expected_serial=hopper.serial or None,
-                    coins=coins_left(hopper, accounts, coin_yen),
+                    coins=coins_left(hopper, past.books.accounts, coin_yen),
                     coin_yen=hopper.coin_yen,
                 )
                 for hopper in file.hoppers
@@ -297,23 +305,16 @@ class Kiosk:
             watchers=watchers(settings),
             log=log,
         )
-        said = [(datetime.fromisoformat(entry.at), entry.record) for entry in entries]
-        door = staff_door(settings, said, log)
+        door = _staff_door(settings, past, log)
         return Parts(
             rules=settings.rules,
             devices=devices,
             clock=clock,
-            lockout=LockoutWatch(
-                rule=file.lockout.rule,
-                entries=said,
-                log=log,
-                now=now_utc,
-            ),
+            lockout=LockoutWatch(strikes=past.mistakes.go_on(now_utc()), log=log, now=now_utc),
             staff=door,
-            pace=PrintPace(entries=said, now=now_utc),
+            pace=PrintPace(prints=past.prints, now=now_utc),
             maintenance=maintenance,
             health=health,
-            accounts=accounts,
             journal=journal,
             medium=medium,
             show=self._told.show,
@@ -380,20 +381,6 @@ def _update_files(settings: Settings) -> UpdateFiles | None:
     return UpdateFiles(settings.path(said.state), settings.path(said.wish), settings.path(said.fit))
 
 
-def staff_door(settings: Settings, entries: Sequence[tuple[datetime, Record]], log: Logbook) -> StaffDoor:
-    """How staff are let in. entries: of the journal, with their times."""
-    said = settings.file.staff
-    return StaffDoor(
-        code_file=settings.path(said.code_file) if said.code_file else None,
-        rule=said.rule,
-        complaint_seconds=said.complaint_seconds,
-        door_seconds=said.door_seconds,
-        entries=entries,
-        log=log,
-        now=now_utc,
-    )
-
-
 def coins_left(hopper: Hopper, accounts: Accounts, coin_yen: Mapping[int, Yen]) -> int:
     """What certainly lies in the hopper: by the books, or as loaded when they know nothing of it yet.
 
@@ -405,13 +392,17 @@ def coins_left(hopper: Hopper, accounts: Accounts, coin_yen: Mapping[int, Yen]) 
     return 0 if misplaced_hoppers(accounts, coin_yen) else hopper.coins_loaded
 
 
-async def read_journal(settings: Settings) -> tuple[Entry, ...]:
-    """Every entry, checked. Raises ConfigError, JournalError."""
-    journal = open_journal(settings)
-    try:
-        return await journal.read()
-    finally:
-        await journal.close()
+def _staff_door(settings: Settings, past: Past, log: Logbook) -> StaffDoor:
+    said = settings.file.staff
+    return StaffDoor(
+        code_file=settings.path(said.code_file) if said.code_file else None,
+        complaint_seconds=said.complaint_seconds,
+        door_seconds=said.door_seconds,
+        last_sale=past.last_sale,
+        strikes=past.staff_mistakes.go_on(now_utc()),
+        log=log,
+        now=now_utc,
+    )
 
 
 def _acceptor(coins: Coins, bus: CcTalkBus, log: Logbook) -> ports.CoinAcceptor:

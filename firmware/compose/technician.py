@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -11,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from firmware.compose.bundle import Bundle, claims_covered, keep, make_bundle
+from firmware.compose.bundle import Bundle, claims_covered, kept_at, make_bundle
 from firmware.compose.certificate import certificate_lines, read_certificate
 from firmware.compose.checked import checked
+from firmware.compose.journal_process import JournalProcess
 from firmware.compose.outlook import Outlook
 from firmware.compose.renewing import renewed_now
 from firmware.console import pages
@@ -25,7 +25,7 @@ from firmware.console.status import status_page
 from firmware.core import events as e
 from firmware.core.hours import JST
 from firmware.core.states import Attending
-from firmware.core.terms import KeypadKey, Language, Role
+from firmware.core.terms import KeypadKey, Role
 from firmware.core.wording import Say, Sentence, told
 from firmware.errors import ConfigError, ConsoleError, MunicipalityError, OfficeRefused
 from firmware.logbook import EventId, Logbook
@@ -40,7 +40,6 @@ from firmware.shell.runner import Runner
 from firmware.shell.updates import UpdateWatch
 
 _BOOKS = (w.Refill, w.Collect, w.Count, w.CloseDay, w.PrintDay, w.PrintSelfTest, w.AskClaim, w.SettleClaim)
-_JOURNAL_SECONDS = 60.0
 _DECIDE_SECONDS = 10.0
 
 Books = Callable[[w.BookRequest, str], Awaitable[Sentence]]
@@ -72,6 +71,7 @@ class TechnicianDesk:
     ) -> None:
         self._updates = updates
         self._settings, self._config = settings, config
+        self._read = JournalProcess(config)
         self._office, self._runner = office, runner
         self._maintenance, self._fitness, self._ring = maintenance, fitness, ring
         self._outlook, self._metrics = outlook, metrics
@@ -236,42 +236,13 @@ class TechnicianDesk:
 
     async def _journal(self, request: w.AskJournal, _by: str) -> w.Answer:
         say = say_in(request.language)
-        text = await self._journal_says(request.what, request.last, request.language)
         if request.what == "export":
-            name = f"journal-{self._stamp()}.jsonl"
-            path = await asyncio.to_thread(keep, self._settings, name, text.encode())
-            lines = text.count("\n")
+            path = kept_at(self._settings, f"journal-{self._stamp()}.jsonl")
+            lines = await self._read.export(path)
             written = say(told("{entries} entries in {path}", entries=lines, path=path))
             return w.Answer(done=True, text=written, facts={"path": str(path), "entries": lines})
-        text = claims_covered(text)
+        text = claims_covered(await self._read.says(request.what, request.last, request.language))
         return w.Answer(done=True, text=text.rstrip(), facts={"lines": text.splitlines()})
-
-    async def _journal_says(self, what: str, last: int, language: Language = Language.EN) -> str:
-        """Read by a process of its own: a long journal must not keep a coin's record waiting."""
-        words = ["journal", what, "--config", str(self._config)]
-        words += ["--last", str(last)] if what == "show" else []
-        words += ["--language", language.value] if what == "verify" else []
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "firmware", *words),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(_JOURNAL_SECONDS):
-                out, complaint = await process.communicate()
-        except TimeoutError:
-            raise OfficeRefused(
-                "the journal was not read within {seconds:g} s", seconds=_JOURNAL_SECONDS
-            ) from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode:
-            complained = complaint.decode(errors="replace").strip()[-500:]
-            raise OfficeRefused("the journal cannot be relied on: {complaint}", complaint=complained)
-        return out.decode()
 
     async def _visits(self, request: w.ListVisits, _by: str) -> w.Answer:
         visits = self._office.visits.last
@@ -365,8 +336,8 @@ class TechnicianDesk:
             status="\n".join(status_page(status)),
             facts=status.facts(),
             events=[event.said for event in self._ring.behind(0)],
-            journal=await self._journal_says("show", 500),
-            verified=await self._journal_says("verify", 0),
+            journal=await self._read.says("show", 500),
+            verified=await self._read.says("verify", 0),
             metrics=self._metrics(),
         )
         path, digest, size = await asyncio.to_thread(

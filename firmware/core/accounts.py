@@ -124,7 +124,9 @@ class ClosedDay:
 class Accounts:
     """Enter every record once, in the journal's order.
 
-    positions: by place; claims: by number; days: closed ones by business date, oldest first.
+    positions: by place; claims: by number; days: closed ones by business date, oldest first. These stay,
+    for staff and municipality may ask for any of them: a day's totals once, which its orders' numbers are
+    most of, some 9 kB for 100 visits.
     """
 
     def __init__(self, records: Iterable[r.Record] = ()) -> None:
@@ -379,6 +381,8 @@ class Accounts:
         if day is None or (settled is not None and day.settled is not None):
             self._faults.append(f"day {date}: totals without its closing")
             return
+        if settled is not None and settled.totals == day.totals:
+            settled = replace(settled, totals=day.totals)
         self.days[date] = replace(day, settled=settled or day.settled, compared=compared or day.compared)
 
 

@@ -15,7 +15,6 @@ With the shipped steps:
 The journal keeps each strike, so that a restart changes nothing. Pure: the time comes in as an argument.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -69,26 +68,6 @@ def after(
     return Lockout() if isinstance(record, counts.clears) else lockout
 
 
-def from_journal(
-    entries: Iterable[tuple[datetime, r.Record]],
-    now: datetime,
-    rule: LockoutRule,
-    counts: Counts = VISITORS,
-) -> Lockout:
-    """What the whole journal says now. entries: when each record was written, and the record.
-
-    No record is later than those behind it: one of the future was dated by a clock that was ahead.
-    """
-    dated, latest = [], now
-    for at, record in reversed(tuple(entries)):
-        latest = min(latest, at)
-        dated.append((latest, record))
-    lockout = Lockout()
-    for at, record in reversed(dated):
-        lockout = after(lockout, record, at, rule, counts)
-    return current(lockout, now, rule)
-
-
 def current(lockout: Lockout, now: datetime, rule: LockoutRule) -> Lockout:
     """The lockout at now: forgotten after a quiet time; a strike of the future (clock set back) is of now."""
     if lockout.last is None:
@@ -109,21 +88,52 @@ def waits_until(lockout: Lockout, rule: LockoutRule) -> datetime | None:
     return None if lockout.last is None or not seconds else lockout.last + timedelta(seconds=seconds)
 
 
+class Mistakes:
+    """Mistakes in a row of one kind, by a journal that is being read: enter every record once, in order.
+
+    No record is later than those behind it: one of the future was dated by a clock that was ahead. So the
+    time of each mistake is kept until something clears them all; nothing else of the journal is.
+    """
+
+    def __init__(self, rule: LockoutRule, counts: Counts = VISITORS) -> None:
+        self._rule, self._counts = rule, counts
+        self._times: list[datetime] = []
+
+    def enter(self, record: r.Record, at: datetime) -> None:
+        """at: when the record was written, aware."""
+        self._none_later_than(at)
+        if isinstance(record, self._counts.strike):
+            self._times.append(at)
+        elif isinstance(record, self._counts.clears):
+            self._times.clear()
+
+    def row(self, now: datetime) -> Lockout:
+        """What the whole journal says now."""
+        self._none_later_than(now)
+        lockout = Lockout()
+        for at in self._times:
+            lockout = Lockout(current(lockout, at, self._rule).strikes + 1, at)
+        return current(lockout, now, self._rule)
+
+    def go_on(self, now: datetime) -> "Strikes":
+        """The same from now on, as the kiosk runs."""
+        return Strikes(self.row(now), self._rule, self._counts)
+
+    def _none_later_than(self, at: datetime) -> None:
+        times, place = self._times, len(self._times)
+        while place and times[place - 1] > at:
+            place -= 1
+            times[place] = at
+
+
 class Strikes:
     """Mistakes in a row of one kind, by journal and clock: enter every record once, in order.
 
-    entries: when each record of the journal so far was written (aware), and the record. now: aware.
+    row: by the journal so far.
     """
 
-    def __init__(
-        self,
-        entries: Iterable[tuple[datetime, r.Record]],
-        now: datetime,
-        rule: LockoutRule,
-        counts: Counts = VISITORS,
-    ) -> None:
-        self._rule, self._counts = rule, counts
-        self._row = from_journal(entries, now, rule, counts)
+    def __init__(self, row: Lockout, rule: LockoutRule, counts: Counts = VISITORS) -> None:
+        self._row, self._rule, self._counts = row, rule, counts
 
     @property
     def count(self) -> int:

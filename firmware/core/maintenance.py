@@ -6,7 +6,6 @@ spent. Refused orders in a row make the console wait, and the journal keeps each
 nothing; an order that is good ends the row. Pure: the time comes in as an argument.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -81,14 +80,6 @@ def after(state: Maintenance, record: r.Record, at: datetime, rule: LockoutRule)
             return replace(state, plan=plan)
         case _:
             return state
-
-
-def from_journal(entries: Iterable[tuple[datetime, r.Record]], rule: LockoutRule) -> Maintenance:
-    """What the whole journal says. entries: when each record was written (aware), and the record."""
-    state = Maintenance()
-    for at, record in entries:
-        state = after(state, record, at, rule)
-    return state
 
 
 def out_of_service(state: Maintenance, now: datetime) -> bool:

@@ -2,7 +2,8 @@
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import assert_never
 
 from firmware.core import records as r
 from firmware.core.paying import claim_no
@@ -53,67 +54,136 @@ class TellDay:
     day: r.DaySettled
 
 
-def pending(records: Iterable[r.Record]) -> tuple[Tell | TellDay, ...]:
-    """Messages without an answer, oldest first; a released order is told of before its refund."""
-    telling = _Telling()
-    for record in records:
-        telling.note(record)
-    return tuple(tell for key, tell in telling.tells.items() if key not in telling.told)
+@dataclass(slots=True)
+class _Order:
+    """What has come of one order. attempt: its last reprint; proven: a first print was done; said: every
+    message there has been; waiting: those without an answer."""
+
+    intended: bool = False
+    returned: bool = False
+    proven: bool = False
+    attempt: int | None = None
+    said: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
 
 
-class _Telling:
-    """A fold of the journal. attempts: the last reprint of an order; proven: first prints that were done."""
+class Telling:
+    """A fold of the journal: enter every record once, in order.
 
-    def __init__(self) -> None:
-        self.tells: dict[tuple[str, str], Tell | TellDay] = {}
-        self.told: set[tuple[str, str]] = set()
-        self._intended: set[OrderId] = set()
-        self._returned: set[OrderId] = set()
-        self._proven: set[OrderId] = set()
-        self._attempts: dict[OrderId, int] = {}
+    An order is forgotten once all is told of it and a newer one has begun: only the newest can have more to
+    tell, and its earlier records say what that is. So the memory is that of what waits, however long the
+    journal is.
+    """
 
-    def note(self, record: r.Record) -> None:
+    def __init__(self, records: Iterable[r.Record] = ()) -> None:
+        self._waiting: dict[tuple[str, str], Tell | TellDay] = {}
+        self._orders: dict[OrderId, _Order] = {}
+        self._newest: OrderId | None = None
+        self._contradicted: list[str] = []
+        for record in records:
+            self.enter(record)
+
+    @property
+    def pending(self) -> tuple[Tell | TellDay, ...]:
+        """Messages without an answer, oldest first; a released order is told of before its refund."""
+        return tuple(self._waiting.values())
+
+    @property
+    def contradicted(self) -> tuple[str, ...]:
+        """Messages of the open business day that were not accepted, as `ORDER subject`; a closed day has them
+        in its differences."""
+        return tuple(self._contradicted)
+
+    def enter(self, record: r.Record) -> None:
+        """Take the next record of the journal."""
         match record:
-            case r.IssueIntended(order_id=order_id):
-                self._intended.add(order_id)
-            case r.ReprintIntended(order_id=order_id, attempt=attempt):
-                self._attempts[order_id] = attempt
-            case r.FeeReturned(order_id=order_id):
-                self._returned.add(order_id)
             case r.DaySettled(business_date=date):
-                self.tells[date, _DAY] = TellDay(record)
-            case r.MunicipalityTold(order_id=order_id, subject=subject):
-                self.told.add((order_id, subject))
+                self._waiting[date, _DAY] = TellDay(record)
+                self._contradicted.clear()
             case r.DayCompared(business_date=date):
-                self.told.add((date, _DAY))
-            case _:
-                for tell in self._about_order(record):
-                    self.tells.setdefault((tell.order_id, tell.about), tell)
-
-    def _about_order(self, record: r.Record) -> Iterator[Tell]:
-        match record:
-            case r.IssueFailed(order_id=order_id):
-                yield Tell(order_id, Subject.RESULT)
-            case r.PrintEnded(order_id=order_id) if order_id in self._attempts:
-                yield from self._reprinted(record, self._attempts[order_id])
-            case r.PrintEnded(order_id=order_id, certainty=certainty, pages_out=pages_out):
-                if certainty is Certainty.DONE:
-                    self._proven.add(order_id)
-                yield Tell(order_id, Subject.RESULT, certainty, pages_out)
-            case r.StaffDecided(order_id=order_id, printed=printed):
-                found = Certainty.DONE if printed else Certainty.NOT_DONE
-                yield Tell(order_id, Subject.DECISION, found)
-            case r.PayoutEnded(order_id=order_id):
-                yield from _money_back(record, order_id in self._intended, order_id in self._returned)
+                self._waiting.pop((date, _DAY), None)
+            case r.MunicipalityTold(order_id=order_id, subject=subject, accepted=accepted):
+                self._answered(order_id, subject)
+                if not accepted:
+                    self._contradicted.append(f"{order_id} {subject}")
+            case (
+                r.IssueIntended()
+                | r.IssueFailed()
+                | r.ReprintIntended()
+                | r.PrintEnded()
+                | r.StaffDecided()
+                | r.FeeReturned()
+                | r.PayoutEnded()
+            ):
+                order = self._begun(record.order_id)
+                for tell in _about(record, order):
+                    if tell.about not in order.said:
+                        order.said.add(tell.about)
+                        order.waiting.add(tell.about)
+                        self._waiting[tell.order_id, tell.about] = tell
             case _:
                 pass
 
-    def _reprinted(self, ended: r.PrintEnded, attempt: int) -> Iterator[Tell]:
-        """Its proof decides a first print that nobody could prove."""
-        yield Tell(ended.order_id, Subject.REPRINT, ended.certainty, ended.pages_out, attempt=attempt)
-        if ended.certainty is Certainty.DONE and ended.order_id not in self._proven:
-            self._proven.add(ended.order_id)
-            yield Tell(ended.order_id, Subject.DECISION, Certainty.DONE)
+    def _begun(self, order_id: OrderId) -> _Order:
+        before, self._newest = self._newest, order_id
+        if before is not None:
+            self._forget_told(before)
+        return self._orders.setdefault(order_id, _Order())
+
+    def _answered(self, order_id: OrderId, subject: str) -> None:
+        self._waiting.pop((order_id, subject), None)
+        if order_id in self._orders:
+            self._orders[order_id].said.add(subject)
+            self._orders[order_id].waiting.discard(subject)
+            self._forget_told(order_id)
+
+    def _forget_told(self, order_id: OrderId) -> None:
+        if order_id != self._newest and not self._orders[order_id].waiting:
+            del self._orders[order_id]
+
+
+_OfOrder = (
+    r.IssueIntended
+    | r.IssueFailed
+    | r.ReprintIntended
+    | r.PrintEnded
+    | r.StaffDecided
+    | r.FeeReturned
+    | r.PayoutEnded
+)
+
+
+def _about(record: _OfOrder, order: _Order) -> Iterator[Tell]:
+    """What this record has to be told of, and what it changes for later ones."""
+    match record:
+        case r.IssueIntended():
+            order.intended = True
+        case r.ReprintIntended(attempt=attempt):
+            order.attempt = attempt
+        case r.FeeReturned():
+            order.returned = True
+        case r.IssueFailed(order_id=order_id):
+            yield Tell(order_id, Subject.RESULT)
+        case r.PrintEnded() if order.attempt is not None:
+            yield from _reprinted(record, order, order.attempt)
+        case r.PrintEnded(order_id=order_id, certainty=certainty, pages_out=pages_out):
+            order.proven |= certainty is Certainty.DONE
+            yield Tell(order_id, Subject.RESULT, certainty, pages_out)
+        case r.StaffDecided(order_id=order_id, printed=printed):
+            found = Certainty.DONE if printed else Certainty.NOT_DONE
+            yield Tell(order_id, Subject.DECISION, found)
+        case r.PayoutEnded():
+            yield from _money_back(record, order.intended, order.returned)
+        case _:
+            assert_never(record)
+
+
+def _reprinted(ended: r.PrintEnded, order: _Order, attempt: int) -> Iterator[Tell]:
+    """Its proof decides a first print that nobody could prove."""
+    yield Tell(ended.order_id, Subject.REPRINT, ended.certainty, ended.pages_out, attempt=attempt)
+    if ended.certainty is Certainty.DONE and not order.proven:
+        order.proven = True
+        yield Tell(ended.order_id, Subject.DECISION, Certainty.DONE)
 
 
 def _money_back(ended: r.PayoutEnded, intended: bool, returned: bool) -> Iterator[Tell]:

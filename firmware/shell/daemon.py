@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from firmware import __version__, ports
 from firmware.core import events as e
 from firmware.core import records as r
-from firmware.core.accounts import Accounts, misplaced_hoppers
+from firmware.core.accounts import misplaced_hoppers
 from firmware.core.facts import Facts, Level
 from firmware.core.orders import Alarm
 from firmware.core.recovery import followed_job, open_trial, open_visit, recover
@@ -41,6 +41,7 @@ from firmware.shell.notify import ServiceManager
 from firmware.shell.office import Office
 from firmware.shell.outbox import Outbox, OutboxState
 from firmware.shell.pace import PrintPace
+from firmware.shell.past import Past
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Runner
 from firmware.shell.slot_keeper import SlotKeeper
@@ -73,9 +74,9 @@ BeginErrands = Callable[
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What compose has built. accounts: of the whole journal. show draws a screen in a language,
-    and speaks it, with the person's aids. listen is given who wants to know of the earphone's socket;
-    voice_key is told of keys that mean nothing to the screen.
+    """What compose has built. show draws a screen in a language, and speaks it, with the person's aids.
+    listen is given who wants to know of the earphone's socket; voice_key is told of keys that mean nothing
+    to the screen.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
@@ -90,7 +91,6 @@ class Parts:
     pace: PrintPace
     maintenance: MaintenanceWatch
     health: Health
-    accounts: Accounts
     journal: Journal
     medium: Medium
     show: Callable[[Screen, Language, frozenset[Aid]], None]
@@ -130,24 +130,6 @@ def is_late(entries: Iterable[Entry], now: datetime, limit_seconds: float) -> bo
     return not 0.0 <= (now - last).total_seconds() <= limit_seconds
 
 
-def last_mark(entries: Iterable[Entry]) -> ports.CoinMark | None:
-    """Where the acceptor's counter stood by the last record of it."""
-    mark = None
-    for entry in entries:
-        match entry.record:
-            case (
-                r.SlotOpened(serial=serial, counter=counter, pairs=pairs)
-                | r.CoinTaken(serial=serial, counter=counter, pairs=pairs)
-                | r.CoinUnclaimed(serial=serial, counter=counter, pairs=pairs)
-                | r.CoinsSuspected(serial=serial, counter=counter, pairs=pairs)
-                | r.SlotShut(serial=serial, counter=counter, pairs=pairs)
-            ):
-                mark = ports.CoinMark(serial, counter, pairs)
-            case _:
-                pass
-    return mark
-
-
 def _orders(records: Iterable[r.Record]) -> Iterator[str]:
     for record in records:
         if order_id := getattr(record, "order_id", ""):
@@ -162,39 +144,16 @@ def _orders_of_open_visit(records: Iterable[r.Record]) -> Iterator[str]:
         yield from _orders(record for record in records if getattr(record, "visit", None) == visit.visit)
 
 
-def slot_was_open(records: Iterable[r.Record]) -> bool:
-    """Coins could come in when the last record was written.
-
-    A slot of which SlotOpened tells is shut only by SlotShut, or by a doubt told after the visit, for then
-    the acceptor was there again. Older journals say only that an order was reserved, and
-    what came after the coins.
-    """
-    is_open = told = False
-    for record in records:
-        match record:
-            case r.SlotOpened():
-                is_open = told = True
-            case r.SlotShut() | r.CoinsSuspected(visit=""):
-                is_open = told = False
-            case r.OrderReserved():
-                is_open = True
-            case r.IssueIntended() | r.PayoutBegan() | r.VisitEnded() if not told:
-                is_open = False
-            case _:
-                pass
-    return is_open
-
-
 class _Closing(Protocol):
     async def close(self) -> None: ...
 
 
 class Daemon:
-    """One run of the kiosk."""
+    """One run of the kiosk. past: what the whole journal says, from which the parts are made, too."""
 
-    def __init__(self, parts: Parts, entries: Sequence[Entry], log: Logbook) -> None:
+    def __init__(self, parts: Parts, past: Past, log: Logbook) -> None:
         self._parts = parts
-        self._entries = entries
+        self._left_open, self._slot_before = past.left_open, past.slot
         self._log = log
         self._language = parts.rules.languages[0]
         self._aids: frozenset[Aid] = frozenset()
@@ -206,7 +165,7 @@ class Daemon:
         self._crew = parts.make_crew(self._pin, self._spare, self._speak, self._adapt)
         self._settled = asyncio.Event()
         self._errands: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {}
-        self._orders = set(_orders_of_open_visit(entry.record for entry in entries))
+        self._orders = set(_orders_of_open_visit(entry.record for entry in self._left_open))
         self._leaving = False
         self.runner = Runner(
             rules=parts.rules,
@@ -220,8 +179,7 @@ class Daemon:
             log=log,
         )
         self.office = Office(
-            entries=entries,
-            accounts=parts.accounts,
+            books=past.books,
             book=self.runner.book,
             resting=self._resting,
             journal=parts.journal,
@@ -234,10 +192,10 @@ class Daemon:
             day_ends=parts.day_ends,
             log=log,
         )
-        self._found_paper = FoundPaper((entry.record for entry in entries), write=self.office.write, log=log)
+        self._found_paper = FoundPaper(past.said_off, write=self.office.write, log=log)
         self._slot = SlotKeeper(
             parts.devices.acceptor,
-            is_open=slot_was_open(entry.record for entry in entries),
+            is_open=past.slot.is_open,
             may_shut=self._slot_may_be_shut,
             post=self.runner.post,
         )
@@ -254,6 +212,7 @@ class Daemon:
             refused=lambda: parts.devices.panel.buzz(Alarm.ATTENTION.value),
         )
         self._outbox = Outbox(
+            telling=past.telling,
             municipality=parts.devices.municipality,
             journal=parts.journal,
             noted=self.office.note,
@@ -316,7 +275,6 @@ class Daemon:
             self._errands = self._parts.begin_errands(devices.municipality, self._resting, self._mine)
             self._start_devices()
             self._spare.prepare()
-            self._outbox.note(entry.record for entry in self._entries)
             self.office.note(started)
             await self._wait_for_coin_devices()
             await self._settle_trial()
@@ -365,7 +323,7 @@ class Daemon:
 
     async def _wait_stranded(self, manager: ServiceManager) -> None:
         runner = self.runner
-        state = runner.stranded or runner.state or recover(entry.record for entry in self._entries).state
+        state = runner.stranded or runner.state or recover(entry.record for entry in self._left_open).state
         await wait_stranded(
             state,
             show=lambda screen: self._parts.show(screen, self._language, self._aids),
@@ -381,12 +339,12 @@ class Daemon:
         devices.acceptor.start(
             self._report_coin_device,
             self._coin,
-            last_mark(self._entries),
-            was_open=slot_was_open(entry.record for entry in self._entries),
+            self._slot_before.mark,
+            was_open=self._slot_before.is_open,
         )
         for payout in devices.payouts.values():
             payout.start(self._report_coin_device)
-        devices.printer.hunt_strays(followed_job(recover(entry.record for entry in self._entries)))
+        devices.printer.hunt_strays(followed_job(recover(entry.record for entry in self._left_open)))
         devices.printer.start(report)
         devices.receipt.start(report)
         devices.panel.start(self._report_panel)
@@ -429,7 +387,7 @@ class Daemon:
 
     async def _wait_for_coin_devices(self) -> None:
         """An open visit or trial is settled in coins: give acceptor and hopper time to answer first."""
-        records = [entry.record for entry in self._entries]
+        records = [entry.record for entry in self._left_open]
         if open_visit(records) is None and open_trial(records) is None:
             return
         with contextlib.suppress(TimeoutError):
@@ -440,7 +398,7 @@ class Daemon:
 
     async def _settle_trial(self) -> None:
         """A technician's coin that was on its way when the power went: before any other leaves the hopper."""
-        if (intended := open_trial(entry.record for entry in self._entries)) is not None:
+        if (intended := open_trial(entry.record for entry in self._left_open)) is not None:
             trials = TrialCoins(
                 payouts=self._parts.devices.payouts,
                 facts=lambda: self.runner.facts,
@@ -450,14 +408,12 @@ class Daemon:
             await trials.settle(intended)
 
     def _recovered(self) -> Step:
-        records = [entry.record for entry in self._entries]
-        late = is_late(self._entries, self._parts.now(), self._parts.late_refund_seconds)
+        records = [entry.record for entry in self._left_open]
+        late = is_late(self._left_open, self._parts.now(), self._parts.late_refund_seconds)
         step = recover(records, late=late)
         if (visit := open_visit(records)) is not None:
             self._log(EventId.RECOVERED, visit=visit.visit[:8], state=type(step.state).__name__)
-        # From here on the folds of it are enough: a year's journal would stay in memory for the whole run.
-        self._entries = ()
-        del records
+        self._left_open = ()
         give_back()
         return step
 

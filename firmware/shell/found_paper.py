@@ -15,44 +15,62 @@ _TEST_PAGES = frozenset({"test printer", "test receipt"})
 """Commands at the console that bring a page into the tray; the second on a machine with one printer."""
 
 
+class SaidOff:
+    """The order whose printer was said to be switched off: enter every record once, in order.
+
+    settled: its visit has ended, and nothing was printed since.
+    """
+
+    def __init__(self) -> None:
+        self.settled: r.PrinterOff | None = None
+        self._said: r.PrinterOff | None = None
+
+    def enter(self, record: r.Record, *, may_print: bool = True) -> bool:
+        """Take the next record of the journal; whether it has settled such an order.
+
+        may_print: a technician's test page came out, if one was asked for.
+        """
+        match record:
+            case r.PrinterOff():
+                self._said = record
+            case r.VisitEnded(visit=visit) if self._said is not None:
+                said, self._said = self._said, None
+                self.settled = said if said.visit == visit else self.settled
+                return said.visit == visit
+            case r.PrintIntended() | r.PaperFound():
+                self.settled = None
+            case r.CommandGiven(command=command) if command in _TEST_PAGES and may_print:
+                self.settled = None
+            case _:
+                pass
+        return False
+
+
 class FoundPaper:
     """Watches the tray from such a visit's end to the next print, through every restart.
 
-    records: the journal so far. write: commits records that no step of the engine writes.
+    said_off: by the journal so far. write: commits records that no step of the engine writes.
     """
 
     def __init__(
         self,
-        records: Iterable[r.Record],
+        said_off: SaidOff,
         *,
         write: Callable[[Sequence[r.Record]], Awaitable[None]],
         log: Logbook,
     ) -> None:
         self._write, self._log = write, log
-        self._said_off: r.PrinterOff | None = None
-        self._settled: r.PrinterOff | None = None
+        self._said_off = said_off
         self._due = asyncio.Event()
         self._may_print = True
-        self.note(records)
         # Nobody stands there any more who could have left it after the start.
         self._tray_was_empty = True
 
     def note(self, records: Iterable[r.Record]) -> None:
         """These are on disk now."""
         for record in records:
-            match record:
-                case r.PrinterOff():
-                    self._said_off = record
-                case r.VisitEnded(visit=visit) if self._said_off is not None:
-                    if self._said_off.visit == visit:
-                        self._settled, self._tray_was_empty = self._said_off, False
-                    self._said_off = None
-                case r.PrintIntended() | r.PaperFound():
-                    self._settled = None
-                case r.CommandGiven(command=command) if command in _TEST_PAGES and self._may_print:
-                    self._settled = None
-                case _:
-                    pass
+            if self._said_off.enter(record, may_print=self._may_print):
+                self._tray_was_empty = False
 
     def look(self, *, resting: bool, paper: bool, may_print: bool) -> None:
         """How it is now. What nobody has taken yet at the visit's end has not come later.
@@ -60,7 +78,7 @@ class FoundPaper:
         may_print: the printer is proven empty and prints again, a technician's test page, too.
         """
         self._may_print = may_print
-        if self._settled is None:
+        if self._said_off.settled is None:
             return
         if not paper:
             self._tray_was_empty = True
@@ -72,7 +90,7 @@ class FoundPaper:
         while True:
             await self._due.wait()
             self._due.clear()
-            settled = self._settled
+            settled = self._said_off.settled
             if settled is not None:
                 await self._write((r.PaperFound(settled.visit, settled.order_id),))
                 self._log(EventId.PAPER_FOUND, visit=settled.visit[:8])

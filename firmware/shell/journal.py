@@ -3,7 +3,8 @@
 WAL with synchronous=FULL is set and read back, triggers refuse UPDATE and DELETE, and each entry
 carries an HMAC over itself and the entry before it, so that a changed bit, a gap or a reordering
 is found; a tail cut off is found by a word beside the file and by the municipality.
-A record is on disk when `append` returns.
+A record is on disk when `append` returns. Entries are read one by one and not kept: a year of them would be
+more than the memory that the kiosk may have.
 """
 
 import asyncio
@@ -109,19 +110,24 @@ class Journal:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._lines, first_seq, most, most_characters)
 
-    async def open(self) -> tuple[Entry, ...]:
-        """Open or create, check every entry, return them all.
+    async def open(self, enter: Callable[[Entry], object] = lambda _: None) -> None:
+        """Open or create, and check every entry. enter: is given each of them once, in order, as it passes
+        by, in the journal's thread; what it was given is worth nothing before this returns.
 
         Raises JournalError naming file and entry when it cannot be trusted.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._open, enter)
 
-    async def read(self) -> tuple[Entry, ...]:
-        """Check and return every entry of a journal that another process may have open; changes nothing.
+    def read(self) -> Iterator[Entry]:
+        """Check and yield every entry of a journal that another process may have open; changes nothing.
+        Blocks: for who has no loop. What it yields is worth nothing before it has ended.
 
         Raises JournalError as `open` does, and if there is no journal.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+        # The word about the head first: the kiosk may append meanwhile.
+        said = self._head_file.read()
+        with self._named(), closing(_connect(self._path, "ro")) as connection:
+            yield from self._whole(said, connection)
 
     async def append(self, records: Sequence[Record]) -> None:
         """Commit the records in one transaction, in order. Raises JournalError.
@@ -145,7 +151,7 @@ class Journal:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=False)
 
-    def _open(self) -> tuple[Entry, ...]:
+    def _open(self, enter: Callable[[Entry], object]) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
@@ -161,30 +167,28 @@ class Journal:
             # After a failed sync the kernel may call pages clean that never reached the disk. Copying what
             # the log says into the database writes and syncs them anew, and the log begins afresh.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            entries = self._whole(self._head_file.read(), connection)
+            head = JournalHead(0, bytes(32))
+            for entry in self._whole(self._head_file.read(), connection):
+                enter(entry)
+                head = JournalHead(entry.seq, entry.chain)
             undo.pop_all()
-        if entries:
-            self._head = JournalHead(entries[-1].seq, entries[-1].chain)
-        self._connection = connection
-        return entries
+        self._head, self._connection = head, connection
 
-    def _read(self) -> tuple[Entry, ...]:
-        # The word about the head first: the kiosk may append meanwhile.
-        said = self._head_file.read()
-        with self._named(), closing(_connect(self._path, "ro")) as connection:
-            return self._whole(said, connection)
-
-    def _whole(self, said: JournalHead | None, connection: sqlite3.Connection) -> tuple[Entry, ...]:
+    def _whole(self, said: JournalHead | None, connection: sqlite3.Connection) -> Iterator[Entry]:
         """Every entry, checked, up to where the journal once went at least."""
-        entries = tuple(self._checked(connection))
+        last, there = 0, b""
+        for entry in self._checked(connection):
+            last = entry.seq
+            if said is not None and said.seq == last:
+                there = entry.chain
+            yield entry
         if said is None or said.seq == 0:
-            return entries
-        if said.seq > len(entries):
-            missing = f"entries {len(entries) + 1} to {said.seq} are missing"
+            return
+        if said.seq > last:
+            missing = f"entries {last + 1} to {said.seq} are missing"
             raise JournalError(f"{self._path.name}: its tail is cut off, {missing}")
-        if not hmac.compare_digest(entries[said.seq - 1].chain, said.chain):
+        if not hmac.compare_digest(there, said.chain):
             raise JournalError(f"{self._path.name}: entry {said.seq} is not the one that was written")
-        return entries
 
     def _chain_at(self, seq: int) -> bytes:
         if self._connection is None:

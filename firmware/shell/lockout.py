@@ -1,13 +1,13 @@
 """The lockout level: follows the journal and the time, and says when the next visit may begin."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from firmware.core import records as r
 from firmware.core.facts import LockoutLevel
 from firmware.core.hours import JST
-from firmware.core.lockout import LockoutRule, Strikes
+from firmware.core.lockout import Strikes
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
 
@@ -22,20 +22,19 @@ _LOOK_SECONDS = 1.0
 class LockoutWatch:
     """Reports LockoutLevel, first for what the journal says.
 
-    entries: when each record of the journal was written (aware), and the record. now: aware.
+    strikes: of visitors, by the journal so far. now: aware.
     """
 
     def __init__(
         self,
         *,
-        rule: LockoutRule,
-        entries: Iterable[tuple[datetime, r.Record]],
+        strikes: Strikes,
         log: Logbook,
         now: Callable[[], datetime],
     ) -> None:
         self._log = log
         self._now = now
-        self._strikes = Strikes(entries, now(), rule)
+        self._strikes = strikes
         self._level = LockoutLevel()
         self._report: ReportLevel | None = None
         self._timer: asyncio.TimerHandle | None = None

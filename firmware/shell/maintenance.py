@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,10 +18,10 @@ from firmware.core.lockout import LockoutRule, current, waits_until
 from firmware.core.maintenance import (
     SHIPPED_ORDER_FORGET_SECONDS,
     SHIPPED_ORDER_STEPS,
+    Maintenance,
     MaintenanceOrder,
     OpenSession,
     after,
-    from_journal,
     out_of_service,
 )
 from firmware.core.terms import Role
@@ -58,14 +58,14 @@ class LoggedIn:
 class MaintenanceWatch:
     """Reports MaintenanceLevel, and knows the session at the console.
 
-    entries: when each record of the journal was written (aware), and the record. read_order: None if this
-    kiosk takes no orders. now: aware. trusted: whether the clock is.
+    state: by the journal so far. read_order: None if this kiosk takes no orders. now: aware. trusted:
+    whether the clock is.
     """
 
     def __init__(
         self,
         *,
-        entries: Iterable[tuple[datetime, r.Record]],
+        state: Maintenance,
         read_order: ReadOrder | None,
         rule: LockoutRule,
         log: Logbook,
@@ -74,7 +74,7 @@ class MaintenanceWatch:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rule = rule
-        self._state = from_journal(entries, rule)
+        self._state = state
         self._read_order = read_order
         self._log = log
         self._now = now

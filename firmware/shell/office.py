@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 
 from firmware.core import records as r
-from firmware.core.accounts import Accounts, Claim, place_named
+from firmware.core.accounts import Claim, place_named
+from firmware.core.books import Books
 from firmware.core.closing import business_date, is_over, may_close
 from firmware.core.hours import JST
 from firmware.core.terms import Certainty, Yen
-from firmware.core.visit_log import VisitLog
 from firmware.errors import JournalError, MunicipalityError, OfficeRefused, ReportRefused
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ClaimState, CoinPayout, Municipality
-from firmware.shell.journal import Appender, Entry
+from firmware.shell.journal import Appender
 
 MOST_COINS = 10_000
 """Coins handled at once; more is a slip of the finger."""
@@ -23,27 +23,23 @@ MOST_COINS = 10_000
 COINS_YEN = (1, 5, 10, 50, 100, 500)
 """The coins of Japan. Source: 通貨の単位及び貨幣の発行等に関する法律, article 5."""
 
-_AFTERMATH = r.DaySettled | r.DayCompared | r.MunicipalityTold
-"""What still comes of a day that is closed, and begins no other."""
-
 _Handled = r.CoinsRefilled | r.CoinsCollected | r.CoinsCounted
 
 
 class Office:
     """Keeps the accounts of the running kiosk and enters what happens between visits.
 
-    entries: the journal so far. accounts: made of it already, if somebody has; they are the office's from
-    now. book: enters records through the engine, False when it may not be.
-    resting: whether no visit is under way. noted: told what the office itself has written. trusted:
-    whether the clock is. now: aware. day_ends: when the business day ends by itself, Japan time.
-    payouts: the hoppers by address. coin_yen: what each pays. look_seconds: how often the clock is asked.
+    books: of the journal so far; they are the office's from now. book: enters records through the engine,
+    False when it may not be. resting: whether no visit is under way. noted: told what the office itself has
+    written. trusted: whether the clock is. now: aware. day_ends: when the business day ends by itself, Japan
+    time. payouts: the hoppers by address. coin_yen: what each pays. look_seconds: how often the clock is
+    asked.
     """
 
     def __init__(
         self,
         *,
-        entries: Iterable[Entry],
-        accounts: Accounts | None = None,
+        books: Books,
         book: Callable[[Sequence[r.BookEntry]], Awaitable[bool]],
         resting: Callable[[], bool],
         journal: Appender,
@@ -57,13 +53,8 @@ class Office:
         log: Logbook,
         look_seconds: float = 1.0,
     ) -> None:
-        self.accounts = Accounts() if accounts is None else accounts
-        self.visits = VisitLog()
-        self._first_entry: datetime | None = None
-        for entry in entries:
-            if accounts is None:
-                self.accounts.enter(entry.record)
-            self._follow(entry.record, datetime.fromisoformat(entry.at))
+        self._books = books
+        self.accounts, self.visits = books.accounts, books.visits
         self._book = book
         self.resting = resting
         self._journal = journal
@@ -87,12 +78,12 @@ class Office:
         """The business date of what happens now."""
         closed = self.accounts.last_closed
         last = None if closed is None else date.fromisoformat(closed)
-        return business_date(self._first_entry, last, self._now())
+        return business_date(self._books.first_entry, last, self._now())
 
     def note(self, records: Sequence[r.Record]) -> None:
         """Records that are on disk now. A hopper knows at once what staff did, and which coin is in doubt."""
         for record in records:
-            self._enter(record, self._now())
+            self._books.enter(record, self._now())
             match record:
                 case r.CoinsRefilled() | r.CoinsCollected() | r.CoinsCounted():
                     act, coins = type(record).__name__, record.coins
@@ -220,17 +211,6 @@ class Office:
         if state.settled_by == "counter" and claim is not None and claim.settled_by is None:
             await self._write(r.ClaimPaidElsewhere(claim_no, state.settled_by))
         return state
-
-    def _enter(self, record: r.Record, at: datetime) -> None:
-        self.accounts.enter(record)
-        self._follow(record, at)
-
-    def _follow(self, record: r.Record, at: datetime) -> None:
-        self.visits.enter(record, at)
-        if isinstance(record, r.DayClosed):
-            self._first_entry = None
-        elif self._first_entry is None and not isinstance(record, _AFTERMATH):
-            self._first_entry = at
 
     async def _close(self, day: date) -> bool:
         closed_at = self._now().astimezone(JST).isoformat(timespec="milliseconds")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from firmware.core import records as r
-from firmware.core.telling import Subject, Tell, TellDay, pending
+from firmware.core.telling import Subject, Tell, TellDay, Telling
 from firmware.core.terms import OrderId, Refusal
 from firmware.errors import MunicipalityError, Refused, ReportRefused
 from firmware.logbook import EventId, Logbook
@@ -16,18 +16,6 @@ from firmware.ports import Municipality
 from firmware.rounds import outlived
 from firmware.shell.journal import Appender
 
-_Order = (
-    r.IssueIntended
-    | r.IssueFailed
-    | r.PrintEnded
-    | r.StaffDecided
-    | r.PayoutEnded
-    | r.MunicipalityTold
-    | r.ReprintIntended
-    | r.FeeReturned
-)
-_Day = r.DaySettled | r.DayCompared
-_About = _Order | _Day
 _Answer = r.MunicipalityTold | r.DayCompared
 
 
@@ -53,13 +41,14 @@ class OutboxState:
 class Outbox:
     """Derives its messages from the journal alone, so that a power cut loses none.
 
-    noted: told the municipality's answers once they are on disk. unheard_seconds: after which a message that
-    nobody takes is an event, once.
+    telling: what the journal so far says. noted: told the municipality's answers once they are on disk.
+    unheard_seconds: after which a message that nobody takes is an event, once.
     """
 
     def __init__(
         self,
         *,
+        telling: Telling,
         municipality: Municipality,
         journal: Appender,
         log: Logbook,
@@ -69,28 +58,25 @@ class Outbox:
         unheard_seconds: float = 3600.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._telling = telling
         self._municipality = municipality
         self._journal = journal
         self._log = log
         self._noted = noted
         self._first_pause_seconds = first_pause_seconds
         self._longest_pause_seconds = longest_pause_seconds
-        self._records: list[_About] = []
         self._wake = asyncio.Event()
         self._silence_logged = False
         self._unheard_seconds = unheard_seconds
         self._monotonic = monotonic
         self._unheard_since: float | None = None
         self._unheard_told = False
-        self._contradicted: list[str] = []
         self._refusal = ""
 
     def note(self, records: Iterable[r.Record]) -> None:
         """Records that are on disk now."""
-        about = [record for record in records if isinstance(record, _About)]
-        self._records.extend(about)
-        for record in about:
-            self._look_for_contradictions(record)
+        for record in records:
+            self._telling.enter(record)
         self._wake.set()
 
     @property
@@ -98,12 +84,12 @@ class Outbox:
         """As it is now."""
         since = self._unheard_since
         unheard_seconds = 0.0 if since is None else self._monotonic() - since
-        return OutboxState(len(self.waiting), unheard_seconds, tuple(self._contradicted), self._refusal)
+        return OutboxState(len(self.waiting), unheard_seconds, self._telling.contradicted, self._refusal)
 
     @property
     def waiting(self) -> tuple[Tell | TellDay, ...]:
         """What is still to be told."""
-        return pending(self._records)
+        return self._telling.pending
 
     async def run(self) -> None:
         """Tell, oldest first, until cancelled; what fails again and again holds up no other order."""
@@ -111,7 +97,6 @@ class Outbox:
         while True:
             tells = self.waiting
             if not tells:
-                self._forget_settled()
                 self._wake.clear()
                 await self._wake.wait()
                 pause_seconds, failures = self._first_pause_seconds, 0
@@ -122,12 +107,6 @@ class Outbox:
             failures += 1
             await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
             pause_seconds = min(2 * pause_seconds, self._longest_pause_seconds)
-
-    def _forget_settled(self) -> None:
-        """Only the newest order can have more to tell, and its earlier records say what that is."""
-        orders = [record for record in self._records if isinstance(record, _Order)]
-        own = [record.order_id for record in orders if not isinstance(record, r.MunicipalityTold)]
-        self._records = [record for record in orders if record.order_id in own[-1:]]
 
     async def _told(self, tell: Tell | TellDay) -> bool:
         subject = "day" if isinstance(tell, TellDay) else tell.subject.value
@@ -150,8 +129,7 @@ class Outbox:
         self._silence_logged, self._refusal = False, ""
         self._unheard_since, self._unheard_told = None, False
         await self._journal.append((record,))
-        self._records.append(record)
-        self._look_for_contradictions(record)
+        self._telling.enter(record)
         self._noted((record,))
         accepted = record.matched if isinstance(record, r.DayCompared) else record.accepted
         self._log(EventId.MUNICIPALITY_TOLD, order=subject, outcome=accepted)
@@ -176,16 +154,6 @@ class Outbox:
         visit = tell.day.business_date if isinstance(tell, TellDay) else tell.order_id[:8]
         self._log(EventId.REPORT_CONTRADICTED, order=subject, code=code, visit=visit)
         return _refused(tell, code)
-
-    def _look_for_contradictions(self, record: _About) -> None:
-        """Of the open day: a closed one has them in its differences."""
-        match record:
-            case r.DaySettled():
-                self._contradicted.clear()
-            case r.MunicipalityTold(order_id=order_id, subject=subject, accepted=False):
-                self._contradicted.append(f"{order_id} {subject}")
-            case _:
-                pass
 
     async def _answered(self, tell: Tell | TellDay) -> _Answer:
         if isinstance(tell, TellDay):

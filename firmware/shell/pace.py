@@ -1,7 +1,7 @@
 """How fast pages come out: from the last prints of the journal, for the seconds on the screen."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from statistics import median
 
@@ -16,35 +16,16 @@ _PRINTS = 50
 _FEWEST = 3
 
 
-class PrintPace:
-    """Reports PaceLevel after each proven print.
+class LastPrints:
+    """How fast the last proven prints were: enter every record once, in order."""
 
-    entries: when each record of the journal was written (aware), and the record. now: aware.
-    """
-
-    def __init__(self, *, entries: Iterable[tuple[datetime, r.Record]], now: Callable[[], datetime]) -> None:
-        self._now = now
+    def __init__(self) -> None:
         self._began: tuple[datetime, int] | None = None
         self._paces: deque[float] = deque(maxlen=_PRINTS)
-        self._report: ReportLevel | None = None
-        for at, record in entries:
-            self._note(at, record)
 
-    def start(self, report: ReportLevel) -> None:
-        """Begin to report."""
-        self._report = report
-        report(self._level())
-
-    def note(self, records: Sequence[r.Record]) -> None:
-        """These records were committed to the journal now."""
-        before = self._level()
-        for record in records:
-            self._note(self._now(), record)
-        if self._report is not None and (level := self._level()) != before:
-            self._report(level)
-
-    def _note(self, at: datetime, record: r.Record) -> None:
-        """A clock that was set meanwhile, or a kiosk that was off, measures nothing."""
+    def enter(self, record: r.Record, at: datetime) -> None:
+        """at: when the record was written, aware. A clock that was set meanwhile, or a kiosk that was off,
+        measures nothing."""
         match record:
             case r.PrintIntended(pages=pages):
                 self._began = (at, pages)
@@ -60,5 +41,32 @@ class PrintPace:
             case _:
                 pass
 
-    def _level(self) -> PaceLevel:
+    @property
+    def level(self) -> PaceLevel:
+        """What is known, if it is enough."""
         return PaceLevel(round(median(self._paces), 2)) if len(self._paces) >= _FEWEST else PaceLevel()
+
+
+class PrintPace:
+    """Reports PaceLevel after each proven print.
+
+    prints: of the journal so far. now: aware.
+    """
+
+    def __init__(self, *, prints: LastPrints, now: Callable[[], datetime]) -> None:
+        self._prints = prints
+        self._now = now
+        self._report: ReportLevel | None = None
+
+    def start(self, report: ReportLevel) -> None:
+        """Begin to report."""
+        self._report = report
+        report(self._prints.level)
+
+    def note(self, records: Sequence[r.Record]) -> None:
+        """These records were committed to the journal now."""
+        before = self._prints.level
+        for record in records:
+            self._prints.enter(record, self._now())
+        if self._report is not None and (level := self._prints.level) != before:
+            self._report(level)

@@ -8,6 +8,46 @@ from firmware.core import events as e
 from firmware.core import records as r
 
 
+class SlotByJournal:
+    """Whether coins could come in when the last record was written, and where the acceptor's counter stood:
+    enter every record once, in order.
+
+    A slot of which SlotOpened tells is shut only by SlotShut, or by a doubt told after the visit, for then
+    the acceptor was there again. Older journals say only that an order was reserved, and
+    what came after the coins.
+    """
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.mark: ports.CoinMark | None = None
+        self._told = False
+
+    def enter(self, record: r.Record) -> None:
+        """Take the next record of the journal."""
+        match record:
+            case r.SlotOpened():
+                self.is_open = self._told = True
+            case r.SlotShut() | r.CoinsSuspected(visit=""):
+                self.is_open = self._told = False
+            case r.OrderReserved():
+                self.is_open = True
+            case r.IssueIntended() | r.PayoutBegan() | r.VisitEnded() if not self._told:
+                self.is_open = False
+            case _:
+                pass
+        match record:
+            case (
+                r.SlotOpened(serial=serial, counter=counter, pairs=pairs)
+                | r.CoinTaken(serial=serial, counter=counter, pairs=pairs)
+                | r.CoinUnclaimed(serial=serial, counter=counter, pairs=pairs)
+                | r.CoinsSuspected(serial=serial, counter=counter, pairs=pairs)
+                | r.SlotShut(serial=serial, counter=counter, pairs=pairs)
+            ):
+                self.mark = ports.CoinMark(serial, counter, pairs)
+            case _:
+                pass
+
+
 class SlotKeeper:
     """A visit whose acceptor fell silent, whose kiosk died, or a technician's test leaves the slot open in
     the journal; else it would stand there until the next visit, and the power-off of the night make a doubt.

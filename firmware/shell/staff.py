@@ -11,14 +11,14 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from firmware.core import records as r
 from firmware.core.complaints import CODE_DIGITS, LastSale
 from firmware.core.facts import StaffLevel
-from firmware.core.lockout import STAFF, LockoutRule, Strikes
+from firmware.core.lockout import Strikes
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
@@ -80,7 +80,7 @@ class StaffDoor:
     """Lets staff in, and reports StaffLevel: what they can be called for now.
 
     code_file: None or an absent file sets no code. complaint_seconds: how long after a sale its print may
-    be complained of. entries: when each record of the journal was written (aware), and the record.
+    be complained of. last_sale, strikes: by the journal so far; the strikes are wrong staff codes.
     door_seconds: how long after they were let in the door may stand open.
     """
 
@@ -88,22 +88,21 @@ class StaffDoor:
         self,
         *,
         code_file: Path | None,
-        rule: LockoutRule,
         complaint_seconds: float,
-        entries: Iterable[tuple[datetime, r.Record]],
+        last_sale: LastSale,
+        strikes: Strikes,
         log: Logbook,
         now: Callable[[], datetime],
         door_seconds: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        entries = tuple(entries)
         self.buffer = PinBuffer(CODE_DIGITS)
         self._code_file = code_file
         self._complaint_seconds = complaint_seconds
         self._log = log
         self._now = now
-        self._last_sale = LastSale(entries)
-        self._strikes = Strikes(entries, now(), rule, STAFF)
+        self._last_sale = last_sale
+        self._strikes = strikes
         self._level = StaffLevel()
         self._report: ReportLevel | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -140,11 +140,12 @@ class Examiner:
 
 async def read_journal(path: Path, key: Path) -> tuple[Line, ...]:
     """Open it as the kiosk does at its start. Raises JournalError."""
-    journal = Journal(path, await asyncio.to_thread(key.read_bytes))
+    journal, lines = Journal(path, await asyncio.to_thread(key.read_bytes)), list[Line]()
     try:
-        return await journal.open()
+        await journal.open(lines.append)
     finally:
         await journal.close()
+    return tuple(lines)
 
 
 def drawn_plans(cuts: int, luck: random.Random) -> list[str]:

@@ -13,7 +13,7 @@ Without such a word it is the kiosk's own command and nothing else.
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Never
 
@@ -74,11 +74,10 @@ def _stand_still(moment: str, kind: str) -> None:
 def _trust_the_disk() -> None:
     opening = Journal._open
 
-    def opened(journal: Journal) -> tuple[Entry, ...]:
-        entries = opening(journal)
+    def opened(journal: Journal, enter: Callable[[Entry], object]) -> None:
+        opening(journal, enter)
         assert journal._connection is not None
         journal._connection.execute("PRAGMA synchronous=NORMAL")
-        return entries
 
     Journal._open = opened  # type: ignore[method-assign, assignment]
 

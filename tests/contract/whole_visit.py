@@ -33,6 +33,7 @@ from firmware.core.facts import (
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.states import Idle
 from firmware.core.steps import Step
+from firmware.core.telling import Telling
 from firmware.core.terms import Certainty, KeypadKey, ServiceHours
 from firmware.errors import PrintNotSubmitted
 from firmware.logbook import EventId, FieldValue
@@ -181,6 +182,7 @@ class WholeVisit:
             log=self._write,
         )
         self.outbox = Outbox(
+            telling=Telling(),
             municipality=municipality,
             journal=self.journal,
             log=self._write,

@@ -16,7 +16,7 @@ from firmware.core.money import ledger
 from firmware.core.records import Record, VisitBegan
 from firmware.core.terms import VisitId
 from firmware.errors import JournalError
-from firmware.shell.journal import Journal
+from firmware.shell.journal import Entry, Journal
 from tests.crash.recording import Acknowledged, Call, Disk, record
 from tests.crash.writer import KEY, transactions
 
@@ -74,14 +74,14 @@ def laid(image: dict[str, bytes], folder: Path) -> Path:
 
 
 async def opened(path: Path, more: tuple[Record, ...] = ()) -> tuple[Record, ...]:
-    journal = Journal(path, KEY)
+    journal, entries = Journal(path, KEY), list[Entry]()
     try:
-        records = tuple(entry.record for entry in await journal.open())
+        await journal.open(entries.append)
         if more:
             await journal.append(more)
     finally:
         await journal.close()
-    return records
+    return tuple(entry.record for entry in entries)
 
 
 def prefix(transactions_done: int) -> tuple[Record, ...]:

@@ -101,7 +101,8 @@ def _substitute(settings: dict[str, str]) -> None:
 async def live(path: Path, *, most: int, checkpoint_pages: int, dies: bool) -> None:
     """Append what is missing, at most so many transactions; then end in order or as SIGKILL would."""
     journal = Journal(path, KEY)
-    there = len(await journal.open())
+    await journal.open()
+    there = journal.head.seq
     steps = transactions()
     done = 0
     while there:

@@ -1,19 +1,26 @@
 """Rows of the journal, beside SQLite alone with the same settings on the same file system."""
 
+import gc
 import os
 import sqlite3
 import time
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
+from firmware.core.lockout import LockoutRule
 from firmware.core.records import CoinTaken
 from firmware.core.terms import VisitId
 from firmware.shell.journal import Journal
+from firmware.shell.past import MistakeRules, Past
 from tests.figures.rows import Effort, MeasureError, Row, median
+from tests.sold_days import sold_days
 
 COMMITS_A_ROUND = 100
 ENTRIES = 10_000
 ENTRIES_A_COMMIT = 500
+SHORT_DAYS, LONG_DAYS = 1, 10
+VISITS_A_DAY = 100
 
 _KEY = bytes(range(32))
 _AT = "2026-11-22T03:00:00.000+00:00"
@@ -28,16 +35,19 @@ async def rows(directory: Path, effort: Effort) -> tuple[Row, ...]:
     """Commits a second with one record each, in rounds that take turns, and the check of a long journal.
 
     The raw loop inserts rows of the same size in a transaction each, in WAL with synchronous=FULL; it has
-    no thread, no chain and no triggers.
+    no thread, no chain and no triggers. The memory is the most that Python has allocated while a start reads
+    the journal of so many busy days; beside it that of one day.
     """
     ours, raw = await _commit_rates(directory, effort.journal_rounds)
     check_ms, read_ms = await _check_milliseconds(directory, effort.repetitions)
+    long_kb, short_kb = [await _start_kilobytes(directory, days) for days in (LONG_DAYS, SHORT_DAYS)]
     where = f"on {_file_system(directory)}"
     return (
         Row.beside("journal.commits", ours, "/s", f"raw sqlite3 WAL+FULL {where}", raw),
         Row.beside(
             f"journal.check-{ENTRIES}-entries", check_ms, "ms", "sqlite3 reading the same rows", read_ms
         ),
+        Row.beside(f"journal.start-memory-{LONG_DAYS}-days", long_kb, "kB", f"{SHORT_DAYS} day", short_kb),
     )
 
 
@@ -99,10 +109,10 @@ async def _check_milliseconds(directory: Path, repetitions: int) -> tuple[float,
 async def _check_once(path: Path) -> float:
     journal = Journal(path, _KEY)
     began = time.perf_counter()
-    entries = await journal.open()
+    await journal.open()
     took_ms = (time.perf_counter() - began) * 1000
     await journal.close()
-    _require_all(len(entries))
+    _require_all(journal.head.seq)
     return took_ms
 
 
@@ -116,6 +126,26 @@ def _read_once(path: Path) -> float:
         connection.close()
     _require_all(len(read))
     return took_ms
+
+
+async def _start_kilobytes(directory: Path, days: int) -> float:
+    path = directory / f"days-{days}.db"
+    writer, reader = Journal(path, _KEY), Journal(path, _KEY)
+    await writer.open()
+    await writer.append(tuple(sold_days(days, VISITS_A_DAY)))
+    await writer.close()
+    past = Past(MistakeRules(LockoutRule(), LockoutRule(), LockoutRule()))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        await reader.open(past.enter)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await reader.close()
+    if days != len(past.books.accounts.days):
+        raise MeasureError(f"journal.start-memory: {len(past.books.accounts.days)} days, expected {days}")
+    return peak / 1000
 
 
 def _require_all(entries: int) -> None:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from firmware.compose.a4_slips import A4SlipPrinter, slip_command
-from firmware.compose.kiosk import Kiosk, journal_medium, open_journal, screen_server
+from firmware.compose.kiosk import Kiosk, journal_medium, mistake_rules, open_journal, screen_server
 from firmware.compose.telling import Told
 from firmware.core.terms import Certainty
 from firmware.logbook import Logbook
@@ -13,6 +13,7 @@ from firmware.ports import SlipLine
 from firmware.settings import load
 from firmware.shell.devices import Devices
 from firmware.shell.event_ring import EventRing
+from firmware.shell.past import Past
 from hw.coin.bus import CcTalkBus
 
 
@@ -38,7 +39,8 @@ class Machine:
             undo.push_async_callback(told.close)
             kiosk = Kiosk(settings, self.config, EventRing(log), told)
             medium = journal_medium(settings, log)
-            yield kiosk.parts((), journal, medium, bus, screen).devices
+            past = Past(mistake_rules(settings))
+            yield kiosk.parts(past, journal, medium, bus, screen).devices
 
     async def print_page(self, devices: Devices, log: Logbook, lines: Sequence[SlipLine]) -> Certainty:
         """A page of A4, handed over and proven as the console's test does it."""

@@ -29,9 +29,11 @@ from firmware.__main__ import (
     _parser,
     main,
 )
+from firmware.compose.journal_process import JournalProcess
 from firmware.core import records as r
 from firmware.core.states import EndReason
 from firmware.core.terms import CertificateKind, OrderId, Strike, VisitId
+from firmware.errors import OfficeRefused
 from firmware.shell.journal import Journal
 from tests.municipality.pki import make_authority, make_kiosk
 
@@ -152,6 +154,30 @@ def test_a_broken_chain_ends_with_ex_ioerr_and_prints_no_entry(
     assert EXIT_JOURNAL == run("journal export", config) == 74
     captured = capsys.readouterr()
     assert ("", "madoguchi: journal: journal.db: entry 2 does not match its chain\n") == captured
+
+
+def test_the_console_exports_past_the_kiosks_memory_and_a_broken_journal_leaves_no_file(config: Path) -> None:
+    path = write_journal(config, (r.DaemonStarted("1"), r.CoinUnclaimed(100, 7, 1)))
+    exported = config.with_name("bundles") / "journal.jsonl"
+    reading = JournalProcess(config)
+    assert 2 == asyncio.run(reading.export(exported))
+    lines = [json.loads(line) for line in exported.read_text(encoding="utf-8").splitlines()]
+    assert ["DaemonStarted", "CoinUnclaimed"] == [line["record"] for line in lines]
+    exported.unlink()
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.executescript("DROP TRIGGER entries_never_change; UPDATE entries SET at = '2026' WHERE seq = 2")
+    with pytest.raises(OfficeRefused, match=r"cannot be relied on: .*entry 2 does not match its chain"):
+        asyncio.run(reading.export(exported))
+    assert [] == list(exported.parent.iterdir())
+
+
+def test_an_export_that_cannot_be_written_is_told_with_its_path(config: Path) -> None:
+    write_journal(config, (r.DaemonStarted("1"),))
+    exported = config / "journal.jsonl"
+    with pytest.raises(
+        OfficeRefused, match=r"journal\.jsonl cannot be written: (Not a directory|File exists)"
+    ):
+        asyncio.run(JournalProcess(config).export(exported))
 
 
 def test_books_that_do_not_balance_end_with_ex_ioerr(

@@ -109,6 +109,17 @@ def test_a_visit_counts_for_the_day_in_which_it_ends() -> None:
     assert (500, 300) == (accounts.open_day().taken_yen, accounts.open_day().fees_yen)
 
 
+def test_a_days_numbers_are_in_memory_once_although_they_are_kept_and_counted() -> None:
+    accounts = Accounts((LOADED, *SOLD, CLOSED))
+    counted = accounts.days["2026-11-25"].totals
+    kept = r.DaySettled("2026-11-25", CLOSED.closed_at, replace(counted))
+    accounts.enter(kept)
+    day = accounts.days["2026-11-25"]
+    assert kept == day.settled
+    assert day.settled is not None
+    assert day.totals is day.settled.totals
+
+
 def test_a_closed_day_is_the_last_word_on_it_and_the_next_begins_at_zero() -> None:
     accounts = Accounts((LOADED, *SOLD, CLOSED))
     closed = accounts.days["2026-11-25"]

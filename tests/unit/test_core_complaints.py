@@ -19,14 +19,14 @@ from firmware.core.facts import (
     ReceiptPrinterLevel,
     StaffLevel,
 )
-from firmware.core.lockout import STAFF, after, from_journal, wait_seconds
+from firmware.core.lockout import STAFF, Mistakes, after, wait_seconds
 from firmware.core.money import ledger
 from firmware.core.paying import held_in
 from firmware.core.recovery import recover
 from firmware.core.screens import Row
 from firmware.core.session import bound, step
 from firmware.core.storyboard import screen_of
-from firmware.core.telling import Subject, Tell, pending
+from firmware.core.telling import Subject, Tell, Telling
 from firmware.core.terms import (
     Certainty,
     CertificateKind,
@@ -200,12 +200,14 @@ def test_the_municipality_hears_of_each_reprint_and_of_a_fee_that_is_none() -> N
         Tell(ORDER, Subject.RESULT, Certainty.DONE, 2),
         Tell(ORDER, Subject.REPRINT, Certainty.UNKNOWN, 1, attempt=1),
         Tell(ORDER, Subject.REFUND, back_yen=300, defect=True),
-    ) == pending((*SOLD, *again, *back))
+    ) == Telling((*SOLD, *again, *back)).pending
 
 
 def test_guessing_gets_a_try_an_hour_and_a_restart_gives_none_back() -> None:
-    tries = [(NOON + timedelta(seconds=n), r.StaffRefused("")) for n in range(8)]
-    lockout = from_journal(tries, NOON + timedelta(minutes=1), SHIPPED_RULE, STAFF)
+    mistakes = Mistakes(SHIPPED_RULE, STAFF)
+    for n in range(8):
+        mistakes.enter(r.StaffRefused(""), NOON + timedelta(seconds=n))
+    lockout = mistakes.row(NOON + timedelta(minutes=1))
     assert (8, 3600.0) == (lockout.strikes, wait_seconds(lockout.strikes, SHIPPED_RULE))
     assert 0 == after(lockout, r.StaffAdmitted(B), NOON, SHIPPED_RULE, STAFF).strikes
     a_year = 8 + 365 * 86_400 / 3600.0
@@ -215,7 +217,7 @@ def test_guessing_gets_a_try_an_hour_and_a_restart_gives_none_back() -> None:
 def test_a_reprint_that_comes_whole_decides_a_print_nobody_could_prove() -> None:
     unproven = (*SOLD[:5], r.PrintEnded(A, ORDER, Certainty.UNKNOWN, 1))
     again = (r.SheetsDestroyed(A, ORDER), r.ReprintIntended(A, ORDER, 1))
-    told = pending((*unproven, *again, r.PrintEnded(A, ORDER, Certainty.DONE, 2)))
+    told = Telling((*unproven, *again, r.PrintEnded(A, ORDER, Certainty.DONE, 2))).pending
     assert (
         Tell(ORDER, Subject.RESULT, Certainty.UNKNOWN, 1),
         Tell(ORDER, Subject.REPRINT, Certainty.DONE, 2, attempt=1),

@@ -1,5 +1,6 @@
 """The kiosk's own lockout: which mistakes count, how long it waits, what makes it forget."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,9 +12,9 @@ from firmware.core.facts import Facts, LockoutLevel
 from firmware.core.lockout import (
     Lockout,
     LockoutRule,
+    Mistakes,
     after,
     current,
-    from_journal,
     wait_seconds,
     waits_until,
 )
@@ -37,6 +38,13 @@ RULES = Rules(
     languages=(Language.JA,),
 )
 MINUTE = timedelta(minutes=1)
+
+
+def by_journal(entries: Sequence[tuple[datetime, r.Record]], now: datetime) -> Lockout:
+    mistakes = Mistakes(RULE)
+    for at, record in entries:
+        mistakes.enter(record, at)
+    return mistakes.row(now)
 
 
 def struck(times: int, at: datetime = NOON) -> Lockout:
@@ -94,17 +102,17 @@ def test_the_journal_alone_gives_the_same_lockout_as_the_running_kiosk() -> None
         (NOON, r.PersonAuthenticated(VISIT)),
         *((NOON + number * MINUTE, r.CardStrike(VISIT, kind)) for number, kind in enumerate(Strike)),
     ]
-    found = from_journal(entries, NOON + 5 * MINUTE, RULE)
+    found = by_journal(entries, NOON + 5 * MINUTE)
     assert Lockout(3, NOON + 2 * MINUTE) == found
-    assert Lockout() == from_journal(entries, NOON + timedelta(hours=2), RULE)
-    assert Lockout() == from_journal([], NOON, RULE)
+    assert Lockout() == by_journal(entries, NOON + timedelta(hours=2))
+    assert Lockout() == by_journal([], NOON)
 
 
 def test_strikes_of_a_clock_that_was_ahead_are_no_later_than_what_followed() -> None:
     ahead = NOON + timedelta(days=2000)
     entries = [(ahead, r.CardStrike(VISIT, Strike.WRONG_PIN))] * 8 + [(NOON, r.DaemonStarted("1"))]
-    assert Lockout(8, NOON) == from_journal(entries, NOON + MINUTE, RULE)
-    assert Lockout() == from_journal(entries, NOON + timedelta(hours=2), RULE)
+    assert Lockout(8, NOON) == by_journal(entries, NOON + MINUTE)
+    assert Lockout() == by_journal(entries, NOON + timedelta(hours=2))
 
 
 def test_a_kiosk_that_waits_begins_no_visit() -> None:

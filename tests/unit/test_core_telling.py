@@ -5,7 +5,7 @@ import pytest
 from firmware.core import records as r
 from firmware.core.accounts import Accounts
 from firmware.core.states import PayoutPurpose
-from firmware.core.telling import Subject, Tell, TellDay, pending
+from firmware.core.telling import Subject, Tell, TellDay, Telling
 from firmware.core.terms import Certainty, OrderId, VisitId
 
 A = VisitId("a" * 32)
@@ -72,4 +72,25 @@ def told(subject: Subject, order_id: OrderId = ORDER) -> r.MunicipalityTold:
 def test_each_order_is_told_of_until_it_is_answered(
     records: tuple[r.Record, ...], expected: tuple[Tell, ...]
 ) -> None:
-    assert expected == pending(records)
+    assert expected == Telling(records).pending
+
+
+def test_an_order_is_forgotten_once_all_is_told_of_it_and_a_newer_one_has_begun() -> None:
+    """A year's orders would be more than the kiosk's memory."""
+    done, is_told = printed(Certainty.DONE, 2), told(Subject.RESULT)
+    telling = Telling((INTENDED, done, is_told))
+    assert [ORDER] == list(telling._orders)
+    for record in (r.IssueIntended(A, OTHER, 300), is_told, is_told):
+        telling.enter(record)
+    assert [OTHER] == list(telling._orders)
+    assert () == telling.pending
+
+
+def test_an_order_that_waits_is_told_of_first_and_forgotten_only_when_it_has_been() -> None:
+    waits, after = Tell(ORDER, Subject.RESULT, Certainty.DONE, 2), Tell(OTHER, Subject.RESULT)
+    telling = Telling((INTENDED, printed(Certainty.DONE, 2), r.IssueFailed(A, OTHER, Certainty.NOT_DONE)))
+    found = [(telling.pending, list(telling._orders))]
+    for order_id in (ORDER, OTHER):
+        telling.enter(told(Subject.RESULT, order_id))
+        found.append((telling.pending, list(telling._orders)))
+    assert [((waits, after), [ORDER, OTHER]), ((after,), [OTHER]), ((), [OTHER])] == found

@@ -23,7 +23,6 @@ from firmware import ports
 from firmware.core import events as e
 from firmware.core import facts as f
 from firmware.core import records as r
-from firmware.core.accounts import Accounts
 from firmware.core.complaints import SHIPPED_RULE
 from firmware.core.screens import Screen, ScreenId
 from firmware.core.terms import (
@@ -46,6 +45,7 @@ from firmware.shell.lockout import LockoutWatch
 from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.notify import ServiceManager
 from firmware.shell.pace import PrintPace
+from firmware.shell.past import MistakeRules, Past
 from firmware.shell.staff import StaffDoor
 from tests.unit.engine_world import RULES
 from tests.unit_environment import wiping
@@ -178,8 +178,11 @@ class Kiosk:
     def __post_init__(self) -> None:
         self._drawn, self._written = asyncio.Event(), asyncio.Event()
         self.ring = EventRing(self._write)
-        self.daemon = Daemon(self._parts(), self.entries, self.ring)
+        past = Past(MistakeRules(SHIPPED_RULE, SHIPPED_RULE, SHIPPED_RULE))
+        for entry in self.entries:
+            past.enter(entry)
         self.entries = ()
+        self.daemon = Daemon(self._parts(past), past, self.ring)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -280,9 +283,8 @@ class Kiosk:
         self.orders_at_hand = mine
         return {}
 
-    def _parts(self) -> Parts:
+    def _parts(self, past: Past) -> Parts:
         machine, log = cast("Any", self.machine), self.ring
-        said = [(datetime.fromisoformat(entry.at), entry.record) for entry in self.entries]
 
         def now() -> datetime:
             return self.machine.today
@@ -300,7 +302,12 @@ class Kiosk:
             slip_lines=lambda *_: (),
         )
         door = StaffDoor(
-            code_file=None, rule=SHIPPED_RULE, complaint_seconds=60.0, entries=said, log=log, now=now
+            code_file=None,
+            complaint_seconds=60.0,
+            last_sale=past.last_sale,
+            strikes=past.staff_mistakes.go_on(now()),
+            log=log,
+            now=now,
         )
         health = Health(rule=HealthRule(), journal_busy=lambda: 0.0, busy={}, watchers=frozenset(), log=log)
         for _ in range(1000):
@@ -309,14 +316,18 @@ class Kiosk:
             rules=replace(RULES, timeouts_seconds={}),
             devices=devices,
             clock=machine,
-            lockout=LockoutWatch(rule=SHIPPED_RULE, entries=said, log=log, now=now),
+            lockout=LockoutWatch(strikes=past.mistakes.go_on(now()), log=log, now=now),
             staff=door,
-            pace=PrintPace(entries=said, now=now),
+            pace=PrintPace(prints=past.prints, now=now),
             maintenance=MaintenanceWatch(
-                entries=said, read_order=None, rule=SHIPPED_RULE, log=log, now=now, trusted=lambda: True
+                state=past.maintenance,
+                read_order=None,
+                rule=SHIPPED_RULE,
+                log=log,
+                now=now,
+                trusted=lambda: True,
             ),
             health=health,
-            accounts=Accounts(entry.record for entry in self.entries),
             journal=machine,
             medium=machine,
             show=self._show,
@@ -387,19 +398,29 @@ async def test_visits_leave_their_orders_numbers_in_the_daemons_memory_and_nothi
     assert (closed - morning) / VISITS <= MOST_BYTES_A_VISIT
 
 
-async def test_the_journal_so_far_leaves_the_memory_once_the_kiosk_has_recovered(
+async def test_what_is_kept_of_an_open_visit_leaves_the_memory_once_the_kiosk_has_recovered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each day of a hundred visits is nearly a MB of it."""
-    before, given_back = _entries_alive(), list[int]()
-    monkeypatch.setattr(daemon, "give_back", lambda: given_back.append(_entries_alive()))
-    visit = VisitId("a" * 32)
-    records: Sequence[r.Record] = (r.DaemonStarted("1"), r.VisitBegan(visit), r.VisitEnded(visit, None))
+    """Of a visit that has ended nothing was kept."""
+    before, recovered, alive = _entries_alive(), asyncio.Event(), list[int]()
+
+    def give_back() -> None:
+        alive.append(_entries_alive())
+        recovered.set()
+
+    monkeypatch.setattr(daemon, "give_back", give_back)
+    ended, cut = VisitId("a" * 32), VisitId("b" * 32)
+    records: Sequence[r.Record] = (r.VisitBegan(ended), r.VisitEnded(ended, None), r.VisitBegan(cut))
     at = datetime(2026, 11, 24, 3, 0, tzinfo=UTC).isoformat()
     kiosk = Kiosk([Entry(seq, at, record, bytes(32)) for seq, record in enumerate(records, start=1)])
-    assert before + 3 == _entries_alive()
-    async with kiosk.running():
-        assert [before] == given_back
+    assert before + 1 == _entries_alive()
+    running = asyncio.create_task(kiosk.daemon.run(ServiceManager({})))
+    async with asyncio.timeout(60):
+        await recovered.wait()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert before == alive[0]
 
 
 async def test_what_a_visit_has_given_free_goes_back_to_the_kernel_when_it_is_over(

@@ -121,11 +121,12 @@ async def journal(path: Path) -> AsyncIterator[Journal]:
 
 
 async def opened(path: Path, key: bytes = KEY) -> tuple[Entry, ...]:
-    journal = Journal(path, key)
+    journal, entries = Journal(path, key), list[Entry]()
     try:
-        return await journal.open()
+        await journal.open(entries.append)
     finally:
         await journal.close()
+    return tuple(entries)
 
 
 async def written(path: Path, records: tuple[Record, ...] = EVERY) -> Path:
@@ -402,7 +403,7 @@ async def test_reading_beside_the_daemon_changes_nothing(journal: Journal, path:
     await journal.append(EVERY)
     before = content(path), content(path.with_name("journal.db-wal"))
     reader = Journal(path, KEY)
-    assert EVERY == tuple(entry.record for entry in await reader.read())
+    assert EVERY == tuple(entry.record for entry in reader.read())
     await reader.close()
     assert before == (content(path), content(path.with_name("journal.db-wal")))
 
@@ -410,7 +411,7 @@ async def test_reading_beside_the_daemon_changes_nothing(journal: Journal, path:
 async def test_reading_makes_no_journal(path: Path) -> None:
     reader = Journal(path, KEY)
     with pytest.raises(JournalError, match=r"^journal.db: unable to open database file$"):
-        await reader.read()
+        next(reader.read())
     await reader.close()
     assert [] == list(path.parent.parent.glob("*/*"))
 

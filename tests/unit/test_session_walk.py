@@ -39,7 +39,7 @@ from firmware.core.rules import WITHDRAWN_CODES, Rules
 from firmware.core.session import bound, settle, step
 from firmware.core.steps import Step
 from firmware.core.storyboard import screen_of
-from firmware.core.telling import Tell, pending
+from firmware.core.telling import Tell, Telling
 from firmware.core.terms import (
     CardRefusal,
     Certainty,
@@ -771,7 +771,7 @@ def check_recovery(node: Node, *, late: bool) -> None:
         assert node.fell is None, "nobody asked whether the coin fell"
         assert node.printed is None, "nobody asked whether the job was printed"
         intended = {record.order_id for record in node.journal if isinstance(record, r.IssueIntended)}
-        assert intended <= {tell.order_id for tell in pending(node.journal) if isinstance(tell, Tell)}
+        assert intended <= {tell.order_id for tell in Telling(node.journal).pending if isinstance(tell, Tell)}
 
 
 def after_cut(node: Node) -> Iterator[tuple[e.Event, Node]]:

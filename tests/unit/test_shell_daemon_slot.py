@@ -8,8 +8,7 @@ from firmware.core import records as r
 from firmware.core.states import EndReason
 from firmware.core.terms import OrderId, VisitId
 from firmware.ports import CoinMark
-from firmware.shell.daemon import last_mark, slot_was_open
-from firmware.shell.journal import Entry
+from firmware.shell.slot_keeper import SlotByJournal
 
 VISIT, ORDER = VisitId("ab" * 16), OrderId("cd" * 16)
 RESERVED = r.OrderReserved(VISIT, ORDER, 300, 1, 2)
@@ -18,6 +17,13 @@ SHUT = r.SlotShut(VISIT, 1, 1)
 OPENED = r.SlotOpened(VISIT, 1, 0, "0000")
 ENDED = r.VisitEnded(VISIT, EndReason.COIN_FAULT)
 INTENDED = r.IssueIntended(VISIT, ORDER, 300)
+
+
+def slot(*records: r.Record) -> SlotByJournal:
+    by_journal = SlotByJournal()
+    for record in records:
+        by_journal.enter(record)
+    return by_journal
 
 
 @pytest.mark.parametrize(
@@ -37,18 +43,18 @@ INTENDED = r.IssueIntended(VISIT, ORDER, 300)
 def test_the_slot_is_open_from_the_reservation_until_something_says_shut(
     records: Sequence[r.Record], expected: bool
 ) -> None:
-    assert expected is slot_was_open(records)
+    assert expected is slot(*records).is_open
 
 
 def test_a_visit_that_ended_without_coins_left_nothing_open() -> None:
-    assert not slot_was_open([RESERVED, r.VisitEnded(VISIT, EndReason.NO_CHANGE)])
+    assert not slot(RESERVED, r.VisitEnded(VISIT, EndReason.NO_CHANGE)).is_open
 
 
 def test_the_slot_of_an_acceptor_that_fell_silent_may_be_open_until_somebody_hears_it() -> None:
     silent: list[r.Record] = [RESERVED, OPENED, COIN, INTENDED, ENDED]
-    assert slot_was_open(silent)
-    assert not slot_was_open([*silent, r.CoinsSuspected("", 0, 0, False, 1, 0)])
-    assert slot_was_open([RESERVED, OPENED, r.CoinsSuspected(VISIT, 0, 0, False, 1, 0)])
+    assert slot(*silent).is_open
+    assert not slot(*silent, r.CoinsSuspected("", 0, 0, False, 1, 0)).is_open
+    assert slot(RESERVED, OPENED, r.CoinsSuspected(VISIT, 0, 0, False, 1, 0)).is_open
 
 
 @pytest.mark.parametrize(
@@ -67,11 +73,11 @@ def test_the_next_start_counts_from_the_last_record_of_the_acceptor(
     record: r.Record, expected: tuple[int, int, str]
 ) -> None:
     before = r.SlotShut(VISIT, 7, 9, "ff")
-    mark = last_mark(Entry(seq, "", each, b"") for seq, each in enumerate((before, record), start=1))
+    mark = slot(before, record).mark
     assert mark is not None
     assert expected == (mark.serial, mark.counter, mark.pairs)
 
 
 def test_a_new_journal_knows_no_mark() -> None:
-    assert last_mark([Entry(1, "", RESERVED, b"")]) is None
-    assert CoinMark(7, 9) == last_mark([Entry(1, "", r.SlotShut(VISIT, 7, 9, "ff"), b"")])
+    assert slot(RESERVED).mark is None
+    assert CoinMark(7, 9) == slot(r.SlotShut(VISIT, 7, 9, "ff")).mark

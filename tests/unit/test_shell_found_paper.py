@@ -12,7 +12,7 @@ from firmware.core.states import EndReason
 from firmware.core.terms import OrderId, VisitId
 from firmware.logbook import EventId, FieldValue
 from firmware.shell import found_paper
-from firmware.shell.found_paper import FoundPaper
+from firmware.shell.found_paper import FoundPaper, SaidOff
 
 A, B = VisitId("a" * 32), VisitId("b" * 32)
 ORDER = OrderId(f"{A}-1")
@@ -31,7 +31,10 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        self.found = FoundPaper(tuple(self.journal), write=self.write, log=self._log)
+        said_off = SaidOff()
+        for record in self.journal:
+            said_off.enter(record)
+        self.found = FoundPaper(said_off, write=self.write, log=self._log)
 
     async def write(self, records: Sequence[r.Record]) -> None:
         self.journal += records
@@ -63,6 +66,11 @@ async def test_a_page_that_comes_later_all_the_same_is_written_down_once_with_it
     assert 1 == await bench.looks(paper=False)
     assert 1 == await bench.looks(paper=True)
     assert [(EventId.PAPER_FOUND, {"visit": "a" * 8})] == bench.log
+
+
+async def test_the_end_of_another_visit_settles_nothing() -> None:
+    bench = Bench(r.VisitBegan(A), OFF, r.VisitEnded(B, None), ENDED)
+    assert 0 == await bench.looks(paper=True)
 
 
 async def test_what_still_lies_there_when_the_visit_ends_has_not_come_later() -> None:

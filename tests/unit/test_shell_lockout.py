@@ -8,7 +8,7 @@ import pytest
 
 from firmware.core import records as r
 from firmware.core.facts import Level, LockoutLevel
-from firmware.core.lockout import LockoutRule
+from firmware.core.lockout import LockoutRule, Mistakes
 from firmware.core.terms import Strike, VisitId
 from firmware.logbook import EventId, FieldValue, line
 from firmware.shell.lockout import LockoutWatch
@@ -28,9 +28,10 @@ class Bench:
         self.levels: list[Level] = []
         self.log: list[str] = []
         self.changed = asyncio.Event()
-        self.watch = LockoutWatch(
-            rule=rule or LockoutRule(), entries=entries, log=self.write, now=lambda: self.now
-        )
+        mistakes = Mistakes(rule or LockoutRule())
+        for at, record in entries:
+            mistakes.enter(record, at)
+        self.watch = LockoutWatch(strikes=mistakes.go_on(self.now), log=self.write, now=lambda: self.now)
         self.watch.start(self.report)
 
     def report(self, level: Level) -> None:

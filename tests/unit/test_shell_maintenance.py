@@ -9,7 +9,7 @@ import pytest
 from firmware.core import records as r
 from firmware.core.facts import Level, MaintenanceLevel
 from firmware.core.lockout import LockoutRule
-from firmware.core.maintenance import MaintenanceOrder
+from firmware.core.maintenance import Maintenance, MaintenanceOrder, after
 from firmware.core.terms import Role
 from firmware.errors import OfficeRefused, OrderInvalid
 from firmware.logbook import EventId, FieldValue
@@ -33,8 +33,11 @@ class Bench:
 
     def start(self) -> "Bench":
         """The daemon starts."""
+        state = Maintenance()
+        for at, record in self.journal:
+            state = after(state, record, at, RULE)
         self.watch = MaintenanceWatch(
-            entries=self.journal,
+            state=state,
             read_order=self.read,
             rule=RULE,
             log=self.write_event,

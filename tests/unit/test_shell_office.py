@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from firmware.core import records as r
-from firmware.core.accounts import Accounts
+from firmware.core.books import Books
 from firmware.core.states import PayoutPurpose
 from firmware.core.terms import Certainty, CertificateKind, OrderId, VisitId, Yen
 from firmware.errors import (
@@ -22,7 +22,6 @@ from firmware.errors import (
 )
 from firmware.logbook import FIELDS, EventId, FieldValue
 from firmware.ports import ClaimState, CoinPayout, Municipality
-from firmware.shell.journal import Entry
 from firmware.shell.office import Office
 
 A = VisitId("a" * 32)
@@ -92,11 +91,12 @@ class Desk:
         *records: r.Record,
         at: datetime = NOON,
         day_ends: time = time(23, 0),
-        accounts: Accounts | None = None,
     ) -> "Desk":
+        books = Books()
+        for record in records:
+            books.enter(record, at)
         self.office = Office(
-            accounts=accounts,
-            entries=[Entry(n, at.isoformat(), record, b"") for n, record in enumerate(records, 1)],
+            books=books,
             book=self.book,
             resting=lambda: self.may,
             journal=self,
@@ -421,9 +421,8 @@ def test_an_unknown_payout_leaves_no_coin_to_rely_on() -> None:
     assert 19 == desk.office.accounts.position(3, 100).sure_coins
 
 
-async def test_books_made_by_somebody_else_are_not_counted_twice() -> None:
-    """Whoever starts the kiosk has folded the journal already."""
-    desk = Desk().open(LOADED, *OWED, accounts=Accounts((LOADED, *OWED)))
+async def test_the_books_go_on_where_the_journal_ended() -> None:
+    desk = Desk().open(LOADED, *OWED)
     assert 20 == desk.office.accounts.position(3, 100).coins
     assert [("sold", False)] == [(one.outcome, one.unsure) for one in desk.office.visits.last]
     await desk.office.refill(3, 5, "uid:0")

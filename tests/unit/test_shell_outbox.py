@@ -11,6 +11,7 @@ import pytest
 from firmware.core import records as r
 from firmware.core.accounts import Accounts
 from firmware.core.states import PayoutPurpose
+from firmware.core.telling import Telling
 from firmware.core.terms import Certainty, OrderId, Refusal, VisitId, Yen
 from firmware.errors import (
     JournalError,
@@ -92,6 +93,7 @@ class Office:
         self.logged = asyncio.Event()
         self.log: list[tuple[EventId, dict[str, FieldValue]]] = []
         self.outbox = Outbox(
+            telling=Telling(),
             municipality=cast("Municipality", self.desk),
             journal=self.kept,
             log=self.write,
@@ -188,7 +190,7 @@ async def test_only_the_newest_order_is_kept_in_mind() -> None:
     async with office.open():
         office.outbox.note((intended(), printed(Certainty.DONE), intended(NEXT)))
         await office.idle()
-        assert [intended(NEXT)] == office.outbox._records
+        assert [NEXT] == list(office.outbox._telling._orders)
 
 
 @pytest.mark.parametrize(

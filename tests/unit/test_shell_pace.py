@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from firmware.core import records as r
 from firmware.core.facts import Level, PaceLevel
 from firmware.core.terms import Certainty, OrderId, VisitId
-from firmware.shell.pace import PrintPace
+from firmware.shell.pace import LastPrints, PrintPace
 
 START = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
 VISIT, ORDER = VisitId("a" * 32), OrderId("a-1")
@@ -15,11 +15,12 @@ UNKNOWN = r.PrintEnded(VISIT, ORDER, Certainty.UNKNOWN, 1)
 
 
 def pace_of(*prints: tuple[float, r.Record]) -> PaceLevel:
-    entries: list[tuple[datetime, r.Record]] = []
+    past = LastPrints()
     for seconds, ended in prints:
-        entries += [(START, BEGUN), (START + timedelta(seconds=seconds), ended)]
+        past.enter(BEGUN, START)
+        past.enter(ended, START + timedelta(seconds=seconds))
     heard: list[Level] = []
-    PrintPace(entries=entries, now=lambda: START).start(heard.append)
+    PrintPace(prints=past, now=lambda: START).start(heard.append)
     [level] = heard
     assert isinstance(level, PaceLevel)
     return level
@@ -35,20 +36,20 @@ def test_a_print_that_nobody_proved_and_a_clock_that_went_back_measure_nothing()
 
 
 def test_a_restart_in_the_middle_of_a_print_measures_nothing() -> None:
-    entries: list[tuple[datetime, r.Record]] = [
-        (START, BEGUN),
-        (START, r.DaemonStarted("1")),
-        (START + timedelta(hours=9), DONE),
-    ]
+    past = LastPrints()
+    for _ in range(3):
+        past.enter(BEGUN, START)
+        past.enter(r.DaemonStarted("1"), START)
+        past.enter(DONE, START + timedelta(hours=9))
     heard: list[Level] = []
-    PrintPace(entries=entries * 3, now=lambda: START).start(heard.append)
+    PrintPace(prints=past, now=lambda: START).start(heard.append)
     assert [PaceLevel()] == heard
 
 
 def test_a_print_of_now_is_told_once_it_changes_the_median() -> None:
     clock = [START]
     heard: list[Level] = []
-    pace = PrintPace(entries=(), now=lambda: clock[0])
+    pace = PrintPace(prints=LastPrints(), now=lambda: clock[0])
     pace.note((BEGUN,))
     pace.start(heard.append)
     for _ in range(4):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from firmware.core import records as r
+from firmware.core.complaints import LastSale
 from firmware.core.facts import Level, StaffLevel
-from firmware.core.lockout import LockoutRule
+from firmware.core.lockout import STAFF, LockoutRule, Mistakes
 from firmware.core.terms import VisitId
 from firmware.errors import ConfigError
 from firmware.logbook import EventId, FieldValue, line
@@ -28,11 +29,14 @@ class Bench:
         self.now = NOON
         self.levels: list[Level] = []
         self.log: list[str] = []
+        mistakes = Mistakes(RULE, STAFF)
+        for record in records:
+            mistakes.enter(record, NOON)
         self.door = StaffDoor(
             code_file=code_file,
-            rule=RULE,
             complaint_seconds=300.0,
-            entries=[(NOON, record) for record in records],
+            last_sale=LastSale((NOON, record) for record in records),
+            strikes=mistakes.go_on(NOON),
             log=self.write,
             now=lambda: self.now,
             door_seconds=900.0,
