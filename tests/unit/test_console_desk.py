@@ -62,6 +62,7 @@ class Bench:
             log=self.write,
             now=lambda: NOW,
             updates=me,
+            last_wish=me,
         )
 
     def behind(self, _number: int, events: list[str]) -> list[Event]:
