@@ -114,8 +114,9 @@ class MaintenanceWatch:
     @property
     def on(self) -> bool:
         """Whether maintenance keeps the kiosk out of service."""
-        kept = self._kept_on or self._held or self._retired
-        return kept or out_of_service(self._state, self._now())
+        if self._retired:
+            return True
+        return self._kept_on or self._held or out_of_service(self._state, self._now())
 
     def hold(self, held: bool) -> None:
         """Out of service while an update is under way, whatever the switch says."""
