@@ -383,7 +383,7 @@ class Console(_Section, frozen=True, kw_only=True):
             *("--reverse", "--lines=100000"),
         ]
     )
-    erase_request: str = ""
+    erase_request: str = "/run/madoguchi/erase-wanted"
 
 
 class Documents(_Section, frozen=True, kw_only=True):
