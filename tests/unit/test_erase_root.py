@@ -326,3 +326,32 @@ def test_it_erases_every_place_that_an_image_keeps_on_its_data_partition() -> No
 def test_a_word_behind_it_erases_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     assert 64 == erase_root.main(["--help"])
     assert "madoguchi-erase" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_the_one_capability_of_its_unit_is_enough_for_folders_of_others(kiosk: Kiosk) -> None:
+    """As the unit bounds it: root without it cannot enter what is its users' alone."""
+    for number, folder in enumerate(ERASED[:-1], start=880):
+        for found in (kiosk.root / folder, *(kiosk.root / folder).rglob("*")):
+            os.chown(found, number, number)
+        (kiosk.root / folder).chmod(0o700)
+    (kiosk.root / "var/lib/madoguchi/own").chmod(0o700)
+    seq, chain = kiosk.head()
+    kiosk.machine.wish.write_text(json.dumps({"urn": URN, "seq": seq, "chain": chain.hex()}))
+    code = (
+        "import sys; from pathlib import Path; from firmware.compose.erase_root import Machine, erase;"
+        "sys.exit(erase(Machine(Path(sys.argv[1]), lambda words: 3 if 'is-active' in words else 0)))"
+    )
+    unit = (ROOT / "systemd/madoguchi-erase.service").read_text(encoding="utf-8")
+    assert "CapabilityBoundingSet=CAP_DAC_OVERRIDE" in unit.splitlines()
+    statuses = [
+        subprocess.run(
+            ["setpriv", "--bounding-set", kept, sys.executable, "-c", code, kiosk.root],
+            check=False,
+            cwd=ROOT,
+            capture_output=True,
+        ).returncode
+        for kept in ("-all", "-all,+dac_override")
+    ]
+    assert [1, 0] == statuses
+    assert [] == kiosk.left()
