@@ -8,6 +8,7 @@
     sealed IMAGE                    a machine with a TPM: its key moves in (`build --with tpm`)
     disks IMAGE --cuts N --seed S   one visit, and N cuts of its disk; --careless: with a journal that does
                                     not wait for its disk
+    ending IMAGE --cuts N --seed S  one visit, and the machine's last day: erased by an order, cut meanwhile
     all IMAGE --seed S              what scripts/test_appliance runs: all of these, each in short
     short IMAGE --seed S            what every run of scripts/test has: a visit that is cut, what the machine
                                     says of itself, a visit, the reader pulled, cuts of the disk
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.appliance.cuts import Witness, cut_in_a_visit, drawn_plans, examine, recovered, words_of
+from tests.appliance.ending import cut_meanwhile, ends
 from tests.appliance.pin_tests import contract_tests, press_figures
 from tests.appliance.report import Report
 from tests.appliance.sealed import (
@@ -193,6 +195,17 @@ async def sealed(said: argparse.Namespace, report: Report) -> None:
             await is_worthless_elsewhere(run.guest)
 
 
+async def ending(said: argparse.Namespace, report: Report) -> None:
+    """One visit, then a technician's order erases the machine; its disk is cut meanwhile."""
+    async with running(said, report, "rig.acknowledge") as run:
+        await run.guest.whole_visit(500)
+        await run.guest.agree()
+        with report.timed("from the order until the machine is off"):
+            report.wrong += await ends(run.guest)
+        with report.timed(f"{said.cuts} cuts of the disk, and a start from one"):
+            report.wrong += await cut_meanwhile(run.guest, said.cuts, random.Random(said.seed))  # noqa: S311
+
+
 async def shocks(said: argparse.Namespace, report: Report) -> None:
     """Those named, or all."""
     async with running(said, report, "rig.acknowledge") as run:
@@ -313,6 +326,7 @@ def main() -> int:
         "shocks": shocks,
         "sealed": sealed,
         "disks": disks,
+        "ending": ending,
         "all": everything,
         "short": short,
     }
