@@ -35,7 +35,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "madoguchi-first-boot.service": ROOTS,
     "madoguchi-pcscd-restart.service": ROOTS,
     "madoguchi-screen-restart.service": ROOTS,
-    "madoguchi-erase.service": ROOTS,
+    # Overwrites both.
+    "madoguchi-erase.service": ROOTS | {"device-key", "journal"},
     "madoguchi-slot.service": BOOT_CHOICE,
     "madoguchi-update.service": BOOT_CHOICE,
     "madoguchi-mark-good.service": BOOT_CHOICE,
