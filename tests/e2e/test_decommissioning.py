@@ -141,7 +141,7 @@ async def test_nothing_of_a_kiosk_stays_after_its_last_day_and_all_of_it_before(
                 line,
                 ("cash collect box 500 1", "1 coins of 500 yen out of the cash box"),
                 (DECOMMISSION, "lie in the hopper 3"),
-                ("cash collect 3 100 48", "48 coins of 100 yen out of the hopper 3"),
+                (f"cash collect 3 100 {world.coins.hopper_coins}", "coins of 100 yen out of the hopper 3"),
                 (DECOMMISSION, "since the last closing: settle"),
                 ("settle", "is closed"),
             )
