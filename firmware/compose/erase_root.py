@@ -35,6 +35,12 @@ ERASED: Final = (
 """The journal and the device's key first. The same as `scripts/install --erase`; the folders stay, for on a
 machine that runs from an image they are mounts."""
 
+IMAGE: Final = "usr/lib/madoguchi-image"
+"""There on a machine that runs from an image, and nowhere else."""
+
+OF_AN_IMAGE: Final = ("data/ssh",)
+"""What such a machine keeps of its own beside the kiosk's: its name at its owner's door."""
+
 MARK: Final = "etc/madoguchi/erasing"
 """Only root can write there. The units look for it."""
 
@@ -104,7 +110,8 @@ def erase(machine: Machine) -> int:
             return _refuse(machine, "write")
     _log(EventId.ERASE_BEGAN)
     machine.run(("systemctl", "stop", _KIOSK, *_WRITERS))
-    failed = sum(1 for folder in ERASED for _ in _wiped(machine.root / folder, machine.mark))
+    folders = (*(OF_AN_IMAGE if (machine.root / IMAGE).is_dir() else ()), *ERASED)
+    failed = sum(1 for folder in folders for _ in _wiped(machine.root / folder, machine.mark))
     if failed:
         # The mark stays: no kiosk starts here, and the next start tries again.
         _log(EventId.ERASE_FAILED, count=failed)

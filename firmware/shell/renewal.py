@@ -1,14 +1,16 @@
 """The device's certificate is renewed in good time, between two visits, without anybody's hand."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from firmware.errors import MadoguchiError
+from firmware.errors import KeyStoreFault, MadoguchiError
 from firmware.logbook import EventId, Logbook
 from firmware.rounds import outlived, pause
 
 _LOOK_SECONDS = 1.0
+_WORD = re.compile(r"[a-z0-9-]{1,40}")
 
 
 class Renewal:
@@ -53,6 +55,15 @@ class Renewal:
         except MadoguchiError as error:
             if not self._told:
                 self._told = True
-                self._log(EventId.CERTIFICATE_NOT_RENEWED, error=type(error).__name__)
+                self._log(
+                    EventId.CERTIFICATE_NOT_RENEWED, error=type(error).__name__, reason=reason_of(error)
+                )
             return False
         return True
+
+
+def reason_of(error: MadoguchiError) -> str:
+    """The word for it of the key store or the municipality's client, "other" where that is no word."""
+    said = error.reason if isinstance(error, KeyStoreFault) else str(error).rpartition(": ")[2]
+    word = said.replace(" ", "-")
+    return word if _WORD.fullmatch(word) else "other"

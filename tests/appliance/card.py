@@ -1,10 +1,11 @@
-"""A Pi's card without a Pi: python -m tests.appliance.card IMAGE [--boot]
+"""A Pi's card without a Pi: python -m tests.appliance.card IMAGE [--authorized-key FILE] [--boot]
 
 IMAGE: what scripts/image/build --flavour pi made. scripts/image/disk makes its card, which is read part by
 part, nothing is mounted: what firmware, kernel and root look for, and what must not be in an image of many
-machines. --boot starts it in QEMU's Pi 3 (raspi3b), too, from its emulated card: slot A comes up, the first
-partition is mounted, the data partition grows. The firmware itself, tryboot among it, runs on a Pi alone, and
-QEMU 7.2 has no Pi 4. Findings are JSON on standard output; the exit status is 0 only if nothing is wrong.
+machines. --authorized-key: the keys that it was built with, and nobody else's. --boot starts it in QEMU's
+Pi 3 (raspi3b), too, from its emulated card: slot A comes up, the first partition is mounted, the data
+partition grows. The firmware itself, tryboot among it, runs on a Pi alone, and QEMU 7.2 has no Pi 4. Findings
+are JSON on standard output; the exit status is 0 only if nothing is wrong.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARTITIONS = ("madoguchi-boot", "boot-a", "boot-b", "root-a", "root-b", "data")
 SECTOR_BYTES = 512
+KEYS = "root/.ssh/authorized_keys"
 BOOT_SECONDS = 1200.0
 _LOOK_SECONDS = 0.5
 _ARM64_KERNEL = slice(0x38, 0x3C), b"ARM\x64"
@@ -69,17 +71,24 @@ class Card:
         listed = _said("unsquashfs", "-o", str(self.starts[partition]), "-l", "-d", "", str(self.file))
         return set(listed.splitlines())
 
+    def root_file(self, partition: str, name: str) -> tuple[str, str] | None:
+        """Its mode and owner, as ls shows them; None if it is not there."""
+        where = ("-o", str(self.starts[partition]), "-d", "", str(self.file), name)
+        listed = [line.split() for line in _said("unsquashfs", "-ll", *where).splitlines()]
+        found = [(mode, owner) for mode, owner, *_, at in filter(None, listed) if at == f"/{name}"]
+        return found[0] if found else None
+
     def data(self, command: str) -> str:
         """What debugfs says of the data partition."""
         where = f"{self.file}?offset={self.starts['data']}"
         return _said("debugfs", "-R", command, where)
 
 
-def wrong_with(card: Card) -> list[str]:
-    """What must be otherwise, a line each."""
+def wrong_with(card: Card, keys: bytes | None = None) -> list[str]:
+    """What must be otherwise, a line each. keys: of those whom it was built to let in, if any."""
     if tuple(card.starts) != PARTITIONS:
         return [f"partitions: {list(card.starts)}, expected {list(PARTITIONS)}"]
-    return [*wrong_first_partition(card), *wrong_slot(card), *wrong_root(card), *wrong_data(card)]
+    return [*wrong_first_partition(card), *wrong_slot(card), *wrong_root(card, keys), *wrong_data(card)]
 
 
 def wrong_first_partition(card: Card) -> list[str]:
@@ -116,8 +125,8 @@ def wrong_slot(card: Card) -> list[str]:
     return wrong
 
 
-def wrong_root(card: Card) -> list[str]:
-    """Mount points are there; nothing in it is one machine's, nobody can log in, nothing is a key."""
+def wrong_root(card: Card, keys: bytes | None) -> list[str]:
+    """Mount points are there; nothing in it is one machine's, nobody else can log in, nothing is a key."""
     names = card.root_names("root-a")
     fstab = card.root("root-a", "etc/fstab").decode()
     entries = [line.split() for line in fstab.splitlines() if line and not line.startswith("#")]
@@ -130,9 +139,25 @@ def wrong_root(card: Card) -> list[str]:
     if card.root("root-a", "etc/machine-id"):
         wrong.append("machine-id: the image has one")
     secret = re.compile(r"/etc/ssh/ssh_host_|/random-seed$|/authorized_keys$|\.key$|/credential\.secret$")
-    wrong += [f"in the root: {name}" for name in sorted(names) if secret.search(name)]
+    secrets = {name for name in names if secret.search(name)}
+    if keys is not None:
+        secrets.discard(f"/{KEYS}")
+        wrong += wrong_way_in(card, keys)
+    wrong += [f"in the root: {name}" for name in sorted(secrets)]
     shadow = card.root("root-a", "etc/shadow").decode().splitlines()
     wrong += [f"shadow: {line.split(':')[0]}" for line in shadow if line.split(":")[1][:1] not in {"*", "!"}]
+    return wrong
+
+
+def wrong_way_in(card: Card, keys: bytes) -> list[str]:
+    """They are the given keys, and sshd takes them: root's, and nobody else writes them or their folders."""
+    wrong = []
+    for name, mode in {"root": "drwx------", "root/.ssh": "drwx------", KEYS: "-rw-------"}.items():
+        found = card.root_file("root-a", name)
+        if found != (mode, "root/root"):
+            wrong.append(f"{name}: {found}, expected {(mode, 'root/root')}")
+    if not wrong and card.root("root-a", KEYS) != keys:
+        wrong.append(f"{KEYS}: other keys")
     return wrong
 
 
@@ -203,6 +228,7 @@ async def boot(card: Card, image: Path, work: Path, report: dict[str, Any]) -> l
 def main() -> int:
     parser = argparse.ArgumentParser(description="a Pi's card without a Pi")
     parser.add_argument("image", type=Path, help="what scripts/image/build --flavour pi made")
+    parser.add_argument("--authorized-key", type=Path, metavar="FILE", help="the keys that it was built with")
     parser.add_argument("--boot", action="store_true", help="in QEMU's Pi 3, too")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave card and console there")
     said = parser.parse_args()
@@ -215,7 +241,7 @@ def main() -> int:
         subprocess.run(disk, check=True)
         card = Card.read(file)
         report["mib"] = {name: size >> 20 for name, size in card.sizes.items()}
-        report["wrong"] = wrong_with(card)
+        report["wrong"] = wrong_with(card, said.authorized_key and said.authorized_key.read_bytes())
         if said.boot:
             report["wrong"] += asyncio.run(boot(card, said.image, work, report))
     sys.stdout.write(json.dumps(report, indent=1) + "\n")

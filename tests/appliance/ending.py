@@ -15,7 +15,7 @@ from tests.appliance.write_log import Entry, Later, after_cut, entries, write_sp
 from tests.simulators.vt100 import Vt100
 from tests.simulators.world import PKI
 
-PLACES = ("etc", "madoguchi", "cups", "console", "published", "updates")
+PLACES = ("etc", "madoguchi", "cups", "console", "published", "updates", "ssh")
 """Of the data partition."""
 MARK = "etc/erasing"
 CONFIG = "etc/kiosk.toml"

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.appliance import bare
-from tests.appliance.__main__ import EXPECTED
 from tests.appliance.display import EXTRA, restarted_picture, shown, touched
 from tests.appliance.machine import Disk, Machine
 from tests.appliance.report import Report
+from tests.appliance.running import EXPECTED
 from tests.appliance.sandbox import ALLOWED, copy_of, said_allowed
 from tests.appliance.store import BOOT_SECONDS, Store, write_layer
 from tests.simulators.world import REPOSITORY

@@ -15,12 +15,6 @@ from tests.appliance.technician import reboots
 from tests.e2e.books import Books, agreed_books
 from tests.e2e.visitor import Visitor
 
-HAVE_CHIP_OPEN = (
-    "ls -l /proc/[0-9]*/fd 2>/dev/null |"
-    " awk '/^.proc/ { of = $0 } /gpio-?(chip|line|event)/ { print of, $0 }'"
-)
-"""Asks the machine for whoever has a GPIO chip or a line of one, and which."""
-
 UNPAID = frozenset(
     {"notice", "present_card", "pin", "take_card", "choose_kind", "choose_subjects", "choose_items"}
     | {"choose_copies", "confirm", "coins"}
@@ -128,20 +122,12 @@ async def coins_unplugged_while_paying(guest: Guest) -> None:
 
 async def pins_gone(guest: Guest) -> None:
     """The GPIO chip vanishes under the kiosk: it closes, lives on, and serves again when the chip is back."""
-    store = guest.store
-    live, process = "/sys/kernel/config/gpio-sim/board/live", "systemctl show -p MainPID --value madoguchi"
+    store, process = guest.store, "systemctl show -p MainPID --value madoguchi"
     _, before = await store.shell(process)
-    await store.shell(f"echo 0 >{live}")
+    await store.shell("/usr/lib/rig/pull-out-board")
     await guest.world.eyes.until_screen("out_of_service", seconds=SOON)
-    # A chip of which somebody has a line keeps its number, and would come back under another.
-    holders = ""
-    try:
-        async with asyncio.timeout(SOON):
-            while holders := (await store.shell(HAVE_CHIP_OPEN))[1]:  # noqa: ASYNC110 - asked from outside
-                await asyncio.sleep(1)
-    except TimeoutError:
-        raise TimeoutError(f"the chip that went is still open:\n{holders}") from None
-    await store.shell(f"echo 1 >{live}")
+    status, said = await store.shell("/usr/lib/rig/plug-in-board 2>&1")
+    assert not status, said
     await guest.world.eyes.until_screen("idle", seconds=SOON)
     _, after = await store.shell(process)
     assert before == after

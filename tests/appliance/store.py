@@ -12,12 +12,15 @@ import tempfile
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import tomli_w
 
+from firmware.municipality import enrolment
+from firmware.municipality.tls import Files
 from tests.appliance.machine import Disk, Machine, Peripheral, copy_out, make_data_partition
 from tests.appliance.pin_tests import lay_pin_tests
 from tests.appliance.write_log import Later, cut_disk, write_sparse
@@ -274,7 +277,7 @@ class Store(World):
         self.printer.on_paper(self._paper_fell)
         self.receipts.on_slip(self._slip_cut)
         self.municipality = MunicipalityServer(
-            pki=PKI, database=self.directory / "municipality.db", checking_port=0
+            pki=PKI, database=self.directory / "municipality.db", checking_port=0, enrolment_port=0
         )
         self.municipality.set_hours(_clock("00:00"), _clock("24:00"))
         self._undo.push_async_callback(self.municipality.stop)
@@ -322,6 +325,14 @@ class Store(World):
         self._undo.push_async_callback(self.eyes.close)
         await self.start_kiosk()
 
+    async def _enrol(self, own: Path) -> None:
+        """A certificate as in a store, its key in clear: the tests' own is good for longer than the next."""
+        code = await self.municipality.invite_kiosk(KIOSK_URN)
+        files = Files(own / "kiosk.pem", own / "kiosk.key", KIOSK_URN)
+        desk = f"https://localhost:{self.municipality.enrolment_port}"
+        answered = await enrolment.enrol(desk, PKI / "server_ca.pem", files, code, datetime.now(UTC))
+        enrolment.put_in_place(answered, files)
+
     def _disks(self) -> tuple[Disk, ...]:
         return (
             Disk(self._image / "root.squashfs", writable=False),
@@ -346,8 +357,11 @@ class Store(World):
             shutil.copy(CONFIG / "cups" / name, content / "etc/cups" / name)
         (content / "etc/orders.jwks").write_text(self._issuer.jwks)
         shutil.copy(PKI / "server_ca.pem", content / "etc/server_ca.pem")
-        shutil.copy(PKI / "kiosk" / "certificate.pem", content / "madoguchi/own/kiosk.pem")
-        shutil.copy(PKI / "kiosk" / "key.pem", content / "madoguchi/own/kiosk.key")
+        if self.tpm is None:
+            shutil.copy(PKI / "kiosk" / "certificate.pem", content / "madoguchi/own/kiosk.pem")
+            shutil.copy(PKI / "kiosk" / "key.pem", content / "madoguchi/own/kiosk.key")
+        else:
+            await self._enrol(content / "madoguchi/own")
         (content / "etc/rig.env").write_text(
             f"SCREEN_PORT={self._screen_port}\nWIRING='{self._wiring.to_json()}'\n"
         )

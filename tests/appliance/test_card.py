@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.appliance.card import Card, wrong_with
+from tests.appliance.card import KEYS, Card, wrong_with
 
 ROOT = Path(__file__).parents[2]
 ARM64 = bytes(0x38) + b"ARM\x64" + bytes(64)
@@ -37,7 +37,7 @@ def make_parts(folder: Path) -> None:
 
 
 def make_card(folder: Path, to: Path) -> Card:
-    run("mksquashfs", folder / "root", folder / "root.squashfs", "-quiet", "-no-progress", "-reproducible")
+    run("mksquashfs", folder / "root", folder / "root.squashfs", "-quiet", "-no-progress", "-all-root")
     run("truncate", "-s", "8M", folder / "data.ext4")
     run("mke2fs", "-q", "-t", "ext4", "-L", "madoguchi-data", "-d", folder / "data", folder / "data.ext4")
     run(ROOT / "scripts/image/disk", folder, to, "--flavour", "pi", "--slot", "8")
@@ -134,3 +134,28 @@ def test_what_the_card_lacks_and_what_must_not_be_on_it_is_named(tmp_path: Path)
         "data/madoguchi: journal.db",
     }
     assert expected == set(wrong_with(make_card(tmp_path, tmp_path / "card.img")))
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "expected"),
+    [
+        (0o600, b"ours", []),
+        (0o600, None, [f"in the root: /{KEYS}"]),
+        (0o600, b"others", [f"{KEYS}: other keys"]),
+        (0o666, b"ours", [f"{KEYS}: ('-rw-rw-rw-', 'root/root'), expected ('-rw-------', 'root/root')"]),
+    ],
+)
+def test_a_card_lets_those_in_whose_keys_it_was_built_with_and_nobody_else(
+    tmp_path: Path, mode: int, given: bytes | None, expected: list[str]
+) -> None:
+    make_parts(tmp_path)
+    keys = tmp_path / "root" / KEYS
+    write(keys, "ours")
+    keys.chmod(mode)
+    for folder in (keys.parent, keys.parent.parent):
+        folder.chmod(0o700)
+    assert expected == wrong_with(make_card(tmp_path, tmp_path / "card.img"), given)
+
+
+def test_a_card_without_the_keys_that_it_was_built_with_lets_nobody_in(whole: tuple[Path, Card]) -> None:
+    assert f"{KEYS}: None, expected ('-rw-------', 'root/root')" in wrong_with(whole[1], b"ours")

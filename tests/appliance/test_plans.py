@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 
 from firmware.core import records as r
-from tests.appliance.__main__ import CHANGE_POINTS, SALE_POINTS
 from tests.appliance.cuts import POINTS, drawn_plans, words_of
 from tests.appliance.monitor import Monitor
+from tests.appliance.scenarios import CHANGE_POINTS, SALE_POINTS
 
 KINDS = {kind.__name__ for kind in r.Record.__args__}
 

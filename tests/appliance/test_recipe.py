@@ -52,19 +52,27 @@ def test_every_image_has_the_kiosks_packages_and_one_kernel(
     assert len(packages) == len(set(packages))
     assert "chromium" not in packages
     assert "chromium" in script.recipe(architecture, flavour, display=True)["packages"]
-    assert {"tpm2-tools", "tpm-udev"} <= {*script.recipe(architecture, flavour, tpm=True)["packages"]}
+    assert "openssh-server" not in packages
+    assert "openssh-server" in script.recipe(architecture, flavour, ssh=True)["packages"]
+    if flavour != "pi":
+        assert {"tpm2-tools", "tpm-udev"} <= {*script.recipe(architecture, flavour, tpm=True)["packages"]}
     # A compiler or an initrd made in the tree costs an emulated one a quarter of an hour.
     assert not {"initramfs-tools", "gcc", "python3-dev"} & set(packages)
 
 
 @of("scripts/image/recipe")
 @pytest.mark.parametrize(
-    ("architecture", "flavour", "said"), [("amd64", "pi", "amd64: virt"), ("riscv64", "virt", "amd64, arm64")]
+    ("wanted", "said"),
+    [
+        (["amd64", "pi"], "amd64: virt"),
+        (["riscv64", "virt"], "amd64, arm64"),
+        (["arm64", "pi", "--with", "tpm"], "without --with tpm"),
+    ],
 )
 def test_an_image_that_cannot_be_is_refused_by_name(
-    script: ModuleType, architecture: str, flavour: str, said: str, capsys: pytest.CaptureFixture[str]
+    script: ModuleType, wanted: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert 64 == script.main(["packages", architecture, flavour])
+    assert 64 == script.main(["packages", *wanted])
     assert said in capsys.readouterr().err
 
 

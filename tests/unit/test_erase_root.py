@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from firmware.compose import erase_root
-from firmware.compose.erase_root import ERASED, Machine, erase
+from firmware.compose.erase_root import ERASED, IMAGE, OF_AN_IMAGE, Machine, erase
 from firmware.core import records as r
 from firmware.shell.journal import Journal
 
@@ -321,6 +321,22 @@ def test_it_erases_every_place_that_an_image_keeps_on_its_data_partition() -> No
     mounts = (ROOT / "scripts/image/files/etc/fstab").read_text(encoding="utf-8").splitlines()
     kept = {line.split()[1].lstrip("/") for line in mounts if line.startswith("/data/")}
     assert kept == set(ERASED)
+
+
+def test_an_images_own_name_goes_too_and_a_folder_of_that_name_elsewhere_stays(kiosk: Kiosk) -> None:
+    [folder] = OF_AN_IMAGE
+    served = (ROOT / "scripts/image/ssh/etc/ssh/sshd_config.d/madoguchi.conf").read_text(encoding="utf-8")
+    assert f"HostKey /{folder}/host_key" in served.splitlines()
+    assert (ROOT / "scripts/image/files" / IMAGE).is_dir()
+    key = kiosk.root / folder / "host_key"
+    for image, stays in ((False, True), (True, False)):
+        key.parent.mkdir(parents=True, exist_ok=True)
+        key.write_text("a machine's name")
+        if image:
+            (kiosk.root / IMAGE).mkdir(parents=True)
+        kiosk.machine.mark.touch()
+        assert 0 == erase(kiosk.machine)
+        assert stays is key.exists()
 
 
 def test_a_word_behind_it_erases_nothing(capfd: pytest.CaptureFixture[str]) -> None:

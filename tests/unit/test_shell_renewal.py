@@ -6,9 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from firmware.errors import MunicipalityDown
+from firmware.errors import (
+    ConfigError,
+    KeyStoreFault,
+    MadoguchiError,
+    MunicipalityAnswerInvalid,
+    MunicipalityDown,
+)
 from firmware.logbook import FIELDS, EventId, FieldValue
-from firmware.shell.renewal import Renewal
+from firmware.shell.renewal import Renewal, reason_of
 from tests.virtual_time import run
 
 NEXT = datetime(2027, 2, 20, tzinfo=UTC)
@@ -61,6 +67,19 @@ def test_it_is_looked_after_about_every_hour_at_another_moment_on_each_machine()
     assert all(HOUR / 2 <= pause <= HOUR * 1.5 for pause in machine.pauses)
     assert len(set(machine.pauses)) > 1
     assert [] == machine.log
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MunicipalityAnswerInvalid("certificate: ends-early"), "ends-early"),
+        (MunicipalityDown("certificate: status 503"), "status-503"),
+        (KeyStoreFault("tpm-locked", "own/kiosk.key: the TPM's lockout"), "tpm-locked"),
+        (ConfigError("own/kiosk.key: Not a key!"), "other"),
+    ],
+)
+def test_the_log_says_in_a_word_why_it_failed(error: MadoguchiError, reason: str) -> None:
+    assert reason == reason_of(error)
 
 
 def test_it_waits_for_the_end_of_a_visit() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware.compose.erase_root import ERASED, Machine
+from firmware.compose.erase_root import ERASED, OF_AN_IMAGE, Machine
 from firmware.compose.kiosk import open_journal
 from firmware.errors import ConfigError
 from firmware.settings import load
@@ -62,8 +62,9 @@ def test_no_kiosk_starts_and_no_key_is_made_beside_an_erasure_that_was_cut() -> 
 def test_root_can_reach_every_folder_that_it_erases_and_no_other() -> None:
     service = unit("madoguchi-erase.service")
     writable = {path.lstrip("-") for path in service["Service"]["ReadWritePaths"].split()}
-    assert {f"/{folder}" for folder in ERASED} == writable
-    assert writable == set(service["Unit"]["RequiresMountsFor"].split())
+    kiosks = {f"/{folder}" for folder in ERASED}
+    assert kiosks | {f"/{folder}" for folder in OF_AN_IMAGE} == writable
+    assert kiosks == set(service["Unit"]["RequiresMountsFor"].split())
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A board whose pins are lines of a GPIO chip of the kernel, for the tests of the mock one (Board)."""
 
 import subprocess
-import time
 from pathlib import Path
 from typing import Final
 
@@ -9,8 +8,8 @@ from gpiozero.devices import Device
 
 from tests.simulators.gpio.wired_chip import WiredChip
 
-LIVE: Final = Path("/sys/kernel/config/gpio-sim/board/live")
-NODE: Final = Path("/dev/gpiochip0")
+RIG: Final = Path("/usr/lib/rig")
+"""tests/appliance/gpio_layer"""
 
 
 class KernelBoard(WiredChip):
@@ -26,20 +25,11 @@ class KernelBoard(WiredChip):
 
     def cut_power(self) -> None:
         """The chip vanishes from the kernel, whoever holds it."""
-        LIVE.write_text("0")
+        subprocess.run([str(RIG / "pull-out-board")], check=True)
 
     def restore_power(self) -> None:
-        """It is there again, with its node in /dev. Raises TimeoutError or CalledProcessError after a minute.
-
-        Its number is free once nobody has the old one open any more.
-        """
-        deadline = time.monotonic() + 60
-        while held():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{NODE} is still open")
-            time.sleep(0.05)
-        LIVE.write_text("1")
-        subprocess.run(["/usr/bin/udevadm", "wait", "--timeout=60", str(NODE)], check=True)
+        """It is there again, with its node in /dev. Raises CalledProcessError if that does not come."""
+        subprocess.run([str(RIG / "plug-in-board")], check=True)
 
     def close(self) -> None:
         """Nobody is there any more, and whatever gpiozero has opened is closed."""
@@ -47,14 +37,3 @@ class KernelBoard(WiredChip):
         if Device.pin_factory is not None:
             Device.pin_factory.close()
             Device.pin_factory = None
-
-
-def held() -> bool:
-    """This process has the chip open, be it there or gone."""
-    for descriptor in Path("/proc/self/fd").iterdir():
-        try:
-            if str(descriptor.readlink()).startswith(str(NODE)):
-                return True
-        except FileNotFoundError:
-            continue
-    return False
