@@ -69,6 +69,8 @@ class EventId(enum.Enum):
     PRINTER_READY = "printer-ready"
     PRINTER_LOW = "printer-low"
     PRINTER_REFILLED = "printer-refilled"
+    CUPS_RESTART_ASKED = "cups-restart-asked"
+    CUPS_RESTART_NOT_ASKED = "cups-restart-not-asked"
     PRINT_WITNESSED = "print-witnessed"
     EXIT_SENSOR_GONE = "exit-sensor-gone"
     EXIT_SENSOR_BACK = "exit-sensor-back"

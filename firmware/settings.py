@@ -265,7 +265,9 @@ class DocumentPrinter(_Section, frozen=True, kw_only=True):
     low_sheets: so many are promised at most while toner, or paper that nobody counts, runs low.
     silent_seconds: without an answer, after which a print is unknown. dead_seconds: without an answer, and
     with an empty print server, after which staff may say that the printer is switched off; more than cupsd
-    leaves to a cancelled backend (JobKillDelay, 30 s).
+    leaves to a cancelled backend (JobKillDelay, 30 s). restart_request: the file whose writing makes the
+    system restart the print server, empty for none; written when that has answered nothing for
+    restart_seconds, and after each doubled pause.
     """
 
     uri: Word
@@ -279,6 +281,8 @@ class DocumentPrinter(_Section, frozen=True, kw_only=True):
     tell_sheets: Annotated[int, Meta(ge=0, le=10_000)] = 60
     low_sheets: Annotated[int, Meta(ge=0, le=1_000)] = 5
     exit_sensor: ExitSensor | None = None
+    restart_request: str = ""
+    restart_seconds: Annotated[float, Meta(ge=5, le=600)] = 30.0
 
 
 class ReceiptPrinter(_Section, frozen=True, kw_only=True):
@@ -352,7 +356,8 @@ class Console(_Section, frozen=True, kw_only=True):
     order_always: root and the kiosk's own user need an order, too. order_lockout: refused orders in a row
     and the seconds no login is taken then. door_grace_seconds: until a door opened without an order sounds
     the alarm. test_seconds: how long a test waits for a card, a coin or the door.
-    support_folder: for bundles and exports. metrics_socket: empty for no figures.
+    support_folder: for bundles and exports. stick_folder: where a technician's stick is mounted to take them
+    away, and then they are written there; empty: never. metrics_socket: empty for no figures.
     reboot_command: starts the machine anew. log_command: prints the kiosk's log, newest first, a line each.
     erase_request: the file by which root is asked to erase the kiosk; empty: nothing erases it from here.
     """
@@ -373,6 +378,7 @@ class Console(_Section, frozen=True, kw_only=True):
     test_seconds: Annotated[float, Meta(gt=0, le=25)] = 20.0
     idle_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 1800.0
     support_folder: Word = "/var/lib/madoguchi/support"
+    stick_folder: str = "/media/export"
     metrics_socket: str = ""
     reboot_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["systemctl", "reboot"]

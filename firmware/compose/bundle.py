@@ -4,6 +4,7 @@ Nothing of a person can be in it: it is made of the log, whose fields are words 
 which holds nobody's data, of figures and of the configuration, in which keys are only named.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -17,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from firmware import __version__
+from firmware.errors import OfficeRefused
 from firmware.settings import Settings
+from firmware.whole_file import write_whole
 
 KEPT = 5
-"""Older bundles and exports make room."""
+"""Older bundles make room."""
 
 _CLAIM = re.compile(r"\b[0-9A-F]{4}-[0-9A-F]{4}\b")
 """Whoever knows a claim's number could ask for its money."""
@@ -38,9 +41,24 @@ class Bundle:
     metrics: str
 
 
-def folder_for(settings: Settings) -> Path:
-    """Where bundles and exports lie."""
-    return settings.path(settings.file.console.support_folder)
+def keep(settings: Settings, name: str, content: bytes) -> Path:
+    """Write a file for whoever helps, on disk when this returns: the stick may be pulled. Its path.
+
+    To the technician's stick if one is mounted, else to the kiosk's own folder. Raises OfficeRefused.
+    """
+    said = settings.file.console
+    stick = settings.path(said.stick_folder) if said.stick_folder else None
+    folder = stick if stick is not None and stick.is_mount() else settings.path(said.support_folder)
+    path = folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content, mode=0o600)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.with_name(f"{name}.part").unlink(missing_ok=True)
+        why = error.strerror or str(error)
+        raise OfficeRefused("{path} cannot be written: {error}", path=path, error=why) from error
+    return path
 
 
 def claims_covered(text: str) -> str:
@@ -49,14 +67,12 @@ def claims_covered(text: str) -> str:
 
 
 def make_bundle(settings: Settings, config: Path, content: Bundle, stamp: str) -> tuple[Path, str, int]:
-    """Write the file; its path, its SHA-256 in hexadecimal and its length in bytes."""
-    folder = folder_for(settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the file; its path, its SHA-256 in hexadecimal and its length in bytes. Raises OfficeRefused."""
     packed = _packed(settings, config, content)
-    path = folder / f"bundle-{stamp}.tar.gz"
-    path.write_bytes(packed)
-    path.chmod(0o600)
-    for old in sorted(folder.glob("bundle-*.tar.gz"))[:-KEPT]:
+    path = keep(settings, f"bundle-{stamp}.tar.gz", packed)
+    # In its own folder alone: a stick may hold those of other kiosks.
+    own = settings.path(settings.file.console.support_folder)
+    for old in sorted(own.glob("bundle-*.tar.gz"))[:-KEPT]:
         old.unlink(missing_ok=True)
     return path, hashlib.sha256(packed).hexdigest(), len(packed)
 

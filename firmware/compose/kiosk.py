@@ -480,6 +480,8 @@ def _document_printer(settings: Settings, log: Logbook) -> IppDocumentPrinter:
         ),
         exit_sensor=exit_sensor,
         exit_seconds=sensor.wait_seconds if sensor else 0.0,
+        restart_request=settings.optional_path(said.restart_request),
+        restart_seconds=said.restart_seconds,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from firmware.compose.bundle import Bundle, claims_covered, folder_for, make_bundle
+from firmware.compose.bundle import Bundle, claims_covered, keep, make_bundle
 from firmware.compose.certificate import certificate_lines, read_certificate
 from firmware.compose.checked import checked
 from firmware.compose.outlook import Outlook
@@ -241,8 +241,8 @@ class TechnicianDesk:
         say = say_in(request.language)
         text = await self._journal_says(request.what, request.last, request.language)
         if request.what == "export":
-            path = folder_for(self._settings) / f"journal-{self._stamp()}.jsonl"
-            await asyncio.to_thread(_write, path, text)
+            name = f"journal-{self._stamp()}.jsonl"
+            path = await asyncio.to_thread(keep, self._settings, name, text.encode())
             lines = text.count("\n")
             written = say(told("{entries} entries in {path}", entries=lines, path=path))
             return w.Answer(done=True, text=written, facts={"path": str(path), "entries": lines})
@@ -471,11 +471,6 @@ class TechnicianDesk:
 
     def _stamp(self) -> str:
         return f"{self._now().astimezone(JST):%Y%m%d-%H%M%S}"
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def _moment(text: str) -> datetime:

@@ -34,6 +34,7 @@ JOURNAL_FORMAT: Final = 1
 
 _MOST_BYTES: Final = 4096
 _KIOSK: Final = "madoguchi.service"
+_TRY_SLOT: Final = "madoguchi-try-slot.service"
 _PARTITIONS: Final = {u.Slot.A: 2, u.Slot.B: 3}
 """Of the Pi's card: the FAT partitions that hold each slot's kernel."""
 
@@ -49,6 +50,10 @@ class ChoiceStore(Protocol):
     def read(self) -> u.BootChoice: ...
 
     def write(self, choice: u.BootChoice) -> None: ...
+
+    def tries_slots(self) -> bool:
+        """Whether firmware and running kernel can start a slot so that the other one comes back by itself."""
+        ...
 
     def restart(self) -> Sequence[str]:
         """The command that starts the machine anew, into the slot on trial if there is one."""
@@ -73,6 +78,9 @@ class SectorStore:
         finally:
             os.close(handle)
 
+    def tries_slots(self) -> bool:
+        return True
+
     def restart(self) -> Sequence[str]:
         return ("systemctl", "reboot")
 
@@ -87,9 +95,13 @@ class AutobootStore:
     """A Pi's first partition: autoboot.txt for the firmware, and beside it the choice that it was made from.
 
     The Pi's firmware counts no tries: a slot on trial is started once (tryboot). Not run on hardware yet.
+    mailbox: a device that the Pi's own kernel has, and Debian's has not; only the former hands "tryboot" to
+    the firmware when it restarts. Source: Raspberry Pi's Linux, drivers/char/broadcom/vcio.c and
+    drivers/firmware/raspberrypi.c (rpi_firmware_notify_reboot).
     """
 
     folder: Path
+    mailbox: Path = Path("/dev/vcio")
 
     def read(self) -> u.BootChoice:
         try:
@@ -103,13 +115,15 @@ class AutobootStore:
         write_whole(self.folder / "madoguchi-boot", sector, mode=0o644)
         write_whole(self.folder / "autoboot.txt", u.autoboot(choice, _PARTITIONS).encode(), mode=0o644)
 
+    def tries_slots(self) -> bool:
+        return self.mailbox.is_char_device()
+
     def restart(self) -> Sequence[str]:
         choice = self.read()
-        return (
-            "systemctl",
-            "reboot",
-            *(() if choice.primary in choice.good else ("--reboot-argument=0 tryboot",)),
-        )
+        if choice.primary in choice.good:
+            return ("systemctl", "reboot")
+        # `systemctl reboot --reboot-argument=` writes into /run/systemd itself, which no unit of ours may.
+        return ("systemctl", "start", _TRY_SLOT)
 
 
 def choice_store(root: Path = Path("/")) -> ChoiceStore:
@@ -118,7 +132,7 @@ def choice_store(root: Path = Path("/")) -> ChoiceStore:
     if sectors.exists():
         return SectorStore(sectors)
     if autoboot.exists():
-        return AutobootStore(autoboot.parent)
+        return AutobootStore(autoboot.parent, root / "dev/vcio")
     raise FileNotFoundError(f"{sectors}, {autoboot}: neither is there; this machine has no slots")
 
 
@@ -132,6 +146,7 @@ class Machine:
     asked: Path = Path("/run/madoguchi")
     command_line: Path = Path("/proc/cmdline")
     system: Path = Path("/etc/rauc/system.conf")
+    keyring: Path = Path("/etc/rauc/keyring.pem")
     run: Callable[[Sequence[str]], tuple[int, str]] = _run
 
     def running(self) -> u.Slot:
@@ -149,6 +164,12 @@ class Machine:
         system = configparser.ConfigParser()
         system.read(self.system, encoding="utf-8")
         return system["system"]["compatible"]
+
+    def barred(self) -> u.UpdateRefusal | None:
+        """Why it takes no update at all, None if it does."""
+        if not self.keyring.is_file():
+            return u.UpdateRefusal.NO_KEYRING
+        return None if self.store.tries_slots() else u.UpdateRefusal.NO_TRIAL
 
     def floor(self) -> str:
         """The newest version that was ever marked good here."""
@@ -177,7 +198,7 @@ class Machine:
 
 def note(machine: Machine, **answer: str) -> None:
     """Say for the kiosk what runs here, and beside it the answer to its wish."""
-    pending = machine.pending()
+    pending, barred = machine.pending(), machine.barred()
     slot = u.Slot(pending["slot"]) if pending else None
     running, choice = machine.running(), machine.store.read()
     now = u.standing(running, choice, slot)
@@ -189,6 +210,7 @@ def note(machine: Machine, **answer: str) -> None:
         other="good" if running.other in choice.good else "bad",
         wanted=pending.get("version", ""),
         before=pending.get("before", []),
+        barred="" if barred is None else barred.value,
         **answer,
     )
     match now:
@@ -241,7 +263,9 @@ def settle(machine: Machine) -> None:
 def check(machine: Machine, folder: Path) -> int:
     """The manifest once more, from the bundle that RAUC has verified and mounted: nobody can have put another
     in its place since. What is said on refusal comes back in the answer of `rauc install`."""
-    refused = _refusal(machine, _manifest(folder / "manifest.raucm"))
+    refused = machine.barred() or _refusal(machine, _manifest(folder / "manifest.raucm"))
+    if refused is None and not machine.held():
+        refused = u.UpdateRefusal.IN_SERVICE  # whoever told RAUC to install: nothing is written under a visit
     if refused is not None:
         sys.stderr.write(f"madoguchi-refuses-{refused.value}\n")
         return 1
@@ -249,14 +273,17 @@ def check(machine: Machine, folder: Path) -> int:
 
 
 def mark_good(machine: Machine) -> int:
-    """The running system stays. Only a system on trial can be marked."""
+    """The running system stays. Only a system on trial can be marked, and none below the floor: by
+    `install` that cannot come to run."""
     running = machine.running()
     if running in machine.store.read().good:
         return 0
+    if _numbers(__version__) < _numbers(machine.floor()):
+        _log(EventId.UPDATE_REFUSED, reason=u.UpdateRefusal.BELOW_FLOOR)
+        return 1
     machine.kept.mkdir(mode=0o755, exist_ok=True)
     # The floor first: a power cut between the two leaves a trial that is tried again, never an older version.
-    floor = max(__version__, machine.floor(), key=lambda version: u.version_of(version) or (0, 0, 0))
-    write_whole(machine.kept / "floor", floor.encode(), mode=0o644)
+    write_whole(machine.kept / "floor", __version__.encode(), mode=0o644)
     status, _ = machine.run(("rauc", "status", "mark-good"))
     if status or running not in machine.store.read().good:
         return 1
@@ -305,7 +332,7 @@ def backend(machine: Machine, words: Sequence[str]) -> int:
 def _carry_out(
     machine: Machine, bundle: str, before: Sequence[str], state: dict[str, Any]
 ) -> u.UpdateRefusal | None:
-    found = _inspect(machine, bundle)
+    found = machine.barred() or _inspect(machine, bundle)
     if isinstance(found, u.UpdateRefusal):
         return found
     if not machine.held():
@@ -396,6 +423,10 @@ def _manifest(path: Path) -> u.Bundle:
     update = manifest["update"]
     formats = _formats(update.get("build", ""))
     return u.Bundle(update.get("version", ""), update.get("compatible", ""), formats)
+
+
+def _numbers(version: str) -> tuple[int, int, int]:
+    return u.version_of(version) or (0, 0, 0)
 
 
 def _formats(build: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from firmware.core.hours import JST
 from firmware.core.records import Record
 from firmware.core.states import Attending
 from firmware.core.totals import DayTotals
-from firmware.core.updates import UpdateState
+from firmware.core.updates import UpdateState, barred_by
 from firmware.core.visit_log import SeenVisit
 from firmware.core.wording import Say, Sentence, told
 
@@ -180,3 +180,5 @@ def update_page(state: UpdateState, say: Say = str) -> Iterator[str]:
         yield say(told("other slot: {other}", other=told(state.other)))
     if state.wanted:
         yield say(told("last update: {version}", version=state.wanted))
+    if state.barred:
+        yield say(barred_by(state.barred))

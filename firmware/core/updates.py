@@ -9,6 +9,8 @@ import enum
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
+from firmware.core.wording import Sentence, told
+
 TRIES: Final = 3
 """Starts of a slot that nobody has marked good yet."""
 
@@ -117,6 +119,8 @@ class UpdateRefusal(enum.Enum):
     TRIAL = "on-trial"  # the running system is not good yet: the other slot is the one that is
     WRITE = "write"  # the bundle is damaged or the disk failed
     IN_SERVICE = "in-service"  # the kiosk does not say, or no longer, that it serves nobody
+    NO_KEYRING = "no-keyring"  # the running system has nobody's certificate: no update at all
+    NO_TRIAL = "no-trial"  # the running kernel cannot start a slot for one try: no update at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +210,7 @@ class UpdateState:
     """What root said last. standing: see Standing, or installing; empty without slots. version: what runs.
 
     wanted: of the update last written. refused: why one was not. before: what was wrong before it.
+    barred: an UpdateRefusal by which this machine takes no update at all, empty if it does.
     """
 
     standing: str = ""
@@ -215,3 +220,13 @@ class UpdateState:
     wanted: str = ""
     refused: str = ""
     before: tuple[str, ...] = ()
+    barred: str = ""
+
+
+def barred_by(reason: str) -> Sentence:
+    """Why a machine takes no update at all (UpdateState.barred), for whoever asks for one."""
+    if reason == UpdateRefusal.NO_KEYRING.value:
+        return told(
+            "no update can be installed: this system has no /etc/rauc/keyring.pem (handbook, Updates)"
+        )
+    return told("no update can be installed: this kernel cannot start a slot on trial (handbook, Updates)")

@@ -104,6 +104,8 @@ class UpdateWatch:
         files = self._files
         if files is None or not self.state.standing:
             raise OfficeRefused("this machine has no second slot: nothing can be installed here")
+        if self.state.barred:
+            raise OfficeRefused(u.barred_by(self.state.barred))
         if self.under_way:
             raise OfficeRefused("an update is under way")
         self._asked_at, self._nonce = self._monotonic(), secrets.token_hex(16)

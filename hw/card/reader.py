@@ -15,9 +15,9 @@ from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinU
 from firmware.logbook import EventId, Logbook
 from firmware.ports import CardReading, CardSignature, ReportLevel
 from hw.card.monitor import ReaderMonitor, Sighting
-from hw.card.restart import RestartRequest
 from hw.card.session import Acceptance, CardSession, CardStats, shut
 from hw.one_thread import OneThread
+from hw.restart import RestartRequest
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class PcscCardReader:
     now: aware; judges the certificate's dates.
     acceptance: which cards are taken.
     domain: what every message that is signed here begins with, so that no card signs anything else.
-    restart_request, restart_seconds: see `hw.card.restart`.
+    restart_request, restart_seconds: see `hw.restart`.
 
     The environment variable PCSCLITE_CSOCK_NAME is read by libpcsclite itself. `stats` counts sessions,
     APDUs and bytes.
@@ -62,7 +62,12 @@ class PcscCardReader:
         self._now = now
         self._acceptance = acceptance
         self._domain = domain
-        self._restart = RestartRequest(restart_request, restart_seconds, log)
+        self._restart = RestartRequest(
+            restart_request,
+            restart_seconds,
+            asked=partial(log, EventId.PCSCD_RESTART_ASKED),
+            failed=partial(log, EventId.CARD_READER_FAILED, step="restart-request"),
+        )
         self._monitor = ReaderMonitor(
             reader_name=reader_name, reconnect_seconds=reconnect_seconds, tell=self._tell_from_thread
         )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 from firmware.core.facts import DocumentPrinterLevel
 from firmware.core.terms import Certainty, PrinterReason
@@ -13,6 +14,7 @@ from hw.printer.absence import Absence
 from hw.printer.canceller import Canceller
 from hw.printer.exit_sensor import ExitSensor
 from hw.printer.ipp_partner import Condition, IppPartner
+from hw.printer.print_server import PrintServer
 from hw.printer.proof import (
     Finding,
     JobWatch,
@@ -46,6 +48,7 @@ class IppDocumentPrinter:
     history_seconds: how long the printer at least remembers an ended job.
     reserves: when supplies are low. exit_sensor: the second witness, if one is fitted.
     exit_seconds: from the printer's last count until that sheet has passed the sensor.
+    restart_request, restart_seconds: see `PrintServer`.
     """
 
     def __init__(
@@ -67,11 +70,18 @@ class IppDocumentPrinter:
         reserves: Reserves = SHIPPED_RESERVES,
         exit_sensor: ExitSensor | None = None,
         exit_seconds: float = 5.0,
+        restart_request: Path | None = None,
+        restart_seconds: float = 30.0,
     ) -> None:
         self._log = log
         self._printer = IppPartner(printer_uri, request_seconds=request_seconds)
-        self._server = IppPartner(
-            f"ipp://localhost/printers/{queue}", request_seconds=request_seconds, socket_path=cups_socket
+        self._server = PrintServer(
+            cups_socket,
+            queue,
+            request_seconds=request_seconds,
+            log=log,
+            restart_request=restart_request,
+            restart_seconds=restart_seconds,
         )
         self._poll_seconds = poll_seconds
         self._follow_seconds = follow_seconds

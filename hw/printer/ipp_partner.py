@@ -151,9 +151,18 @@ class IppPartner:
         attributes = {"requesting-user-name": USER, **question}
         try:
             async with asyncio.timeout(self._request_seconds):
-                return await self._client().execute(operation, {"operation-attributes-tag": attributes})
-        except (pyipp.IPPError, aiohttp.ClientError, OSError, TimeoutError, UnicodeDecodeError) as cause:
+                answer = await self._client().execute(operation, {"operation-attributes-tag": attributes})
+        except (pyipp.IPPConnectionError, aiohttp.ClientError, OSError, TimeoutError) as cause:
+            self._heard(answered=False)
+            raise DeviceGone(f"no answer to {operation.name}") from cause
+        except (pyipp.IPPError, UnicodeDecodeError) as cause:
+            self._heard(answered=True)
             raise DeviceGone(f"no good answer to {operation.name}") from cause
+        self._heard(answered=True)
+        return answer
+
+    def _heard(self, *, answered: bool) -> None:
+        """After each question: whether anything came back, be it a refusal."""
 
     def _client(self) -> pyipp.IPP:
         if self._session is None:

@@ -12,9 +12,11 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 THERE = (
     "systemd-sysv,dbus,udev,kmod,python3,linux-image-amd64,initramfs-tools,zstd,e2fsprogs,iproute2,"
-    "cups-daemon,systemd-coredump,cron,man-db"
+    "cups-daemon,systemd-coredump,cron,man-db,rauc,rauc-service"
 )
-"""What is on the machine before: of the kiosk's own packages as little as a Debian can be without."""
+"""What is on the machine before: of the kiosk's own packages as little as a Debian can be without.
+
+RAUC, as in the image: so that there is somebody to be commanded (attempts)."""
 RELEASE = (
     "firmware",
     "hw",
@@ -114,7 +116,7 @@ def _lived_in(tree: Path) -> None:
     (wants / "rig-shell.service").symlink_to("/etc/systemd/system/rig-shell.service")
     default = tree / "etc/systemd/system/default.target"
     default.unlink(missing_ok=True)
-    default.symlink_to("/lib/systemd/system/graphical.target")
+    default.symlink_to("/lib/systemd/system/multi-user.target")  # as raspi-config's boot to a console
     for file in (tree / "etc/apt/sources.list.d").glob("*"):
         file.unlink()
     for list_of_packages in (tree / "var/lib/apt/lists").glob("*_*"):

@@ -10,8 +10,8 @@ RESTRICTION = re.compile(
     r"|KillMode|SuccessExitStatus|RemainAfterExit|RuntimeDirectoryPreserve)=)\w+="
 )
 """A line of [Service] that is not about the program itself."""
-ROOTS = frozenset({"shadow", "journal-key", "other-processes"})
-"""Root without any of its powers still owns files; it may change none of them."""
+ROOTS = frozenset({"shadow", "journal-key", "other-processes", "command-rauc"})
+"""Root without any of its powers still owns files; it may change none of them. RAUC obeys root alone."""
 BOOT_CHOICE = ROOTS | {"disk"}
 """Reads the boot choice, which is a partition."""
 
@@ -34,6 +34,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     ),
     "madoguchi-first-boot.service": ROOTS,
     "madoguchi-pcscd-restart.service": ROOTS,
+    "madoguchi-cups-restart.service": ROOTS,
     "madoguchi-screen-restart.service": ROOTS,
     # Overwrites both.
     "madoguchi-erase.service": ROOTS | {"device-key", "journal"},
@@ -41,6 +42,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "madoguchi-update.service": BOOT_CHOICE,
     "madoguchi-mark-good.service": BOOT_CHOICE,
     "madoguchi-trial.service": BOOT_CHOICE,
+    "madoguchi-try-slot.service": ROOTS,
 }
 """What is not refused, by unit."""
 

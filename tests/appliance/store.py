@@ -77,7 +77,12 @@ GUEST: dict[str, dict[str, Any]] = {
         "reboot_command": ["systemctl", "reboot"],
         "log_command": ["journalctl", "--unit=madoguchi", "--output=cat", "--no-pager", "--reverse"],
     },
-    "document_printer": {"uri": "ipp://localhost:7631/ipp/print", "poll_seconds": 2.0},
+    # Nothing here is as quick as what a print server that hangs is known by.
+    "document_printer": {
+        "uri": "ipp://localhost:7631/ipp/print",
+        "poll_seconds": 2.0,
+        "restart_seconds": 300.0,
+    },
     "receipt_printer": {"device": "/dev/madoguchi/receipt"},
     "documents": {
         "worker_socket": "/run/madoguchi-worker.sock",

@@ -44,7 +44,16 @@ def test_the_copy_that_is_tried_has_every_restriction_and_only_another_program()
             "Requires",
             "WantedBy",
         )
-        more = ("Conflicts", "BindsTo", "StartLimit", "CollectMode", "KillMode", "SuccessExit", "RemainAfter")
+        more = (
+            "Conflicts",
+            "BindsTo",
+            "StartLimit",
+            "CollectMode",
+            "KillMode",
+            "SuccessExit",
+            "RemainAfter",
+            *("SuccessAction", "RebootArgument"),
+        )
         preserved = ("RuntimeDirectoryPreserve",)
         left = [key for key in about if not key.startswith((*allowed_to_go, *of_the_unit, *more, *preserved))]
         assert [] == left, unit

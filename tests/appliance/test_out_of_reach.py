@@ -97,7 +97,7 @@ class Checkout:
                 if file.name not in ("scripts", ".git"):
                     (place / file.name).symlink_to(file)
         self.script("setup", "")
-        self.script("wheels", 'mkdir -p "$1" && touch "$1/requirements.txt"')
+        self.script("wheels", 'echo much && mkdir -p "$1" && touch "$1/requirements.txt"')
         self.program("dpkg-query", "printf installed")
         self.program("dpkg", '[ "$1" = --print-architecture ] && echo amd64')
 
@@ -148,6 +148,7 @@ def test_a_debian_mirror_that_does_not_answer_skips_the_image_and_is_named(
     done = checkout.make_image()
     assert SKIPPED == done.returncode, done.stderr
     assert last(done).startswith(f"test_appliance: skipped: http://{closed}/debian/dists/bookworm/")
+    assert "" == done.stdout, "where the image lies is all that is said there"
     assert "Could not connect" in last(done)
 
 

@@ -1,13 +1,15 @@
 """Updates in an emulated machine: python -m tests.appliance.updates image DIR | run DIR [STAGE …]
 
-image: makes four systems (0.2.0, 0.3.0, 0.4.0 which never gets fit, 0.5.0 which does not start), their
-signed bundles and bad ones, and by scripts/image/disk the disk with 0.2.0 in slot A. run: the stages, which
-follow each other in a machine's life:
+image: makes five systems (0.2.0, 0.3.0, 0.4.0 which never gets fit, 0.5.0 which does not start, 0.6.0 which
+comes up to emergency mode), their signed bundles and bad ones on a technician's USB stick, and the disk, by
+scripts/image/disk, with 0.2.0 in slot A. run: the stages, which follow each other in a machine's life:
 
     good      a foreign signer's, an older, another machine's and a damaged bundle change nothing; 0.3.0 is
               installed, starts by itself, is tried and marked good
     rollback  it has stayed; 0.4.0 is installed and tried as often as a new system is
     dead      0.3.0 runs again by itself; the same of 0.5.0
+    stuck     the same of 0.6.0, where nobody could log in
+    sticks    a file that the kiosk has written to a technician's stick is on it, whatever comes then
     cuts      the power goes at each tenth of the update of `good`; it starts from what is on disk then
     disks     the power goes at many more points; what the disk holds is read, and no machine started
 
@@ -20,6 +22,7 @@ import asyncio
 import json
 import logging
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -28,7 +31,7 @@ from pathlib import Path
 from firmware.core.updates import TRIES
 from tests.appliance.updates_cuts import INSTALL_SECONDS, cuts, disks, keep_noted
 from tests.appliance.updates_image import SECOND, make_images
-from tests.appliance.updates_machine import Guest, Record, Rig, expect, standing_of
+from tests.appliance.updates_machine import Guest, Record, Rig, expect, run, standing_of
 
 BAD = {"foreign": "signature", "older": "older", "other": "other-machine", "damaged": "write"}
 """Bundles that are refused, and why."""
@@ -86,9 +89,37 @@ async def dead(rig: Rig) -> None:
         rig.figures["journal_entries"] = guest.kept[-1].seq
 
 
+async def stuck(rig: Rig) -> None:
+    """One whose file systems do not mount starts the machine anew by itself, until the former one is back."""
+    async with rig.on() as guest:
+        expect("B", guest.slot.value, "the slot that stays")
+        await _installs(guest, "stuck")
+    for attempt in range(TRIES):
+        expect("A", (await rig.dies()).value, f"the slot of try {attempt + 1}")
+    async with rig.on() as guest:
+        _runs_again(guest)
+        await guest.writes(1)
+
+
+async def sticks(rig: Rig) -> None:
+    """What is said to be on the stick is there, though the power went then. The other stick is root's."""
+    rig.export.unlink(missing_ok=True)
+    run("mkfs.vfat", "-n", "MADO-EXPORT", "-C", str(rig.export), "65536")
+    try:
+        async with rig.on() as guest:
+            guest.tell("keep bundle.txt")
+            said = await guest.hears(lambda one: "kept" in one)
+            expect(False, said["reads_updates"], "whether the kiosk reads the other stick")
+        there = ["mtype", "-i", str(rig.export), "::bundle.txt"]
+        found = await asyncio.to_thread(subprocess.run, there, capture_output=True, text=True, check=True)
+        expect("kept\n", found.stdout, "the file on the stick")
+    finally:
+        rig.export.unlink()
+
+
 async def _is_refused(rig: Rig, guest: Guest, file: str, reason: str) -> None:
     before, began = rig.slot_bytes(guest.slot), time.monotonic()
-    guest.tell(f"install /media/{file}.raucb")
+    guest.tell(f"install /media/stick/{file}.raucb")
     told = await guest.hears(lambda said: said.get("event") == "update-refused", INSTALL_SECONDS)
     expect(reason, told["reason"], f"why {file} was refused")
     said = await guest.hears(lambda said: said.get("state", {}).get("held") is False)
@@ -100,7 +131,7 @@ async def _is_refused(rig: Rig, guest: Guest, file: str, reason: str) -> None:
 async def _installs(guest: Guest, file: str) -> float:
     """Until the machine has gone down by itself to start anew; seconds."""
     began = time.monotonic()
-    guest.tell(f"install /media/{file}.raucb")
+    guest.tell(f"install /media/stick/{file}.raucb")
     await guest.stands("installing", INSTALL_SECONDS)
     await guest.starts_anew(INSTALL_SECONDS)
     return round(time.monotonic() - began, 1)
@@ -114,7 +145,7 @@ def _runs_again(guest: Guest) -> None:
     expect("bad", guest.ready["other"], "the slot of the update")
 
 
-STAGES = {"good": good, "rollback": rollback, "dead": dead}
+STAGES = {"good": good, "rollback": rollback, "dead": dead, "stuck": stuck, "sticks": sticks}
 
 
 async def perform(rig: Rig, stages: Sequence[str], said: argparse.Namespace) -> None:

@@ -210,7 +210,7 @@ async def _start_after(rig: Rig, slot: Slot, tenth: int) -> dict[str, Any]:
         row["seconds"] = round(time.monotonic() - began, 1)
         if tenth != 5:
             return row
-        guest.tell("install /media/good.raucb")
+        guest.tell("install /media/stick/good.raucb")
         await guest.stands("installing", INSTALL_SECONDS)
         await guest.starts_anew(INSTALL_SECONDS)
     async with rig.on() as guest:

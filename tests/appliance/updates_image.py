@@ -19,7 +19,7 @@ PACKAGES = (
     "systemd-sysv,dbus,polkitd,udev,kmod,python3,rauc,rauc-service,linux-image-amd64,"
     "busybox-static,e2fsprogs,fdisk"
 )
-FIRST, SECOND, UNFIT, DEAD = "0.2.0", "0.3.0", "0.4.0", "0.5.0"
+FIRST, SECOND, UNFIT, DEAD, STUCK = "0.2.0", "0.3.0", "0.4.0", "0.5.0", "0.6.0"
 PLACES = ("etc", "madoguchi", "cups", "console", "published", "updates")
 """Folders of the data partition, as scripts/image/build makes them."""
 
@@ -31,9 +31,11 @@ _PROGRAMS = (
     "rauc",
     "openssl",
     "depmod",
+    "mkfs.vfat",
+    "mcopy",
     "qemu-system-x86_64",
 )
-_FROM = "mmdebstrap squashfs-tools e2fsprogs fdisk rauc openssl kmod qemu-system-x86"
+_FROM = "mmdebstrap squashfs-tools e2fsprogs fdisk rauc openssl kmod dosfstools mtools qemu-system-x86"
 _NEITHER = re.compile(r"madoguchi(-(worker|cups|sound|screen|console|pcscd).*)?\.|madoguchi-.*@")
 """Units of devices and programs that this machine has not."""
 
@@ -41,6 +43,8 @@ _DRIVERS = (
     *("gpu", "net", "media", "infiniband", "scsi", "usb", "iio", "staging", "isdn", "hwmon", "input"),
     "thunderbolt",
 )
+_STICK = frozenset("usb-common usbcore xhci-hcd xhci-pci usb-storage scsi_common scsi_mod sd_mod".split())
+"""What of those drivers leads to the stick."""
 
 
 def make_images(folder: Path) -> None:
@@ -54,9 +58,16 @@ def make_images(folder: Path) -> None:
     for name in ("signer", "foreign"):
         _make_signer(folder, name)
     with _tree(folder, base) as tree:
-        for version in (FIRST, SECOND, UNFIT):
+        for version in (FIRST, SECOND, UNFIT, STUCK):
             _make_root(folder, tree, version)
-        _pack(tree / "boot", folder / f"root-{DEAD}.squashfs", "-keep-as-directory")
+        # No system, but with a keyring: without one it would be no bundle.
+        held = (
+            "etc d 755 0 0",
+            "etc/rauc d 755 0 0",
+            f"etc/rauc/keyring.pem f 644 0 0 cat {folder / 'signer.pem'}",
+        )
+        pseudo = [word for one in held for word in ("-p", one)]
+        _pack(tree / "boot", folder / f"root-{DEAD}.squashfs", "-keep-as-directory", *pseudo)
     _make_stick(folder)
     _make_disk(folder)
 
@@ -112,11 +123,10 @@ def _tree(folder: Path, base: Path) -> Iterator[Path]:
             Path(msgspec.__file__).parent, tree / "usr/lib/python3/dist-packages/msgspec", dirs_exist_ok=True
         )
         shutil.copytree(REPOSITORY / "scripts/image/files", tree, symlinks=True, dirs_exist_ok=True)
-        with (tree / "etc/fstab").open("a") as mounts:
-            mounts.write("LABEL=media /media ext4 ro,nofail 0 0\n")
         for place in (
             "data",
-            "media",
+            "media/stick",
+            "media/export",
             "boot/firmware",
             "var/lib/madoguchi",
             *(f"var/lib/madoguchi-{name}" for name in PLACES[2:]),
@@ -141,6 +151,11 @@ def _make_root(folder: Path, tree: Path, version: str) -> None:
         quick = tree / "etc/systemd/system/madoguchi-trial.timer.d"
         quick.mkdir()
         (quick / "rig.conf").write_text("[Timer]\nOnBootSec=\nOnActiveSec=25\n")
+    if version == STUCK:
+        with (tree / "etc/fstab").open("a") as mounts:
+            mounts.write("tmpfs /mnt tmpfs nonsense=1 0 0\n")
+        patience = tree / "etc/systemd/system/emergency.service.d/madoguchi.conf"
+        patience.write_text(patience.read_text().replace("sleep 300", "sleep 20"))
     run("python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-f",
         "-s", str(tree), "-p", "/", str(tree / "usr/lib/madoguchi/firmware"))  # fmt: skip
     _pack(tree, root_of(folder, version))
@@ -157,7 +172,9 @@ def _prune(tree: Path) -> None:
     shutil.rmtree(tree / "usr/share/mime", ignore_errors=True)
     for modules in (tree / "usr/lib/modules").glob("*"):
         for name in ("sound", "net/wireless", *(f"drivers/{kind}" for kind in _DRIVERS)):
-            shutil.rmtree(modules / "kernel" / name, ignore_errors=True)
+            for file in (modules / "kernel" / name).rglob("*.ko"):
+                if file.stem not in _STICK:
+                    file.unlink()
         run("depmod", "-b", str(tree), modules.name)
 
 
@@ -175,12 +192,12 @@ def _make_initrd(tree: Path) -> None:
 
 
 def _make_stick(folder: Path) -> None:
-    """The bundles, good and bad, on one ext4 file system."""
+    """The bundles, good and bad, on a technician's stick."""
     media = folder / "media"
     shutil.rmtree(media, ignore_errors=True)
     media.mkdir()
-    for name, content, version in (("good", SECOND, SECOND), ("unfit", UNFIT, UNFIT), ("dead", DEAD, DEAD)):
-        _bundle(folder, content, media / f"{name}.raucb", version)
+    for name, version in (("good", SECOND), ("unfit", UNFIT), ("dead", DEAD), ("stuck", STUCK)):
+        _bundle(folder, version, media / f"{name}.raucb", version)
     # What is refused before a byte of it is read holds the small system. The version is the manifest's.
     _bundle(folder, DEAD, media / "foreign.raucb", SECOND, signer="foreign")
     _bundle(folder, DEAD, media / "older.raucb", "0.1.9")
@@ -193,7 +210,8 @@ def _make_stick(folder: Path) -> None:
     image = folder / "media.img"
     image.unlink(missing_ok=True)
     run("truncate", "-s", f"{size}M", str(image))
-    run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "media", "-d", str(media), str(image))
+    run("mkfs.vfat", "-F", "32", "-n", "TECHNICIAN", str(image))
+    run("mcopy", "-i", str(image), *map(str, sorted(media.iterdir())), "::")
     shutil.rmtree(media)
 
 
@@ -215,6 +233,6 @@ def _make_disk(folder: Path) -> None:
         run("truncate", "-s", "64M", str(data))
         run("mke2fs", "-q", "-t", "ext4", "-L", "madoguchi-data", "-d", str(content), str(data))
         os.link(root_of(folder, FIRST), image / "root.squashfs")
-        sizes = [root_of(folder, version).stat().st_size for version in (FIRST, SECOND, UNFIT)]
+        sizes = [root_of(folder, version).stat().st_size for version in (FIRST, SECOND, UNFIT, STUCK)]
         slot = str(max(sizes) // MIB + 8)
         run(str(REPOSITORY / "scripts/image/disk"), str(image), str(folder / "fresh.img"), "--slot", slot)

@@ -170,6 +170,11 @@ class Rig:
         return self.folder / "disk.img"
 
     @property
+    def export(self) -> Path:
+        """The stick that takes files away, while it is plugged in."""
+        return self.folder / "export.img"
+
+    @property
     def log(self) -> Path:
         """Of the disk's writes, where they are noted."""
         return self.folder / "writes.log"
@@ -284,12 +289,23 @@ class Rig:
             *("-smp", "2", "-m", "768", "-nodefaults", "-display", "none", "-no-reboot"),
             *("-kernel", str(kernel), "-initrd", str(initrd), "-append", words),
             *(*drives, "-device", "virtio-blk-pci,drive=disk"),
-            *("-drive", f"file={self.folder / 'media.img'},format=raw,if=virtio,readonly=on"),
+            *("-device", "qemu-xhci,id=usb", *self._sticks()),
             *("-device", "virtio-rng-pci", "-rtc", "base=utc"),
             *("-chardev", f"file,id=console,path={self.folder / 'console.log'},append=on"),
             *("-serial", "chardev:console"),
             *("-chardev", f"socket,id=line,path={line},server=on,wait=off", "-serial", "chardev:line"),
         ]
+
+    def _sticks(self) -> list[str]:
+        """With the bundles, and where there is one the stick that takes files away."""
+        sticks = {"updates": f"{self.folder / 'media.img'},readonly=on"}
+        if self.export.exists():
+            sticks["export"] = str(self.export)
+        words = []
+        for name, file in sticks.items():
+            words += ["-drive", f"format=raw,if=none,id={name},file={file}"]
+            words += ["-device", f"usb-storage,bus=usb.0,drive={name},removable=on"]
+        return words
 
 
 async def _connected(process: Process, line: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

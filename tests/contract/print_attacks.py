@@ -62,6 +62,10 @@ class Bench:
     level: Level = field(default_factory=DocumentPrinterLevel)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def restart_request(self) -> Path:
+        return self.folder / "restart-cups"
+
     def report(self, level: Level) -> None:
         self.level = level
         self.moved.set()
@@ -95,6 +99,8 @@ class Bench:
             stall_seconds=6.0,
             silent_seconds=1.0,
             purge_seconds=2.0,
+            restart_request=self.restart_request,
+            restart_seconds=MEND_SECONDS,
         )
         self.printer.start(self.report)
         self.moved.set()
@@ -131,10 +137,15 @@ class Bench:
         await self.server.restart()
 
     async def hang_cupsd(self) -> None:
+        self.restart_request.unlink(missing_ok=True)
         self.server.hang()
 
     async def resume_cupsd(self) -> None:
         self.server.resume()
+
+    async def have_cupsd_restarted(self) -> None:
+        async with asyncio.timeout(READY_SECONDS):
+            await self.server.restart_when_asked(self.restart_request)
 
     async def lose_answer(self) -> None:
         self.wire.lose_answer()
@@ -151,6 +162,7 @@ class Bench:
         return {
             "cupsd killed": (self.kill_cupsd, self.restart_cupsd),
             "cupsd hangs": (self.hang_cupsd, self.resume_cupsd),
+            "cupsd hangs for good": (self.hang_cupsd, self.have_cupsd_restarted),
             "printer unplugged": (self.fault("offline"), mend),
             "printer power-cycled": (self.fault("power_cycle"), mend),
             "out of paper": (self.fault("empty"), mend),

@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -34,6 +35,7 @@ READY = DocumentPrinterLevel(frozenset())
 PATIENCE_SECONDS = 60.0
 """Ends a test that is stuck; a busy machine needs some of it."""
 DEAD_SECONDS = 1.0
+RESTART_SECONDS = 0.5
 CANARY = "CANARY-7f3a"
 ROOT = Path(__file__).parents[2]
 
@@ -138,6 +140,7 @@ def adapter(
     sensor: ExitSensor | None = None,
     uri: str = "",
     dead_seconds: float = 120.0,
+    restart_request: Path | None = None,
 ) -> IppDocumentPrinter:
     return IppDocumentPrinter(
         printer_uri=uri or paper.uri,
@@ -153,6 +156,8 @@ def adapter(
         silent_seconds=4.0,
         purge_seconds=1.5,
         dead_seconds=dead_seconds,
+        restart_request=restart_request,
+        restart_seconds=RESTART_SECONDS,
     )
 
 
@@ -551,6 +556,97 @@ async def test_a_print_server_that_hangs_blocks_nobody(
     assert not await printer.purge(job_name)
     server.resume()
     await watcher.until_level(READY)
+
+
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """A print server that may hang for good beside a kiosk that asks for a new one.
+
+    wakes: see `PrintServer.restart_when_asked`.
+    """
+
+    printer: IppDocumentPrinter
+    server: PrintServer
+    watcher: Watcher
+    request: Path
+    wakes: bool
+
+    async def restarted(self) -> None:
+        """What systemd does once the kiosk asks, which it must have said."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self.server.restart_when_asked(self.request, wakes=self.wakes)
+        await self.watcher.until(lambda: self.watcher.logged(EventId.CUPS_RESTART_ASKED))
+
+    def documents(self) -> list[str]:
+        """What the print server has of any, wherever it writes."""
+        return in_files([self.server.memory], {"document": (b"%PDF-",)})
+
+
+@module_fixture(params=[True, False], ids=["woken", "killed"])
+async def hanging(
+    request: pytest.FixtureRequest, paper: A4Printer, server: PrintServer, watcher: Watcher, tmp_path: Path
+) -> AsyncIterator[Hanging]:
+    file = tmp_path / "restart-cups"
+    printer = adapter(paper, server, watcher, appear_seconds=0.5, restart_request=file)
+    printer.start(watcher.report)
+    await watcher.until_level(READY)
+    yield Hanging(printer, server, watcher, file, wakes=request.param)
+    await printer.close()
+
+
+async def test_a_job_in_a_print_server_that_hangs_for_good_goes_with_it_and_is_surely_not_done(
+    hanging: Hanging, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await hanging.printer.expect(job_name)
+    await send(server, certificate(2), job_name, options={**A4_DUPLEX, "job-hold-until": "indefinite"})
+    server.hang()
+    assert hanging.documents(), "nothing that could stay behind"
+    await hanging.restarted()
+    await watcher.until_level(READY)
+
+    assert [] == hanging.documents()
+    assert PrintResult(Certainty.NOT_DONE, 0) == await hanging.printer.follow(job_name, 2, watcher.pages)
+    assert [] == paper.jobs()
+
+
+async def test_a_print_whose_print_server_hangs_for_good_between_two_sheets_is_unknown_and_never_sent_again(
+    hanging: Hanging, paper: A4Printer, server: PrintServer, watcher: Watcher, job_name: str
+) -> None:
+    await paper.set_fault("jam", after_sheets=1)
+    await hanging.printer.expect(job_name)
+    await send(server, certificate(4), job_name)
+    following = asyncio.create_task(hanging.printer.follow(job_name, 4, watcher.pages))
+    await watcher.until(lambda: watcher.progress)
+    server.hang()
+    await hanging.restarted()
+
+    assert PrintResult(Certainty.UNKNOWN, 2) == await following
+    assert [] == hanging.documents()
+    await paper.set_fault(None)
+    await watcher.until_level(READY)
+    assert [job_name] == [job.name for job in paper.jobs()]
+
+
+async def test_a_print_server_that_refuses_every_question_is_not_restarted(
+    paper: A4Printer, server: PrintServer, watcher: Watcher, tmp_path: Path
+) -> None:
+    """It knows no such queue, as before commissioning; and it answers."""
+    printer = IppDocumentPrinter(
+        printer_uri=paper.uri,
+        cups_socket=server.socket,
+        queue="nobodys",
+        log=watcher.log,
+        request_seconds=PATIENCE_SECONDS,
+        restart_request=tmp_path / "restart-cups",
+        restart_seconds=0.05,
+    )
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    while loop.time() - began < 0.5:
+        assert not_ready(PrinterReason.UNREACHABLE) == await printer.refresh()
+    await printer.close()
+    assert not watcher.logged(EventId.CUPS_RESTART_ASKED)
+    assert not (tmp_path / "restart-cups").exists()
 
 
 async def test_a_printer_off_from_the_start_gives_up_and_the_job_never_comes_out_later(

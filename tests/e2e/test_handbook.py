@@ -40,16 +40,26 @@ NEEDED = {
     "udevadm info -q property -n /dev/ttyUSB0": "a serial port in its socket",
     "udevadm control --reload && udevadm trigger": "udev",
     "ls /dev/madoguchi": "devices",
+    "ls /dev/rtc0": "a clock with a battery",
     "systemctl edit madoguchi": "systemd",
     "systemctl edit madoguchi-cups": "systemd",
     "systemctl start madoguchi-cups": "systemd; the same cupsd with the same files runs here",
     "systemctl stop madoguchi": "systemd",
+    "systemctl stop madoguchi-screen madoguchi": "systemd",
     "pytest tests/hil --rig=/etc/madoguchi/kiosk.toml --hands": "every device, and hands",
     "madoguchi verify": "a scan of a printed page",
     "reboot": "a machine",
 }
 """What cannot be run here, and for want of what."""
-AT_THE_CONSOLE = ("status", "maintenance off", "settle", "day list", "claims list", "journal export")
+AT_THE_CONSOLE = (
+    "status",
+    "maintenance on",
+    "maintenance off",
+    "settle",
+    "day list",
+    "claims list",
+    "journal export",
+)
 UNFINISHED = {"test": "test card", "cash count": "cash count 3 100 50"}
 """What the handbook names by its first words alone."""
 PROGRAMS = (

@@ -824,6 +824,34 @@ FAULTS: tuple[Fault, ...] = (
         'sorted(pending["before"])',
         "tests/unit/test_update_root.py",
     ),
+    Fault(
+        "an update is written where no slot can be tried",
+        "firmware/compose/update_root.py",
+        "found = machine.barred() or _inspect(machine, bundle)",
+        "found = _inspect(machine, bundle)",
+        "tests/unit/test_update_root.py",
+    ),
+    Fault(
+        "an update that RAUC was told past the kiosk is written under a visit",
+        "firmware/compose/update_root.py",
+        "if refused is None and not machine.held():",
+        "if False:",
+        "tests/unit/test_update_root.py",
+    ),
+    Fault(
+        "an update below a version that was good stays",
+        "firmware/compose/update_root.py",
+        "if _numbers(__version__) < _numbers(machine.floor()):",
+        "if False:",
+        "tests/unit/test_update_root.py",
+    ),
+    Fault(
+        "a support bundle deletes those of other kiosks on the stick",
+        "firmware/compose/bundle.py",
+        "own = settings.path(settings.file.console.support_folder)",
+        "own = path.parent",
+        "tests/unit/test_support_bundle.py",
+    ),
     # paper
     Fault(
         "a printer says it has let a job go that it prints later",
@@ -901,6 +929,36 @@ FAULTS: tuple[Fault, ...] = (
         "server is None or server.jobs_waiting > 0",
         "server is None",
         "tests/unit/test_print_silence.py",
+    ),
+    Fault(
+        "a print server that refuses what it is asked is restarted",
+        "hw/printer/ipp_partner.py",
+        """            self._heard(answered=True)
+            raise DeviceGone""",
+        """            self._heard(answered=False)
+            raise DeviceGone""",
+        "tests/unit/test_restart_request.py",
+    ),
+    Fault(
+        "a print server that answers again is restarted all the same",
+        "hw/printer/print_server.py",
+        "            self._restart.withdraw()\n        else:",
+        "            pass\n        else:",
+        "tests/unit/test_restart_request.py",
+    ),
+    Fault(
+        "a service is restarted that answers the last look",
+        "hw/restart.py",
+        "if not await self._still_hangs():",
+        "if not await self._still_hangs() and False:",
+        "tests/unit/test_restart_request.py",
+    ),
+    Fault(
+        "a service that is dead for good is restarted every minute",
+        "hw/restart.py",
+        "seconds = min(seconds * 2, MOST_SECONDS)",
+        "seconds = min(seconds, MOST_SECONDS)",
+        "tests/unit/test_restart_request.py",
     ),
     Fault(
         "what still lay in the tray when the visit ended is called found paper",

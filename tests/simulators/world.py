@@ -155,6 +155,7 @@ class World:
         self.cards_stand = CardStand(self.directory, PKI / "cards")
         self._hand = asyncio.Lock()
         self.restart_request = self.directory / "restart-pcscd"
+        self.cups_restart_request = self.directory / "restart-cups"
         self.coins = CoinMachine(
             serial=COIN_ACCEPTOR_SERIAL,
             hopper_coins=hopper_coins,
@@ -301,6 +302,7 @@ class World:
                 "uri": self.printer.uri,
                 "cups_socket": self.print_server.socket,
                 "queue": self.print_server.queue,
+                "restart_request": str(self.cups_restart_request),
                 "poll_seconds": 0.5,
             },
             "receipt_printer": {"device": self.receipts.path, "poll_seconds": 0.5},

@@ -51,7 +51,11 @@ class Signers:
                 *("-keyout", self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem"),
                 *("-days", "3650", "-subj", f"/CN={name}, for tests alone"),
             )
-        (self.folder / "root.squashfs").write_bytes(random.Random(1).randbytes(2**20))  # noqa: S311
+        tree = self.folder / "tree"
+        (tree / "etc/rauc").mkdir(parents=True)
+        shutil.copy(self.folder / "operator.pem", tree / "etc/rauc/keyring.pem")
+        (tree / "system").write_bytes(random.Random(1).randbytes(2**20))  # noqa: S311
+        run("mksquashfs", tree, self.folder / "root.squashfs", "-quiet", "-no-progress")
 
     def bundle(self, name: str, *more: str, signer: str = "operator") -> Path:
         made = self.folder / f"{name}.raucb"
@@ -89,6 +93,7 @@ class Store:
             asked=self.root / "asked",
             command_line=self.root / "cmdline",
             system=SYSTEM,
+            keyring=self.keyring,
             run=self.run,
         )
 
@@ -162,10 +167,37 @@ def test_the_manifest_that_rauc_mounts_is_the_one_that_was_signed(store: Store, 
     bundle = signers.bundle("mounted", "--version", NEWER)
     folder = store.root / "mounted"
     run("unsquashfs", "-q", "-n", "-no-xattrs", "-d", folder, bundle, "manifest.raucm")
+    assert store.asks(bundle) == "", "the kiosk is held from here on"
     assert check(store.machine(), folder) == 0
     older = signers.bundle("mounted-older", "--version", "0.0.1")
     run("unsquashfs", "-q", "-n", "-f", "-no-xattrs", "-d", folder, older, "manifest.raucm")
     assert check(store.machine(), folder) == 1
+
+
+@pytest.mark.parametrize("keyring", [None, b"", b"no certificate\n"])
+def test_a_root_without_a_keyring_is_no_update_and_a_disk_of_it_says_that_it_takes_none(
+    tmp_path: Path, signers: Signers, keyring: bytes | None
+) -> None:
+    (tmp_path / "tree/etc/rauc").mkdir(parents=True)
+    if keyring is not None:
+        (tmp_path / "tree/etc/rauc/keyring.pem").write_bytes(keyring)
+    run("mksquashfs", tmp_path / "tree", tmp_path / "root.squashfs", "-quiet", "-no-progress")
+    keys = ("--key", signers.folder / "operator.key", "--certificate", signers.folder / "operator.pem")
+    words = (REPOSITORY / "scripts/image/bundle", tmp_path / "root.squashfs", tmp_path / "out.raucb", *keys)
+    refused = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
+    assert (refused.returncode, (tmp_path / "out.raucb").exists()) == (1, False)
+    assert "/etc/rauc/keyring.pem" in refused.stderr
+    assert "takes no updates" in disk_of(tmp_path, "--slot", "1")
+
+
+def disk_of(image: Path, *more: str) -> str:
+    """Made beside its parts, with an empty data partition; what scripts/image/disk said."""
+    run("truncate", "-s", "8M", image / "data.ext4")
+    run("mke2fs", "-q", "-t", "ext4", "-L", "madoguchi-data", image / "data.ext4")
+    words = [str(REPOSITORY / "scripts/image/disk"), str(image), str(image / "disk.img"), *more]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def test_a_pi_s_bundle_brings_what_its_firmware_reads_and_is_for_its_processor_alone(
@@ -196,10 +228,8 @@ def test_the_disk_of_a_machine_with_two_slots_starts_its_first_system_and_has_no
     tmp_path: Path, signers: Signers
 ) -> None:
     shutil.copy(signers.folder / "root.squashfs", tmp_path)
-    run("truncate", "-s", "8M", tmp_path / "data.ext4")
-    run("mke2fs", "-q", "-t", "ext4", "-L", "madoguchi-data", tmp_path / "data.ext4")
+    assert "takes no updates" not in disk_of(tmp_path, "--slot", "2", "--data", "12")
     disk = tmp_path / "disk.img"
-    run(REPOSITORY / "scripts/image/disk", tmp_path, disk, "--slot", "2", "--data", "12")
     table = json.loads(run("sfdisk", "--json", disk))["partitiontable"]["partitions"]
     places = {part["name"]: (part["start"] * 512, part["size"] * 512) for part in table}
     assert list(places) == ["madoguchi-choice", "root-a", "root-b", "data"]

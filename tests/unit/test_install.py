@@ -1,5 +1,8 @@
 """scripts/install into a tree: the same twice, differences named, everything put back byte for byte."""
 
+import base64
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -8,7 +11,9 @@ import stat
 import subprocess
 import sys
 import tomllib
+import zipfile
 from contextlib import closing
+from copy import deepcopy
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -16,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from firmware import __version__
 from firmware.__main__ import _parser
 from firmware.settings import load
 
@@ -186,6 +192,44 @@ def test_the_check_names_what_differs_and_installing_mends_it(installed: Path, s
     assert 0 == install(installed, "--check").returncode
 
 
+def test_what_others_may_write_a_key_that_is_none_and_what_is_not_of_the_release_are_named_and_mended(
+    installed: Path,
+) -> None:
+    spoils = {
+        "chmod 666 etc/madoguchi/kiosk.toml": ("/etc/madoguchi/kiosk.toml: other mode"),
+        "chown 880 etc/madoguchi/shibukawa.toml": "/etc/madoguchi/shibukawa.toml: other owner",
+        ": >etc/madoguchi/journal.key": "/etc/madoguchi/journal.key: has 0 bytes, not even 16",
+        "chown 880 etc/systemd/system/madoguchi.service": (
+            "/etc/systemd/system/madoguchi.service: other owner"
+        ),
+        "echo x >usr/lib/madoguchi/firmware/evil.py": (
+            "/usr/lib/madoguchi/firmware/evil.py: not of this release"
+        ),
+        "mkdir -p usr/lib/madoguchi/evil/a": "/usr/lib/madoguchi/evil: not of this release",
+        "ln -s /x usr/lib/madoguchi/hw/evil": "/usr/lib/madoguchi/hw/evil: not of this release",
+        "chmod 777 usr/lib/madoguchi/hw/coin": "/usr/lib/madoguchi/hw/coin: other mode",
+        "chown 880 usr/lib/madoguchi/hw": "/usr/lib/madoguchi/hw: other owner",
+        "chmod 700 usr/lib/madoguchi/firmware": "/usr/lib/madoguchi/firmware: other mode",
+    }
+    whole = timeless(picture(installed))
+    for spoil in spoils:
+        subprocess.run(["sh", "-c", spoil], cwd=installed, check=True)
+    found = install(installed, "--check")
+    assert (1, sorted(spoils.values())) == (found.returncode, sorted(found.stdout.splitlines()))
+    assert 0 == install(installed).returncode
+    assert "nothing differs\n" == install(installed, "--check").stdout
+    mended = timeless(picture(installed))
+    key = "etc/madoguchi/journal.key"
+    assert 32 == len((installed / key).read_bytes())
+    assert [key] == [name for name in whole if whole[name] != mended[name]]
+    assert {*whole} == {*mended}
+    (installed / key).chmod(0o644)
+    assert f"/{key}: other mode\n" == install(installed, "--check").stdout
+    drawn = (installed / key).read_bytes()
+    assert 0 == install(installed).returncode
+    assert (0o400, drawn) == (stat.S_IMODE((installed / key).stat().st_mode), (installed / key).read_bytes())
+
+
 @pytest.mark.parametrize(
     ("fstab", "never_checked"),
     [
@@ -204,6 +248,38 @@ def test_a_journal_whose_file_system_no_start_checks_is_named(
     found = install(installed, "--check").stdout
     named = [line.split()[1] for line in found.splitlines() if "checked at no start" in line]
     assert ([never_checked] if never_checked else []) == named
+
+
+@pytest.mark.parametrize(
+    ("controllers", "model", "has_clock", "named"),
+    [
+        ("cpuset cpu io memory pids\n", "Raspberry Pi 4 Model B Rev 1.4\0", True, []),
+        ("cpuset cpu io pids\n", "", False, ["memory"]),
+        ("cpuset cpu io memory pids\n", "Raspberry Pi 4 Model B Rev 1.4\0", False, ["clock"]),
+        ("cpu io pids\n", "Raspberry Pi Compute Module 4 Rev 1.0\0", False, ["memory", "clock"]),
+        ("memory\n", "linux,dummy-virt\0", False, []),
+    ],
+)
+def test_a_pi_whose_firmware_takes_the_limits_of_memory_or_has_no_clock_is_left_to_its_owner(
+    installed: Path, controllers: str, model: str, has_clock: bool, named: list[str]
+) -> None:
+    for at, text in (("sys/fs/cgroup/cgroup.controllers", controllers), ("proc/device-tree/model", model)):
+        (installed / at).parent.mkdir(parents=True)
+        (installed / at).write_text(text)
+    (installed / "dev").mkdir()
+    if has_clock:
+        (installed / "dev/rtc0").touch()
+    remedies = {
+        "memory": "cgroup_enable=memory in the line of /boot/firmware/cmdline.txt",
+        "clock": "dtparam=i2c_arm=on and dtoverlay=i2c-rtc,ds3231 in /boot/firmware/config.txt",
+    }
+    checked, again = install(installed, "--check"), install(installed)
+    assert (1 if named else 0, 0) == (checked.returncode, again.returncode)
+    assert named == [line.split(":")[0] for line in checked.stdout.splitlines() if ": " in line]
+    told = [line.removeprefix("install: left to you: ") for line in again.stdout.splitlines()]
+    assert named == [line.split(":")[0] for line in told]
+    assert all(remedies[name] in checked.stdout and remedies[name] in again.stdout for name in named)
+    assert all(remedies[name] in handbook("Commissioning").replace("`", "") for name in named)
 
 
 def test_the_check_of_a_bare_machine_names_every_part_and_changes_nothing(tree: Path) -> None:
@@ -245,6 +321,59 @@ def test_uninstalling_keeps_what_others_have_added_since(installed: Path) -> Non
     assert PASSWD + "ann:x:1000:1000::/home/ann:/bin/sh\n" == (installed / "etc/passwd").read_text()
     assert GROUP.replace("dialout:x:20:", "dialout:x:20:ann") == (installed / "etc/group").read_text()
     assert (installed / "etc/sysctl.d/other.conf").exists()
+
+
+def test_an_installation_between_a_change_of_accounts_and_the_end_brings_no_old_password_back(
+    tree: Path,
+) -> None:
+    """The files as they once were are never put back: only what was made for the kiosk goes."""
+    own = "madoguchi:x:880:lp\n"
+    (tree / "etc/group").write_text(GROUP + own)
+    (tree / "etc/shadow").write_text("root:$y$old:19000::::::\nlp:*:19000::::::\n")
+    (tree / "etc/shadow").chmod(0o640)
+    os.chown(tree / "etc/shadow", 0, 42)
+    assert 0 == install(tree).returncode
+    ann = "ann:x:1000:1000::/home/ann:/bin/sh\n"
+    for at, before, after in (
+        ("passwd", "root:x:0:0:root", f"{ann}root:x:0:0:root"),
+        ("shadow", "root:$y$old:19000", "ann:$y$hers:20000::::::\nroot:$y$new:20000"),
+        ("group", "audio:x:29:", "audio:x:29:ann,madoguchi-worker"),
+    ):
+        text = (tree / "etc" / at).read_text()
+        assert before in text
+        (tree / "etc" / at).write_text(text.replace(before, after))
+    assert 0 == install(tree).returncode
+    assert 0 == install(tree, "--uninstall").returncode
+    assert ann + PASSWD == (tree / "etc/passwd").read_text()
+    shadow = "ann:$y$hers:20000::::::\nroot:$y$new:20000::::::\nlp:*:19000::::::\n"
+    assert shadow == (tree / "etc/shadow").read_text()
+    status = (tree / "etc/shadow").stat()
+    assert (0o640, 0, 42) == (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+    members = GROUP.replace("audio:x:29:", "audio:x:29:ann")
+    assert members + own == (tree / "etc/group").read_text()
+
+
+def test_what_an_earlier_version_kept_of_the_accounts_is_understood_and_never_put_back(tree: Path) -> None:
+    assert 0 == install(tree).returncode
+    kept = tree / "var/lib/madoguchi-install/before.json"
+    said = json.loads(kept.read_text())
+    assert "root:x" not in kept.read_text()
+    texts = {"etc/passwd": PASSWD, "etc/group": f"{GROUP}gpio:x:997:ann\n"}
+    files = {
+        at: {"text": base64.b64encode(text.encode()).decode(), "mode": 0o644, "owner": [0, 0]}
+        for at, text in texts.items()
+    }
+    said["accounts"] = {at: {"before": was, "after": was} for at, was in files.items()}
+    said["accounts"] |= {"etc/shadow": {"before": None, "after": None}}
+    kept.write_text(json.dumps(said))
+    with (tree / "etc/passwd").open("a") as passwd:
+        passwd.write("ann:x:1000:1000::/home/ann:/bin/sh\n")
+    assert 0 == install(tree, "--uninstall").returncode
+    assert PASSWD + "ann:x:1000:1000::/home/ann:/bin/sh\n" == (tree / "etc/passwd").read_text()
+    assert ["gpio"] == [
+        line.split(":")[0] for line in (tree / "etc/group").read_text().splitlines() if line not in GROUP
+    ]
+    assert not (tree / "etc/shadow").exists()
 
 
 def test_what_was_written_for_this_machine_is_never_overwritten(installed: Path) -> None:
@@ -312,9 +441,15 @@ def test_decommissioning_erases_the_right_kiosk_alone(installed: Path) -> None:
     assert 1 == refused.returncode
     assert "this kiosk is urn:kiosk:demo-0001" in refused.stderr
     assert (own / "kiosk.key").exists()
+    chain = os.open(installed / "etc/madoguchi/journal.key", os.O_RDONLY)
+    config = os.open(installed / "etc/madoguchi/kiosk.toml", os.O_RDONLY)
     assert 0 == install(installed, "--uninstall", "--erase", "urn:kiosk:demo-0001").returncode
     assert bytes(16) == os.pread(held, 16, 0), "it was removed and not overwritten"
+    assert bytes(32) == os.pread(chain, 32, 0), "it was removed and not overwritten"
     os.close(held)
+    os.close(chain)
+    assert not os.read(config, 4096).strip(b"\0"), "it was removed and not overwritten"
+    os.close(config)
     assert not (installed / "var/lib/madoguchi").exists()
     assert not published.exists()
     assert not (installed / "etc/madoguchi").exists()
@@ -408,6 +543,83 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Any:
     return script
 
 
+def test_a_running_kiosk_is_not_changed_and_what_to_do_first_is_said(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, said = loaded(monkeypatch), [""]
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        assert words == ["systemctl", "show", "--property=ActiveState", "--value", "madoguchi.service"]
+        return subprocess.CompletedProcess(words, 0, f"{said[0]}\n")
+
+    monkeypatch.setattr(script.subprocess, "run", run)
+    monkeypatch.setattr(script.Machine, "live", property(lambda _: True))
+    manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
+    machine, nothing, parts = script.Machine(installed), installed / "none", {"display"}
+    wanted = script.wanted_items(manifest, machine, parts, nothing)
+    running = ("active", "activating", "deactivating", "reloading")
+    for said[0] in running:
+        script.may_install(machine, manifest, parts, nothing, wanted)
+    (installed / "usr/lib/madoguchi/hw/coin/bus.py").write_text("another text\n")
+    before, todo = picture(installed), r"`maintenance on`.*`systemctl stop madoguchi-screen madoguchi`"
+    for said[0] in running:
+        with pytest.raises(script.Refused, match=todo):
+            script.install(machine, deepcopy(manifest), parts, nothing)
+    assert before == picture(installed)
+    for said[0] in ("inactive", "failed"):
+        script.may_install(machine, manifest, parts, nothing, wanted)
+
+
+def test_an_installed_machine_is_told_to_start_anew_only_if_something_was_changed(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script, done = loaded(monkeypatch), []
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        done.append(words[:2])
+        return subprocess.CompletedProcess(words, 0, "inactive\n")
+
+    monkeypatch.setattr(script.subprocess, "run", run)
+    monkeypatch.setattr(script.Machine, "live", property(lambda _: True))
+    manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
+    said = []
+    for spoil in ("", "another text\n"):
+        with (installed / "usr/lib/madoguchi/hw/coin/bus.py").open("a") as file:
+            file.write(spoil)
+        script.install(script.Machine(installed), deepcopy(manifest), {"display"}, installed / "none")
+        said.append("`reboot`" in capsys.readouterr().out)
+    assert [False, True] == said
+    started = [
+        words for words in done if words[0] == "systemctl" and words[1] not in {"show", "daemon-reload"}
+    ]
+    assert [] == started
+
+
+@pytest.mark.parametrize(
+    ("at", "ours", "newer", "said"),
+    [
+        ("firmware/__init__.py", '__version__ = "', '__version__ = "7', "is the older 0."),
+        (
+            "firmware/compose/update_root.py",
+            "JOURNAL_FORMAT: Final = ",
+            "JOURNAL_FORMAT: Final = 9",
+            "reads 1",
+        ),
+    ],
+)
+def test_an_older_release_or_one_that_cannot_read_the_journal_takes_no_newer_ones_place(
+    installed: Path, at: str, ours: str, newer: str, said: str
+) -> None:
+    there = installed / "usr/lib/madoguchi" / at
+    text = there.read_text()
+    assert 1 == text.count(ours)
+    there.write_text(text.replace(ours, newer))
+    before = picture(installed)
+    refused = install(installed)
+    assert (1, True) == (refused.returncode, said in refused.stderr), refused.stderr
+    assert before == picture(installed)
+
+
 def test_the_packages_that_came_with_the_kiosk_go_with_it_unless_others_need_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -475,11 +687,156 @@ def test_the_wheelhouse_brings_a_pip_that_is_not_installed_with_the_rest() -> No
     assert (ROOT / "requirements-pip.lock").read_text().startswith("pip==")
 
 
-def test_uninstalling_without_erasing_keeps_the_books(installed: Path) -> None:
+def test_uninstalling_without_erasing_keeps_the_books_and_the_key_that_proves_them(installed: Path) -> None:
     (installed / "var/lib/madoguchi").mkdir(parents=True)
     (installed / "var/lib/madoguchi/journal.db").write_text("yen")
+    key = (installed / "etc/madoguchi/journal.key").read_bytes()
     assert 0 == install(installed, "--uninstall").returncode
     assert "yen" == (installed / "var/lib/madoguchi/journal.db").read_text()
+    assert 0 == install(installed).returncode
+    assert key == (installed / "etc/madoguchi/journal.key").read_bytes()
+
+
+@pytest.mark.parametrize("spoil", [": >journal.key", "rm journal.key"])
+def test_a_journal_whose_key_is_lost_gets_no_new_one(installed: Path, spoil: str) -> None:
+    (installed / "var/lib/madoguchi").mkdir(parents=True)
+    (installed / "var/lib/madoguchi/journal.db").write_text("yen")
+    subprocess.run(["sh", "-c", spoil], cwd=installed / "etc/madoguchi", check=True)
+    before = picture(installed)
+    for words in ((), ("--check",)):
+        ran = install(installed, *words)
+        [said] = [*ran.stdout.splitlines(), *ran.stderr.splitlines()]
+        assert 1 == ran.returncode
+        assert "/etc/madoguchi/journal.key: missing or too short" in said
+        assert "put the key back" in said
+    assert before == picture(installed)
+
+
+def test_a_careless_umask_closes_no_folder_to_the_kiosk(tree: Path) -> None:
+    former = os.umask(0o077)
+    try:
+        assert 0 == install(tree).returncode
+    finally:
+        os.umask(former)
+    folders = {0o755: "usr/lib/madoguchi/firmware/core", 0o644: "usr/lib/madoguchi/hw/coin/bus.py"}
+    assert {*folders} == {stat.S_IMODE((tree / at).stat().st_mode) for at in folders.values()}
+
+
+def wheelhouse(folder: Path) -> Path:
+    """One small package as a wheel, and the pip that is at hand."""
+    folder.mkdir()
+    texts = {
+        "parts/__init__.py": "WORD = 1\n",
+        "parts-1.data/data/share/parts.1": ".TH\n",
+        "parts-1.data/scripts/parts": "#!python\n",
+        "parts-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: parts\nVersion: 1\n",
+        "parts-1.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    digests = {at: hashlib.sha256(text.encode()).digest() for at, text in texts.items()}
+    hashed = {at: base64.urlsafe_b64encode(said).rstrip(b"=").decode() for at, said in digests.items()}
+    record = [f"{at},sha256={hashed[at]},{len(text)}\n" for at, text in texts.items()]
+    texts["parts-1.dist-info/RECORD"] = "".join([*record, "parts-1.dist-info/RECORD,,\n"])
+    wheel = folder / "parts-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        for at, text in texts.items():
+            file.writestr(at, text)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (folder / "requirements.txt").write_text(f"parts==1 --hash=sha256:{digest}\n")
+    return folder
+
+
+def with_python(tree: Path, wheels: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    script = str(ROOT / "scripts/install")
+    asked = [script, "--root", str(tree), "--without", "packages", "--wheels", str(wheels), *words]
+    return subprocess.run(asked, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("packed")
+    root, wheels = bare(folder / "root"), wheelhouse(folder / "wheels")
+    ran = with_python(root, wheels)
+    assert 0 == ran.returncode, ran.stderr
+    return root, wheels
+
+
+@pytest.fixture
+def with_packages(packed: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
+    """A Debian with the kiosk and its Python packages on it, and the wheels that they came from."""
+    subprocess.run(["cp", "-a", packed[0], tmp_path / "root"], check=True)
+    return tmp_path / "root", packed[1]
+
+
+def test_packages_that_are_damaged_added_or_compiled_from_another_text_are_named_and_mended(
+    with_packages: tuple[Path, Path],
+) -> None:
+    tree, wheels = with_packages
+    site = "usr/lib/madoguchi/.venv/lib/python3.11/site-packages"
+    assert "WORD = 1\n" == (tree / site / "parts/__init__.py").read_text()
+    assert (tree / site / "share/parts.1").exists()
+    compiled = "usr/lib/madoguchi/hw/coin/__pycache__/bus.cpython-311.pyc"
+    assert (tree / compiled).exists()
+    whole = picture(tree)
+    assert "nothing differs\n" == with_python(tree, wheels, "--check").stdout
+    assert 0 == with_python(tree, wheels).returncode
+    assert whole == picture(tree)
+    spoils = {
+        f"echo WORD = 2 >{site}/parts/__init__.py": f"/{site}/parts/__init__.py: other text",
+        f"rm {site}/parts-1.dist-info/METADATA": f"/{site}/parts-1.dist-info/METADATA: missing",
+        f"echo >{site}/evil.py": f"/{site}/evil.py: not of this release",
+        f"cp {compiled} {compiled.replace('bus.', 'keep.')}": (
+            f"/{compiled.replace('bus.', 'keep.')}: compiled from another text"
+        ),
+        f"cp {compiled} {site}/parts/__pycache__/__init__.cpython-311.pyc": (
+            f"/{site}/parts/__pycache__/__init__.cpython-311.pyc: compiled from another text"
+        ),
+    }
+    for spoil in spoils:
+        subprocess.run(["sh", "-c", spoil], cwd=tree, check=True)
+    said = with_python(tree, wheels, "--check").stdout.splitlines()
+    assert sorted(spoils.values()) == sorted(said)
+    assert 0 == with_python(tree, wheels).returncode
+    assert "nothing differs\n" == with_python(tree, wheels, "--check").stdout
+    assert {*whole} == {*picture(tree)}
+
+
+def test_a_release_that_was_installed_over_another_runs_its_own_text(
+    with_packages: tuple[Path, Path],
+) -> None:
+    """Its modules are compiled and never held against their source: what an earlier text made must go."""
+    tree, wheels = with_packages
+    release = tree / "usr/lib/madoguchi"
+    other = release / "firmware/__init__.py"
+    other.write_text('__version__ = "0.0.1"\n')
+    compiling = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(other)]
+    subprocess.run([sys.executable, *compiling], check=True)
+    asked = [sys.executable, "-c", "import firmware; print(firmware.__version__)"]
+    runs = [subprocess.check_output(asked, cwd=release, text=True)]
+    assert 0 == with_python(tree, wheels).returncode
+    runs.append(subprocess.check_output(asked, cwd=release, text=True))
+    assert ["0.0.1\n", f"{__version__}\n"] == runs
+
+
+def test_every_new_file_is_whole_on_the_disk_before_it_has_its_name_and_the_stamp_comes_last(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, wheels = loaded(monkeypatch), wheelhouse(tmp_path / "wheels")
+    manifest = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))
+    unit = tree / "etc/systemd/system/madoguchi.service"
+    stamp = tree / "usr/lib/madoguchi/.venv/stamp"
+    steps, real = [], script.on_disk
+
+    def seen(folders: set[Path]) -> None:
+        real(folders)
+        beside = unit.with_name(f".{unit.name}.new")
+        whole = beside.exists() and (ROOT / "systemd/madoguchi.service").read_bytes() == beside.read_bytes()
+        remembered = (tree / "var/lib/madoguchi-install/before.json").exists()
+        steps.append((remembered, whole, unit.exists(), stamp.exists(), unit.parent in folders))
+
+    monkeypatch.setattr(script, "on_disk", seen)
+    script.install(script.Machine(tree), manifest, {"python"}, wheels)
+    assert [(True, True, False, False, True), *[(True, False, True, False, True)] * 2] == steps
+    assert stamp.exists()
 
 
 def handbook(title: str) -> str:

@@ -146,6 +146,16 @@ def test_every_time_out_belongs_to_a_state() -> None:
         ("kiosk.toml", put("coins", "serial", value=True), "coins.serial: Expected `int`, got `bool`"),
         ("kiosk.toml", put("coins", "poll_seconds", value=0), "coins.poll_seconds: Expected `float` > 0"),
         ("kiosk.toml", put("coins", "poll_seconds", value=float("nan")), "coins.poll_seconds: "),
+        (
+            "kiosk.toml",
+            put("document_printer", "restart_seconds", value=4.9),
+            "document_printer.restart_seconds: Expected `float` >= 5",
+        ),
+        (
+            "kiosk.toml",
+            put("document_printer", "restart_seconds", value=601),
+            "document_printer.restart_seconds: Expected `float` <= 600",
+        ),
         ("kiosk.toml", put("screen", "port", value=65_536), "screen.port: Expected `int` <= 65535"),
         (
             "kiosk.toml",

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from firmware.core.updates import WELL_SECONDS, Standing
+from firmware.console.pages import update_page
+from firmware.core.updates import WELL_SECONDS, Standing, barred_by
 from firmware.errors import OfficeRefused
 from firmware.logbook import EventId
 from firmware.shell.updates import UpdateFiles, UpdateWatch
@@ -91,6 +92,20 @@ async def test_a_machine_without_slots_installs_nothing_and_serves(rig: Rig) -> 
     without = UpdateWatch(None, hold=rig.hold, log=rig.log)
     without.start(frozenset, lambda: True)
     assert not without.under_way
+
+
+@pytest.mark.parametrize(("barred", "said"), [("no-keyring", "keyring.pem"), ("no-trial", "on trial")])
+async def test_a_machine_that_takes_no_update_says_why_at_once_and_goes_on_serving(
+    rig: Rig, barred: str, said: str
+) -> None:
+    (rig.folder / "cmdline").write_text("quiet rauc.slot=A")
+    rig.root("steady", barred=barred)
+    async with rig.watch() as watch:
+        with pytest.raises(OfficeRefused, match=said):
+            await watch.ask("/media/a.raucb")
+        assert (False, False, False) == (rig.held, watch.under_way, rig.files.wish.exists())
+    page = list(update_page(watch.state))
+    assert str(barred_by(barred)) == page[-1]
 
 
 async def test_the_wish_is_written_only_once_the_kiosk_serves_nobody_and_held_until_root_answers(
@@ -195,6 +210,8 @@ async def test_a_disk_that_fails_by_the_writing_of_an_update_is_told_root_before
             rig.obstacles = frozenset(obstacles)
             told = {"nonce": nonce, "before": obstacles}
             await comes(lambda told=told: rig.said_before() == told)  # type: ignore[misc]
+        # The file is there a moment before the thread that wrote it has said so.
+        await comes(lambda: watch._noted_before == ["journal", "maintenance"])
         written = rig.files.before.stat().st_mtime_ns
         await watch._note_before()
         assert written == rig.files.before.stat().st_mtime_ns, "nothing has changed"

@@ -2,13 +2,21 @@
 
 import configparser
 import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from firmware.compose.erase_root import ERASED, OF_AN_IMAGE, Machine
+from firmware.compose import erase_root
+from firmware.compose.erase_root import ERASED, OF_AN_IMAGE
 from firmware.compose.kiosk import open_journal
+from firmware.compose.update_root import AutobootStore, Machine
+from firmware.core.updates import TRIES, BootChoice, Slot
 from firmware.errors import ConfigError
 from firmware.settings import load
 
@@ -22,20 +30,32 @@ def unit(name: str) -> configparser.ConfigParser:
     return parsed
 
 
-def test_the_file_that_the_kiosk_writes_for_a_new_pcscd_is_the_one_that_is_watched() -> None:
+@pytest.mark.parametrize(
+    ("section", "name", "service"),
+    [
+        ("card_reader", "madoguchi-pcscd-restart", "pcscd.service"),
+        ("document_printer", "madoguchi-cups-restart", "madoguchi-cups.service"),
+    ],
+)
+def test_the_file_that_the_kiosk_writes_for_a_restart_is_the_one_that_is_watched(
+    section: str, name: str, service: str
+) -> None:
     shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
-    watched = unit("madoguchi-pcscd-restart.path")["Path"]
-    assert {"PathChanged": shipped["card_reader"]["restart_request"]} == dict(watched)
-    assert "multi-user.target" == unit("madoguchi-pcscd-restart.path")["Install"]["WantedBy"]
-    service = unit("madoguchi-pcscd-restart.service")
-    assert service["Service"]["ExecStart"].endswith("systemctl restart pcscd.service")
-    assert "0" == service["Unit"]["StartLimitIntervalSec"]
+    manifest = tomllib.loads((ROOT / "systemd" / "install.toml").read_text(encoding="utf-8"))
+    watched = unit(f"{name}.path")
+    assert {"PathChanged": shipped[section]["restart_request"]} == dict(watched["Path"])
+    assert "multi-user.target" == watched["Install"]["WantedBy"]
+    assert f"{name}.path" in manifest["enable"]["kiosk"]
+    restart = unit(f"{name}.service")
+    assert f"/usr/bin/systemctl restart {service}" == restart["Service"]["ExecStart"]
+    assert "0" == restart["Unit"]["StartLimitIntervalSec"]
 
 
-def test_the_kiosk_may_write_that_file_and_nobody_else() -> None:
+@pytest.mark.parametrize("name", ["madoguchi-pcscd-restart", "madoguchi-cups-restart"])
+def test_the_kiosk_may_write_that_file_and_nobody_else(name: str) -> None:
     kiosk = unit("madoguchi.service")["Service"]
     assert ("madoguchi", "madoguchi") == (kiosk["User"], kiosk["RuntimeDirectory"])
-    watched = Path(unit("madoguchi-pcscd-restart.path")["Path"]["PathChanged"])
+    watched = Path(unit(f"{name}.path")["Path"]["PathChanged"])
     assert Path("/run/madoguchi") == watched.parent
 
 
@@ -43,7 +63,7 @@ def test_the_file_by_which_the_kiosk_asks_for_its_end_is_the_one_that_is_watched
     shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
     asked = shipped["console"]["erase_request"]
     assert {"PathChanged": asked} == dict(unit("madoguchi-erase.path")["Path"])
-    assert Path(asked) == Machine().wish
+    assert Path(asked) == erase_root.Machine().wish
     enabled = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))["enable"]["kiosk"]
     assert {"madoguchi-erase.path", "madoguchi-erase.service"} <= set(enabled)
 
@@ -51,12 +71,12 @@ def test_the_file_by_which_the_kiosk_asks_for_its_end_is_the_one_that_is_watched
 def test_no_kiosk_starts_and_no_key_is_made_beside_an_erasure_that_was_cut() -> None:
     """By ordering alone a failed erasure lets the kiosk start; by the condition alone the two race."""
     lines = (ROOT / "systemd/madoguchi-erase.service").read_text(encoding="utf-8").splitlines()
-    assert f"ConditionPathExists=|{Machine().mark}" in lines
+    assert f"ConditionPathExists=|{erase_root.Machine().mark}" in lines
     before = unit("madoguchi-erase.service")["Unit"]["Before"].split()
     for name in ("madoguchi.service", "madoguchi-first-boot.service"):
         assert name in before
         text = (ROOT / "systemd" / name).read_text(encoding="utf-8")
-        assert f"ConditionPathExists=!{Machine().mark}" in text.splitlines(), name
+        assert f"ConditionPathExists=!{erase_root.Machine().mark}" in text.splitlines(), name
 
 
 def test_root_can_reach_every_folder_that_it_erases_and_no_other() -> None:
@@ -82,10 +102,14 @@ def test_no_process_that_may_hold_something_of_a_person_is_swapped_or_dumped(nam
     assert ("0", "1") == (service["MemorySwapMax"], service["LimitCORE"])
 
 
-def test_a_pcscd_that_hangs_is_killed_before_the_kiosk_asks_again() -> None:
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [("card_reader", "pcscd.service.d/madoguchi.conf"), ("document_printer", "madoguchi-cups.service")],
+)
+def test_a_service_that_hangs_is_killed_before_the_kiosk_asks_again(section: str, name: str) -> None:
     shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
-    stops_in = float(unit("pcscd.service.d/madoguchi.conf")["Service"]["TimeoutStopSec"])
-    assert stops_in < shipped["card_reader"]["restart_seconds"]
+    stops_in = float(unit(name)["Service"]["TimeoutStopSec"])
+    assert stops_in < shipped[section]["restart_seconds"]
 
 
 def test_the_kiosk_can_read_the_earphones_switch_and_no_other_input_device() -> None:
@@ -204,3 +228,63 @@ def test_the_display_lies_in_its_own_unit_where_its_limits_hold() -> None:
     assert "seatd" in manifest["packages"]["display"]
     session = (ROOT / "systemd" / "screen" / "session").read_text(encoding="utf-8")
     assert 'HOME="$RUNTIME_DIRECTORY"' in session
+
+
+@pytest.mark.parametrize("default", ["multi-user.target", "graphical.target"])
+def test_the_display_starts_in_the_terminals_place_whatever_the_machine_boots_to(default: str) -> None:
+    """By systemd itself, which says what it would start: a Pi's raspi-config may set a boot to a console."""
+    with tempfile.TemporaryDirectory(prefix="units-") as place:
+        units = Path(place) / "units"
+        shutil.copytree("/lib/systemd/system", units, symlinks=True)
+        for file in (ROOT / "systemd").glob("*.service"):
+            shutil.copy(file, units)
+        (units / "seatd.service").write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
+        wanted = unit("madoguchi-screen.service")["Install"]["WantedBy"]
+        for link, to in (
+            (f"{wanted}.wants/madoguchi-screen.service", "madoguchi-screen.service"),
+            ("getty.target.wants/getty@tty1.service", "getty@.service"),
+        ):
+            (units / link).parent.mkdir(exist_ok=True)
+            (units / link).unlink(missing_ok=True)
+            (units / link).symlink_to(units / to)
+        subprocess.run(["chmod", "-R", "a+rX", place], check=True)
+        # systemd tests for anybody but root.
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        asked = ["/lib/systemd/systemd", "--test", "--system", f"--unit={default}", "--no-pager"]
+        surroundings = {"SYSTEMD_UNIT_PATH": str(units), "XDG_RUNTIME_DIR": place, "PATH": os.environ["PATH"]}
+        said = subprocess.run([*nobody, *asked], env=surroundings, capture_output=True, text=True, check=True)
+    does = set(re.findall(r"Action: (\S+) -> (\S+)", said.stdout))
+    assert {(default, "start"), ("madoguchi-screen.service", "start")} <= does
+    assert ("getty@tty1.service", "start") not in does
+
+
+def test_the_browser_goes_before_the_daemon_where_memory_runs_out() -> None:
+    """On Raspberry Pi OS no MemoryMax= holds until its owner lets it."""
+    daemon, screen = (unit(f"madoguchi{name}.service")["Service"] for name in ("", "-screen"))
+    assert int(daemon["OOMScoreAdjust"]) < 0 < int(screen["OOMScoreAdjust"])
+
+
+def test_a_machine_with_slots_hears_what_runs_and_ends_its_trials_also_without_a_keyring() -> None:
+    """The daemon waits for that word wherever the kernel was told a slot; a trial must end there, too."""
+    for name in ("slot.service", "mark-good.path", "trial.timer", "update.path"):
+        said = unit(f"madoguchi-{name}")["Unit"]
+        assert "rauc.slot" == said["ConditionKernelCommandLine"], name
+        assert ("ConditionPathExists" in said) is (name == "update.path"), name
+    keyring = unit("update/system.conf")["keyring"]["path"]
+    assert keyring == unit("madoguchi-update.path")["Unit"]["ConditionPathExists"]
+    assert Path(keyring) == Machine.__dataclass_fields__["keyring"].default
+
+
+def test_a_pi_is_told_to_try_a_slot_by_pid_1_for_no_unit_of_updates_may_write_its_word() -> None:
+    """`systemctl reboot --reboot-argument` writes /run/systemd/reboot-param itself (systemd 252)."""
+    tries = unit("madoguchi-try-slot.service")["Unit"]
+    assert ("reboot", "0 tryboot") == (tries["SuccessAction"], tries["RebootArgument"])
+    choice = BootChoice(Slot.B, frozenset({Slot.A}), TRIES)
+    store = AutobootStore(Path("/nowhere"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(AutobootStore, "read", lambda _: choice)
+        assert "madoguchi-try-slot.service" == store.restart()[-1]
+    for name in ("slot", "update", "mark-good", "trial"):
+        service = unit(f"madoguchi-{name}.service")["Service"]
+        writable = {path.lstrip("-") for path in service.get("ReadWritePaths", "").split()}
+        assert not writable & {"/run", "/run/systemd"}, name

@@ -54,6 +54,7 @@ class Rauc:
             asked=self.root / "asked",
             command_line=self.root / "cmdline",
             system=self.root / "system.conf",
+            keyring=self.root / "keyring.pem",
             run=self.run,
         )
 
@@ -130,6 +131,7 @@ def rauc(tmp_path: Path) -> Rauc:
     (tmp_path / "choice").write_bytes(bytes(1024))
     (tmp_path / "kept").mkdir()
     (tmp_path / "system.conf").write_text("[system]\ncompatible=madoguchi-virt\n")
+    (tmp_path / "keyring.pem").touch()
     made = Rauc(tmp_path)
     assert Slot.A is made.starts()
     return made
@@ -228,6 +230,7 @@ def test_the_mounted_manifest_is_what_counts(
     """A stick whose file was exchanged after it was looked at."""
     text = f"[update]\ncompatible=madoguchi-virt\nversion={version}\nbuild=journal={JOURNAL_FORMAT}\n"
     (rauc.root / "manifest.raucm").write_text(text)
+    rauc.holds()
     assert status == check(rauc.machine, rauc.root)
     assert ("madoguchi-refuses-older" in capfd.readouterr().err) is bool(status)
 
@@ -264,7 +267,64 @@ def test_the_pis_store_writes_what_its_firmware_reads(tmp_path: Path) -> None:
     assert BootChoice(Slot.B, frozenset({Slot.A}), TRIES) == store.read()
     text = "[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
     assert text == (folder / "autoboot.txt").read_text()
-    assert "--reboot-argument=0 tryboot" == store.restart()[-1]
+    assert ("systemctl", "start", "madoguchi-try-slot.service") == tuple(store.restart())
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "tries"), [("/dev/null", True), ("/nowhere", False), ("/proc/version", False)]
+)
+def test_only_the_pis_own_kernel_tries_a_slot(tmp_path: Path, mailbox: str, tries: bool) -> None:
+    """It has the firmware's mailbox as a character device; /dev/null stands for it."""
+    (tmp_path / "boot/firmware").mkdir(parents=True)
+    (tmp_path / "boot/firmware/autoboot.txt").touch()
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/vcio").symlink_to(mailbox)
+    assert tries is choice_store(tmp_path).tries_slots()
+
+
+@pytest.mark.parametrize("reason", ["no-keyring", "no-trial"])
+def test_a_machine_that_could_never_come_back_from_an_update_says_so_and_has_nothing_written(
+    rauc: Rauc, reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if reason == "no-keyring":
+        (rauc.root / "keyring.pem").unlink()
+        machine = rauc.machine
+    else:
+        pis = AutobootStore(rauc.root / "kept", rauc.root / "no-mailbox")
+        machine = rauc.changed(store=pis)
+    note(machine)
+    assert (reason, "steady") == (rauc.said()["barred"], rauc.said()["standing"])
+    rauc.wish("{")
+    (rauc.root / "asked/update-wanted").write_text(json.dumps({"bundle": str(rauc.root / "a.raucb")}))
+    rauc.commands.clear()
+    assert 1 == install(machine)
+    assert (reason, []) == (rauc.said()["refused"], rauc.commands)
+    (rauc.root / "manifest.raucm").write_text(
+        f"[update]\ncompatible=madoguchi-virt\nversion={NEWER}\nbuild=journal={JOURNAL_FORMAT}\n"
+    )
+    capfd.readouterr()
+    assert 1 == check(machine, rauc.root), "told to RAUC past the kiosk"
+    assert f"madoguchi-refuses-{reason}" in capfd.readouterr().err
+
+
+def test_nothing_is_written_while_the_kiosk_serves_whoever_told_rauc_to(
+    rauc: Rauc, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = f"[update]\ncompatible=madoguchi-virt\nversion={NEWER}\nbuild=journal={JOURNAL_FORMAT}\n"
+    (rauc.root / "manifest.raucm").write_text(text)
+    assert 1 == check(rauc.machine, rauc.root)
+    assert "madoguchi-refuses-in-service" in capfd.readouterr().err
+    rauc.holds()
+    assert 0 == check(rauc.machine, rauc.root)
+
+
+def test_a_version_below_one_that_was_good_never_stays_however_it_came_to_run(rauc: Rauc) -> None:
+    rauc.wish()
+    rauc.starts()
+    (rauc.root / "kept/floor").write_text("8.0.0")
+    rauc.commands.clear()
+    assert 1 == mark_good(rauc.machine)
+    assert ([], "8.0.0", "trial") == (rauc.commands, rauc.machine.floor(), rauc.said()["standing"])
 
 
 def test_a_firmware_that_does_not_say_which_slot_it_started_is_told_so(rauc: Rauc) -> None:

@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parents[3]
 CONFIG = REPOSITORY / "config" / "cups"
 UNIT = REPOSITORY / "systemd" / "madoguchi-cups.service"
 START_SECONDS = 15.0
+_LOOK_SECONDS = 0.05
 
 
 class PrintServer:
@@ -102,6 +103,21 @@ class PrintServer:
         await self.kill()
         await self._boot(wipe=wipe)
 
+    async def restart_when_asked(self, request: Path, *, wakes: bool = True) -> None:
+        """Wait until the kiosk has written this file; then do what systemd does with the unit.
+
+        wakes: systemd has a stopped process continue when it asks it to end, and what had hung does so.
+        Otherwise it is killed, as one is that hangs by itself.
+        """
+        while not _taken_up(request):  # noqa: ASYNC110 - a file wakes nobody
+            await asyncio.sleep(_LOOK_SECONDS)
+        if wakes:
+            self._signal(signal.SIGTERM)
+            self.resume()
+            assert self._cupsd is not None
+            await self._cupsd.terminate()
+        await self.restart()
+
     def hang(self) -> None:
         """Stop the process where it stands; it takes connections and answers nothing."""
         self._signal(signal.SIGSTOP)
@@ -163,6 +179,15 @@ class PrintServer:
         _, error = await process.communicate()
         if process.returncode != 0:
             raise RuntimeError(f"no queue: {error.decode(errors='replace')}")
+
+
+def _taken_up(request: Path) -> bool:
+    """Whether the file was there; it is gone now."""
+    try:
+        request.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def unit_lines(key: str) -> list[str]:
