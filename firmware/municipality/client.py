@@ -162,6 +162,16 @@ class HttpsMunicipality:
         """Begin a visit; kem_public_key: 32 bytes of X25519, new for each. Every field to be signed is
         checked; a lost answer is asked for again and opens no second session."""
         kem = b64u(kem_public_key)
+        bound_to = self._credentials.bound_to
+        bound_to.add(kem)
+        try:
+            session = await self._opened(kem, language)
+            bound_to.add(session.session_id)
+        finally:
+            bound_to.discard(kem)
+        return session
+
+    async def _opened(self, kem: str, language: Language) -> Session:
         body = encode(messages.OpenSessionRequest(kem, language))
         reply, answer = await self._ask(
             Call("open_session", "POST", ("v1", "sessions"), body),
@@ -355,6 +365,7 @@ class HttpsMunicipality:
 
     async def end_session(self, session_id: str) -> None:
         """Forget the session; reservations without release end with it."""
+        self._credentials.bound_to.discard(session_id)
         reply = await self._reply_to(Call("end_session", "DELETE", ("v1", "sessions", session_id)))
         self._require(reply.status == 204, "end_session", "status")
 

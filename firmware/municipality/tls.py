@@ -9,7 +9,7 @@ import errno
 import socket
 import ssl
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -52,7 +52,8 @@ class Credentials:
     """The kiosk's certificate in use; renew takes a newer one. thumbprint: its SHA-256.
 
     is_sealed: its key is a TPM's. worked: whether the TPM has given it to this process; whoever connects
-    before is refused. is_doubted: it may have lost it since.
+    before is refused. is_doubted: it may have lost it since. bound_to: sessions in whose challenge it stands:
+    another certificate is taken once they are over.
     """
 
     context: ssl.SSLContext
@@ -65,6 +66,7 @@ class Credentials:
     is_sealed: bool = False
     worked: bool = True
     is_doubted: bool = False
+    bound_to: set[str] = field(default_factory=set)
     _looking: "asyncio.Future[Credentials | None] | None" = None
 
     def renew(self) -> bool:
@@ -125,10 +127,12 @@ class Credentials:
         return None
 
     def take(self, fresh: "Credentials | None") -> bool:
-        """On the loop; whether the certificate is another one."""
+        """On the loop; whether another certificate was taken."""
         if fresh is None:
             return False
         is_other = fresh.written_at != self.written_at
+        if is_other and self.bound_to:
+            return False
         self.context, self.written_at, self.thumbprint = fresh.context, fresh.written_at, fresh.thumbprint
         self.not_before, self.not_after = fresh.not_before, fresh.not_after
         self.is_sealed, self.worked, self.is_doubted = fresh.is_sealed, True, False

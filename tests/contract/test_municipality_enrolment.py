@@ -17,17 +17,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware.compose import renewing
 from firmware.compose.enrolment import renewed, renewed_now
+from firmware.core.facts import MunicipalityLevel
 from firmware.errors import CertificateUnproven, ConfigError, MunicipalityDown, OfficeRefused
+from firmware.logbook import EventId
 from firmware.municipality import enrolment
 from firmware.municipality.messages import b64u
 from firmware.municipality.tls import Files, load_credentials
 from firmware.settings import Settings, load
 from tests.contract.test_municipality import (
+    OFTEN,
     OTHER_KIOSK,
     Clock,
     Log,
     Place,
     Watched,
+    beats,
     opened,
     pki,
     reaches,
@@ -118,6 +122,29 @@ async def test_a_renewed_kiosk_is_let_in_with_both_until_it_has_used_the_new_one
     enrolment.put_in_place(answered, files)
     assert await reaches(place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK)) is None
     assert "open_session: kiosk_unknown" == str(await reaches(place.kiosk(device=old, urn=OTHER_KIOSK)))
+
+
+async def test_a_certificate_renewed_in_the_middle_of_a_visit_is_taken_at_its_end(
+    place: Place, files: Files
+) -> None:
+    await enrolled(place, files)
+    kiosk, level = (
+        place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK, patience=OFTEN),
+        Watched(),
+    )
+    kiosk.start(level)
+    await level.until(MunicipalityLevel(reachable=True))
+    card = place.card("shiken_taro")
+    session = await opened(kiosk)
+    answered = await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files, place.clock.moment)
+    enrolment.put_in_place(answered, files)
+    await beats(place)
+    await kiosk.authenticate(session.session_id, card.certificate_der, card.sign(session.message))
+    assert [] == place.log.named(EventId.CERTIFICATE_RENEWED)
+    await kiosk.end_session(session.session_id)
+    await beats(place)
+    assert 1 == len(place.log.named(EventId.CERTIFICATE_RENEWED))
+    await opened(kiosk)  # the challenge names the certificate of the connection, else it is refused
 
 
 async def test_an_expelled_kiosk_cannot_renew(place: Place, files: Files) -> None:
