@@ -359,6 +359,7 @@ class Console(_Section, frozen=True, kw_only=True):
     support_folder: for bundles and exports. stick_folder: where a technician's stick is mounted to take them
     away, and then they are written there; empty: never. metrics_socket: empty for no figures.
     reboot_command: starts the machine anew. log_command: prints the kiosk's log, newest first, a line each.
+    erase_request: the file by which root is asked to erase the kiosk; empty: nothing erases it from here.
     """
 
     socket: Word = "/run/madoguchi-console/console.sock"
@@ -384,9 +385,11 @@ class Console(_Section, frozen=True, kw_only=True):
     )
     log_command: Annotated[list[Word], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: [
-            *("journalctl", "--unit=madoguchi", "--output=cat", "--no-pager", "--reverse", "--lines=100000")
+            *("journalctl", "--unit=madoguchi", "--unit=madoguchi-erase", "--output=cat", "--no-pager"),
+            *("--reverse", "--lines=100000"),
         ]
     )
+    erase_request: str = "/run/madoguchi/erase-wanted"
 
 
 class Documents(_Section, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from firmware.console.metrics import MetricsServer
 from firmware.console.orders import OrderKeys
 from firmware.console.server import ConsoleServer
 from firmware.core.accounts import ClosedDay
+from firmware.core.decommissioning import Standing, first_to_do
 from firmware.core.hours import JST, HoursRule
 from firmware.core.rules import obstacles
 from firmware.core.states import NotServing
@@ -32,6 +33,7 @@ from firmware.shell.event_ring import EventRing
 from firmware.shell.fitness import Fitness
 from firmware.shell.health import Health
 from firmware.shell.journal import Journal
+from firmware.shell.last_wish import LastWish
 from firmware.shell.maintenance import MaintenanceWatch, ReadOrder
 from firmware.shell.office import Office
 from firmware.shell.outbox import OutboxState
@@ -80,6 +82,7 @@ class TechniciansConsole:
     maintenance: MaintenanceWatch
     remote: RemoteDesk
     strays: Callable[[], Sequence[OpenOrder]]
+    copy_journal: Callable[[], Awaitable[int | None]]
     health: Health
     journal: Journal
     ring: EventRing
@@ -112,35 +115,39 @@ class TechniciansConsole:
             day_slip=lambda day: day_slip(day_report(settings, day), columns=columns),
             self_test=partial(_self_test, settings),
         )
+        fitness = self._fitness(office, runner)
+
+        def held() -> bool:
+            return isinstance(runner.state, NotServing) and runner.facts.maintenance.on
+
+        def to_do(kept_seq: int | None) -> Sentence | None:
+            standing = Standing(
+                resting=office.resting(),
+                updating=self.updates.under_way,
+                testing=fitness.busy,
+                waiting=outbox().waiting,
+                kept_seq=kept_seq,
+                head_seq=self.journal.head.seq,
+            )
+            return first_to_do(office.accounts, standing)
+
+        last_wish = LastWish(
+            settings.optional_path(said.erase_request),
+            urn=settings.file.kiosk.urn,
+            hold=self.maintenance.retire,
+            resting=held,
+            to_do=to_do,
+            copy_journal=self.copy_journal,
+            head=lambda: self.journal.head,
+            log=self.ring,
+        )
         desk = TechnicianDesk(
             settings=settings,
             config=self.config,
             office=office,
             runner=runner,
             maintenance=self.maintenance,
-            fitness=Fitness(
-                devices=self.devices,
-                runner=runner,
-                denominations=settings.rules.denominations_yen,
-                now=now_utc,
-                wait_seconds=said.test_seconds,
-                print_page=A4SlipPrinter(
-                    self.devices.printer,
-                    self.ring,
-                    command=slip_command(self.config),
-                    submit_seconds=settings.file.documents.print_seconds,
-                ).print_slip,
-                speak=self.speak,
-                keep_on=self.maintenance.kept_on,
-                coins=lambda hopper, yen: office.accounts.position(hopper, yen).coins,
-                pay=TrialCoins(
-                    payouts=self.devices.payouts,
-                    facts=lambda: runner.facts,
-                    write=office.write,
-                    desk=office.desk,
-                ).pay,
-                write=office.write,
-            ),
+            fitness=fitness,
             ring=self.ring,
             outlook=outlook,
             metrics=metrics.text,
@@ -150,10 +157,11 @@ class TechniciansConsole:
             log=self.ring,
             now=now_utc,
             updates=self.updates,
+            last_wish=last_wish,
         )
         self.updates.start(
             obstacles=lambda: frozenset(obstacles(runner.facts, settings.rules)),
-            resting=lambda: isinstance(runner.state, NotServing) and runner.facts.maintenance.on,
+            resting=held,
         )
         server = ConsoleServer(settings.path(said.socket), desk.act, self.ring, group=said.group)
         self.remote.start(
@@ -165,7 +173,33 @@ class TechniciansConsole:
             )
         )
         metrics_server = metrics if said.metrics_socket else None
-        return OpenConsole(server, metrics_server, self.remote, self.updates)
+        return OpenConsole(server, metrics_server, self.remote, self.updates, last_wish)
+
+    def _fitness(self, office: Office, runner: Runner) -> Fitness:
+        settings = self.settings
+        return Fitness(
+            devices=self.devices,
+            runner=runner,
+            denominations=settings.rules.denominations_yen,
+            now=now_utc,
+            wait_seconds=settings.file.console.test_seconds,
+            print_page=A4SlipPrinter(
+                self.devices.printer,
+                self.ring,
+                command=slip_command(self.config),
+                submit_seconds=settings.file.documents.print_seconds,
+            ).print_slip,
+            speak=self.speak,
+            keep_on=self.maintenance.kept_on,
+            coins=lambda hopper, yen: office.accounts.position(hopper, yen).coins,
+            pay=TrialCoins(
+                payouts=self.devices.payouts,
+                facts=lambda: runner.facts,
+                write=office.write,
+                desk=office.desk,
+            ).pay,
+            write=office.write,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +210,7 @@ class OpenConsole:
     metrics: MetricsServer | None
     remote: RemoteDesk
     updates: UpdateWatch
+    last_wish: LastWish
 
     async def start(self) -> None:
         """Listen."""
@@ -189,5 +224,6 @@ class OpenConsole:
             undo.push_async_callback(self.server.close)
             undo.push_async_callback(self.remote.close)
             undo.push_async_callback(self.updates.close)
+            undo.push_async_callback(self.last_wish.close)
             if self.metrics is not None:
                 undo.push_async_callback(self.metrics.close)

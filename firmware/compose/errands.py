@@ -42,11 +42,19 @@ class Errands:
         self._restart = restart
         self._publications: Publications | None = None
         self._open_orders: OpenOrders | None = None
+        self._copy: JournalCopy | None = None
         self._lost = asyncio.Event()
 
     def strays(self) -> tuple[OpenOrder, ...]:
         """Orders that the municipality waits for and nobody here knows of, as far as has been asked."""
         return () if self._open_orders is None else self._open_orders.strays or ()
+
+    async def copy_journal(self) -> int | None:
+        """Send what the municipality lacks of the journal; the last entry that it keeps, None if unsaid."""
+        if self._copy is None:
+            return None
+        await self._copy.send()
+        return self._copy.kept_seq
 
     def told(self, configuration: int, calendar: int) -> None:
         """The newest serial numbers, as the heartbeat has them."""
@@ -79,7 +87,7 @@ class Errands:
             log,
             retry_seconds=said.heartbeat_seconds,
         )
-        copy = JournalCopy(municipality, self._journal, log, every_seconds=said.journal_copy_seconds)
+        self._copy = JournalCopy(municipality, self._journal, log, every_seconds=said.journal_copy_seconds)
         renewal = Renewal(
             renewed=lambda: renewed(settings, self._config, now_utc()),
             resting=resting,
@@ -90,7 +98,7 @@ class Errands:
         self._open_orders = OpenOrders(municipality, mine, log, pause_seconds=said.heartbeat_seconds)
         return {
             "publications": self._publications.run,
-            "journal-copy": copy.run,
+            "journal-copy": self._copy.run,
             "certificate-renewal": renewal.run,
             "open-orders": self._open_orders.run,
             "key-store": begin_anew,

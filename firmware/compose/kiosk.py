@@ -336,6 +336,7 @@ class Kiosk:
                 maintenance=maintenance,
                 remote=remote,
                 strays=errands.strays,
+                copy_journal=errands.copy_journal,
                 health=health,
                 journal=journal,
                 ring=self._ring,

@@ -32,6 +32,7 @@ from firmware.logbook import EventId, Logbook
 from firmware.settings import Settings
 from firmware.shell.event_ring import EventRing
 from firmware.shell.fitness import Fitness
+from firmware.shell.last_wish import LastWish
 from firmware.shell.maintenance import MaintenanceWatch
 from firmware.shell.office import Office
 from firmware.shell.old_log import read_old_log
@@ -68,8 +69,9 @@ class TechnicianDesk:
         log: Logbook,
         now: Callable[[], datetime],
         updates: UpdateWatch,
+        last_wish: LastWish,
     ) -> None:
-        self._updates = updates
+        self._updates, self._last_wish = updates, last_wish
         self._settings, self._config = settings, config
         self._read = JournalProcess(config)
         self._office, self._runner = office, runner
@@ -101,6 +103,7 @@ class TechnicianDesk:
             w.Reboot: self._reboot,
             w.AskUpdate: self._update,
             w.InstallUpdate: self._install,
+            w.Decommission: self._decommission,
         }
 
     async def act(self, request: w.AnyRequest, who: str) -> Sentence | w.Answer:
@@ -407,6 +410,12 @@ class TechnicianDesk:
         self._must_not_test()
         await self._updates.ask(request.bundle)
         return told("{bundle} is being checked and installed; the kiosk serves nobody", bundle=request.bundle)
+
+    async def _decommission(self, request: w.Decommission, _by: str) -> Sentence:
+        await self._last_wish.ask(request.urn)
+        return told(
+            "{urn} is being erased: leave the machine on until it has switched itself off", urn=request.urn
+        )
 
     async def _reboot(self, _request: w.Reboot, _by: str) -> Sentence:
         self._must_rest()

@@ -353,4 +353,11 @@ COMMANDS: Final[tuple[Command, ...]] = (
         told("install a signed bundle"),
         warns=told("The kiosk closes, and the machine starts anew with the new system on trial."),
     ),
+    Command(
+        ("decommission",),
+        "URN",
+        _typed(w.Decommission, "urn"),
+        told("erase this kiosk for good"),
+        warns=told("Journal, keys and configuration go for good; the machine switches off."),
+    ),
 )

@@ -38,6 +38,7 @@ ROLE_OF: Final[dict[type[w.Request], Role]] = {
     w.Reboot: Role.SYSTEM,
     w.AskUpdate: Role.LOOK,
     w.InstallUpdate: Role.SYSTEM,
+    w.Decommission: Role.SYSTEM,
 }
 
 

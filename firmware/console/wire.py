@@ -228,6 +228,12 @@ class InstallUpdate(Request, frozen=True, tag="install_update"):
     bundle: Annotated[str, msgspec.Meta(pattern=r"\A/[^\x00-\x1f]{1,1000}\Z")]
 
 
+class Decommission(Request, frozen=True, tag="decommission"):
+    """Erase this kiosk for good and switch the machine off. urn: its own name, typed by hand. 廃止"""
+
+    urn: Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{1,200}\Z")]
+
+
 BookRequest = Refill | Collect | Count | CloseDay | PrintDay | PrintSelfTest | AskClaim | SettleClaim
 """What concerns coins, days and claims."""
 
@@ -257,6 +263,7 @@ AnyRequest = (
     | Reboot
     | AskUpdate
     | InstallUpdate
+    | Decommission
 )
 
 

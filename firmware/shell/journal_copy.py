@@ -1,5 +1,6 @@
 """A copy of the journal for the municipality: what a thief, a fire or a broken disk cannot take any more."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -47,6 +48,7 @@ class JournalCopy:
         self._kept: JournalKept | None = None
         self._failing = False
         self._linked_seq, self._link = 0, _NO_LINK
+        self._desk = asyncio.Lock()
 
     @property
     def kept_seq(self) -> int | None:
@@ -61,6 +63,10 @@ class JournalCopy:
 
     async def send(self) -> None:
         """Everything that is not kept there yet."""
+        async with self._desk:
+            await self._send()
+
+    async def _send(self) -> None:
         try:
             if self._kept is None:
                 self._kept = await self._keeper.journal_kept()

@@ -81,7 +81,7 @@ class MaintenanceWatch:
         self._trusted = trusted
         self._monotonic = monotonic
         self._nonce = self._used_nonce = ""
-        self._kept_on = self._held = False
+        self._kept_on = self._held = self._retired = False
         # A clock that is not trusted ends no session; the time since the login does.
         session = self._state.session
         left = timedelta(0) if session is None else session.ends - now()
@@ -114,6 +114,8 @@ class MaintenanceWatch:
     @property
     def on(self) -> bool:
         """Whether maintenance keeps the kiosk out of service."""
+        if self._retired:
+            return True
         return self._kept_on or self._held or out_of_service(self._state, self._now())
 
     def hold(self, held: bool) -> None:
@@ -121,6 +123,11 @@ class MaintenanceWatch:
         if held is not self._held:
             self._held = held
             self._look()
+
+    def retire(self, retired: bool) -> None:
+        """Out of service because the kiosk is to be erased, whatever the switch and an update say."""
+        self._retired = retired
+        self._look()
 
     @contextmanager
     def kept_on(self) -> Iterator[None]:

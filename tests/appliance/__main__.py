@@ -8,6 +8,7 @@
     sealed IMAGE                    a machine with a TPM: its key moves in (`build --with tpm`)
     disks IMAGE --cuts N --seed S   one visit, and N cuts of its disk; --careless: with a journal that does
                                     not wait for its disk
+    ending IMAGE --cuts N --seed S  one visit, and the machine's last day: erased by an order, cut meanwhile
     all IMAGE --seed S              what scripts/test_appliance runs: all of these, each in short
     short IMAGE --seed S            what every run of scripts/test has: a visit that is cut, what the machine
                                     says of itself, a visit, the reader pulled, cuts of the disk
@@ -33,6 +34,7 @@ DOING: dict[str, Callable[[argparse.Namespace, Report], Coroutine[None, None, No
     "shocks": scenarios.shocks,
     "sealed": scenarios.sealed,
     "disks": scenarios.disks,
+    "ending": scenarios.ending,
     "all": scenarios.everything,
     "short": scenarios.short,
 }

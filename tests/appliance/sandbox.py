@@ -36,6 +36,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "madoguchi-pcscd-restart.service": ROOTS,
     "madoguchi-cups-restart.service": ROOTS,
     "madoguchi-screen-restart.service": ROOTS,
+    # Overwrites both.
+    "madoguchi-erase.service": ROOTS | {"device-key", "journal"},
     "madoguchi-slot.service": BOOT_CHOICE,
     "madoguchi-update.service": BOOT_CHOICE,
     "madoguchi-mark-good.service": BOOT_CHOICE,

@@ -7,6 +7,7 @@ import argparse
 import random
 
 from tests.appliance.cuts import drawn_plans, words_of
+from tests.appliance.ending import cut_meanwhile, ends
 from tests.appliance.pin_tests import contract_tests, press_figures
 from tests.appliance.report import Report
 from tests.appliance.running import cut_one_after_another, examined, running, shock, whole_visit
@@ -85,6 +86,17 @@ async def sealed(said: argparse.Namespace, report: Report) -> None:
             await run.guest.agree()
         with report.timed("another TPM"):
             await is_worthless_elsewhere(run.guest)
+
+
+async def ending(said: argparse.Namespace, report: Report) -> None:
+    """One visit, then a technician's order erases the machine; its disk is cut meanwhile."""
+    async with running(said, report, "rig.acknowledge") as run:
+        await run.guest.whole_visit(500)
+        await run.guest.agree()
+        with report.timed("from the order until the machine is off"):
+            report.wrong += await ends(run.guest)
+        with report.timed(f"{said.cuts} cuts of the disk, and a start from one"):
+            report.wrong += await cut_meanwhile(run.guest, said.cuts, random.Random(said.seed))  # noqa: S311
 
 
 async def shocks(said: argparse.Namespace, report: Report) -> None:

@@ -52,6 +52,8 @@ EXCHANGE, _ANSWERS = "firmware/municipality/exchange.py", "tests/unit/test_munic
 _HANDS, _COMPLAINTS = "tests/unit/test_wrong_person.py", "tests/unit/test_core_complaints.py"
 _ISSUE = "tests/unit/test_documents_issue.py"
 _WORKERS = "tests/unit/test_shell_workers.py"
+ENDING, _ENDING = "firmware/core/decommissioning.py", "tests/unit/test_core_decommissioning.py"
+ERASE, _ERASE = "firmware/compose/erase_root.py", "tests/unit/test_erase_root.py"
 
 FAULTS: tuple[Fault, ...] = (
     # money
@@ -1364,5 +1366,55 @@ FAULTS: tuple[Fault, ...] = (
         "JournalLevel(room=room and not failing)",
         "JournalLevel(room=room)",
         "tests/unit/test_shell_stranded.py -k met_errors",
+    ),
+    # a kiosk's end
+    Fault(
+        "a kiosk is erased whose cash box holds coins",
+        ENDING,
+        "_owed(accounts)\n        or _lies_there(accounts)",
+        "_owed(accounts)",
+        _ENDING,
+    ),
+    Fault(
+        "a kiosk is erased whose last entries nobody else has",
+        ENDING,
+        "if standing.kept_seq != standing.head_seq:",
+        "if standing.kept_seq > standing.head_seq:",
+        _ENDING,
+    ),
+    Fault(
+        "what moved since the closing goes unseen",
+        ENDING,
+        "if _has_moved(accounts.open_day()):",
+        "if not accounts.days:",
+        _ENDING,
+    ),
+    Fault(
+        "a kiosk asks for its end before its journal is copied",
+        "firmware/shell/last_wish.py",
+        "                self._refuse(self._to_do(kept_seq))\n",
+        "",
+        "tests/unit/test_shell_last_wish.py",
+    ),
+    Fault(
+        "an entry written after the wish is erased with the rest",
+        ERASE,
+        "if _head(machine) != (seq, chain):",
+        "if _head(machine) is None:",
+        _ERASE,
+    ),
+    Fault(
+        "half a kiosk starts after a power cut",
+        ERASE,
+        "if Path(here, name) != mark:",
+        "if mark.exists():",
+        _ERASE,
+    ),
+    Fault(
+        "root overwrites what a link leads to",
+        ERASE,
+        "if stat.S_ISREG(status.st_mode):",
+        "if True:",
+        _ERASE,
     ),
 )

@@ -44,6 +44,7 @@ EVERY = set(get_args(w.AnyRequest))
         ),
         ("maintenance unplan", w.PlanMaintenance()),
         ("update install /media/stick/a.raucb", w.InstallUpdate("/media/stick/a.raucb")),
+        ("decommission urn:kiosk:demo-0001", w.Decommission("urn:kiosk:demo-0001")),
     ],
 )
 def test_a_line_is_one_request(line: str, request_: w.AnyRequest) -> None:
@@ -74,6 +75,8 @@ def test_a_line_is_one_request(line: str, request_: w.AnyRequest) -> None:
         "journal verify 3",
         "update",
         "update install a.raucb",
+        "decommission",
+        "decommission urn:kiosk:demo-0001 now",
         "'",
         "",
     ],
@@ -115,6 +118,7 @@ def _example(words: tuple[str, ...]) -> str:
         ("visit", "resolve"): "abcd printed",
         ("visit", "printer-off"): "abcd",
         ("update", "install"): "/media/stick/kiosk.raucb",
+        ("decommission",): "urn:kiosk:demo-0001",
         ("maintenance", "plan"): "2026-11-26T02:00 2026-11-26T04:00",
     }
     return " ".join((*words, more.get(words, ""))).strip()

@@ -62,6 +62,7 @@ class Bench:
             log=self.write,
             now=lambda: NOW,
             updates=me,
+            last_wish=me,
         )
 
     def behind(self, _number: int, events: list[str]) -> list[Event]:
@@ -84,8 +85,8 @@ class Bench:
     async def switch(self, *, on: bool, by: str) -> None:
         self.story.append(f"switch {on} by {by}")
 
-    async def ask(self, bundle: str) -> None:
-        self.story.append(f"install {bundle}")
+    async def ask(self, what: str) -> None:
+        self.story.append(f"asks {what}")
 
     def resting(self) -> bool:
         return self.rests
@@ -181,6 +182,20 @@ async def test_nothing_ends_the_program_during_a_visit(request_: w.AnyRequest) -
     bench = Bench(rests=False)
     assert (await refused(bench, request_)).startswith("a visit is under way")
     assert "restart" not in bench.story
+
+
+async def test_a_kiosk_is_erased_by_an_order_of_the_role_system_alone_and_it_is_journaled_first() -> None:
+    bench = Bench(roles=(Role.LOOK, Role.CASH, Role.SERVICE, Role.SETTLE))
+    request = w.Decommission("urn:kiosk:demo-0001", session="good")
+    await refused(bench, request)
+    assert [] == bench.story
+    bench = Bench(roles=(Role.SYSTEM,))
+    said = await bench.desk.act(request, "uid:4711")
+    assert (
+        "urn:kiosk:demo-0001 is being erased: leave the machine on until it has switched itself off"
+        == str(said)
+    )
+    assert ["journal order-0001 tech-17 decommission", "asks urn:kiosk:demo-0001"] == bench.story
 
 
 async def test_a_plan_of_no_day_is_refused_by_name() -> None:

@@ -228,3 +228,16 @@ async def test_a_plan_that_is_none_is_refused(bench: Bench, hours: tuple[int, in
     with pytest.raises(OfficeRefused):
         await bench.watch.schedule(begins, ends, "uid:0")
     assert [] == bench.records(r.MaintenancePlanned)
+
+
+async def test_a_kiosk_that_is_to_be_erased_stays_closed_whatever_an_update_or_the_switch_says() -> None:
+    bench = Bench().start()
+    bench.watch.retire(True)
+    bench.watch.hold(True)
+    bench.watch.hold(False)
+    await bench.watch.switch(on=False, by="uid:0")
+    assert bench.watch.on
+    assert [MaintenanceLevel(on=True)] == bench.levels
+    bench.watch.retire(False)
+    assert [MaintenanceLevel(on=True), MaintenanceLevel(on=False)] == bench.levels
+    await bench.watch.close()

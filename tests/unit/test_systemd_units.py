@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from firmware.compose import erase_root
+from firmware.compose.erase_root import ERASED, OF_AN_IMAGE
 from firmware.compose.kiosk import open_journal
 from firmware.compose.update_root import AutobootStore, Machine
 from firmware.core.updates import TRIES, BootChoice, Slot
@@ -55,6 +57,34 @@ def test_the_kiosk_may_write_that_file_and_nobody_else(name: str) -> None:
     assert ("madoguchi", "madoguchi") == (kiosk["User"], kiosk["RuntimeDirectory"])
     watched = Path(unit(f"{name}.path")["Path"]["PathChanged"])
     assert Path("/run/madoguchi") == watched.parent
+
+
+def test_the_file_by_which_the_kiosk_asks_for_its_end_is_the_one_that_is_watched_and_read() -> None:
+    shipped = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
+    asked = shipped["console"]["erase_request"]
+    assert {"PathChanged": asked} == dict(unit("madoguchi-erase.path")["Path"])
+    assert Path(asked) == erase_root.Machine().wish
+    enabled = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))["enable"]["kiosk"]
+    assert {"madoguchi-erase.path", "madoguchi-erase.service"} <= set(enabled)
+
+
+def test_no_kiosk_starts_and_no_key_is_made_beside_an_erasure_that_was_cut() -> None:
+    """By ordering alone a failed erasure lets the kiosk start; by the condition alone the two race."""
+    lines = (ROOT / "systemd/madoguchi-erase.service").read_text(encoding="utf-8").splitlines()
+    assert f"ConditionPathExists=|{erase_root.Machine().mark}" in lines
+    before = unit("madoguchi-erase.service")["Unit"]["Before"].split()
+    for name in ("madoguchi.service", "madoguchi-first-boot.service"):
+        assert name in before
+        text = (ROOT / "systemd" / name).read_text(encoding="utf-8")
+        assert f"ConditionPathExists=!{erase_root.Machine().mark}" in text.splitlines(), name
+
+
+def test_root_can_reach_every_folder_that_it_erases_and_no_other() -> None:
+    service = unit("madoguchi-erase.service")
+    writable = {path.lstrip("-") for path in service["Service"]["ReadWritePaths"].split()}
+    kiosks = {f"/{folder}" for folder in ERASED}
+    assert kiosks | {f"/{folder}" for folder in OF_AN_IMAGE} == writable
+    assert kiosks == set(service["Unit"]["RequiresMountsFor"].split())
 
 
 @pytest.mark.parametrize(
@@ -106,9 +136,11 @@ def test_the_kiosk_can_read_the_earphones_switch_and_no_other_input_device() -> 
 def test_what_is_not_needed_is_forbidden_in_every_unit_of_the_kiosk() -> None:
     for file in sorted((ROOT / "systemd").glob("*.service")):
         service = unit(file.name)["Service"]
+        # Root enters the folders that are their users' alone, to erase them.
+        capabilities = "CAP_DAC_OVERRIDE" if file.name == "madoguchi-erase.service" else ""
         for key, value in (
             ("NoNewPrivileges", "yes"),
-            ("CapabilityBoundingSet", ""),
+            ("CapabilityBoundingSet", capabilities),
             ("ProtectSystem", "strict"),
         ):
             assert value == service.get(key), f"{file.name}: {key}"
