@@ -339,7 +339,8 @@ def _console(wanted: argparse.Namespace) -> int:
     state = os.environ.get("STATE_DIRECTORY", "")
     terminal = Terminal(
         settings.path(settings.file.console.socket),
-        seconds=2 * settings.file.municipality.total_seconds + 15.0,
+        seconds=max(2 * settings.file.municipality.total_seconds, settings.file.console.journal_seconds)
+        + 15.0,
         language=chosen_language(wanted),
         history=Path(state.split(":")[0]) / "history" if state else None,
         as_json=wanted.json,

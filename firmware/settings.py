@@ -356,6 +356,7 @@ class Console(_Section, frozen=True, kw_only=True):
     order_always: root and the kiosk's own user need an order, too. order_lockout: refused orders in a row
     and the seconds no login is taken then. door_grace_seconds: until a door opened without an order sounds
     the alarm. test_seconds: how long a test waits for a card, a coin or the door.
+    journal_seconds: how long its reading may take for a page, a check or an export at the console.
     support_folder: for bundles and exports. stick_folder: where a technician's stick is mounted to take them
     away, and then they are written there; empty: never. metrics_socket: empty for no figures.
     reboot_command: starts the machine anew. log_command: prints the kiosk's log, newest first, a line each.
@@ -377,6 +378,7 @@ class Console(_Section, frozen=True, kw_only=True):
     door_grace_seconds: Seconds = 120.0
     test_seconds: Annotated[float, Meta(gt=0, le=25)] = 20.0
     idle_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 1800.0
+    journal_seconds: Seconds = 300.0
     support_folder: Word = "/var/lib/madoguchi/support"
     stick_folder: str = "/media/export"
     metrics_socket: str = ""

@@ -12,15 +12,13 @@ from firmware.core.terms import Language
 from firmware.errors import OfficeRefused
 from firmware.whole_file import sync_folder
 
-_MOST_SECONDS = 60.0
-
 
 class JournalProcess:
     """config: path of kiosk.toml. What it is asked raises OfficeRefused for a journal that is not whole, or
-    was not read in time."""
+    was not read in so many seconds."""
 
-    def __init__(self, config: Path) -> None:
-        self._config = config
+    def __init__(self, config: Path, seconds: float) -> None:
+        self._config, self._seconds = config, seconds
 
     async def says(self, what: str, last: int, language: Language = Language.EN) -> str:
         """The answer of `madoguchi journal show|verify|balance`. last: entries to show."""
@@ -47,11 +45,11 @@ class JournalProcess:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            async with asyncio.timeout(_MOST_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 said, complaint = await process.communicate()
         except TimeoutError:
             raise OfficeRefused(
-                "the journal was not read within {seconds:g} s", seconds=_MOST_SECONDS
+                "the journal was not read within {seconds:g} s", seconds=self._seconds
             ) from None
         finally:
             if process.returncode is None:

@@ -73,7 +73,7 @@ class TechnicianDesk:
     ) -> None:
         self._updates, self._last_wish = updates, last_wish
         self._settings, self._config = settings, config
-        self._read = JournalProcess(config)
+        self._read = JournalProcess(config, settings.file.console.journal_seconds)
         self._office, self._runner = office, runner
         self._maintenance, self._fitness, self._ring = maintenance, fitness, ring
         self._outlook, self._metrics = outlook, metrics

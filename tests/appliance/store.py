@@ -74,6 +74,7 @@ GUEST: dict[str, dict[str, Any]] = {
         "group": "madoguchi-console",
         "order_keys": "/etc/madoguchi/orders.jwks",
         "order_always": True,
+        "journal_seconds": 600.0,
         "reboot_command": ["systemctl", "reboot"],
         "log_command": ["journalctl", "--unit=madoguchi", "--output=cat", "--no-pager", "--reverse"],
     },

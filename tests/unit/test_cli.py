@@ -159,7 +159,7 @@ def test_a_broken_chain_ends_with_ex_ioerr_and_prints_no_entry(
 def test_the_console_exports_past_the_kiosks_memory_and_a_broken_journal_leaves_no_file(config: Path) -> None:
     path = write_journal(config, (r.DaemonStarted("1"), r.CoinUnclaimed(100, 7, 1)))
     exported = config.with_name("bundles") / "journal.jsonl"
-    reading = JournalProcess(config)
+    reading = JournalProcess(config, 60.0)
     assert 2 == asyncio.run(reading.export(exported))
     lines = [json.loads(line) for line in exported.read_text(encoding="utf-8").splitlines()]
     assert ["DaemonStarted", "CoinUnclaimed"] == [line["record"] for line in lines]
@@ -177,7 +177,7 @@ def test_an_export_that_cannot_be_written_is_told_with_its_path(config: Path) ->
     with pytest.raises(
         OfficeRefused, match=r"journal\.jsonl cannot be written: (Not a directory|File exists)"
     ):
-        asyncio.run(JournalProcess(config).export(exported))
+        asyncio.run(JournalProcess(config, 60.0).export(exported))
 
 
 def test_books_that_do_not_balance_end_with_ex_ioerr(
