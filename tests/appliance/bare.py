@@ -52,7 +52,7 @@ WantedBy=multi-user.target
 
 
 def make(folder: Path, wheels: Path) -> None:
-    """bare.ext4, swap.img, tape.tar, vmlinuz and initrd.img, as root on Debian 12. Takes some minutes."""
+    """bare.ext4, swap.img, tape.tar, vmlinuz, initrd.img, architecture; as root, in some minutes."""
     folder.mkdir(parents=True, exist_ok=True)
     tree, debs = folder / "tree", folder / "debs"
     for old in (tree, debs):
@@ -74,6 +74,7 @@ def make(folder: Path, wheels: Path) -> None:
     for name in ("vmlinuz", "initrd.img"):
         [file] = (tree / "boot").glob(f"{name}-*")
         _run("cp", str(file), str(folder / name))
+    (folder / "architecture").write_text("amd64\n", encoding="ascii")
     disk, swap = folder / "bare.ext4", folder / "swap.img"
     for file, size in ((disk, DISK_MIB), (swap, SWAP_MIB)):
         file.unlink(missing_ok=True)
