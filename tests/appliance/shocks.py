@@ -6,7 +6,7 @@ Each is done to the emulated machine on its start screen or in a visit; afterwar
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,10 @@ UNPAID = frozenset(
     {"notice", "present_card", "pin", "take_card", "choose_kind", "choose_subjects", "choose_items"}
     | {"choose_copies", "confirm", "coins"}
 )
+
+
+MOST_THROWS = 20
+"""Of one coin."""
 
 
 class Guest(Visitor):
@@ -40,6 +44,22 @@ class Guest(Visitor):
         await self.sees("thanks")
         await self.touch("confirm")
         await self.rests()
+
+    async def drop(self, coins: Iterable[int]) -> int:
+        """As a person: a coin that comes back, as from an acceptor that a starved machine has not asked in
+        time, goes in again.
+        """
+        paid_yen = self._paid(self.world.eyes.now)
+        for yen in coins:
+            for _ in range(MOST_THROWS):
+                await self._slot_opens()
+                if await self.world.drop_coin(yen):
+                    break
+            else:
+                raise TimeoutError(f"{yen} yen came back {MOST_THROWS} times")
+            paid_yen += yen
+            await self._sees_paid(paid_yen)
+        return paid_yen
 
     async def until_idle(self, *, seconds: float = BOOT_SECONDS) -> None:
         """End what the screen shows, as a person or the staff would, until the start screen stands."""
