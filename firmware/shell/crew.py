@@ -267,8 +267,9 @@ class DeviceCrew:
             answer(done)
 
     async def _fetch_again(self, order: o.FetchAgain, answer: Answer) -> None:
-        """A new worker for the visit that has none any more; its session is long over."""
-        old, self._scope = self._scope, VisitScope(order.visit)
+        """A new worker for the visit that has none any more; a session that it still has ends with it."""
+        old = self._scope
+        self._scope = VisitScope(order.visit, session=old.session)
         if old.worker is not None:
             await old.worker.end()
         try:

@@ -492,3 +492,11 @@ async def test_the_next_visit_knows_nothing_of_the_last() -> None:
     with pytest.raises(LookupError):
         await bench.do(o.Authenticate(VisitId("b" * 32)))
     assert "VisitScope(bbbbbbbb)" == repr(bench.crew._scope)
+
+
+async def test_the_session_of_a_visit_that_is_printed_again_ends_with_the_visit() -> None:
+    bench = Bench()
+    await bench.do(*KNOWN, o.FetchAgain(VISIT, PURCHASE.order_id, 1))
+    assert "end session" not in bench.world.asked
+    await bench.do(o.EndVisit(VISIT))
+    assert 1 == bench.world.asked.count("end session")
