@@ -21,6 +21,9 @@ UNPAID = frozenset(
 )
 
 
+HAND_SECONDS = 60.0
+"""For what a hand does: a relay begun while the machine came up may never answer, the next one does."""
+
 MOST_THROWS = 20
 """Of one coin."""
 
@@ -66,7 +69,7 @@ class Guest(Visitor):
         async with asyncio.timeout(seconds):
             while (screen := self._screen()) != "idle":
                 with contextlib.suppress(OSError, RuntimeError, TimeoutError):
-                    async with asyncio.timeout(SOON):
+                    async with asyncio.timeout(SOON if screen == "attend" else HAND_SECONDS):
                         await self._end(screen)
                 await asyncio.sleep(0.2)
         await self.world.remove_card()
