@@ -112,6 +112,9 @@ _SAME_KEY_SECONDS = 0.35
 _LOG_SECONDS = 0.05
 _SHEET_SECONDS = 0.12
 
+_SENSOR_SECONDS = 60.0
+"""An order to the pins that nobody answers must not hold up the next for good."""
+
 
 class World:
     """Use as an async context manager; everything ends with it.
@@ -152,6 +155,7 @@ class World:
         self._environment = environment or {}
         self._undo = AsyncExitStack()
         self._sensor_tasks: set[asyncio.Task[None]] = set()
+        self._sensing = asyncio.Lock()
         self.cards_stand = CardStand(self.directory, PKI / "cards")
         self._hand = asyncio.Lock()
         self.restart_request = self.directory / "restart-pcscd"
@@ -495,7 +499,7 @@ class World:
     async def take_paper(self) -> int:
         sheets = self._state["tray_sheets"]
         self._state["tray_sheets"] = 0
-        await self._pins().set_sensor("paper", active=False)
+        await self._set_sensor("paper", active=False)
         return sheets
 
     async def take_change(self) -> int:
@@ -609,10 +613,15 @@ class World:
         self._slips.append(slip)
         self._state["receipt_waiting"] = True
 
+    async def _set_sensor(self, name: str, *, active: bool) -> None:
+        """One after the other: of two that overtake each other the pin would keep the older."""
+        async with self._sensing, asyncio.timeout(_SENSOR_SECONDS):
+            await self._pins().set_sensor(name, active)
+
     def _sense(self, name: str, *, active: bool) -> None:
         if self.pins is None:
             return
-        task = asyncio.create_task(self.pins.set_sensor(name, active))
+        task = asyncio.create_task(self._set_sensor(name, active=active))
         self._sensor_tasks.add(task)
         task.add_done_callback(self._sensor_tasks.discard)
 
