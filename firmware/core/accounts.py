@@ -334,13 +334,13 @@ class Accounts:
     def _returned(self, returned: r.FeeReturned) -> None:
         """Only what was sold in this very day: a closing ends the time to complain."""
         day = self._day
-        if returned.order_id not in day.issued:
+        counts = day.sold.get(returned.kind)
+        if returned.order_id not in day.issued or counts is None:
             self._faults.append(f"order {returned.order_id[:8]}: a fee returned that was not kept")
             return
         day.issued.remove(returned.order_id)
         day.given_back.append(returned.order_id)
         day.fees_yen -= returned.yen
-        counts = day.sold[returned.kind]
         for index, fewer in enumerate((1, returned.copies, returned.yen)):
             counts[index] -= fewer
         if not counts[0]:
