@@ -360,3 +360,13 @@ def test_a_fee_returned_that_was_not_kept_is_a_fault() -> None:
     assert [f"order {order(A)[:8]}: a fee returned that was not kept"] == list(
         Accounts((LOADED, *returned(C, order(A)))).faults()
     )
+
+
+def test_a_fee_returned_of_a_kind_that_was_not_sold_is_a_fault_and_ends_no_reading() -> None:
+    other = [
+        replace(one, kind=CertificateKind.JUMINHYO) if isinstance(one, r.FeeReturned) else one
+        for one in returned(C, order(A))
+    ]
+    assert [f"order {order(A)[:8]}: a fee returned that was not kept"] == list(
+        Accounts((LOADED, *SOLD, *other)).faults()
+    )
