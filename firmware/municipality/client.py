@@ -161,14 +161,13 @@ class HttpsMunicipality:
     async def open_session(self, kem_public_key: bytes, language: Language) -> Session:
         """Begin a visit; kem_public_key: 32 bytes of X25519, new for each. Every field to be signed is
         checked; a lost answer is asked for again and opens no second session."""
-        kem = b64u(kem_public_key)
-        bound_to = self._credentials.bound_to
-        bound_to.add(kem)
+        kem = self._credentials.bound_to = b64u(kem_public_key)
         try:
             session = await self._opened(kem, language)
-            bound_to.add(session.session_id)
-        finally:
-            bound_to.discard(kem)
+        except BaseException:
+            self._credentials.release(kem)
+            raise
+        self._credentials.bound_to = session.session_id
         return session
 
     async def _opened(self, kem: str, language: Language) -> Session:
@@ -365,7 +364,7 @@ class HttpsMunicipality:
 
     async def end_session(self, session_id: str) -> None:
         """Forget the session; reservations without release end with it."""
-        self._credentials.bound_to.discard(session_id)
+        self._credentials.release(session_id)
         reply = await self._reply_to(Call("end_session", "DELETE", ("v1", "sessions", session_id)))
         self._require(reply.status == 204, "end_session", "status")
 

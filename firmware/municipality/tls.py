@@ -9,7 +9,7 @@ import errno
 import socket
 import ssl
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -52,8 +52,8 @@ class Credentials:
     """The kiosk's certificate in use; renew takes a newer one. thumbprint: its SHA-256.
 
     is_sealed: its key is a TPM's. worked: whether the TPM has given it to this process; whoever connects
-    before is refused. is_doubted: it may have lost it since. bound_to: sessions in whose challenge it stands:
-    another certificate is taken once they are over.
+    before is refused. is_doubted: it may have lost it since. bound_to: the session in whose challenge it
+    stands, or "": another certificate is taken once that is over, and the next one takes its place.
     """
 
     context: ssl.SSLContext
@@ -66,7 +66,7 @@ class Credentials:
     is_sealed: bool = False
     worked: bool = True
     is_doubted: bool = False
-    bound_to: set[str] = field(default_factory=set)
+    bound_to: str = ""
     _looking: "asyncio.Future[Credentials | None] | None" = None
 
     def renew(self) -> bool:
@@ -137,6 +137,11 @@ class Credentials:
         self.not_before, self.not_after = fresh.not_before, fresh.not_after
         self.is_sealed, self.worked, self.is_doubted = fresh.is_sealed, True, False
         return is_other
+
+    def release(self, session: str) -> None:
+        """It is over; of another one nothing changes."""
+        if self.bound_to == session:
+            self.bound_to = ""
 
     def sign(self, message: bytes) -> bytes:
         """ECDSA with SHA-256 by the key of our certificate, DER. Raises ConfigError."""

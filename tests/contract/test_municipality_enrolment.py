@@ -21,6 +21,7 @@ from firmware.core.facts import MunicipalityLevel
 from firmware.errors import CertificateUnproven, ConfigError, MunicipalityDown, OfficeRefused
 from firmware.logbook import EventId
 from firmware.municipality import enrolment
+from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.messages import b64u
 from firmware.municipality.tls import Files, load_credentials
 from firmware.settings import Settings, load
@@ -124,27 +125,49 @@ async def test_a_renewed_kiosk_is_let_in_with_both_until_it_has_used_the_new_one
     assert "open_session: kiosk_unknown" == str(await reaches(place.kiosk(device=old, urn=OTHER_KIOSK)))
 
 
-async def test_a_certificate_renewed_in_the_middle_of_a_visit_is_taken_at_its_end(
-    place: Place, files: Files
-) -> None:
+@pytest.fixture
+async def running(place: Place, files: Files) -> HttpsMunicipality:
+    """An enrolled kiosk that reaches the municipality, and looks for a new certificate with every beat."""
     await enrolled(place, files)
-    kiosk, level = (
-        place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK, patience=OFTEN),
-        Watched(),
-    )
+    kiosk = place.kiosk(device=files.certificate.parent, urn=OTHER_KIOSK, patience=OFTEN)
+    level = Watched()
     kiosk.start(level)
     await level.until(MunicipalityLevel(reachable=True))
-    card = place.card("shiken_taro")
-    session = await opened(kiosk)
+    return kiosk
+
+
+async def _renewed_beside(place: Place, files: Files) -> None:
+    """A new certificate lies there, and the running kiosk has looked."""
     answered = await enrolment.renew(place.server.url, place.pki / "server_ca.pem", files, place.clock.moment)
     enrolment.put_in_place(answered, files)
     await beats(place)
-    await kiosk.authenticate(session.session_id, card.certificate_der, card.sign(session.message))
+
+
+async def test_a_certificate_renewed_in_the_middle_of_a_visit_is_taken_at_its_end(
+    place: Place, files: Files, running: HttpsMunicipality
+) -> None:
+    card = place.card("shiken_taro")
+    session = await opened(running)
+    await _renewed_beside(place, files)
+    await running.authenticate(session.session_id, card.certificate_der, card.sign(session.message))
     assert [] == place.log.named(EventId.CERTIFICATE_RENEWED)
-    await kiosk.end_session(session.session_id)
+    await running.end_session(session.session_id)
     await beats(place)
     assert 1 == len(place.log.named(EventId.CERTIFICATE_RENEWED))
-    await opened(kiosk)  # the challenge names the certificate of the connection, else it is refused
+    await opened(running)  # the challenge names the certificate of the connection, else it is refused
+
+
+async def test_a_visit_that_nobody_ended_holds_a_renewed_certificate_back_no_longer_than_the_next_one(
+    place: Place, files: Files, running: HttpsMunicipality
+) -> None:
+    await opened(running)
+    await _renewed_beside(place, files)
+    session = await opened(running)
+    await beats(place)
+    assert [] == place.log.named(EventId.CERTIFICATE_RENEWED)
+    await running.end_session(session.session_id)
+    await beats(place)
+    assert 1 == len(place.log.named(EventId.CERTIFICATE_RENEWED))
 
 
 async def test_an_expelled_kiosk_cannot_renew(place: Place, files: Files) -> None:

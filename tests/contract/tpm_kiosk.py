@@ -78,7 +78,8 @@ async def main(config: Path, now: datetime) -> None:
                     await in_use.wait()
                 else:
                     public = X25519PrivateKey.generate().public_key().public_bytes_raw()
-                    await kiosk.open_session(public, Language.JA)
+                    session = await kiosk.open_session(public, Language.JA)
+                    await kiosk.end_session(session.session_id)
             except MadoguchiError as error:
                 say(wanted, str(error))
             else:
