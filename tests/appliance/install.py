@@ -38,7 +38,7 @@ HERE = Path(__file__).parent
 WORDS = ("rootfstype=ext4", "rw")
 INSTALL_SECONDS = 3600.0
 
-ON_A_DISK = {"root": "rw"}
+ON_A_DISK = {"root": "rw", "slot": "--"}
 """Where an installed machine differs from an image."""
 
 SPOIL = {
@@ -67,6 +67,8 @@ OWN = re.compile(r"/var/lib/madoguchi[^/]*(/.*)?|/etc/madoguchi(/.*)?")
 class Installed(Store):
     """A World whose kiosk is a machine with one disk, on which scripts/install was run."""
 
+    slot = None
+
     def __init__(self, folder: Path, disk: Path, directory: Path) -> None:
         super().__init__(folder, directory=directory)
         self._disk, self._bare = disk, folder
@@ -75,7 +77,7 @@ class Installed(Store):
         self.memory_mib = 2560
         self.extra = EXTRA
 
-    def _disks(self) -> tuple[Disk, ...]:
+    async def _disks(self) -> tuple[Disk, ...]:
         return (
             Disk(self._disk),
             Disk(self.directory / "config.tar", writable=False),

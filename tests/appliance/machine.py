@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from firmware.core.updates import Slot
 from tests.appliance.monitor import Monitor
+from tests.simulators.world import REPOSITORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,17 +199,29 @@ def _disk(number: int, disk: Disk) -> list[str]:
     ]
 
 
+def root_name(slot: Slot) -> str:
+    """Of the partition of a disk by scripts/image/disk."""
+    return f"root-{slot.value.lower()}"
+
+
+async def make_slots(image: Path, to: Path) -> None:
+    """A disk with this system in slot A, as a machine has it, but without the data partition, its last."""
+    await _do(str(REPOSITORY / "scripts/image/disk"), str(image), str(to))
+    await _do("sfdisk", "-q", "--delete", str(to), "4")
+
+
 async def make_data_partition(content: Path, to: Path, *, mib: int = 64) -> None:
     """An ext4 labelled madoguchi-data with this content, owners as they are."""
-    for command in (
-        ["rm", "-f", str(to)],
-        ["truncate", "-s", f"{mib}M", str(to)],
-        ["mke2fs", "-q", "-t", "ext4", "-L", "madoguchi-data", "-d", str(content), str(to)],
-    ):
-        process = await asyncio.create_subprocess_exec(*command, stderr=PIPE)
-        _, complaint = await process.communicate()
-        if process.returncode:
-            raise RuntimeError(f"{command[0]}: {complaint.decode()}")
+    await _do("rm", "-f", str(to))
+    await _do("truncate", "-s", f"{mib}M", str(to))
+    await _do("mke2fs", "-q", "-t", "ext4", "-L", "madoguchi-data", "-d", str(content), str(to))
+
+
+async def _do(*command: str) -> None:
+    process = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=PIPE)
+    _, complaint = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{command[0]}: {complaint.decode()}")
 
 
 async def copy_out(data: Path, folder: str, to: Path) -> None:

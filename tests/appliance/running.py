@@ -19,6 +19,7 @@ EXPECTED = {
     "core": "|/bin/false",
     "journal": "volatile",
     "root": "ro",
+    "slot": "A-steady-no-keyring",
     "tmp": "tmpfs",
     "watchdog": "active",
     "pcscd-socket": "660-madoguchi",

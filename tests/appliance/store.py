@@ -15,13 +15,22 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import tomli_w
 
+from firmware.core.updates import Slot
 from firmware.municipality import enrolment
 from firmware.municipality.tls import Files
-from tests.appliance.machine import Disk, Machine, Peripheral, copy_out, make_data_partition
+from tests.appliance.machine import (
+    Disk,
+    Machine,
+    Peripheral,
+    copy_out,
+    make_data_partition,
+    make_slots,
+    root_name,
+)
 from tests.appliance.pin_tests import lay_pin_tests
 from tests.appliance.write_log import Later, cut_disk, write_sparse
 from tests.municipality.maintenance import new_issuer
@@ -161,8 +170,11 @@ class Store(World):
 
     kill_kiosk ends the emulator where it stands; what its disk then holds says `log_of_writes`, and power_cut
     goes on from there. image: what scripts/image/build made with the layer of `write_layer`. municipality:
-    more of that section of kiosk.toml. tpm: one that is soldered into the machine at its next start.
+    more of that section of kiosk.toml. tpm: one that is soldered into the machine at its next start. slot: in
+    which the system lies and runs, None on a machine without slots.
     """
+
+    slot: ClassVar[Slot | None] = Slot.A
 
     def __init__(
         self,
@@ -302,7 +314,8 @@ class Store(World):
         self.machine = Machine(
             kernel=self._image / "vmlinuz",
             initrd=self._image / "initrd.img",
-            disks=self._disks(),
+            disks=await self._disks(),
+            root="/dev/vda" if self.slot is None else f"PARTLABEL={root_name(self.slot)}",
             architecture=architecture,
             memory_mib=self.memory_mib,
             console=self.log,
@@ -339,11 +352,10 @@ class Store(World):
         answered = await enrolment.enrol(desk, PKI / "server_ca.pem", files, code, datetime.now(UTC))
         enrolment.put_in_place(answered, files)
 
-    def _disks(self) -> tuple[Disk, ...]:
-        return (
-            Disk(self._image / "root.squashfs", writable=False),
-            Disk(self.written, log=self.log_of_writes),
-        )
+    async def _disks(self) -> tuple[Disk, ...]:
+        system = self.directory / "system.img"
+        await make_slots(self._image, system)
+        return (Disk(system), Disk(self.written, log=self.log_of_writes))
 
     async def _fill_data_partition(self) -> None:
         content = self.directory / "data"
@@ -408,7 +420,8 @@ class Store(World):
         # The emulator writes to its file at once; a cut is made from the disk of before.
         await asyncio.to_thread(lambda: write_sparse(bytearray(self.data.read_bytes()), self.written))
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
-        self.machine.words, self.machine.clock = self.words, self.clock
+        slot = () if self.slot is None else (f"rauc.slot={self.slot.value}",)
+        self.machine.words, self.machine.clock = (*slot, *self.words), self.clock
         self.machine.chip = () if self.tpm is None else self.tpm.chip
         self.kiosk = await self.machine.start()
         if self.pins is None:

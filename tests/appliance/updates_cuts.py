@@ -21,7 +21,7 @@ from typing import Any
 from firmware.core.updates import TRIES, Slot, started
 from firmware.errors import JournalError
 from tests.appliance.cuts import read_journal
-from tests.appliance.machine import copy_out
+from tests.appliance.machine import copy_out, root_name
 from tests.appliance.updates_image import FIRST, SECOND, root_of
 from tests.appliance.updates_machine import (
     CHOICE,
@@ -30,7 +30,6 @@ from tests.appliance.updates_machine import (
     Rig,
     choice_of,
     expect,
-    root_name,
     standing_of,
 )
 from tests.appliance.write_log import FLUSH, SECTOR, Entry, Later, after_cut, entries, write_sparse

@@ -17,7 +17,7 @@ from typing import Any
 
 from firmware.compose.boot_sector import SECTOR_BYTES, newest, sectors_after
 from firmware.core.updates import BootChoice, Slot, started
-from tests.appliance.machine import KERNEL
+from tests.appliance.machine import KERNEL, root_name
 
 BOOT_SECONDS = 600.0
 MIB = 1024 * 1024
@@ -38,11 +38,6 @@ def partitions(disk: Path) -> dict[str, Part]:
     done = subprocess.run(["sfdisk", "--json", str(disk)], capture_output=True, text=True, check=True)
     table = json.loads(done.stdout)["partitiontable"]
     return {one["name"]: Part(one["start"] * 512, one["size"] * 512) for one in table["partitions"]}
-
-
-def root_name(slot: Slot) -> str:
-    """Of the partition."""
-    return f"root-{slot.value.lower()}"
 
 
 def choice_of(sectors: bytes) -> BootChoice:
