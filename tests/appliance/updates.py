@@ -81,12 +81,7 @@ async def dead(rig: Rig) -> None:
         _runs_again(guest)
         await guest.writes(2)
         await _installs(guest, "dead")
-    for attempt in range(TRIES):
-        expect("A", (await rig.dies()).value, f"the slot of try {attempt + 1}")
-    async with rig.on() as guest:
-        _runs_again(guest)
-        await guest.writes(1)
-        rig.figures["journal_entries"] = guest.kept[-1].seq
+    await _dies_and_runs_again(rig)
 
 
 async def stuck(rig: Rig) -> None:
@@ -94,11 +89,7 @@ async def stuck(rig: Rig) -> None:
     async with rig.on() as guest:
         expect("B", guest.slot.value, "the slot that stays")
         await _installs(guest, "stuck")
-    for attempt in range(TRIES):
-        expect("A", (await rig.dies()).value, f"the slot of try {attempt + 1}")
-    async with rig.on() as guest:
-        _runs_again(guest)
-        await guest.writes(1)
+    await _dies_and_runs_again(rig)
 
 
 async def sticks(rig: Rig) -> None:
@@ -135,6 +126,16 @@ async def _installs(guest: Guest, file: str) -> float:
     await guest.stands("installing", INSTALL_SECONDS)
     await guest.starts_anew(INSTALL_SECONDS)
     return round(time.monotonic() - began, 1)
+
+
+async def _dies_and_runs_again(rig: Rig) -> None:
+    """What was written is tried as often as it may be, and never comes to a word."""
+    for attempt in range(TRIES):
+        expect("A", (await rig.dies()).value, f"the slot of try {attempt + 1}")
+    async with rig.on() as guest:
+        _runs_again(guest)
+        await guest.writes(1)
+        rig.figures["journal_entries"] = guest.kept[-1].seq
 
 
 def _runs_again(guest: Guest) -> None:

@@ -17,12 +17,7 @@ LIMIT_SECONDS = 60.0
 async def _pays_and_the_printer_dies(visitor: Visitor) -> None:
     """One of two sheets is out."""
     world = visitor.world
-    await visitor.walk_to("coins")
-    await world.printer.set_fault("jam", after_sheets=1)
-    await visitor.pays(100, 100, 100)
-    await world.eyes.until(
-        lambda now: now["screen"] == "printing" and now["pages"]["out"] == 2, LIMIT_SECONDS
-    )
+    await visitor.pays_and_the_paper_jams(100, 100, 100, seconds=LIMIT_SECONDS)
     await world.printer.set_fault("offline")
     await _stands(visitor, "printer_dead")
 

@@ -110,10 +110,7 @@ async def test_a_bad_print_comes_again_under_its_number_for_no_money_twice_and_t
 async def test_a_print_nobody_can_prove_comes_again_whole_after_a_power_cut() -> None:
     async with kiosk(overrides=STALL, page_ms=150) as visitor:
         world = visitor.world
-        await visitor.walk_to("coins")
-        await world.printer.set_fault("jam", after_sheets=1)
-        await visitor.pays(500)
-        await world.eyes.until(lambda now: now["screen"] == "printing" and now["pages"]["out"] == 2, 30.0)
+        await visitor.pays_and_the_paper_jams(500, seconds=30.0)
         await world.kill_kiosk()
         await world.printer.set_fault("power_cycle")
         await world.start_kiosk()

@@ -62,12 +62,7 @@ async def test_a_print_server_that_hangs_at_rest_closes_the_kiosk_until_it_is_re
 async def test_a_print_server_that_hangs_between_two_sheets_leaves_the_print_to_staff_and_ends_it() -> None:
     async with kiosk(overrides=HANGS) as visitor:
         world = visitor.world
-        await visitor.walk_to("coins")
-        await world.printer.set_fault("jam", after_sheets=1)
-        await visitor.pays(100, 100, 100)
-        await world.eyes.until(
-            lambda now: now["screen"] == "printing" and now["pages"]["out"] == 2, LIMIT_SECONDS
-        )
+        await visitor.pays_and_the_paper_jams(100, 100, 100, seconds=LIMIT_SECONDS)
         async with _restarted_when_asked(world):
             await visitor.sees("attend", seconds=LIMIT_SECONDS)
         await world.set_door(True)

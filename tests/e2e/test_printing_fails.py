@@ -15,12 +15,7 @@ async def _pays_for_a_household(visitor: Visitor) -> None:
 
 async def test_a_jam_that_is_cleared_goes_on_to_the_last_page() -> None:
     async with kiosk(page_ms=30) as visitor:
-        await visitor.walk_to("coins")
-        await visitor.world.printer.set_fault("jam", after_sheets=1)
-        await visitor.pays(100, 100, 100)
-        picture = await visitor.world.eyes.until(
-            lambda now: now["screen"] == "printing" and now["pages"]["out"] == 2, 15.0
-        )
+        picture = await visitor.pays_and_the_paper_jams(100, 100, 100)
         assert 4 == picture["pages"]["total"]
         await visitor.world.set_printer_fault(None)
         await visitor.sees("take_all", seconds=30.0)

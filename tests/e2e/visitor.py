@@ -126,6 +126,15 @@ class Visitor(Resident):
         )
         await self.touch("confirm")
 
+    async def pays_and_the_paper_jams(self, *coins: int, seconds: float = 15.0) -> Picture:
+        """`walk_to`, these coins, and the first sheet, two pages, is out, the second one inside."""
+        await self.walk_to("coins")
+        await self.world.printer.set_fault("jam", after_sheets=1)
+        await self.pays(*coins)
+        return await self.world.eyes.until(
+            lambda now: now["screen"] == "printing" and now["pages"]["out"] == 2, seconds
+        )
+
     async def leave(self) -> int:
         """Take everything there is and go; the yen that came back."""
         await self.world.remove_card()
