@@ -15,6 +15,7 @@ from tests.appliance.updates_machine import MIB, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LAYER = Path(__file__).with_name("updates_layer")
+KIOSK = Path(__file__).with_name("updates_kiosk.py")
 PACKAGES = (
     "systemd-sysv,dbus,polkitd,udev,kmod,python3,rauc,rauc-service,linux-image-amd64,"
     "busybox-static,e2fsprogs,fdisk"
@@ -119,6 +120,7 @@ def _tree(folder: Path, base: Path) -> Iterator[Path]:
             if _NEITHER.match(found.name):
                 found.unlink() if not found.is_dir() else shutil.rmtree(found)
         shutil.copytree(LAYER, tree, symlinks=True, dirs_exist_ok=True)
+        shutil.copy(KIOSK, tree / "usr/lib/madoguchi")
         shutil.copytree(
             Path(msgspec.__file__).parent, tree / "usr/lib/python3/dist-packages/msgspec", dirs_exist_ok=True
         )

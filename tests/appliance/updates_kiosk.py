@@ -1,9 +1,11 @@
-"""The kiosk's own side of an update and its journal, told what to do by lines on standard input; answers are JSON.
+"""The kiosk's own side of an update and its journal, in the machine of `updates`.
 
-    install FILE     as `update install FILE` at the console
-    keep FILE        writes it to the stick that takes files away, as a support bundle
-    write            a record into the journal, on disk when it is answered
-    chain N          the chain value of that entry
+Told what to do by lines on standard input; answers are JSON:
+
+install FILE     as `update install FILE` at the console
+keep FILE        writes it to the stick that takes files away, as a support bundle
+write            a record into the journal, on disk when it is answered
+chain N          the chain value of that entry
 """
 
 import asyncio
@@ -13,40 +15,38 @@ import sys
 import termios
 from dataclasses import asdict
 from pathlib import Path
-
-sys.path.insert(0, "/usr/lib/madoguchi")
+from typing import Any
 
 from firmware import __version__
 from firmware.core.records import DaemonStarted
+from firmware.logbook import EventId, FieldValue
 from firmware.shell.journal import Journal
 from firmware.shell.updates import UpdateFiles, UpdateWatch
 from firmware.whole_file import write_whole
 
 KEPT = Path("/var/lib/madoguchi/journal.db")
-KEY = Path(os.environ["CREDENTIALS_DIRECTORY"], "journal.key")
 UNFIT = Path("/usr/lib/rig/unfit")
 STICK, EXPORT = Path("/media/stick"), Path("/media/export")
 
 
-def say(**words):
+def say(**words: Any) -> None:
     sys.stdout.write("#" + json.dumps(words) + "\n")
     sys.stdout.flush()
 
 
-def log(event, /, **fields):
+def log(event: EventId, /, **fields: FieldValue) -> None:
     say(event=event.value, **{name: str(getattr(value, "value", value)) for name, value in fields.items()})
 
 
-async def obey(line, watch, journal):
+async def obey(line: str, watch: UpdateWatch, journal: Journal) -> None:
     word, _, rest = line.strip().partition(" ")
     if word == "install":
-        while not STICK.is_mount():  # an emulated USB takes its time
-            await asyncio.sleep(0.5)
+        await _mounted(STICK)
         await watch.ask(rest)
         say(asked=rest)
     elif word == "keep":
-        while not (EXPORT.is_mount() and STICK.is_mount()):
-            await asyncio.sleep(0.5)
+        await _mounted(EXPORT)
+        await _mounted(STICK)
         await asyncio.to_thread(write_whole, EXPORT / rest, b"kept\n", mode=0o600)
         say(kept=rest, reads_updates=os.access(STICK, os.R_OK))
     elif word == "write":
@@ -56,21 +56,29 @@ async def obey(line, watch, journal):
         say(chain_at=(await journal.chain_at(int(rest))).hex())
 
 
-async def main():
+async def _mounted(stick: Path) -> None:
+    """An emulated USB takes its time."""
+    while not await asyncio.to_thread(stick.is_mount):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.5)
+
+
+async def main(key: bytes) -> None:
     mode = termios.tcgetattr(0)
     mode[3] &= ~(termios.ECHO | termios.ICANON)
     termios.tcsetattr(0, termios.TCSANOW, mode)
-    held = []
-    journal = Journal(KEPT, KEY.read_bytes())
-    entries = await journal.open()
+    held: list[bool] = []
+    journal = Journal(KEPT, key)
+    await journal.open()
     files = UpdateFiles(
-        Path("/run/madoguchi-update/state"), Path("/run/madoguchi/update-wanted"), Path("/run/madoguchi/update-fit")
+        Path("/run/madoguchi-update/state"),
+        Path("/run/madoguchi/update-wanted"),
+        Path("/run/madoguchi/update-fit"),
     )
-    watch = UpdateWatch(files, hold=lambda on: held.append(on), log=log)
+    watch = UpdateWatch(files, hold=held.append, log=log)
     watch.start(lambda: frozenset({"reader"} if UNFIT.exists() else ()), lambda: held[-1])
-    say(ready=True, entries=len(entries), **asdict(watch.state))
-    told = None
-    lines = asyncio.Queue()
+    say(ready=True, entries=journal.head.seq, **asdict(watch.state))
+    told: dict[str, Any] = {}
+    lines: asyncio.Queue[str] = asyncio.Queue()
     asyncio.get_running_loop().add_reader(0, lambda: lines.put_nowait(sys.stdin.readline()))
     while True:
         now = asdict(watch.state) | {"held": held[-1]}
@@ -84,8 +92,9 @@ async def main():
             continue
         try:
             await obey(line, watch, journal)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other side must hear of it
             say(error=str(error))
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main(Path(os.environ["CREDENTIALS_DIRECTORY"], "journal.key").read_bytes()))
