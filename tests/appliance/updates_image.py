@@ -149,7 +149,7 @@ def _make_root(folder: Path, tree: Path, version: str) -> None:
     init = tree / "usr/lib/madoguchi/firmware/__init__.py"
     init.write_text(re.sub(r'__version__ = ".*"', f'__version__ = "{version}"', init.read_text()))
     if version == UNFIT:
-        (tree / "usr/lib/rig/unfit").touch()
+        (tree / "usr/lib/rig-unfit").touch()
         quick = tree / "etc/systemd/system/madoguchi-trial.timer.d"
         quick.mkdir()
         (quick / "rig.conf").write_text("[Timer]\nOnBootSec=\nOnActiveSec=25\n")

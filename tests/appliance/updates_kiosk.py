@@ -25,7 +25,7 @@ from firmware.shell.updates import UpdateFiles, UpdateWatch
 from firmware.whole_file import write_whole
 
 KEPT = Path("/var/lib/madoguchi/journal.db")
-UNFIT = Path("/usr/lib/rig/unfit")
+UNFIT = Path("/usr/lib/rig-unfit")
 STICK, EXPORT = Path("/media/stick"), Path("/media/export")
 
 
