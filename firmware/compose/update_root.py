@@ -188,12 +188,16 @@ class Machine:
         return said
 
     def pending(self) -> dict[str, Any]:
-        """The update that was written last, until what became of it is told."""
+        """The update that was written last, until what became of it is told; nothing of one that cannot be
+        read: whether a system is on trial, the boot choice says."""
         try:
-            said: dict[str, Any] = json.loads((self.kept / "pending").read_text(encoding="utf-8"))
+            said = json.loads((self.kept / "pending").read_text(encoding="utf-8"))
+            return {"slot": u.Slot(said["slot"]).value, "version": said["version"], "before": said["before"]}
         except FileNotFoundError:
             return {}
-        return said
+        except (ValueError, LookupError, TypeError) as damaged:
+            sys.stderr.write(f"madoguchi-update: {self.kept / 'pending'}: {damaged!r}\n")
+            return {}
 
 
 def note(machine: Machine, **answer: str) -> None:
@@ -318,6 +322,10 @@ def backend(machine: Machine, words: Sequence[str]) -> int:
         case ["get-current"]:
             sys.stdout.write(f"{machine.running().value}\n")
         case ["set-primary", name]:
+            # RAUC goes on when who asked it has ended, and the kiosk has heard that nothing came of it.
+            if machine.pending().get("slot") != name or not machine.held():
+                sys.stderr.write(f"backend: nobody waits for a system in slot {name}\n")
+                return 1
             store.write(u.taken_as_primary(choice, u.Slot(name)))
         case ["get-state", name]:
             sys.stdout.write("good\n" if choice.bootable(u.Slot(name)) else "bad\n")

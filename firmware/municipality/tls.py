@@ -9,7 +9,7 @@ import errno
 import socket
 import ssl
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Files:
 
 @dataclass(slots=True)
 class Credentials:
-    """The kiosk's certificate in use; renew takes a newer one. thumbprint: its SHA-256.
+    """The kiosk's certificate in use; renew takes a newer one. thumbprint: its SHA-256. key_pem: its key.
 
     is_sealed: its key is a TPM's. worked: whether the TPM has given it to this process; whoever connects
     before is refused. is_doubted: it may have lost it since. bound_to: the session in whose challenge it
@@ -63,6 +63,7 @@ class Credentials:
     thumbprint: bytes
     not_before: datetime
     not_after: datetime
+    key_pem: bytes = field(repr=False)
     is_sealed: bool = False
     worked: bool = True
     is_doubted: bool = False
@@ -135,6 +136,7 @@ class Credentials:
             return False
         self.context, self.written_at, self.thumbprint = fresh.context, fresh.written_at, fresh.thumbprint
         self.not_before, self.not_after = fresh.not_before, fresh.not_after
+        self.key_pem = fresh.key_pem
         self.is_sealed, self.worked, self.is_doubted = fresh.is_sealed, True, False
         return is_other
 
@@ -144,12 +146,12 @@ class Credentials:
             self.bound_to = ""
 
     def sign(self, message: bytes) -> bytes:
-        """ECDSA with SHA-256 by the key of our certificate, DER. Raises ConfigError."""
-        key_pem = read_key(self.files.key)
-        if key_pem.startswith(SEALED):
-            return _store_of(self.files).sign(key_pem, message)
+        """ECDSA with SHA-256 by the key of the certificate in use, DER; another may lie there already.
+        Raises ConfigError."""
+        if self.key_pem.startswith(SEALED):
+            return _store_of(self.files).sign(self.key_pem, message)
         try:
-            key = serialization.load_pem_private_key(key_pem, password=None)
+            key = serialization.load_pem_private_key(self.key_pem, password=None)
         except (ValueError, TypeError) as cause:
             raise ConfigError(f"{self.files.key.name}: not a readable key") from cause
         if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -272,7 +274,8 @@ def _loaded(files: Files, ca_file: Path, *, patient: bool = False) -> Credential
     certificate = _read_certificate(files.certificate)
     _check_purpose(certificate, files.certificate, files.kiosk)
     context = context_trusting(ca_file)
-    is_sealed = files.is_sealed()
+    key_pem = read_key(files.key)
+    is_sealed = key_pem.startswith(SEALED)
     if is_sealed:
         _store_of(files)  # a setting that is missing is told at the start
     waits = patient and is_sealed
@@ -289,6 +292,7 @@ def _loaded(files: Files, ca_file: Path, *, patient: bool = False) -> Credential
         certificate.fingerprint(hashes.SHA256()),
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
+        key_pem,
         is_sealed,
         not waits,
     )

@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from firmware.core.facts import MunicipalityLevel
@@ -230,6 +233,30 @@ async def test_half_a_renewal_leaves_the_old_pair_in_use(place: Place, own: Path
         shutil.copy(own.parent / "next" / name, own / name)
     assert (True, False) == (old.renew(), old.renew())
     assert thumbprint != old.thumbprint
+
+
+async def test_the_certificate_in_use_signs_until_another_is_taken(place: Place, own: Path) -> None:
+    """Its seals are verified by the certificate of the connection they come on."""
+    ours = load_credentials(
+        ca_file=place.pki / "server_ca.pem",
+        certificate_file=own / "certificate.pem",
+        key_file=own / "key.pem",
+        kiosk=KIOSK,
+    )
+    make_kiosk(own.parent / "next", device_authority(place.pki), KIOSK, NOW)
+    in_use = [
+        x509.load_pem_x509_certificate((folder / "certificate.pem").read_bytes())
+        for folder in (own, own.parent / "next")
+    ]
+    for name in ("certificate.pem", "key.pem"):
+        shutil.copy(own.parent / "next" / name, own / name)
+    ours.bound_to = "a visit"
+    for certificate, is_taken in zip(in_use, (False, True), strict=True):
+        assert is_taken == ours.renew()
+        key = certificate.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        key.verify(ours.sign(b"sealed"), b"sealed", ec.ECDSA(hashes.SHA256()))
+        ours.release("a visit")
 
 
 async def test_a_renewal_for_another_kiosk_or_gone_is_told_as_a_fault(place: Place, own: Path) -> None:

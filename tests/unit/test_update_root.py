@@ -75,7 +75,8 @@ class Rauc:
                 backend(self.machine, ["set-state", running.other.value, "bad"])
                 if self.install_refuses:
                     return 1, self.install_refuses
-                backend(self.machine, ["set-primary", running.other.value])
+                if backend(self.machine, ["set-primary", running.other.value]):
+                    return 1, "cannot set the slot primary"
                 self.pending_at_the_last_byte = self.machine.pending()
                 if self.lets_go:
                     (self.root / "asked/update-held").unlink()
@@ -425,6 +426,48 @@ def test_an_installation_that_was_killed_is_settled_and_one_that_starts_anew_is_
     assert ("steady", "write", "n1") == tuple(rauc.said()[name] for name in ("standing", "refused", "nonce"))
     assert Slot.A is rauc.starts()
     assert "steady" == rauc.said()["standing"]
+
+
+def test_what_rauc_has_written_after_it_was_told_as_refused_is_never_started(
+    rauc: Rauc, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def is_killed(words: Sequence[str]) -> tuple[int, str]:
+        if words[:2] == ("rauc", "install"):
+            backend(rauc.machine, ["set-state", "B", "bad"])
+            raise KeyboardInterrupt  # and RAUC, a process of its own, goes on
+        return rauc.run(words)
+
+    rauc.holds()
+    bundle = rauc.root / "a.raucb"
+    bundle.touch()
+    (rauc.root / "asked/update-wanted").write_text(json.dumps({"bundle": str(bundle), "nonce": "n1"}))
+    with pytest.raises(KeyboardInterrupt):
+        install(rauc.changed(run=is_killed))
+    settle(rauc.machine)
+    assert "write" == rauc.said()["refused"]
+    assert 1 == backend(rauc.machine, ["set-primary", "B"])
+    assert "nobody waits for a system in slot B" in capfd.readouterr().err
+    assert Slot.A is rauc.starts()
+
+
+def test_a_slot_is_the_first_one_only_while_the_kiosk_serves_nobody(rauc: Rauc) -> None:
+    rauc.holds()
+    (rauc.root / "kept/pending").write_text('{"slot": "B", "version": "9.0.0", "before": []}')
+    assert (1, 0) == tuple(backend(rauc.machine, ["set-primary", name]) for name in ("A", "B"))
+    (rauc.root / "asked/update-held").unlink()
+    assert 1 == backend(rauc.machine, ["set-primary", "B"])
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "\x00\x00", "[]", "{}", '{"slot": "C", "version": "1", "before": []}']
+)
+def test_what_was_written_last_is_forgotten_if_it_cannot_be_read_and_the_machine_serves(
+    rauc: Rauc, capfd: pytest.CaptureFixture[str], damaged: str
+) -> None:
+    (rauc.root / "kept/pending").write_text(damaged)
+    assert Slot.A is rauc.starts()
+    assert ("steady", "") == (rauc.said()["standing"], rauc.said()["wanted"])
+    assert "kept/pending: " in capfd.readouterr().err
 
 
 def test_a_trial_is_not_given_up_under_a_kiosk_that_may_be_serving(rauc: Rauc) -> None:
