@@ -207,6 +207,14 @@ async def plugged_in_late(guest: Guest) -> None:
     await guest.world.eyes.until_screen("idle", seconds=SOON)
 
 
+async def slot_said_late(guest: Guest) -> None:
+    """Root cannot say which system runs, as the choice's partition has no name yet; it says it by itself."""
+    shell = guest.store.shell
+    unnamed = "rm /dev/disk/by-partlabel/madoguchi-choice /run/madoguchi-update/state"
+    again = f"systemctl stop madoguchi madoguchi-slot; {unnamed}; systemctl start --no-block madoguchi"
+    await closed_meanwhile(guest, shell(again), shell("udevadm trigger --settle --subsystem-match=block"))
+
+
 async def technician_reboots(guest: Guest) -> None:
     """By an order for it, at rest."""
     await reboots(guest.store)
@@ -270,6 +278,7 @@ SHOCKS: Mapping[str, Shock] = {
     "disk-read-only": disk_read_only,
     "started-a-year-behind": started_a_year_behind,
     "plugged-in-late": plugged_in_late,
+    "slot-said-late": slot_said_late,
     "technician-reboots": technician_reboots,
     "daemon-hung": daemon_hung,
     "machine-hung": machine_hung,
