@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files
 URN = "urn:kiosk:demo-0001"
 NEEDED = {
     "timedatectl set-timezone Asia/Tokyo": "systemd",
-    "scripts/wheels wheels": "a package registry; CI's image is made with what it gathers",
+    "scripts/wheels wheels arm64": "a package registry; CI's image is made with what it gathers",
     "scripts/voice --out DIR --config kiosk.toml": "the voice's own packages",
     "scripts/voice --check DIR --config kiosk.toml": "the clips of the line before",
     "udevadm info -q property -n /dev/ttyUSB0": "a serial port in its socket",

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import sqlite3
@@ -819,6 +820,39 @@ def test_a_release_that_was_installed_over_another_runs_its_own_text(
     assert 0 == with_python(tree, wheels).returncode
     runs.append(subprocess.check_output(asked, cwd=release, text=True))
     assert ["0.0.1\n", f"{__version__}\n"] == runs
+
+
+@pytest.mark.parametrize(
+    ("machine", "kind", "fits"),
+    [
+        ("", "x86_64", True),
+        ("", "aarch64", False),
+        ("amd64", "x86_64", True),
+        ("amd64", "aarch64", False),
+        ("arm64", "aarch64", True),
+        ("arm64", "x86_64", False),
+    ],
+)
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="what is foreign here is not there")
+def test_wheels_of_another_processor_are_refused_before_anything_is_changed(
+    tree: Path, tmp_path: Path, machine: str, kind: str, fits: bool
+) -> None:
+    """machine: the tree's, an image's perhaps, as dpkg says it; empty: this one's."""
+    wheels = wheelhouse(tmp_path / "wheels")
+    wheelhouse(wheels, "engine", tag=f"cp311-cp311-manylinux_2_28_{kind}")
+    if machine:
+        (tree / "var/lib/dpkg").mkdir(parents=True)
+        (tree / "var/lib/dpkg/status").write_text(f"Package: dpkg\nArchitecture: {machine}\n\n")
+    before = picture(tree)
+    ran = with_python(tree, wheels)
+    assert (0 if fits else 1) == ran.returncode, ran.stderr
+    if fits:
+        assert (tree / "usr/lib/madoguchi/.venv/lib/python3.11/site-packages/engine").is_dir()
+    else:
+        [refusal] = ran.stderr.splitlines()
+        assert f"not every wheel in {wheels} is for this machine ({machine or platform.machine()})" in refusal
+        assert "No matching distribution found for engine==1" in refusal
+        assert before == picture(tree)
 
 
 def of_an_older_release(tree: Path) -> None:
