@@ -179,6 +179,7 @@ def test_a_tpm_without_the_pinned_package_changes_nothing(
     [
         ("echo x >>etc/madoguchi/cups/cupsd.conf", "/etc/madoguchi/cups/cupsd.conf: other text"),
         ("chmod 666 etc/sysctl.d/90-madoguchi.conf", "/etc/sysctl.d/90-madoguchi.conf: other mode"),
+        ("rm usr/local/bin/madoguchi", "/usr/local/bin/madoguchi: missing"),
         ("rm etc/systemd/system/cups.socket", "/etc/systemd/system/cups.socket: missing"),
         ("ln -sf /x etc/systemd/system/cups.path", "/etc/systemd/system/cups.path: other link"),
         ("sed -i /madoguchi-worker/d etc/passwd", "user madoguchi-worker: missing"),
