@@ -284,6 +284,21 @@ def test_a_pi_whose_firmware_takes_the_limits_of_memory_or_has_no_clock_is_left_
     assert all(remedies[name] in handbook("Commissioning").replace("`", "") for name in named)
 
 
+@pytest.mark.parametrize(("kernel", "named"), [("yama", False), ("", True), (None, False)])
+def test_a_kernel_that_forbids_no_reading_of_memory_is_left_to_its_owner(
+    installed: Path, kernel: str | None, named: bool
+) -> None:
+    """kernel: what /proc shows of it; None: nothing, as in a tree."""
+    if kernel is not None:
+        (installed / "proc/sys/kernel" / kernel).mkdir(parents=True)
+    checked, again = install(installed, "--check"), install(installed)
+    assert (int(named), 0) == (checked.returncode, again.returncode)
+    assert named is checked.stdout.startswith("yama: this kernel has none")
+    assert named is again.stdout.startswith("install: left to you: yama: this kernel has none")
+    assert "kernel.yama.ptrace_scope = 3\n" in (installed / "etc/sysctl.d/90-madoguchi.conf").read_text()
+    assert "`kernel.yama.ptrace_scope`" in handbook("Commissioning")
+
+
 def test_the_check_of_a_bare_machine_names_every_part_and_changes_nothing(tree: Path) -> None:
     before = picture(tree)
     found = subprocess.run(
