@@ -180,6 +180,18 @@ def test_an_export_that_cannot_be_written_is_told_with_its_path(config: Path) ->
         asyncio.run(JournalProcess(config, 60.0).export(exported))
 
 
+def test_a_reading_that_ends_without_a_word_is_told_by_its_status(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firmware.compose.journal_process.sys.executable", "/bin/false")
+    exported = config.with_name("journal.jsonl")
+    with pytest.raises(OfficeRefused, match=r"journal\.jsonl cannot be written: status 1$"):
+        asyncio.run(JournalProcess(config, 60.0).export(exported))
+    assert not exported.with_name("journal.jsonl.part").exists()
+    with pytest.raises(OfficeRefused, match=r"cannot be relied on: status 1$"):
+        asyncio.run(JournalProcess(config, 60.0).says("verify", 1))
+
+
 def test_books_that_do_not_balance_end_with_ex_ioerr(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
