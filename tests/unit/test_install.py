@@ -194,6 +194,37 @@ def test_the_check_names_what_differs_and_installing_mends_it(installed: Path, s
     assert 0 == install(installed, "--check").returncode
 
 
+needs_mounts = pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0,
+    reason="mounts are not allowed here",
+)
+
+
+@needs_mounts
+@pytest.mark.skipif(
+    Path("/usr/bin/python3").resolve().name != "python3.11", reason="the Python here is not Debian 12's"
+)
+@pytest.mark.parametrize("by", [(), ("runuser", "-u", "madoguchi", "-G", "tss", "--")])
+def test_the_bare_command_runs_for_root_and_for_the_kiosks_user(
+    installed: Path, tmp_path: Path, by: tuple[str, ...]
+) -> None:
+    """The installed tree over this machine, whose Python it takes; the packages are those of the tests."""
+    with (installed / "etc/group").open("a") as group:
+        group.write("tss:x:990:\n")
+    site = Path(pytest.__file__).parents[1]
+    place = tmp_path / "place"
+    laid = f"""mount -t tmpfs tmpfs {place} && cp -a {installed} {place}/tree || exit 1
+        cd {place} && mkdir new tree/site
+        mount -t overlay overlay -o lowerdir={place}/tree:/ new && mount --bind {site} new/site || exit 75
+        PATH=/usr/local/bin:/usr/bin:/usr/sbin PYTHONPATH=/site exec chroot new "$@" """
+    place.mkdir()
+    asked = ["unshare", "--mount", "sh", "-c", laid, "sh", *by, "madoguchi", "--version"]
+    ran = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if ran.returncode == 75:
+        pytest.skip(f"no overlay here: {ran.stderr}")
+    assert (0, f"madoguchi {__version__}") == (ran.returncode, ran.stdout.strip()), ran.stderr
+
+
 def test_what_others_may_write_a_key_that_is_none_and_what_is_not_of_the_release_are_named_and_mended(
     installed: Path,
 ) -> None:
@@ -881,10 +912,7 @@ def of_an_older_release(tree: Path) -> None:
     kept.write_text(json.dumps(said))
 
 
-@pytest.mark.skipif(
-    subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0,
-    reason="mounts are not allowed here",
-)
+@needs_mounts
 def test_an_upgrade_unpacks_the_packages_on_the_disk_of_the_release_however_small_tmp_is(
     with_packages: tuple[Path, Path], tmp_path: Path
 ) -> None:
