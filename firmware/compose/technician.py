@@ -401,9 +401,9 @@ class TechnicianDesk:
         return told("{good}; the kiosk starts anew", good=good)
 
     async def _update(self, request: w.AskUpdate, _by: str) -> w.Answer:
-        say, state = say_in(request.language), self._updates.state
-        page = pages.update_page(state, say)
-        return w.Answer(done=True, text="\n".join(page), facts={"update": asdict(state)})
+        say, state, lacks = say_in(request.language), self._updates.state, sorted(self._updates.lacks)
+        page = pages.update_page(state, lacks, say)
+        return w.Answer(done=True, text="\n".join(page), facts={"update": asdict(state) | {"lacks": lacks}})
 
     async def _install(self, request: w.InstallUpdate, _by: str) -> Sentence:
         self._must_rest()

@@ -161,6 +161,13 @@ class MaintenanceLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenLevel:
+    """The display: does a page draw there, by its own word."""
+
+    draws: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PaceLevel:
     """How fast pages have come out of late: the median of the last prints, 0 while nobody can say."""
 
@@ -182,6 +189,7 @@ Level = (
     | StaffLevel
     | MaintenanceLevel
     | PaceLevel
+    | ScreenLevel
 )
 
 
@@ -208,6 +216,7 @@ class Facts:
     staff: StaffLevel = field(default_factory=StaffLevel)
     maintenance: MaintenanceLevel = field(default_factory=MaintenanceLevel)
     pace: PaceLevel = field(default_factory=PaceLevel)
+    screen: ScreenLevel = field(default_factory=ScreenLevel)
 
     def with_level(self, level: Level) -> "Facts":  # noqa: C901, PLR0912 - a line each
         """The same facts with one device's level replaced."""
@@ -240,6 +249,8 @@ class Facts:
                 return replace(self, maintenance=level)
             case PaceLevel():
                 return replace(self, pace=level)
+            case ScreenLevel():
+                return replace(self, screen=level)
             case _:
                 assert_never(level)
 

@@ -67,6 +67,19 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
     )
 
 
+def unfit(facts: Facts, rules: Rules, *, worker: bool) -> frozenset[str]:
+    """Every part that does not do its work, in the words of `obstacles` and more: an update takes none away.
+
+    A visit may do without a receipt, and the engine sees no display. worker: a document worker works.
+    """
+    parts = (
+        ("screen", not facts.screen.draws),
+        ("receipt", not facts.receipt.ready),
+        ("worker", not worker),
+    )
+    return frozenset(obstacles(facts, rules)) | {name for name, holds in parts if holds}
+
+
 def _enough_change(facts: Facts, rules: Rules) -> bool:
     levels = ((facts.hopper(hopper), least) for hopper, least in rules.minimum_change_coins.items() if least)
     return all(level.working and level.coins >= least for level, least in levels)
