@@ -324,7 +324,7 @@ class Kiosk:
             voice_key=self._told.key,
             start_screen=screen.start,
             close_screen=screen.close,
-            watch_page=PageWatch(screen.page_silent_seconds).run,
+            watch_page=PageWatch(screen.page_silent_seconds, log).run,
             make_crew=partial(self._crew, devices, door),
             settle_seconds=_SETTLE_SECONDS,
             late_refund_seconds=file.timeouts.refund_after_power_cut_seconds,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from firmware.core.states import Sale
-from firmware.core.terms import PrinterReason, PrinterSupply, ServiceHours, VisitId
+from firmware.core.terms import Page, PrinterReason, PrinterSupply, ServiceHours, VisitId
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,16 @@ class MaintenanceLevel:
 class ScreenLevel:
     """The display: does a page draw there, by its own word."""
 
-    draws: bool = False
+    page: Page = Page.AWAITED
+
+    @property
+    def draws(self) -> bool:
+        return self.page is Page.DRAWS
+
+    @property
+    def dark(self) -> bool:
+        """For minutes."""
+        return self.page in {Page.MISSING, Page.GONE}
 
 
 @dataclass(frozen=True, slots=True)

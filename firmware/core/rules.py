@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from firmware.core.facts import Facts
-from firmware.core.terms import Language, ServiceHours, Yen
+from firmware.core.terms import Language, Page, ServiceHours, Yen
 
 WITHDRAWN_CODES: Final = frozenset({20, *range(160, 192)})
 """Coin on a string and credit cancelled, by position. Source: ccTalk part 3, table 2."""
@@ -44,6 +44,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
     """Why no visit can begin, as words for log and screen; empty when one can.
 
     The receipt printer is none: the person is told before paying and may go on without a receipt.
+    A display is missed only where one was: a rig has none.
     """
     return tuple(
         name
@@ -51,6 +52,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
             ("clock", not facts.clock.trusted),
             ("hours", facts.clock.hours is not ServiceHours.OPEN),
             ("journal", not facts.journal.room),
+            ("screen", facts.screen.page is Page.GONE),
             ("reader", not facts.reader.working),
             ("keypad", not facts.keypad.working),
             ("acceptor", not facts.acceptor.working),

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from firmware.core.facts import ScreenLevel
+from firmware.core.terms import Page
+from firmware.logbook import EventId, Logbook
 from firmware.ports import ReportLevel
 from firmware.screen.server import LATELY_SECONDS
 
@@ -22,9 +24,14 @@ class PageWatch:
     """silent_seconds: since a page last said that it draws, None if none ever did."""
 
     def __init__(
-        self, silent_seconds: Callable[[], float | None], *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        silent_seconds: Callable[[], float | None],
+        log: Logbook,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._silent_seconds, self._monotonic = silent_seconds, monotonic
+        self._silent_seconds, self._log, self._monotonic = silent_seconds, log, monotonic
+        self._began = monotonic()
         self._steady_since: float | None = None
         self._level = ScreenLevel()
 
@@ -37,7 +44,10 @@ class PageWatch:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def look(self) -> ScreenLevel:
-        """The level now: a page draws once it has done so steadily, until it is silent for minutes."""
+        """The level now: a page draws once it has done so steadily, until it is silent for minutes.
+
+        Logged once gone, once back.
+        """
         now, silent = self._monotonic(), self._silent_seconds()
         if silent is None or silent > LATELY_SECONDS:
             self._steady_since = None
@@ -46,7 +56,14 @@ class PageWatch:
             if self._steady_since is None:
                 self._steady_since = said_at
             if said_at - self._steady_since >= STEADY_SECONDS:
-                self._level = ScreenLevel(draws=True)
-        if silent is not None and silent >= GONE_SECONDS:
-            self._level = ScreenLevel()
+                self._become(Page.DRAWS)
+        if (now - self._began if silent is None else silent) >= GONE_SECONDS and not self._level.dark:
+            self._become(Page.GONE if self._level.draws else Page.MISSING)
         return self._level
+
+    def _become(self, page: Page) -> None:
+        before, self._level = self._level, ScreenLevel(page)
+        if self._level.dark:
+            self._log(EventId.SCREEN_GONE, reason=page)
+        elif before.dark:
+            self._log(EventId.SCREEN_BACK)

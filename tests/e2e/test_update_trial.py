@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -14,20 +15,33 @@ TRIAL = {"standing": "trial", "slot": "B", "version": "0.2.0", "other": "good", 
 SECONDS = 120.0
 
 
-async def lacks(world: World) -> list[str]:
-    """What keeps it from being fit, as a technician is told."""
+async def answer(world: World, command: str) -> dict[str, Any] | None:
+    """What the console says to a program; None while it does not listen yet."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "firmware", "console", "--config", str(world.config)),
-        *("--command", "update status", "--json"),
+        *("--command", command, "--json"),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=REPOSITORY,
     )
     said, _ = await process.communicate()
-    if process.returncode:
-        return ["console"]
-    return list(json.loads(said)["update"]["lacks"])
+    facts: dict[str, Any] | None = None if process.returncode else json.loads(said)
+    return facts
+
+
+async def lacks(world: World) -> list[str]:
+    """What keeps it from being fit, as a technician is told."""
+    said = await answer(world, "update status")
+    return ["console"] if said is None else list(said["update"]["lacks"])
+
+
+async def has_screen(world: World) -> bool:
+    """Whether a page draws on the display, as `status` says."""
+    said = await answer(world, "status")
+    assert said is not None
+    [screen] = [device for device in said["devices"] if device["name"] == "screen"]
+    return bool(screen["well"])
 
 
 async def lacks_only(world: World, *parts: str) -> None:
@@ -61,6 +75,7 @@ async def test_no_display_and_no_receipt_printer_keep_an_update_from_being_marke
         world = visitor.world
         await visitor.sees("closed")
         await lacks_only(world, "screen")
+        assert not await has_screen(world)
         await world.set_receipt_fault("paper_out")
         await lacks_only(world, "receipt", "screen")
         await world.set_receipt_fault(None)
@@ -68,6 +83,7 @@ async def test_no_display_and_no_receipt_printer_keep_an_update_from_being_marke
         assert not await asyncio.to_thread(fit.exists)
         page = asyncio.create_task(draws(world.screen_url))
         await lacks_only(world)
+        assert await has_screen(world)
         async with asyncio.timeout(SECONDS):
             while not await asyncio.to_thread(fit.exists):  # noqa: ASYNC110 - files tell nobody
                 await asyncio.sleep(0.2)

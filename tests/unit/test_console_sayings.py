@@ -41,7 +41,9 @@ NAMED = (
 )
 """Terms that stand in sentences by their values."""
 
-DEVICES = {*"card keypad coin printer receipt door outlets municipality journal clock paper change".split()}
+DEVICES = {
+    *"card screen keypad coin printer receipt door outlets municipality journal clock paper change".split()
+}
 """As the status has them."""
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -7,6 +7,7 @@ import pytest
 from firmware.compose.boot_sector import newest, sectors_after
 from firmware.core.facts import DocumentPrinterLevel, Level, ReceiptPrinterLevel, ScreenLevel
 from firmware.core.rules import unfit
+from firmware.core.terms import Page
 from firmware.core.updates import (
     PASSING,
     TRIES,
@@ -212,7 +213,7 @@ def test_a_new_system_must_be_well_for_a_while() -> None:
     assert Trial.WAITS is trial(frozenset({"reader"}), 3600.0)
 
 
-WELL = GOOD.with_level(ScreenLevel(draws=True)).with_level(ReceiptPrinterLevel(ready=True))
+WELL = GOOD.with_level(ScreenLevel(Page.DRAWS)).with_level(ReceiptPrinterLevel(ready=True))
 
 
 @pytest.mark.parametrize(

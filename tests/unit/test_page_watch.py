@@ -2,10 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from firmware.core.facts import Level, ScreenLevel
+from firmware.core.terms import Page
+from firmware.logbook import EventId
 from firmware.screen.page_watch import GONE_SECONDS, STEADY_SECONDS, PageWatch
 from firmware.screen.server import LATELY_SECONDS
 
@@ -14,15 +17,19 @@ EVERY_SECONDS = 5.0
 
 
 @dataclass
-class Page:
-    """A page that draws when told to. said_at: when it last said so."""
+class Display:
+    """A display whose page draws when told to. said_at: when it last said so."""
 
     now: float = 1000.0
     said_at: float | None = None
     levels: list[Level] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.watch = PageWatch(self.silent_seconds, monotonic=lambda: self.now)
+        self.log: list[tuple[EventId, dict[str, Any]]] = []
+        self.watch = PageWatch(self.silent_seconds, self.write, monotonic=lambda: self.now)
+
+    def write(self, event: EventId, /, **fields: Any) -> None:
+        self.log.append((event, fields))
 
     def silent_seconds(self) -> float | None:
         return None if self.said_at is None else self.now - self.said_at
@@ -38,46 +45,52 @@ class Page:
             self.now += 1.0
             self.watch.look()
 
-    def level(self) -> ScreenLevel:
-        return self.watch.look()
+    def known(self) -> Page:
+        return self.watch.look().page
 
 
 def test_a_page_that_draws_steadily_is_there() -> None:
-    page = Page()
+    page = Display()
     page.draws(STEADY_SECONDS)
-    assert not page.level().draws
+    assert Page.AWAITED is page.known()
     page.draws(EVERY_SECONDS)
-    assert page.level().draws
+    assert Page.DRAWS is page.known()
+    assert [] == page.log
 
 
-def test_a_page_that_never_came_is_not_there() -> None:
-    page = Page()
+def test_a_page_that_never_came_is_missed_after_minutes_and_told_once() -> None:
+    page = Display()
+    page.silent(GONE_SECONDS - 1)
+    assert (Page.AWAITED, []) == (page.known(), page.log)
     page.silent(2 * GONE_SECONDS)
-    assert not page.level().draws
+    assert (Page.MISSING, [(EventId.SCREEN_GONE, {"reason": Page.MISSING})]) == (page.known(), page.log)
+    page.draws(2 * STEADY_SECONDS)
+    assert (Page.DRAWS, (EventId.SCREEN_BACK, {})) == (page.known(), page.log[-1])
 
 
 def test_a_page_that_draws_once_and_dies_again_and_again_is_not_there() -> None:
-    page = Page()
+    page = Display()
     for _ in range(30):
         page.draws(STEADY_SECONDS - EVERY_SECONDS)
         page.silent(LATELY_SECONDS + 1)
-    assert not page.level().draws
+        assert Page.DRAWS is not page.known()
 
 
-def test_a_browser_that_is_begun_anew_is_not_missed_and_one_that_stays_away_is() -> None:
-    page = Page()
+def test_a_browser_that_is_begun_anew_is_not_missed_and_one_that_stays_away_is_told_once() -> None:
+    page = Display()
     page.draws(2 * STEADY_SECONDS)
     page.silent(GONE_SECONDS - 1)
-    assert page.level().draws
-    page.silent(2)
-    assert not page.level().draws
+    assert (Page.DRAWS, []) == (page.known(), page.log)
+    page.silent(GONE_SECONDS)
+    gone = (EventId.SCREEN_GONE, {"reason": Page.GONE})
+    assert (Page.GONE, [gone]) == (page.known(), page.log)
     page.draws(2 * STEADY_SECONDS)
-    assert page.level().draws
+    assert (Page.DRAWS, [gone, (EventId.SCREEN_BACK, {})]) == (page.known(), page.log)
 
 
 async def test_each_change_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("firmware.screen.page_watch._LOOK_SECONDS", 0)
-    page = Page()
+    page = Display()
     page.draws(STEADY_SECONDS)
     looks = asyncio.Semaphore(0)
 
@@ -93,4 +106,4 @@ async def test_each_change_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> 
         await asyncio.wait_for(looks.acquire(), 30)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert [ScreenLevel(draws=True)] == page.levels
+    assert [ScreenLevel(Page.DRAWS)] == page.levels

@@ -112,6 +112,13 @@ def test_a_service_that_hangs_is_killed_before_the_kiosk_asks_again(section: str
     assert stops_in < shipped[section]["restart_seconds"]
 
 
+def test_a_display_that_fails_and_fails_is_begun_anew_for_ever_and_with_patience() -> None:
+    """At a limit of starts it would be dark until the machine's next start: nothing else begins it again."""
+    screen = unit("madoguchi-screen.service")
+    assert ("0", "always") == (screen["Unit"]["StartLimitIntervalSec"], screen["Service"]["Restart"])
+    assert float(screen["Service"]["RestartSec"]) >= 10
+
+
 def test_the_kiosk_can_read_the_earphones_switch_and_no_other_input_device() -> None:
     """Its name in the configuration is the one that udev gives; its group is the kiosk's, `input` is not."""
     text = (ROOT / "systemd" / "madoguchi.service").read_text(encoding="utf-8")
