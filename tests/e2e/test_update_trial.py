@@ -15,18 +15,24 @@ TRIAL = {"standing": "trial", "slot": "B", "version": "0.2.0", "other": "good", 
 SECONDS = 120.0
 
 
-async def answer(world: World, command: str) -> dict[str, Any] | None:
-    """What the console says to a program; None while it does not listen yet."""
+async def told(world: World, command: str) -> tuple[int, str]:
+    """What the console says to a program, and its status."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "firmware", "console", "--config", str(world.config)),
         *("--command", command, "--json"),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.STDOUT,
         cwd=REPOSITORY,
     )
     said, _ = await process.communicate()
-    facts: dict[str, Any] | None = None if process.returncode else json.loads(said)
+    return process.returncode or 0, said.decode()
+
+
+async def answer(world: World, command: str) -> dict[str, Any] | None:
+    """None while nobody listens yet."""
+    status, said = await told(world, command)
+    facts: dict[str, Any] | None = None if status else json.loads(said)
     return facts
 
 
@@ -89,3 +95,14 @@ async def test_no_display_and_no_receipt_printer_keep_an_update_from_being_marke
                 await asyncio.sleep(0.2)
         page.cancel()
         await asyncio.gather(page, return_exceptions=True)
+
+
+async def test_a_display_that_may_still_come_is_not_excused_as_one_that_was_missing(tmp_path: Path) -> None:
+    files = {name: str(tmp_path / name) for name in ("state", "wish", "fit")}
+    steady = TRIAL | {"standing": "steady"}
+    await asyncio.to_thread(Path(files["state"]).write_text, json.dumps(steady))
+    async with kiosk(overrides={"updates": files}) as visitor:
+        await visitor.rests()
+        status, said = await told(visitor.world, "update install /media/stick/a.raucb --yes")
+        assert (1, True) == (status, "no page has drawn since the start" in said), said
+        assert not await asyncio.to_thread(Path(files["wish"]).exists)
