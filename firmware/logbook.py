@@ -31,6 +31,8 @@ class EventId(enum.Enum):
     STRANDED = "stranded"
     PANEL_GONE = "panel-gone"
     PANEL_BACK = "panel-back"
+    SCREEN_GONE = "screen-gone"  # no page draws, for minutes
+    SCREEN_BACK = "screen-back"
     SOUND_GONE = "sound-gone"
     SOUND_BACK = "sound-back"
     CLIP_MISSING = "clip-missing"  # a sentence that no file of the voice says

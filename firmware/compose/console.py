@@ -20,7 +20,7 @@ from firmware.console.server import ConsoleServer
 from firmware.core.accounts import ClosedDay
 from firmware.core.decommissioning import Standing, first_to_do
 from firmware.core.hours import JST, HoursRule
-from firmware.core.rules import obstacles
+from firmware.core.rules import unfit
 from firmware.core.states import NotServing
 from firmware.core.wording import Sentence
 from firmware.documents.day_report import DayReport, day_slip
@@ -90,8 +90,14 @@ class TechniciansConsole:
     hours: Callable[[], HoursRule]
     updates: UpdateWatch
 
-    def open_at(self, office: Office, runner: Runner, outbox: Callable[[], OutboxState]) -> "OpenConsole":
-        """The console of this run."""
+    def open_at(
+        self,
+        office: Office,
+        runner: Runner,
+        outbox: Callable[[], OutboxState],
+        worker: Callable[[], bool],
+    ) -> "OpenConsole":
+        """The console of this run. worker: whether a document worker works."""
         settings, said = self.settings, self.settings.file.console
         columns = settings.file.receipt_printer.columns
         outlook = Outlook(
@@ -160,7 +166,7 @@ class TechniciansConsole:
             last_wish=last_wish,
         )
         self.updates.start(
-            obstacles=lambda: frozenset(obstacles(runner.facts, settings.rules)),
+            unfit=lambda: unfit(runner.facts, settings.rules, worker=worker()),
             resting=held,
         )
         server = ConsoleServer(settings.path(said.socket), desk.act, self.ring, group=said.group)

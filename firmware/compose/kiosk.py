@@ -30,6 +30,7 @@ from firmware.municipality.challenge import PREFIX
 from firmware.municipality.client import HttpsMunicipality
 from firmware.municipality.enrolment import finish
 from firmware.municipality.exchange import Patience
+from firmware.screen.page_watch import PageWatch
 from firmware.screen.server import ScreenServer
 from firmware.settings import Coins, Hopper, Sensor, Settings, load
 from firmware.settings import PulseAcceptor as PulseSettings
@@ -86,6 +87,7 @@ _WATCHERS = frozenset(
         "certificate-renewal",
         "clock",
         "medium",
+        "page",
         "maintenance",
         "runner",
         "outbox",
@@ -322,6 +324,7 @@ class Kiosk:
             voice_key=self._told.key,
             start_screen=screen.start,
             close_screen=screen.close,
+            watch_page=PageWatch(screen.page_silent_seconds, log).run,
             make_crew=partial(self._crew, devices, door),
             settle_seconds=_SETTLE_SECONDS,
             late_refund_seconds=file.timeouts.refund_after_power_cut_seconds,

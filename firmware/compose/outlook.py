@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from firmware import __version__
 from firmware.compose.certificate import days_left, read_certificate
@@ -16,6 +17,7 @@ from firmware.core.facts import Facts
 from firmware.core.hours import JST, HoursRule
 from firmware.core.rules import obstacles
 from firmware.core.states import Idle, NotServing
+from firmware.core.terms import Page
 from firmware.core.wording import Say, Sentence, listed, told
 from firmware.errors import ConfigError
 from firmware.ports import OpenOrder
@@ -28,6 +30,13 @@ from firmware.shell.office import Office
 from firmware.shell.outbox import OutboxState
 from firmware.shell.runner import Runner
 from firmware.shell.updates import UpdateWatch
+
+_PAGE: Final = {
+    Page.AWAITED: told("no page yet"),
+    Page.DRAWS: told("draws"),
+    Page.MISSING: told("no page since start"),
+    Page.GONE: told("dark for minutes"),
+}
 
 
 class Outlook:
@@ -183,6 +192,7 @@ def _devices(facts: Facts, say: Say) -> Iterator[DeviceStatus]:
     reasons = " ".join(say(told(reason)) for reason in sorted(one.value for one in facts.printer.reasons))
     lies = say(told("card lies there")) if facts.reader.card_present else ""
     yield DeviceStatus("card", facts.reader.working, lies)
+    yield DeviceStatus("screen", facts.screen.draws, say(_PAGE[facts.screen.page]))
     yield DeviceStatus("keypad", facts.keypad.working)
     yield DeviceStatus("coin", facts.acceptor.working)
     for level in facts.hoppers:

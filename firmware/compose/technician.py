@@ -25,7 +25,7 @@ from firmware.console.status import status_page
 from firmware.core import events as e
 from firmware.core.hours import JST
 from firmware.core.states import Attending
-from firmware.core.terms import KeypadKey, Role
+from firmware.core.terms import KeypadKey, Page, Role
 from firmware.core.wording import Say, Sentence, told
 from firmware.errors import ConfigError, ConsoleError, MunicipalityError, OfficeRefused
 from firmware.logbook import EventId, Logbook
@@ -401,13 +401,16 @@ class TechnicianDesk:
         return told("{good}; the kiosk starts anew", good=good)
 
     async def _update(self, request: w.AskUpdate, _by: str) -> w.Answer:
-        say, state = say_in(request.language), self._updates.state
-        page = pages.update_page(state, say)
-        return w.Answer(done=True, text="\n".join(page), facts={"update": asdict(state)})
+        say, state, lacks = say_in(request.language), self._updates.state, sorted(self._updates.lacks)
+        page = pages.update_page(state, lacks, say)
+        return w.Answer(done=True, text="\n".join(page), facts={"update": asdict(state) | {"lacks": lacks}})
 
     async def _install(self, request: w.InstallUpdate, _by: str) -> Sentence:
         self._must_rest()
         self._must_not_test()
+        if self._runner.facts.screen.page is Page.AWAITED:
+            # Else a display that comes a moment later would count as one that was missing before.
+            raise OfficeRefused("no page has drawn since the start: say it again in some minutes")
         await self._updates.ask(request.bundle)
         return told("{bundle} is being checked and installed; the kiosk serves nobody", bundle=request.bundle)
 

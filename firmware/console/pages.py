@@ -1,6 +1,6 @@
 """The books as text on a console: plain lines of at most 80 columns, in the language of whoever asks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -13,7 +13,7 @@ from firmware.core.states import Attending
 from firmware.core.totals import DayTotals
 from firmware.core.updates import UpdateState, barred_by
 from firmware.core.visit_log import SeenVisit
-from firmware.core.wording import Say, Sentence, told
+from firmware.core.wording import Say, Sentence, listed, told
 
 
 def cash_page(accounts: Accounts, say: Say = str) -> Iterator[str]:
@@ -173,9 +173,11 @@ def update_line(state: UpdateState) -> Sentence:
     return runs
 
 
-def update_page(state: UpdateState, say: Say = str) -> Iterator[str]:
-    """What `update status` says."""
+def update_page(state: UpdateState, lacks: Iterable[str] = (), say: Say = str) -> Iterator[str]:
+    """What `update status` says. lacks: what keeps a system on trial from being fit."""
     yield say(update_line(state))
+    if missing := sorted(lacks):
+        yield say(told("not fit: {parts}", parts=listed(missing)))
     if state.other:
         yield say(told("other slot: {other}", other=told(state.other)))
     if state.wanted:

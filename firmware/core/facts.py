@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from firmware.core.states import Sale
-from firmware.core.terms import PrinterReason, PrinterSupply, ServiceHours, VisitId
+from firmware.core.terms import Page, PrinterReason, PrinterSupply, ServiceHours, VisitId
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,22 @@ class MaintenanceLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenLevel:
+    """The display: does a page draw there, by its own word."""
+
+    page: Page = Page.AWAITED
+
+    @property
+    def draws(self) -> bool:
+        return self.page is Page.DRAWS
+
+    @property
+    def dark(self) -> bool:
+        """For minutes."""
+        return self.page in {Page.MISSING, Page.GONE}
+
+
+@dataclass(frozen=True, slots=True)
 class PaceLevel:
     """How fast pages have come out of late: the median of the last prints, 0 while nobody can say."""
 
@@ -182,6 +198,7 @@ Level = (
     | StaffLevel
     | MaintenanceLevel
     | PaceLevel
+    | ScreenLevel
 )
 
 
@@ -208,6 +225,7 @@ class Facts:
     staff: StaffLevel = field(default_factory=StaffLevel)
     maintenance: MaintenanceLevel = field(default_factory=MaintenanceLevel)
     pace: PaceLevel = field(default_factory=PaceLevel)
+    screen: ScreenLevel = field(default_factory=ScreenLevel)
 
     def with_level(self, level: Level) -> "Facts":  # noqa: C901, PLR0912 - a line each
         """The same facts with one device's level replaced."""
@@ -240,6 +258,8 @@ class Facts:
                 return replace(self, maintenance=level)
             case PaceLevel():
                 return replace(self, pace=level)
+            case ScreenLevel():
+                return replace(self, screen=level)
             case _:
                 assert_never(level)
 

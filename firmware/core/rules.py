@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from firmware.core.facts import Facts
-from firmware.core.terms import Language, ServiceHours, Yen
+from firmware.core.terms import Language, Page, ServiceHours, Yen
 
 WITHDRAWN_CODES: Final = frozenset({20, *range(160, 192)})
 """Coin on a string and credit cancelled, by position. Source: ccTalk part 3, table 2."""
@@ -44,6 +44,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
     """Why no visit can begin, as words for log and screen; empty when one can.
 
     The receipt printer is none: the person is told before paying and may go on without a receipt.
+    A display is missed only where one was: a rig has none.
     """
     return tuple(
         name
@@ -51,6 +52,7 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
             ("clock", not facts.clock.trusted),
             ("hours", facts.clock.hours is not ServiceHours.OPEN),
             ("journal", not facts.journal.room),
+            ("screen", facts.screen.page is Page.GONE),
             ("reader", not facts.reader.working),
             ("keypad", not facts.keypad.working),
             ("acceptor", not facts.acceptor.working),
@@ -65,6 +67,19 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
         )
         if holds
     )
+
+
+def unfit(facts: Facts, rules: Rules, *, worker: bool) -> frozenset[str]:
+    """Every part that does not do its work, in the words of `obstacles` and more: an update takes none away.
+
+    A visit may do without a receipt, and the engine sees no display. worker: a document worker works.
+    """
+    parts = (
+        ("screen", not facts.screen.draws),
+        ("receipt", not facts.receipt.ready),
+        ("worker", not worker),
+    )
+    return frozenset(obstacles(facts, rules)) | {name for name, holds in parts if holds}
 
 
 def _enough_change(facts: Facts, rules: Rules) -> bool:

@@ -148,6 +148,15 @@ class Refusal(enum.Enum):
     REPRINT_REFUSED = "reprint_refused"  # too late, too often, or given back
 
 
+class Page(enum.Enum):
+    """What is known of the page on the display. The values stand in the log."""
+
+    AWAITED = "awaited"  # none has drawn yet, minutes after the start at most
+    DRAWS = "draws"
+    MISSING = "missing"  # none has drawn since the start: a machine may have no display
+    GONE = "gone"  # it drew, and has been silent for minutes
+
+
 class PrinterReason(enum.Enum):
     """Why an A4 printer cannot print now. Keywords of RFC 8011 section 5.4.12, suffix removed."""
 

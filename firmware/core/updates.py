@@ -184,9 +184,9 @@ class Trial(enum.Enum):
     FIT = "fit"
 
 
-def faults(obstacles: frozenset[str], before: frozenset[str]) -> frozenset[str]:
+def faults(unfit: frozenset[str], before: frozenset[str]) -> frozenset[str]:
     """What the new system lacks: parts that worked before it, and work no more."""
-    return obstacles - before - PASSING
+    return unfit - before - PASSING
 
 
 def trial(new_faults: frozenset[str], well_seconds: float) -> Trial:

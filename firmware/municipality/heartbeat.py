@@ -216,6 +216,7 @@ class Heartbeat:
             printer_low=tuple(sorted(supply.value for supply in facts.printer.low)),
             receipt_paper_low=facts.receipt.paper_low,
             paper_left=facts.panel.paper_left,
+            screen_dark=facts.screen.dark,
         )
 
     def _tell(self, failure: str | None) -> None:

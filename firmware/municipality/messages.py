@@ -77,7 +77,7 @@ class Levels(Message, frozen=True):
     """The devices as they are. printer: why it cannot print, keywords of RFC 8011; empty if it can.
 
     printer_low: what it will soon need, keywords too. receipt_paper_low: the roll is near its end.
-    paper_left: certificates lie in the tray and the person is gone.
+    paper_left: certificates lie in the tray and the person is gone. screen_dark: no page draws there.
     """
 
     printer: tuple[str, ...]
@@ -91,6 +91,7 @@ class Levels(Message, frozen=True):
     printer_low: tuple[str, ...] = ()
     receipt_paper_low: bool = False
     paper_left: bool = False
+    screen_dark: bool = False
 
 
 class RemoteCommand(Message, frozen=True):

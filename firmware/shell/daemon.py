@@ -76,7 +76,8 @@ BeginErrands = Callable[
 class Parts:
     """What compose has built. show draws a screen in a language, and speaks it, with the person's aids.
     listen is given who wants to know of the earphone's socket; voice_key is told of keys that mean nothing
-    to the screen.
+    to the screen. watch_page reports ScreenLevel until cancelled. make_console is given, last, whether a
+    document worker works.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
@@ -98,6 +99,7 @@ class Parts:
     voice_key: Callable[[KeypadKey], None]
     start_screen: Callable[[], Awaitable[None]]
     close_screen: Callable[[], Awaitable[None]]
+    watch_page: Callable[[ports.ReportLevel], Coroutine[Any, Any, None]]
     make_crew: Callable[
         [PinBuffer, SpareWorker, Callable[[Language], None], Callable[[Aid], None]], DeviceCrew
     ]
@@ -107,7 +109,7 @@ class Parts:
     coins_loaded: Mapping[int, int]
     day_ends: time
     door_grace_seconds: float
-    make_console: Callable[[Office, Runner, Callable[[], OutboxState]], Console]
+    make_console: Callable[[Office, Runner, Callable[[], OutboxState], Callable[[], bool]], Console]
     begin_errands: BeginErrands
     report_unheard_seconds: float
     now: Callable[[], datetime]
@@ -278,7 +280,9 @@ class Daemon:
             self.office.note(started)
             await self._wait_for_coin_devices()
             await self._settle_trial()
-            console = self._parts.make_console(self.office, self.runner, lambda: self.outbox)
+            console = self._parts.make_console(
+                self.office, self.runner, lambda: self.outbox, self._spare.works
+            )
             undo.push_async_callback(console.close)
             await console.start()
             undo.push(partial(self._leave, manager))
@@ -294,6 +298,7 @@ class Daemon:
             tasks.create_task(self.office.run(), name="office")
             tasks.create_task(self._slot.run(), name="slot")
             tasks.create_task(self._found_paper.run(), name="found-paper")
+            tasks.create_task(self._parts.watch_page(self.runner.report), name="page")
             tasks.create_task(self._parts.health.run(), name="health")
             tasks.create_task(manager.keep_alive(self._parts.health.well), name="watchdog")
             tasks.create_task(self.runner.run(self._recovered), name="runner")

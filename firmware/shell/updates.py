@@ -63,7 +63,7 @@ class UpdateWatch:
         command_line: Path = Path("/proc/cmdline"),
     ) -> None:
         self._files, self._hold, self._log, self._monotonic = files, hold, log, monotonic
-        self._obstacles: Callable[[], frozenset[str]] = frozenset
+        self._unfit: Callable[[], frozenset[str]] = frozenset
         self._resting: Callable[[], bool] = lambda: False
         self._well_since: float | None = None
         self._told_fit = -_AGAIN_SECONDS
@@ -79,9 +79,9 @@ class UpdateWatch:
         self.state = u.UpdateState()
         self._look_at(_read(files))
 
-    def start(self, obstacles: Callable[[], frozenset[str]], resting: Callable[[], bool]) -> None:
-        """obstacles: what is wrong now, in core.rules' words. resting: out of service, and no visit."""
-        self._obstacles, self._resting = obstacles, resting
+    def start(self, unfit: Callable[[], frozenset[str]], resting: Callable[[], bool]) -> None:
+        """unfit: what is wrong now, see core.rules. resting: out of service, and no visit."""
+        self._unfit, self._resting = unfit, resting
         if self._files is not None:
             self._task = asyncio.create_task(self._watch(), name="updates")
 
@@ -98,6 +98,12 @@ class UpdateWatch:
         unsaid = self._has_slots and not self.state.standing
         standing = self.state.standing
         return self._asked_at is not None or unsaid or standing in {"installing", u.Standing.TRIAL.value}
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """What keeps a system on trial from being fit."""
+        on_trial = self.state.standing == u.Standing.TRIAL.value
+        return u.faults(self._unfit(), frozenset(self.state.before)) if on_trial else frozenset()
 
     async def ask(self, bundle: str) -> None:
         """Have root install this file. Raises OfficeRefused without a slot for it, or if a visit goes on."""
@@ -116,7 +122,7 @@ class UpdateWatch:
                 while not self._resting():  # noqa: ASYNC110 - a state has no event of its own
                     await asyncio.sleep(0.05)
             files.held.touch()
-            wish = {"bundle": bundle, "before": sorted(self._obstacles()), "nonce": self._nonce}
+            wish = {"bundle": bundle, "before": sorted(self._unfit()), "nonce": self._nonce}
             sent = True
             self._wished_at = self._monotonic()
             await asyncio.to_thread(write_whole, files.wish, json.dumps(wish).encode(), mode=0o644)
@@ -149,7 +155,7 @@ class UpdateWatch:
         if files is None or self.state.standing != "installing":
             self._noted_before = None
             return
-        found = sorted(self._obstacles())
+        found = sorted(self._unfit())
         if found != self._noted_before:
             said = json.dumps({"nonce": self._nonce, "before": found}).encode()
             with contextlib.suppress(OSError):  # said again; without it what the wish said counts
@@ -215,7 +221,7 @@ class UpdateWatch:
 
     async def _try(self) -> None:
         now, files = self._monotonic(), self._files
-        found = u.faults(self._obstacles(), frozenset(self.state.before))
+        found = self.lacks
         if found or self._well_since is None:
             self._well_since = None if found else now
             return

@@ -8,6 +8,7 @@ from firmware.ports import DocumentWorker
 
 Started = tuple[DocumentWorker, bytes]
 """A worker and its public key."""
+_AGAIN_SECONDS = 20.0
 _STARTS = 2
 """A spare may have died while it waited, of an upgrade or want of memory; the next has only just begun."""
 
@@ -19,10 +20,26 @@ class SpareWorker:
         self._new_worker = new_worker
         self._next: asyncio.Task[Started] | None = None
         self._taken: DocumentWorker | None = None
+        self._began_at = 0.0
+        self._started = False
 
     def prepare(self) -> None:
         """Begin to start the next worker, unless one is ready or on its way."""
         self._coming()
+
+    def works(self) -> bool:
+        """Whether the last one that was begun has started, and lives until it is taken.
+
+        While one starts, what was so before. One that did not, or died, is begun anew after a while.
+        """
+        last = self._next
+        if last is None or not last.done():
+            return self._started
+        dead = None if _failed(last) else last.result()[0]
+        self._started = dead is not None and dead.alive()
+        if not self._started and _now() - self._began_at >= _AGAIN_SECONDS:
+            self._next = self._begin(dead)
+        return self._started
 
     async def take(self) -> Started:
         """A worker of one's own. Raises DocumentError if it does not start, or the one before does not end.
@@ -59,12 +76,24 @@ class SpareWorker:
 
     def _coming(self) -> asyncio.Task[Started]:
         if self._next is None or _failed(self._next):
-            self._next = asyncio.create_task(self._start(), name="spare-worker")
+            self._next = self._begin()
         return self._next
 
-    async def _start(self) -> Started:
+    def _begin(self, dead: DocumentWorker | None = None) -> asyncio.Task[Started]:
+        self._began_at = _now()
+        return asyncio.create_task(self._start(dead), name="spare-worker")
+
+    async def _start(self, dead: DocumentWorker | None) -> Started:
+        if dead is not None:
+            await dead.end()
         worker = self._new_worker()
-        return worker, await worker.start()
+        key = await worker.start()
+        self._started = True
+        return worker, key
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _failed(start: asyncio.Task[Started]) -> bool:

@@ -26,6 +26,7 @@ from firmware.core.facts import (
     MunicipalityLevel,
     PanelLevel,
     ReceiptPrinterLevel,
+    ScreenLevel,
 )
 from firmware.core.records import DaySettled
 from firmware.core.terms import (
@@ -34,6 +35,7 @@ from firmware.core.terms import (
     Language,
     Offer,
     OrderId,
+    Page,
     PrinterSupply,
     RecordItem,
     Refusal,
@@ -1286,6 +1288,7 @@ async def test_a_heartbeat_tells_the_devices_that_the_operator_must_look_after(p
         DocumentPrinterLevel(low=low),
         ReceiptPrinterLevel(ready=True, paper_low=True),
         PanelLevel(paper_in_tray=True, paper_left=True),
+        ScreenLevel(Page.GONE),
     ):
         facts = facts.with_level(said)
     place.kiosk().start(level, lambda: facts)
@@ -1294,7 +1297,7 @@ async def test_a_heartbeat_tells_the_devices_that_the_operator_must_look_after(p
     levels = json.loads(kept)
     assert ["unreachable"] == levels["printer"]
     assert ["media-low", "toner-low"] == levels["printer_low"]
-    assert (True, True) == (levels["receipt_paper_low"], levels["paper_left"])
+    assert {True} == {levels[word] for word in ("receipt_paper_low", "paper_left", "screen_dark")}
     assert [{"hopper": 3, "coin_yen": 100, "coins": 4, "working": True}] == levels["hoppers"]
 
 

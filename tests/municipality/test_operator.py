@@ -54,6 +54,7 @@ def hoppers(coins: int = 50, *, working: bool = True) -> list[dict[str, object]]
         ({"printer_low": ["marker-waste-almost-full"]}, ("toner-low",)),
         ({"printer_low": ["toner-low", "output-area-almost-full"]}, ("paper-left", "toner-low")),
         ({"paper_left": True}, ("paper-left",)),
+        ({"screen_dark": True, "receipt_printer": False}, ("receipt-printer", "screen-dark")),
     ],
 )
 def test_each_trouble_has_its_word(changes: dict[str, object], expected: tuple[str, ...]) -> None:

@@ -65,6 +65,7 @@ class Levels(Request, frozen=True):
     """A kiosk's devices. printer: why it cannot print, keywords of RFC 8011; empty if it can.
 
     printer_low: what it will soon need, keywords too. paper_left: in the tray, and the person is gone.
+    screen_dark: no page draws on the display.
     """
 
     printer: Annotated[tuple[Keyword, ...], _FEW]
@@ -78,6 +79,7 @@ class Levels(Request, frozen=True):
     printer_low: Annotated[tuple[Keyword, ...], _FEW] = ()
     receipt_paper_low: bool = False
     paper_left: bool = False
+    screen_dark: bool = False
 
 
 class RemoteOutcome(Request, frozen=True):

@@ -17,7 +17,7 @@ from firmware.console.sayings import cut, in_japanese, left, right, say_in, sayi
 from firmware.console.status import DeviceStatus, Status, status_page
 from firmware.console.wire import Part
 from firmware.core.facts import Facts, MaintenanceLevel, PanelLevel
-from firmware.core.rules import obstacles
+from firmware.core.rules import unfit
 from firmware.core.screens import Place
 from firmware.core.states import EndReason, State
 from firmware.core.terms import (
@@ -41,7 +41,9 @@ NAMED = (
 )
 """Terms that stand in sentences by their values."""
 
-DEVICES = {*"card keypad coin printer receipt door outlets municipality journal clock paper change".split()}
+DEVICES = {
+    *"card screen keypad coin printer receipt door outlets municipality journal clock paper change".split()
+}
 """As the status has them."""
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -77,7 +79,7 @@ def words() -> set[str]:
     named = {one.value for kind in NAMED for one in kind} - {*"0123456789"}
     states = {"Starting", *(state.__name__ for state in get_args(State))}
     updates = {one.value for one in (*Standing, *UpdateRefusal)} | {"installing", "good", "bad"}
-    return named | states | DEVICES | set(obstacles(worst, rules)) | outcomes | updates
+    return named | states | DEVICES | unfit(worst, rules, worker=False) | outcomes | updates
 
 
 def names(template: str) -> set[str]:

@@ -17,6 +17,7 @@ from firmware.core.facts import (
     PanelLevel,
     ReaderLevel,
     ReceiptPrinterLevel,
+    ScreenLevel,
 )
 from firmware.core.paying import next_coin
 from firmware.core.rules import WITHDRAWN_CODES, Rules
@@ -32,12 +33,14 @@ from firmware.core.terms import (
     Language,
     Offer,
     OrderId,
+    Page,
     PrinterReason,
     PrinterSupply,
     ServiceHours,
     Subjects,
     VisitId,
 )
+from tests.unit.test_core_storyboard import GOOD
 
 VISIT = VisitId("a" * 32)
 FACTS = Facts(VisitId("b" * 32), acceptor=AcceptorLevel(working=True))
@@ -352,3 +355,24 @@ def test_the_last_three_digits_turn_an_aid_on_or_off_on_the_start_screen(key: st
     done = step(s.Idle(), e.KeyPressed(KeypadKey(key)), FACTS, RULES)
     assert (o.Adapt(aid),) == done.orders
     assert () == done.records
+
+
+@pytest.mark.parametrize(
+    ("page", "closes"),
+    [(Page.AWAITED, False), (Page.DRAWS, False), (Page.MISSING, False), (Page.GONE, True)],
+)
+def test_nobody_begins_a_visit_where_the_display_went_dark_and_a_rig_without_one_serves(
+    page: Page, closes: bool
+) -> None:
+    facts = GOOD.with_level(ScreenLevel(page))
+    for state in (s.Idle(), s.NotServing()):
+        after = step(state, e.FactsChanged(), facts, RULES).state
+        assert (s.NotServing() if closes else s.Idle()) == after
+    pressed = step(s.Idle(), e.FactsChanged(), facts, RULES).state
+    begun = step(pressed, e.KeyPressed(KeypadKey.CONFIRM), facts, RULES).state
+    assert closes is isinstance(begun, s.NotServing)
+
+
+def test_a_display_that_goes_dark_takes_no_visit_from_a_person() -> None:
+    dark = GOOD.with_level(ScreenLevel(Page.GONE))
+    assert isinstance(step(s.Signing(VISIT), e.FactsChanged(), dark, RULES).state, s.Signing)

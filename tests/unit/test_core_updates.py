@@ -5,6 +5,9 @@ import itertools
 import pytest
 
 from firmware.compose.boot_sector import newest, sectors_after
+from firmware.core.facts import DocumentPrinterLevel, Level, ReceiptPrinterLevel, ScreenLevel
+from firmware.core.rules import unfit
+from firmware.core.terms import Page
 from firmware.core.updates import (
     PASSING,
     TRIES,
@@ -26,6 +29,7 @@ from firmware.core.updates import (
     trial,
     version_of,
 )
+from tests.unit.test_core_storyboard import GOOD, RULES
 
 A, B = Slot.A, Slot.B
 CHOICES = [
@@ -207,3 +211,24 @@ def test_a_new_system_must_be_well_for_a_while() -> None:
     assert Trial.WAITS is trial(frozenset(), WELL_SECONDS - 0.1)
     assert Trial.FIT is trial(frozenset(), WELL_SECONDS)
     assert Trial.WAITS is trial(frozenset({"reader"}), 3600.0)
+
+
+WELL = GOOD.with_level(ScreenLevel(Page.DRAWS)).with_level(ReceiptPrinterLevel(ready=True))
+
+
+@pytest.mark.parametrize(
+    ("level", "worker", "lacks"),
+    [
+        (None, True, set()),
+        (ScreenLevel(), True, {"screen"}),
+        (ReceiptPrinterLevel(), True, {"receipt"}),
+        (None, False, {"worker"}),
+        (DocumentPrinterLevel(), True, {"printer"}),
+    ],
+)
+def test_an_update_that_takes_a_part_away_is_not_fit_and_a_machine_that_never_had_it_excuses_it(
+    level: Level | None, worker: bool, lacks: set[str]
+) -> None:
+    found = unfit(WELL if level is None else WELL.with_level(level), RULES, worker=worker)
+    assert lacks == faults(found, frozenset())
+    assert set() == faults(found, found)

@@ -335,6 +335,7 @@ class Kiosk:
             voice_key=lambda _: None,
             start_screen=Part().close,
             close_screen=Part().close,
+            watch_page=lambda _: asyncio.sleep(0),
             make_crew=lambda pin, spare, speak, adapt: DeviceCrew(
                 devices=devices,
                 pin=pin,

@@ -100,6 +100,7 @@ def test_every_device_that_has_a_watcher_is_seen_to_hang() -> None:
         "municipality-heartbeat",
         "clock",
         "medium",
+        "page",
         "maintenance",
         "outbox",
         "office",

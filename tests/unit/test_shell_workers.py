@@ -135,3 +135,51 @@ async def test_nobody_gets_a_worker_while_the_one_before_does_not_go() -> None:
     factory.made[0].stays = False
     worker, _ = await factory.spare.take()
     assert id(worker) == id(factory.made[1])
+
+
+async def comes(spare: SpareWorker, works: bool) -> None:
+    """Starts are tasks; a turn or two of the loop ends them here."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert works is spare.works()
+
+
+async def test_a_worker_that_starts_works_and_one_that_starts_now_is_what_the_last_was() -> None:
+    factory = Factory()
+    assert not factory.spare.works()
+    factory.holding = True
+    factory.spare.prepare()
+    await comes(factory.spare, False)
+    factory.made[0].may_start.set()
+    await comes(factory.spare, True)
+    await factory.spare.take()
+    await comes(factory.spare, True)
+    factory.spare.prepare()
+    await comes(factory.spare, True)
+    factory.made[1].may_start.set()
+    await comes(factory.spare, True)
+
+
+@pytest.mark.parametrize("fault", ["failing", "dying"])
+async def test_a_worker_that_does_not_start_or_dies_is_begun_anew_but_not_at_once(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    factory = Factory()
+    setattr(factory, fault, True)
+    factory.spare.prepare()
+    await comes(factory.spare, False)
+    await comes(factory.spare, False)
+    assert 1 == len(factory.made)
+    setattr(factory, fault, False)
+    monkeypatch.setattr("firmware.shell.workers._AGAIN_SECONDS", 0.0)
+    assert not factory.spare.works()
+    await comes(factory.spare, True)
+    assert [fault == "dying", False] == [worker.ended for worker in factory.made]
+
+
+async def test_a_spare_that_dies_works_no_more() -> None:
+    factory = Factory()
+    factory.spare.prepare()
+    await comes(factory.spare, True)
+    factory.made[0].died = True
+    assert not factory.spare.works()

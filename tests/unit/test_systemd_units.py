@@ -134,6 +134,32 @@ def test_a_service_that_hangs_is_killed_before_the_kiosk_asks_again(section: str
     assert stops_in < shipped[section]["restart_seconds"]
 
 
+def test_a_display_that_fails_and_fails_is_begun_anew_for_ever_and_with_patience() -> None:
+    """At a limit of starts it would be dark until the machine's next start: nothing else begins it again."""
+    screen = unit("madoguchi-screen.service")
+    assert ("0", "always") == (screen["Unit"]["StartLimitIntervalSec"], screen["Service"]["Restart"])
+    assert float(screen["Service"]["RestartSec"]) >= 10
+
+
+def test_each_sound_card_gets_its_volume_whenever_it_comes() -> None:
+    """Nothing else starts it, for without a card it fails; and if it stayed active it would start once."""
+    manifest = tomllib.loads((ROOT / "systemd" / "install.toml").read_text(encoding="utf-8"))
+    rules = "systemd/udev/72-madoguchi-sound.rules"
+    assert ["/etc/udev/rules.d/"] == [laid["to"] for laid in manifest["files"] if rules in laid["from"]]
+    [rule] = [line for line in (ROOT / rules).read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    assert {
+        'SUBSYSTEM=="sound"',
+        'KERNEL=="controlC*"',
+        'TAG+="systemd"',
+        'ENV{SYSTEMD_WANTS}+="madoguchi-sound.service"',
+    } == set(rule.split(", "))
+    sound = unit("madoguchi-sound.service")
+    assert ("oneshot", False) == (sound["Service"]["Type"], "RemainAfterExit" in sound["Service"])
+    assert [] == [key for key in sound["Unit"] if key.startswith("Condition")]
+    assert "Install" not in sound
+    assert "madoguchi-sound.service" not in manifest["enable"]["kiosk"]
+
+
 def test_the_kiosk_can_read_the_earphones_switch_and_no_other_input_device() -> None:
     """Its name in the configuration is the one that udev gives; its group is the kiosk's, `input` is not."""
     text = (ROOT / "systemd" / "madoguchi.service").read_text(encoding="utf-8")
