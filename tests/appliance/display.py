@@ -1,6 +1,7 @@
 """The display of the emulated machine: what stands on it, and a finger."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ CONFIRM = (0.88, 0.93)
 """Where the key 確定 lies on every screen, in shares of its width and height."""
 
 _LOOK_SECONDS = 2.0
+_ANSWER_SECONDS = 20.0
 _MAXIMUM = 0x7FFF
 """Of an axis. Source: QEMU 7.2, qapi/ui.json, InputMoveEvent."""
 
@@ -38,10 +40,17 @@ def is_drawn(picture: Path) -> bool:
 
 
 async def touched(store: Store) -> None:
-    """Touch 確定 on the start screen: the next one stands, on the display, too."""
+    """Touch 確定 on the start screen until the next one stands: a page that was just drawn may still grow
+    to the display's size, and lie where nobody touches."""
     before = store.eyes.now
-    await tap(store, *CONFIRM)
-    await store.eyes.until(lambda now: before is None or now["screen"] != before["screen"], BOOT_SECONDS)
+    async with asyncio.timeout(BOOT_SECONDS):
+        while True:
+            await tap(store, *CONFIRM)
+            with contextlib.suppress(TimeoutError):
+                await store.eyes.until(
+                    lambda now: before is None or now["screen"] != before["screen"], _ANSWER_SECONDS
+                )
+                return
 
 
 async def tap(store: Store, x: float, y: float) -> None:
