@@ -5,6 +5,7 @@
     pins IMAGE --presses N          keypad and panel on a GPIO chip of the kernel (layer --gpio-sim)
     cuts IMAGE --cuts N --seed S    cuts the power of the machine N times, each time in a visit
     shocks IMAGE [NAME...]          pulls plugs, fills the disk, lets programs hang: tests/appliance/shocks.py
+    display IMAGE                   the picture, a finger, the nightly browser (`build --display`)
     sealed IMAGE                    a machine with a TPM: its key moves in (`build --with tpm`)
     disks IMAGE --cuts N --seed S   one visit, and N cuts of its disk; --careless: with a journal that does
                                     not wait for its disk
@@ -32,6 +33,7 @@ DOING: dict[str, Callable[[argparse.Namespace, Report], Coroutine[None, None, No
     "pins": scenarios.pins,
     "cuts": scenarios.cuts,
     "shocks": scenarios.shocks,
+    "display": scenarios.display,
     "sealed": scenarios.sealed,
     "disks": scenarios.disks,
     "ending": scenarios.ending,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.appliance.report import Report
 from tests.appliance.store import BOOT_SECONDS, Store
 
 EXTRA = ("-device", "virtio-gpu-pci,xres=1280,yres=800", "-device", "virtio-tablet-pci")
@@ -19,6 +20,26 @@ _LOOK_SECONDS = 2.0
 _ANSWER_SECONDS = 20.0
 _MAXIMUM = 0x7FFF
 """Of an axis. Source: QEMU 7.2, qapi/ui.json, InputMoveEvent."""
+
+
+class Displayed(Store):
+    """A store whose machine has a display, and memory for its browser."""
+
+    def __init__(self, image: Path, *, directory: Path | None = None) -> None:
+        super().__init__(image, directory=directory)
+        self._screen_port = 8080  # where the browser of the kiosk looks
+        self.memory_mib = 2560
+        self.extra = EXTRA
+
+
+async def display_works(store: Store, report: Report, pictures: Path) -> None:
+    """The start screen stands on it, a finger is felt, and the browser that is begun anew draws again."""
+    with report.timed("picture"):
+        await shown(store, pictures / "start.png")
+    with report.timed("touch"):
+        await touched(store)
+    with report.timed("nightly restart to picture"):
+        await restarted_picture(store, pictures / "again.png")
 
 
 async def shown(store: Store, to: Path, *, seconds: float = BOOT_SECONDS) -> None:

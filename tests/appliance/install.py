@@ -26,12 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.appliance import bare
-from tests.appliance.display import EXTRA, restarted_picture, shown, touched
+from tests.appliance.display import Displayed, display_works
 from tests.appliance.machine import Disk, Machine
 from tests.appliance.report import Report
 from tests.appliance.running import EXPECTED
 from tests.appliance.sandbox import ALLOWED, copy_of, said_allowed
-from tests.appliance.store import BOOT_SECONDS, Store, write_layer
+from tests.appliance.store import BOOT_SECONDS, write_layer
 from tests.simulators.world import REPOSITORY
 
 HERE = Path(__file__).parent
@@ -64,7 +64,7 @@ OWN = re.compile(r"/var/lib/madoguchi[^/]*(/.*)?|/etc/madoguchi(/.*)?")
 """The kiosk's own, which stays until it is erased."""
 
 
-class Installed(Store):
+class Installed(Displayed):
     """A World whose kiosk is a machine with one disk, on which scripts/install was run."""
 
     slot = None
@@ -72,10 +72,7 @@ class Installed(Store):
     def __init__(self, folder: Path, disk: Path, directory: Path) -> None:
         super().__init__(folder, directory=directory)
         self._disk, self._bare = disk, folder
-        self._screen_port = 8080  # where the browser of the kiosk looks
         self.words = (*WORDS, "rig.lay")
-        self.memory_mib = 2560
-        self.extra = EXTRA
 
     async def _disks(self) -> tuple[Disk, ...]:
         return (
@@ -242,12 +239,7 @@ async def kiosk(work: Work) -> None:
             await store.eyes.until_screen("idle", seconds=BOOT_SECONDS)
         await probed(work, store)
         await sandboxes(work, store)
-        with report.timed("picture"):
-            await shown(store, work.place / "start.png")
-        with report.timed("touch"):
-            await touched(store)
-        with report.timed("nightly restart to picture"):
-            await restarted_picture(store, work.place / "again.png")
+        await display_works(store, report, work.place)
         for spoil in SPOIL:
             await store.shell(spoil)
         _, found = await store.shell(f"{INSTALL} --check")

@@ -7,6 +7,7 @@ import argparse
 import random
 
 from tests.appliance.cuts import drawn_plans, words_of
+from tests.appliance.display import Displayed, display_works
 from tests.appliance.ending import cut_meanwhile, ends
 from tests.appliance.pin_tests import contract_tests, press_figures
 from tests.appliance.report import Report
@@ -97,6 +98,13 @@ async def ending(said: argparse.Namespace, report: Report) -> None:
             report.wrong += await ends(run.guest)
         with report.timed(f"{said.cuts} cuts of the disk, and a start from one"):
             report.wrong += await cut_meanwhile(run.guest, said.cuts, random.Random(said.seed))  # noqa: S311
+
+
+async def display(said: argparse.Namespace, report: Report) -> None:
+    """An image that was made with its display: the picture on it, a finger, the browser begun anew."""
+    store = Displayed(said.image, directory=said.keep)
+    async with running(said, report, store=store):
+        await display_works(store, report, store.directory)
 
 
 async def shocks(said: argparse.Namespace, report: Report) -> None:
