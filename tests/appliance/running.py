@@ -17,7 +17,7 @@ EXPECTED = {
     "kiosk": "active",
     "swap": "0",
     "core": "|/bin/false",
-    "journal": "volatile",
+    "journal": "/run+",
     "root": "ro",
     "slot": "A-steady-no-keyring",
     "tmp": "tmpfs",
