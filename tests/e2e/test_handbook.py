@@ -44,7 +44,6 @@ NEEDED = {
     "systemctl edit madoguchi": "systemd",
     "systemctl edit madoguchi-cups": "systemd",
     "systemctl start madoguchi-cups": "systemd; the same cupsd with the same files runs here",
-    "systemctl stop madoguchi": "systemd",
     "systemctl stop madoguchi-screen madoguchi": "systemd",
     "pytest tests/hil --rig=/etc/madoguchi/kiosk.toml --hands": "every device, and hands",
     "madoguchi verify": "a scan of a printed page",
