@@ -194,6 +194,10 @@ _NOT_CALIBRATED = (
     "Choose documents.void_screen by `madoguchi calibration-sheet`, "
     "and name the printer in documents.void_screen_calibrated_for"
 )
+_NO_ERASURE = (
+    "console.log_command names no unit madoguchi-erase: `logs` at the console does not show why an erasure "
+    "was refused; add --unit=madoguchi-erase"
+)
 
 
 def _check_config(wanted: argparse.Namespace) -> int:
@@ -205,6 +209,9 @@ def _check_config(wanted: argparse.Namespace) -> int:
     print(f"{wanted.config}: {settings.city.name}, {len(settings.fees)} fees: good")
     if not settings.file.documents.void_screen_calibrated_for.strip():
         print(_NOT_CALIBRATED, file=sys.stderr)
+    command = settings.file.console.log_command
+    if Path(command[0]).name == "journalctl" and not any("madoguchi-erase" in word for word in command):
+        print(_NO_ERASURE, file=sys.stderr)
     if not wanted.without_tpm and (said := key_store_trouble(settings)):
         print(said, file=sys.stderr)
     if areas := refuse_swap(allowed=True):

@@ -108,7 +108,7 @@ class CardReader(_Section, frozen=True, kw_only=True):
     smartphone_labels: list[Annotated[str, Meta(pattern=r"\A[!-~]{1,32}\Z")]] = msgspec.field(
         default_factory=lambda: ["JPKIAPGPSETOKEN", "JPKIAPIOSTOKEN"]
     )
-    restart_request: str = ""
+    restart_request: str = "/run/madoguchi/restart-pcscd"
     restart_seconds: Seconds = 10.0
 
 
@@ -281,7 +281,7 @@ class DocumentPrinter(_Section, frozen=True, kw_only=True):
     tell_sheets: Annotated[int, Meta(ge=0, le=10_000)] = 60
     low_sheets: Annotated[int, Meta(ge=0, le=1_000)] = 5
     exit_sensor: ExitSensor | None = None
-    restart_request: str = ""
+    restart_request: str = "/run/madoguchi/restart-cups"
     restart_seconds: Annotated[float, Meta(ge=5, le=600)] = 30.0
 
 

@@ -55,7 +55,7 @@ class JournalProcess:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        complained = complaint.decode(errors="replace").strip()[-500:]
+        complained = complaint.decode(errors="replace").strip()[-500:] or f"status {process.returncode}"
         if (
             process.returncode == 1 and out is not asyncio.subprocess.PIPE
         ):  # not by the journal, but a full disk

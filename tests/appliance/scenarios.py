@@ -23,8 +23,8 @@ from tests.appliance.sealed import (
 from tests.appliance.shocks import SHOCKS
 from tests.appliance.store import Store
 
-IN_SHORT = ("reader-unplugged", "cable-pulled", "clock-a-year-wrong", "disk-full", "disk-read-only")
-"""Shocks of `all` that leave the machine running as it was."""
+AT_ONCE = ("reader-unplugged", "cable-pulled", "clock-a-year-wrong", "disk-full", "disk-read-only")
+"""Shocks that leave the machine running as it was."""
 
 CHANGE_POINTS = (
     "before:CoinPayIntended",
@@ -130,14 +130,15 @@ async def cuts(said: argparse.Namespace, report: Report) -> None:
 
 
 async def short(said: argparse.Namespace, report: Report) -> None:
-    """A visit that is cut; the machine starts and says how it stands; a visit, a plug pulled, disks cut."""
+    """A visit that is cut, and what the machine then says of itself; a visit, shocks, cuts of the disk."""
     luck = random.Random(said.seed)  # noqa: S311
     plan = luck.choice((*SALE_POINTS, *CHANGE_POINTS))
     async with running(said, report, *words_of(plan)) as run:
         await cut_one_after_another(run, [plan], luck, "rig.probe")
         await whole_visit(run)
-        await shock(run, "reader-unplugged")
+        await shock(run, *AT_ONCE, "coins-unplugged-while-paying")
         await examined(run, said.cuts, luck)
+        await shock(run, "daemon-hung")
 
 
 async def everything(said: argparse.Namespace, report: Report) -> None:
@@ -147,7 +148,7 @@ async def everything(said: argparse.Namespace, report: Report) -> None:
     second = luck.choice(SALE_POINTS)
     async with running(said, report, "rig.probe", *words_of(first)) as run:
         await whole_visit(run)
-        await shock(run, *IN_SHORT)
+        await shock(run, *AT_ONCE)
         await examined(run, said.cuts, luck)
         await cut_one_after_another(run, [first, second], luck)
         await shock(run, "technician-reboots", "daemon-hung", "machine-hung")

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files
 URN = "urn:kiosk:demo-0001"
 NEEDED = {
     "timedatectl set-timezone Asia/Tokyo": "systemd",
-    "scripts/wheels wheels": "a package registry; CI's image is made with what it gathers",
+    "scripts/wheels wheels arm64": "a package registry; CI's image is made with what it gathers",
     "scripts/voice --out DIR --config kiosk.toml": "the voice's own packages",
     "scripts/voice --check DIR --config kiosk.toml": "the clips of the line before",
     "udevadm info -q property -n /dev/ttyUSB0": "a serial port in its socket",
@@ -108,11 +108,17 @@ class Bench:
         """A path of the handbook, in this tree."""
         return str(self.root) + word if word.startswith(("/etc/madoguchi", "/usr/lib/madoguchi")) else word
 
-    async def run(self, words: list[str], said: str = "") -> str:
+    @property
+    def command(self) -> Path:
+        """What the bare word runs on this machine. Source: hier(7), environ(7)."""
+        return Path(self.here(str((self.root / "usr/local/bin/madoguchi").readlink())))
+
+    async def run(self, words: list[str], said: str = "", **environment: str) -> str:
         """Raises AssertionError with what it complained of."""
         process = await asyncio.create_subprocess_exec(
             *words,
             cwd=REPOSITORY,
+            env={**os.environ, **environment},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -145,6 +151,7 @@ class Bench:
             )
         elif "certificate enrol" in command:
             assert ["runuser", "-u", "madoguchi", "--"] == words[:4]
+            assert self.command == Path(self.here(words[4]))
             code = await self.server.invite_kiosk(URN)
             url = f"https://localhost:{self.server.enrolment_port}"
             said = await self.madoguchi([*map(self.here, words[5:]), "--url", url], f"{code}\n")
@@ -154,7 +161,9 @@ class Bench:
             await self.madoguchi([self.here(word) for word in words[1:]])
 
     async def madoguchi(self, words: list[str], said: str = "") -> str:
-        return await self.run([sys.executable, "-m", "firmware", *words], said)
+        """By the installed command and its release; the interpreter is this one, which has the packages."""
+        release = self.here("/usr/lib/madoguchi")
+        return await self.run([sys.executable, str(self.command), *words], said, PYTHONPATH=release)
 
 
 @pytest.fixture

@@ -101,6 +101,28 @@ def test_a_copy_screen_that_no_calibration_sheet_chose_is_told_and_is_no_error(
     assert remark not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (
+            ["journalctl", "--unit=madoguchi", "--output=cat", "--no-pager", "--reverse", "--lines=100000"],
+            True,
+        ),
+        (["/usr/bin/journalctl", "-u", "madoguchi", "--reverse"], True),
+        (["journalctl", "--unit=madoguchi", "--unit=madoguchi-erase", "--output=cat"], False),
+        (["tac", "/var/log/kiosk"], False),
+    ],
+)
+def test_an_older_machines_log_command_without_the_erasures_unit_is_told_and_is_no_error(
+    config: Path, capsys: pytest.CaptureFixture[str], command: list[str], told: bool
+) -> None:
+    table = tomllib.loads(config.read_text(encoding="utf-8"))
+    table["console"]["log_command"] = command
+    config.write_text(tomli_w.dumps(table), encoding="utf-8")
+    assert 0 == run("check-config", config)
+    assert told is ("add --unit=madoguchi-erase" in capsys.readouterr().err)
+
+
 def test_a_start_waits_for_no_tpm_and_a_technicians_check_asks_it(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,6 +200,18 @@ def test_an_export_that_cannot_be_written_is_told_with_its_path(config: Path) ->
         OfficeRefused, match=r"journal\.jsonl cannot be written: (Not a directory|File exists)"
     ):
         asyncio.run(JournalProcess(config, 60.0).export(exported))
+
+
+def test_a_reading_that_ends_without_a_word_is_told_by_its_status(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firmware.compose.journal_process.sys.executable", "/bin/false")
+    exported = config.with_name("journal.jsonl")
+    with pytest.raises(OfficeRefused, match=r"journal\.jsonl cannot be written: status 1$"):
+        asyncio.run(JournalProcess(config, 60.0).export(exported))
+    assert not exported.with_name("journal.jsonl.part").exists()
+    with pytest.raises(OfficeRefused, match=r"cannot be relied on: status 1$"):
+        asyncio.run(JournalProcess(config, 60.0).says("verify", 1))
 
 
 def test_books_that_do_not_balance_end_with_ex_ioerr(

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import sqlite3
@@ -178,6 +179,7 @@ def test_a_tpm_without_the_pinned_package_changes_nothing(
     [
         ("echo x >>etc/madoguchi/cups/cupsd.conf", "/etc/madoguchi/cups/cupsd.conf: other text"),
         ("chmod 666 etc/sysctl.d/90-madoguchi.conf", "/etc/sysctl.d/90-madoguchi.conf: other mode"),
+        ("rm usr/local/bin/madoguchi", "/usr/local/bin/madoguchi: missing"),
         ("rm etc/systemd/system/cups.socket", "/etc/systemd/system/cups.socket: missing"),
         ("ln -sf /x etc/systemd/system/cups.path", "/etc/systemd/system/cups.path: other link"),
         ("sed -i /madoguchi-worker/d etc/passwd", "user madoguchi-worker: missing"),
@@ -190,6 +192,37 @@ def test_the_check_names_what_differs_and_installing_mends_it(installed: Path, s
     assert (1, f"{said}\n") == (found.returncode, found.stdout)
     assert 0 == install(installed).returncode
     assert 0 == install(installed, "--check").returncode
+
+
+needs_mounts = pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0,
+    reason="mounts are not allowed here",
+)
+
+
+@needs_mounts
+@pytest.mark.skipif(
+    Path("/usr/bin/python3").resolve().name != "python3.11", reason="the Python here is not Debian 12's"
+)
+@pytest.mark.parametrize("by", [(), ("runuser", "-u", "madoguchi", "-G", "tss", "--")])
+def test_the_bare_command_runs_for_root_and_for_the_kiosks_user(
+    installed: Path, tmp_path: Path, by: tuple[str, ...]
+) -> None:
+    """The installed tree over this machine, whose Python it takes; the packages are those of the tests."""
+    with (installed / "etc/group").open("a") as group:
+        group.write("tss:x:990:\n")
+    site = Path(pytest.__file__).parents[1]
+    place = tmp_path / "place"
+    laid = f"""mount -t tmpfs tmpfs {place} && cp -a {installed} {place}/tree || exit 1
+        cd {place} && mkdir new tree/site
+        mount -t overlay overlay -o lowerdir={place}/tree:/ new && mount --bind {site} new/site || exit 75
+        PATH=/usr/local/bin:/usr/bin:/usr/sbin PYTHONPATH=/site exec chroot new "$@" """
+    place.mkdir()
+    asked = ["unshare", "--mount", "sh", "-c", laid, "sh", *by, "madoguchi", "--version"]
+    ran = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if ran.returncode == 75:
+        pytest.skip(f"no overlay here: {ran.stderr}")
+    assert (0, f"madoguchi {__version__}") == (ran.returncode, ran.stdout.strip()), ran.stderr
 
 
 def test_what_others_may_write_a_key_that_is_none_and_what_is_not_of_the_release_are_named_and_mended(
@@ -280,6 +313,24 @@ def test_a_pi_whose_firmware_takes_the_limits_of_memory_or_has_no_clock_is_left_
     assert named == [line.split(":")[0] for line in told]
     assert all(remedies[name] in checked.stdout and remedies[name] in again.stdout for name in named)
     assert all(remedies[name] in handbook("Commissioning").replace("`", "") for name in named)
+
+
+@pytest.mark.parametrize(("kernel", "named"), [("yama", False), ("", True), (None, False)])
+def test_a_kernel_that_forbids_no_reading_of_memory_is_named_and_makes_no_difference(
+    installed: Path, kernel: str | None, named: bool
+) -> None:
+    """kernel: what /proc shows of it; None: nothing, as in a tree."""
+    if kernel is not None:
+        (installed / "proc/sys/kernel" / kernel).mkdir(parents=True)
+    checked, again = install(installed, "--check"), install(installed)
+    assert (0, 0) == (checked.returncode, again.returncode)
+    first, *more = checked.stdout.splitlines()
+    assert "nothing differs" == first
+    assert [named] * len(more) == [line.startswith("as good as this kernel allows: yama:") for line in more]
+    assert named is bool(more)
+    assert named is again.stdout.startswith("install: left to you: yama: this kernel has none")
+    assert "kernel.yama.ptrace_scope = 3\n" in (installed / "etc/sysctl.d/90-madoguchi.conf").read_text()
+    assert "`kernel.yama.ptrace_scope`" in handbook("Commissioning")
 
 
 def test_the_check_of_a_bare_machine_names_every_part_and_changes_nothing(tree: Path) -> None:
@@ -722,26 +773,30 @@ def test_a_careless_umask_closes_no_folder_to_the_kiosk(tree: Path) -> None:
     assert {*folders} == {stat.S_IMODE((tree / at).stat().st_mode) for at in folders.values()}
 
 
-def wheelhouse(folder: Path) -> Path:
-    """One small package as a wheel, and the pip that is at hand."""
-    folder.mkdir()
+def wheelhouse(
+    folder: Path, name: str = "parts", *, version: int = 1, tag: str = "py3-none-any", filling: int = 0
+) -> Path:
+    """One small package as a wheel, and the pip that is at hand. filling: bytes that it has more."""
+    folder.mkdir(exist_ok=True)
+    of = f"{name}-{version}"
     texts = {
-        "parts/__init__.py": "WORD = 1\n",
-        "parts-1.data/data/share/parts.1": ".TH\n",
-        "parts-1.data/scripts/parts": "#!python\n",
-        "parts-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: parts\nVersion: 1\n",
-        "parts-1.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{name}/__init__.py": f"WORD = {version}\n" + "#" * filling,
+        f"{of}.data/data/share/{name}.1": ".TH\n",
+        f"{of}.data/scripts/{name}": "#!python\n",
+        f"{of}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{of}.dist-info/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
     digests = {at: hashlib.sha256(text.encode()).digest() for at, text in texts.items()}
     hashed = {at: base64.urlsafe_b64encode(said).rstrip(b"=").decode() for at, said in digests.items()}
     record = [f"{at},sha256={hashed[at]},{len(text)}\n" for at, text in texts.items()]
-    texts["parts-1.dist-info/RECORD"] = "".join([*record, "parts-1.dist-info/RECORD,,\n"])
-    wheel = folder / "parts-1-py3-none-any.whl"
+    texts[f"{of}.dist-info/RECORD"] = "".join([*record, f"{of}.dist-info/RECORD,,\n"])
+    wheel = folder / f"{of}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w") as file:
         for at, text in texts.items():
             file.writestr(at, text)
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (folder / "requirements.txt").write_text(f"parts==1 --hash=sha256:{digest}\n")
+    with (folder / "requirements.txt").open("a") as wanted:
+        wanted.write(f"{name}=={version} --hash=sha256:{digest}\n")
     return folder
 
 
@@ -817,6 +872,97 @@ def test_a_release_that_was_installed_over_another_runs_its_own_text(
     assert ["0.0.1\n", f"{__version__}\n"] == runs
 
 
+@pytest.mark.parametrize(
+    ("machine", "kind", "fits"),
+    [
+        ("", "x86_64", True),
+        ("", "aarch64", False),
+        ("amd64", "x86_64", True),
+        ("amd64", "aarch64", False),
+        ("arm64", "aarch64", True),
+        ("arm64", "x86_64", False),
+    ],
+)
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="what is foreign here is not there")
+def test_wheels_of_another_processor_are_refused_before_anything_is_changed(
+    tree: Path, tmp_path: Path, machine: str, kind: str, fits: bool
+) -> None:
+    """machine: the tree's, an image's perhaps, as dpkg says it; empty: this one's."""
+    wheels = wheelhouse(tmp_path / "wheels")
+    wheelhouse(wheels, "engine", tag=f"cp311-cp311-manylinux_2_28_{kind}")
+    if machine:
+        (tree / "var/lib/dpkg").mkdir(parents=True)
+        (tree / "var/lib/dpkg/status").write_text(f"Package: dpkg\nArchitecture: {machine}\n\n")
+    before = picture(tree)
+    ran = with_python(tree, wheels)
+    assert (0 if fits else 1) == ran.returncode, ran.stderr
+    if fits:
+        assert (tree / "usr/lib/madoguchi/.venv/lib/python3.11/site-packages/engine").is_dir()
+    else:
+        [refusal] = ran.stderr.splitlines()
+        assert f"not every wheel in {wheels} is for this machine ({machine or platform.machine()})" in refusal
+        assert "No matching distribution found for engine==1" in refusal
+        assert before == picture(tree)
+
+
+def of_an_older_release(tree: Path) -> None:
+    """What an upgrade would replace, and a unit that it would take away."""
+    (tree / "usr/lib/madoguchi/firmware/__init__.py").write_text('__version__ = "0.0.1"\n')
+    (tree / "etc/systemd/system/madoguchi-old.service").write_text("[Service]\nExecStart=/bin/true\n")
+    kept = tree / "var/lib/madoguchi-install/before.json"
+    said = json.loads(kept.read_text())
+    said["entries"]["/etc/systemd/system/madoguchi-old.service"] = None
+    kept.write_text(json.dumps(said))
+
+
+@needs_mounts
+def test_an_upgrade_unpacks_the_packages_on_the_disk_of_the_release_however_small_tmp_is(
+    with_packages: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Of a kiosk /tmp is memory, and holds a third of them."""
+    tree, wheels = with_packages[0], wheelhouse(tmp_path / "wheels", "parts", version=2, filling=200_000)
+    of_an_older_release(tree)
+    small = tmp_path / "small"
+    small.mkdir()
+    script = [str(ROOT / "scripts/install"), "--root", str(tree), "--without", "packages"]
+    mounted = f'mount -t tmpfs -o size=64k tmpfs {small} && TMPDIR={small} exec "$@"'
+    asked = ["unshare", "--mount", "sh", "-c", mounted, "sh", *script, "--wheels", str(wheels)]
+    ran = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert 0 == ran.returncode, ran.stderr
+    site = tree / "usr/lib/madoguchi/.venv/lib/python3.11/site-packages"
+    assert ["parts-2.dist-info"] == [folder.name for folder in site.glob("*.dist-info")]
+    assert [site] == [*site.parent.iterdir()]
+    assert not (tree / "etc/systemd/system/madoguchi-old.service").exists()
+    assert "nothing differs\n" == with_python(tree, wheels, "--check").stdout
+
+
+@pytest.mark.parametrize("end", ["sys.exit(2)", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_pip_that_fails_leaves_the_installed_release_with_its_own_packages(
+    with_packages: tuple[Path, Path], tmp_path: Path, end: str
+) -> None:
+    tree, wheels = with_packages[0], wheelhouse(tmp_path / "wheels", "parts", version=2)
+    of_an_older_release(tree)
+    (wheels / "pip-0.whl/pip").mkdir(parents=True)
+    (wheels / "pip-0.whl/pip/__main__.py").write_text(
+        f"""import os, pathlib, signal, sys
+if "--dry-run" in sys.argv:
+    sys.exit(0)
+half = pathlib.Path(sys.argv[sys.argv.index("--target") + 1], "parts")
+half.mkdir(parents=True)
+(half / "__init__.py").write_text("WORD = 2")
+pathlib.Path(os.environ["TMPDIR"], "rest").write_text("")
+print("ERROR: No space left on device", file=sys.stderr)
+{end}
+"""
+    )
+    before = picture(tree)
+    ran = with_python(tree, wheels)
+    error, refusal = ran.stderr.splitlines()
+    assert (1, "ERROR: No space left on device") == (ran.returncode, error)
+    assert refusal.startswith("install: pip could not unpack the Python packages")
+    assert before == picture(tree)
+
+
 def test_every_new_file_is_whole_on_the_disk_before_it_has_its_name_and_the_stamp_comes_last(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -835,7 +981,8 @@ def test_every_new_file_is_whole_on_the_disk_before_it_has_its_name_and_the_stam
 
     monkeypatch.setattr(script, "on_disk", seen)
     script.install(script.Machine(tree), manifest, {"python"}, wheels)
-    assert [(True, True, False, False, True), *[(True, False, True, False, True)] * 2] == steps
+    packages = (True, False, False, False, False)
+    assert [packages, (True, True, False, False, True), *[(True, False, True, False, True)] * 2] == steps
     assert stamp.exists()
 
 

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from firmware.compose import erase_root
 from firmware.compose.erase_root import ERASED, OF_AN_IMAGE
@@ -66,6 +67,27 @@ def test_the_file_by_which_the_kiosk_asks_for_its_end_is_the_one_that_is_watched
     assert Path(asked) == erase_root.Machine().wish
     enabled = tomllib.loads((ROOT / "systemd/install.toml").read_text(encoding="utf-8"))["enable"]["kiosk"]
     assert {"madoguchi-erase.path", "madoguchi-erase.service"} <= set(enabled)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("card_reader", "restart_request"),
+        ("document_printer", "restart_request"),
+        ("console", "erase_request"),
+        ("console", "log_command"),
+    ],
+)
+def test_a_machines_older_configuration_that_does_not_name_it_means_what_is_shipped(
+    tmp_path: Path, section: str, key: str
+) -> None:
+    """It is never overwritten: without the right default such a machine would ask nobody, for good."""
+    table = tomllib.loads((ROOT / "config" / "kiosk.toml").read_text(encoding="utf-8"))
+    shipped = table[section].pop(key)
+    table["kiosk"]["messages"] = str(ROOT / "config" / "messages")
+    table["kiosk"]["profiles"] = [str(ROOT / "config" / "shibukawa.toml")]
+    (tmp_path / "kiosk.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
+    assert shipped == getattr(getattr(load(tmp_path / "kiosk.toml").file, section), key)
 
 
 def test_no_kiosk_starts_and_no_key_is_made_beside_an_erasure_that_was_cut() -> None:
