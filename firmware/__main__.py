@@ -138,7 +138,8 @@ def _console_parser(
 def _verify_parser(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Say offline whether a printed certificate is genuine. Exit status: 0 genuine, 1 altered, "
-        "3 unreadable, 4 undecided, 65 not a scan, 78 bad key file."
+        "3 unreadable, 4 undecided, 5 a genuine back whose front was not read, 65 not a scan, "
+        "78 bad key file."
     )
     command.add_argument(
         "scans", type=Path, nargs="+", metavar="SCAN", help="PNG, JPEG, TIFF or PDF, any side"

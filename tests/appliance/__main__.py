@@ -10,9 +10,15 @@
     disks IMAGE --cuts N --seed S   one visit, and N cuts of its disk; --careless: with a journal that does
                                     not wait for its disk
     ending IMAGE --cuts N --seed S  one visit, and the machine's last day: erased by an order, cut meanwhile
-    all IMAGE --seed S              what scripts/test_appliance runs: all of these, each in short
-    short IMAGE --seed S            what every run of scripts/test has: a visit that is cut, what the machine
-                                    says of itself, a visit, the reader pulled, cuts of the disk
+    all IMAGE --seed S              what scripts/test_appliance runs: what the machine says of itself, a
+                                    visit, a technician's order, plugs pulled, clock and disk gone wrong, cuts
+                                    of the disk, two of the machine, a technician's reboot, hung daemon and
+                                    kernel. Without pins, sealed, ending, and the shocks
+                                    coins-unplugged-while-paying, pins-gone, started-a-year-behind,
+                                    plugged-in-late, slot-said-late
+    short IMAGE --seed S            what every run of scripts/test has: a visit that is cut, the start after
+                                    it, then as `all` up to the cuts of the disk, besides the coin line pulled
+                                    while somebody pays, and a hung daemon
 
 --keep DIR leaves disk, console and pages there. Times and findings are JSON on standard output; the exit
 status is 0 only if nothing was lost.

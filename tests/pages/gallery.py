@@ -6,8 +6,9 @@ as the form alone, and both sides of each kind with all that protects them.
 draws them anew into tests/pages/approved. Look at every one that changed before it is committed.
 """
 
+import argparse
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -94,8 +95,10 @@ def _pixels(box: Box) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Approve all pages as they are drawn now."""
+    about = "approves every printed page as it is drawn now (tests/pages/approved); look at each that changed"
+    argparse.ArgumentParser(prog="python -m tests.pages.gallery", description=about).parse_args(arguments)
     APPROVED.mkdir(exist_ok=True)
     drawn = {name: picture(page) for name, page in PAGES.items()}
     drawn |= {name: whole_picture(whole) for name, whole in WHOLE.items()}

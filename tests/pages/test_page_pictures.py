@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
+from tests.pages import gallery
 from tests.pages.gallery import APPROVED, PAGES, WHOLE, picture, whole_picture
 
 BUILD = Path(__file__).parents[2] / "build" / "pages"
@@ -39,6 +40,17 @@ def test_the_page_looks_as_approved(name: str) -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_the_printed_side_looks_as_approved_with_all_that_protects_it(name: str) -> None:
     require_as_approved(name, whole_picture(WHOLE[name]))
+
+
+@pytest.mark.parametrize(("words", "status"), [(["--help"], 0), (["juminhyo-self"], 2)])
+def test_whoever_asks_for_help_or_mistypes_approves_nothing(
+    words: list[str], status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery, "APPROVED", tmp_path / "approved")
+    monkeypatch.setattr(gallery, "picture", lambda _: pytest.fail("a page was drawn"))
+    with pytest.raises(SystemExit) as ended:
+        gallery.main(words)
+    assert (status, False) == (ended.value.code, gallery.APPROVED.exists())
 
 
 def nothing(*_: object) -> None:

@@ -340,6 +340,19 @@ def test_a_journal_that_cannot_be_trusted_ends_with_ex_ioerr(config: Path) -> No
     assert "madoguchi: journal: journal.db: file is not a database" == standard_error.splitlines()[-1]
 
 
+def test_a_start_beside_a_damaged_journal_adds_nothing_to_it(config: Path) -> None:
+    """It is tried again for ever, every ten seconds."""
+    path = write_journal(config, (r.DaemonStarted("1"), r.CoinUnclaimed(100, 7, 1)))
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.executescript("DROP TRIGGER entries_never_change; UPDATE entries SET at = '2026' WHERE seq = 2")
+    for _ in range(2):
+        with run_kiosk(config) as kiosk:
+            _, standard_error = kiosk.communicate(timeout=30)
+        assert EXIT_JOURNAL == kiosk.returncode, standard_error
+        with closing(sqlite3.connect(path)) as raw:
+            assert (2,) == raw.execute("SELECT count(*) FROM entries").fetchone()
+
+
 def _heard(manager: socket.socket) -> bytes:
     """What the kiosk says next, but for the time that it asks for."""
     while (said := manager.recv(64)).startswith(b"EXTEND_TIMEOUT_USEC="):

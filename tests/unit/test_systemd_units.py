@@ -306,6 +306,17 @@ def test_the_display_starts_in_the_terminals_place_whatever_the_machine_boots_to
     assert ("getty@tty1.service", "start") not in does
 
 
+@pytest.mark.parametrize("name", ["madoguchi.service", "madoguchi-screen.service"])
+def test_a_kiosk_in_a_store_is_started_for_ever_whatever_it_ended_by_and_never_in_haste(name: str) -> None:
+    """Nobody comes into an image to start it by hand; a machine that starts anew throws out who does."""
+    said, service = unit(name)["Unit"], unit(name)["Service"]
+    assert ("0", "always") == (said["StartLimitIntervalSec"], service["Restart"])
+    assert 10 <= int(service["RestartSec"]) <= 30
+    assert not {"RestartPreventExitStatus", "SuccessExitStatus"} & set(service)
+    actions = {"StartLimitAction", "FailureAction", "SuccessAction", "OnFailure", "JobTimeoutAction"}
+    assert not actions & {*said, *service}
+
+
 def test_the_browser_goes_before_the_daemon_where_memory_runs_out() -> None:
     """On Raspberry Pi OS no MemoryMax= holds until its owner lets it."""
     daemon, screen = (unit(f"madoguchi{name}.service")["Service"] for name in ("", "-screen"))

@@ -27,6 +27,7 @@ from firmware.documents.scramble.keys import Keys, SigningKey, load_keys
 from firmware.documents.scramble.sheet import check, front_secret, open_sheet
 from firmware.documents.settings import DocumentSettings
 from firmware.documents.sheet import Place
+from firmware.documents.verification.command import EXIT_SCAN, Status
 from firmware.documents.verification.scans import rasterised
 from firmware.errors import ConfigError
 from tests.municipality import scramble as municipality
@@ -530,3 +531,12 @@ def test_no_code_of_the_kiosk_can_sign_or_seal_a_certificate() -> None:
         words = path.read_text(encoding="utf-8")
         assert "Ed25519PrivateKey" not in words, path
         assert "aes_key_wrap" not in words, path
+
+
+def test_the_help_names_every_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["verify", "--help"])
+    said = " ".join(capsys.readouterr().out.split()).split("Exit status: ")[1]
+    assert {*map(int, Status), EXIT_SCAN, EXIT_CONFIG} == {
+        int(one.split()[0]) for one in said.split(". ")[0].rstrip(".").split(", ")
+    }
