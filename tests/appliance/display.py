@@ -53,16 +53,18 @@ async def shown(store: Store, to: Path, *, seconds: float = BOOT_SECONDS) -> Non
 
 
 def is_drawn(picture: Path) -> bool:
-    """Whether it has the page's colours, light with dark text, and not one colour or a terminal's."""
+    """Whether it has the page's colours, light with dark text, and not one colour or a terminal's; and the
+    page its whole size, its dark bar reaching the upper right corner: a browser draws before it has that."""
     with Image.open(picture) as opened:
         small = opened.convert("L").resize((160, 100))
-    levels = small.histogram()
-    return sum(levels[200:]) > 160 * 100 // 3 and len([count for count in levels if count]) > 40
+    levels, corner = small.histogram(), small.crop((158, 0, 160, 2)).histogram()
+    is_page = sum(levels[200:]) > 160 * 100 // 3 and len([count for count in levels if count]) > 40
+    return is_page and not sum(corner[80:])
 
 
 async def touched(store: Store) -> None:
-    """Touch 確定 on the start screen until the next one stands: a page that was just drawn may still grow
-    to the display's size, and lie where nobody touches."""
+    """Touch 確定 on the start screen until the next one stands: of a page that was just drawn a finger may
+    not be felt yet."""
     before = store.eyes.now
     async with asyncio.timeout(BOOT_SECONDS):
         while True:
