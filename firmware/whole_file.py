@@ -15,8 +15,15 @@ def write_whole(path: Path, content: bytes, *, mode: int) -> None:
         os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        take_name(file.fileno(), part, path)
+
+
+def take_name(file: int, part: Path, path: Path) -> None:
+    """Have what this descriptor has written to part on disk, under the name of path. Raises OSError."""
+    os.fsync(file)
     part.replace(path)
+    # On FAT the length stands beside the name; beside a new one it is written with the file, not the folder.
+    os.fsync(file)
     sync_folder(path.parent)
 
 

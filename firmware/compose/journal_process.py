@@ -10,7 +10,7 @@ from typing import IO
 from firmware.compose.bundle import writing
 from firmware.core.terms import Language
 from firmware.errors import OfficeRefused
-from firmware.whole_file import sync_folder
+from firmware.whole_file import take_name
 
 
 class JournalProcess:
@@ -72,11 +72,9 @@ def _begun(part: Path) -> IO[bytes]:
 
 
 def _ended(file: IO[bytes], part: Path, path: Path) -> int:
-    os.fsync(file.fileno())
     with part.open("rb") as written:
         lines = sum(1 for _ in written)
-    part.replace(path)
-    sync_folder(path.parent)
+    take_name(file.fileno(), part, path)
     return lines
 
 

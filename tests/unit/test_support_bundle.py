@@ -62,7 +62,7 @@ def test_a_stick_takes_the_bundle_and_keeps_those_of_other_kiosks(settings: Sett
 def test_what_was_said_to_be_written_is_on_the_stick_when_it_is_pulled(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """Its octets and its name."""
+    """Its octets, its name, and the length that FAT keeps beside that."""
     synced = []
     real = os.fsync
 
@@ -73,7 +73,7 @@ def test_what_was_said_to_be_written_is_on_the_stick_when_it_is_pulled(
     with plugged(tmp_path), mock.patch("os.fsync", noted):
         b.keep(settings, "journal-1.jsonl", b"{}\n")
     stick = tmp_path / "stick_folder"
-    assert [stick / "journal-1.jsonl.part", stick] == synced
+    assert [stick / "journal-1.jsonl.part", stick / "journal-1.jsonl", stick] == synced
 
 
 def test_a_stick_that_is_full_or_pulled_is_told_and_nothing_half_is_left(

@@ -32,7 +32,7 @@ def test_content_name_and_folder_are_on_disk_in_this_order(
 
     monkeypatch.setattr("firmware.whole_file.os.fsync", note)
     write_whole(tmp_path / "secret", b"new", mode=0o600)
-    assert ["file False", "folder True"] == story
+    assert ["file False", "file True", "folder True"] == story
 
 
 def test_a_write_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
