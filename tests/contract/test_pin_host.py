@@ -132,6 +132,38 @@ async def test_after_a_power_cut_the_kiosk_finds_the_world_as_it_was(
     assert {"key": "5"} == await machine.tells()
 
 
+async def test_what_moves_while_the_pins_of_a_new_kiosk_are_told_is_not_told_as_it_was(
+    tmp_path: Path,
+) -> None:
+    """Paper taken just when the kiosk comes back: its pin would say for good that it lies there."""
+    pin, level = WIRING.sensors["paper"][0], WIRING.sensor_level("paper", True)
+    told: list[int] = []
+    asked, taken = asyncio.Event(), asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for line in reader:
+            if "drive" in (request := json.loads(line)):
+                asked.set()
+                await taken.wait()
+                told.append(request["level"])
+                writer.write(b"{}\n")
+        writer.close()
+
+    bench = PinBench(tmp_path / "pins", WIRING)
+    await bench.drive(pin, level)
+    async with await asyncio.start_unix_server(slow, tmp_path / "pins"):
+        watching = asyncio.create_task(bench._keep_watching())
+        await asked.wait()
+        taking = asyncio.create_task(bench.drive(pin, not level))
+        await asyncio.sleep(0)  # it has begun
+        taken.set()
+        async with asyncio.timeout(10):
+            await taking
+        watching.cancel()
+        await asyncio.wait([watching])
+    assert [level, not level] == told
+
+
 async def test_no_kiosk_is_told_after_the_waiting_time(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         await PinBench.connect(tmp_path / "nobody.sock", WIRING, wait_seconds=0.1)

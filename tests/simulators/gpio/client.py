@@ -40,7 +40,9 @@ class PinBench:
         self._outputs: dict[str, bool] = {}
         self._times_on: Counter[str] = Counter()
         self._changed = asyncio.Condition()
+        self._reached = False
         self._connected = False
+        self._telling = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
     @classmethod
@@ -105,9 +107,9 @@ class PinBench:
     async def drive(self, pin: int, level: bool) -> None:
         """Drive a pin from outside; told to the next kiosk if none runs now."""
         self._driven[pin] = level
-        if self._connected:
+        if self._reached:
             with contextlib.suppress(ConnectionError):
-                await self._ask({"drive": pin, "level": int(level)})
+                await self._tell(pin)
 
     async def play(self, pin: int, edges: Sequence[tuple[float, bool]]) -> None:
         """Play edges on a pin, seconds after the first one and level; returns when they are over.
@@ -172,15 +174,21 @@ class PinBench:
         while True:
             with contextlib.suppress(OSError):
                 async with _connection(self._path) as (reader, writer):
-                    pause_seconds = 0.02
+                    pause_seconds, self._reached = 0.02, True
                     await self._watch(reader, writer)
+            self._reached = False
             await self._note_outputs({}, connected=False)
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, 0.5)
 
+    async def _tell(self, pin: int) -> None:
+        """The level that it has by now: of two told at a time the later stays."""
+        async with self._telling:
+            await self._ask({"drive": pin, "level": int(self._driven[pin])})
+
     async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for pin, level in list(self._driven.items()):
-            await self._ask({"drive": pin, "level": int(level)})
+        for pin in list(self._driven):
+            await self._tell(pin)
         names = {str(pin): name for name, pin in self._wiring.outputs.items()}
         writer.write(json.dumps({"watch": [*self._wiring.outputs.values()]}).encode() + b"\n")
         while (line := await reader.readline()).endswith(b"\n"):
