@@ -209,10 +209,10 @@ async def plugged_in_late(guest: Guest) -> None:
 
 async def slot_said_late(guest: Guest) -> None:
     """Root cannot say which system runs, as the choice's partition has no name yet; it says it by itself."""
-    shell = guest.store.shell
-    unnamed = "rm /dev/disk/by-partlabel/madoguchi-choice /run/madoguchi-update/state"
-    again = f"systemctl stop madoguchi madoguchi-slot; {unnamed}; systemctl start --no-block madoguchi"
-    await closed_meanwhile(guest, shell(again), shell("udevadm trigger --settle --subsystem-match=block"))
+    shell, name, away = guest.store.shell, "/dev/disk/by-partlabel/madoguchi-choice", "/dev/choice"
+    unnamed = f"systemctl stop madoguchi madoguchi-slot; mv {name} {away}; rm /run/madoguchi-update/state"
+    again = f"{unnamed}; systemctl start --no-block madoguchi"
+    await closed_meanwhile(guest, shell(again), shell(f"mv {away} {name}"))
 
 
 async def technician_reboots(guest: Guest) -> None:
