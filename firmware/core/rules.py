@@ -72,9 +72,11 @@ def obstacles(facts: Facts, rules: Rules) -> tuple[str, ...]:
 def unfit(facts: Facts, rules: Rules, *, worker: bool) -> frozenset[str]:
     """Every part that does not do its work, in the words of `obstacles` and more: an update takes none away.
 
-    A visit may do without a receipt, and the engine sees no display. worker: a document worker works.
+    A visit may do without a receipt, the engine sees no display, and change is lacked with a dead hopper as
+    with an empty one. worker: a document worker works.
     """
     parts = (
+        ("hopper", not all(facts.hopper(hopper).working for hopper in rules.minimum_change_coins)),
         ("screen", not facts.screen.draws),
         ("receipt", not facts.receipt.ready),
         ("worker", not worker),

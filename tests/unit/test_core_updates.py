@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from firmware.compose.boot_sector import newest, sectors_after
-from firmware.core.facts import DocumentPrinterLevel, Level, ReceiptPrinterLevel, ScreenLevel
+from firmware.core.facts import DocumentPrinterLevel, HopperLevel, Level, ReceiptPrinterLevel, ScreenLevel
 from firmware.core.rules import unfit
 from firmware.core.terms import Page
 from firmware.core.updates import (
@@ -224,6 +224,8 @@ WELL = GOOD.with_level(ScreenLevel(Page.DRAWS)).with_level(ReceiptPrinterLevel(r
         (ReceiptPrinterLevel(), True, {"receipt"}),
         (None, False, {"worker"}),
         (DocumentPrinterLevel(), True, {"printer"}),
+        (HopperLevel(), True, {"hopper"}),
+        (HopperLevel(working=True, coins=0), True, set()),
     ],
 )
 def test_an_update_that_takes_a_part_away_is_not_fit_and_a_machine_that_never_had_it_excuses_it(
