@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from tests.e2e.test_technician import once
 from tests.e2e.visitor import kiosk
-from tests.simulators.world import REPOSITORY, World
+from tests.simulators.world import World
 
 TRIAL = {"standing": "trial", "slot": "B", "version": "0.2.0", "other": "good", "wanted": "", "before": []}
 SECONDS = 120.0
@@ -17,16 +17,7 @@ SECONDS = 120.0
 
 async def told(world: World, command: str) -> tuple[int, str]:
     """What the console says to a program, and its status."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "firmware", "console", "--config", str(world.config)),
-        *("--command", command, "--json"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd=REPOSITORY,
-    )
-    said, _ = await process.communicate()
-    return process.returncode or 0, said.decode()
+    return await once(world, "--command", command, "--json")
 
 
 async def answer(world: World, command: str) -> dict[str, Any] | None:
