@@ -82,9 +82,13 @@ def test_a_display_without_a_page_is_told_from_one_with_it(tmp_path: Path) -> No
     Image.new("RGB", (1280, 800), "#00316a").save(tmp_path / "background.png")
     page = Image.radial_gradient("L").resize((1280, 800)).convert("RGB")
     page.paste("#f2f7fb", (0, 80, 1280, 700))
+    page.paste("#00316a", (0, 0, 1018, 72))
+    page.save(tmp_path / "still-growing.png")
+    page.paste("#00316a", (0, 0, 1280, 72))
     page.save(tmp_path / "page.png")
     drawn = {file.stem: is_drawn(file) for file in tmp_path.glob("*.png")}
-    assert {"black": False, "terminal": False, "background": False, "page": True} == drawn
+    assert {"page"} == {name for name, is_page in drawn.items() if is_page}
+    assert {"black", "terminal", "background", "still-growing", "page"} == drawn.keys()
 
 
 def test_a_file_of_ours_that_stays_is_not_taken_for_dpkgs() -> None:
