@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -107,11 +108,11 @@ class PcscCardReader:
         except CardUnusable as error:
             self._log(EventId.CARD_REFUSED, refusal=error.refusal)
             raise
-        except CardGone:
-            self._log(EventId.CARD_GONE, step="read")
+        except CardGone as error:
+            self._log(EventId.CARD_GONE, step="read", reason=_word(error))
             raise
-        except DeviceGone:
-            self._log_failed("read")
+        except DeviceGone as error:
+            self._log_failed("read", error)
             raise
         milliseconds = round((time.monotonic() - began) * 1000)
         self._log(EventId.CARD_READ, tries_left=reading.tries_left, milliseconds=milliseconds)
@@ -135,11 +136,11 @@ class PcscCardReader:
         except PinUncertain:
             self._log(EventId.PIN_UNCERTAIN)
             raise
-        except CardGone:
-            self._log(EventId.CARD_GONE, step="sign")
+        except CardGone as error:
+            self._log(EventId.CARD_GONE, step="sign", reason=_word(error))
             raise
-        except DeviceGone:
-            self._log_failed("sign")
+        except DeviceGone as error:
+            self._log_failed("sign", error)
             raise
         finally:
             pin[:] = bytes(len(pin))
@@ -277,10 +278,10 @@ class PcscCardReader:
             watching.get_loop().call_later(self._reconnect_seconds, self._watch)
         watching.result()
 
-    def _log_failed(self, step: str) -> None:
+    def _log_failed(self, step: str, error: DeviceGone) -> None:
         """A reader that is gone was told once already."""
         if self._working:
-            self._log(EventId.CARD_READER_FAILED, step=step)
+            self._log(EventId.CARD_READER_FAILED, step=step, reason=_word(error))
 
     def _tell(self) -> None:
         """Log a change of working, report a change of the level."""
@@ -304,3 +305,8 @@ class PcscCardReader:
         self._background.discard(task)
         if not task.cancelled():
             task.exception()
+
+
+def _word(error: CardGone | DeviceGone) -> str:
+    """Why, as a word of the log: these two say what PC/SC or the card did, and nothing of a person."""
+    return re.sub(r"[^A-Za-z0-9_.:]+", "-", str(error)).strip("-")

@@ -89,6 +89,7 @@ class Bench:
     levels: list[ReaderLevel] = field(default_factory=list)
     restart_request: Path | None = None
     log: list[str] = field(default_factory=list)
+    reasons: list[FieldValue] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -108,6 +109,7 @@ class Bench:
     def write(self, event: EventId, /, **fields: FieldValue) -> None:
         line(event, NOW, fields)  # refuses what must not be logged
         self.log.append(event.value)
+        self.reasons += [fields["reason"]] if "reason" in fields else []
         self.changed.set()
 
     def report(self, level: Level) -> None:
@@ -359,6 +361,7 @@ async def test_a_card_taken_away_during_the_pin_gets_no_pin_even_when_it_comes_b
     assert bytearray(4) == entry
     assert before["verify_count"] == (await bench.stand.state())["verify_count"]
     assert ["card-read", "card-gone"] == bench.log
+    assert [f"card-SCardTransmit:-{scard.SCARD_W_REMOVED_CARD & 0xFFFFFFFF:08X}"] == bench.reasons
     await bench.reader.read()
 
 
@@ -697,6 +700,7 @@ async def test_a_card_that_another_program_holds_is_left_alone_and_read_when_it_
             await bench.reader.read()
         assert before == (await bench.stand.state())["apdus"]
         assert ["card-reader-failed"] == bench.log
+        assert ["card-reader-another-program-holds-the-card"] == bench.reasons
     assert 3 == (await bench.reader.read()).tries_left
     await bench.reader.sign(pin(), MESSAGE)
 

@@ -243,5 +243,6 @@ def _nothing_left(picture: Picture) -> bool:
 
 
 def _said_last(world: World) -> str:
+    """The newest first: a report that is cut keeps what matters."""
     lines = world.log.read_text(encoding="utf-8").splitlines()[-40:]
-    return "\n".join(["the kiosk said:", *lines])
+    return "\n".join(["the kiosk said, the newest first:", *reversed(lines)])

@@ -68,8 +68,12 @@ class PinBench:
             await self._changed.wait_for(lambda: self._connected)
 
     async def press(self, key: str, *, milliseconds: int = 120) -> None:
-        """Press a key, with bounce; returns when it is released and a finger could be at the next."""
-        await self._ask({"press": self._wiring.keys[key], "milliseconds": milliseconds})
+        """Press a key, with bounce; returns when it is released and a finger could be at the next.
+
+        On a machine that is too busy to scan its keypad in that time the finger stays a moment longer.
+        """
+        pressed = {"press": self._wiring.keys[key], "milliseconds": milliseconds, "rows": self._rows()}
+        await self._ask(pressed)
         await asyncio.sleep(KEY_GAP_SECONDS)
 
     async def type_keys(self, keys: Iterable[str]) -> None:
@@ -94,9 +98,8 @@ class PinBench:
 
         An edge that it has not yet heard of is not waited for. Raises TimeoutError.
         """
-        rows = sorted({row for row, _ in self._wiring.keys.values()})
         try:
-            await self._ask({"until_driven": rows, "level": 0, "seconds": seconds})
+            await self._ask({"until_driven": self._rows(), "level": 0, "seconds": seconds})
         except ValueError as cause:
             raise TimeoutError(f"the keypad does not come to rest in {seconds} s") from cause
 
@@ -154,6 +157,9 @@ class PinBench:
         if watching is not None:
             watching.cancel()
             await asyncio.wait([watching])
+
+    def _rows(self) -> list[int]:
+        return sorted({row for row, _ in self._wiring.keys.values()})
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         try:

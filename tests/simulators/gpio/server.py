@@ -1,6 +1,6 @@
 """The board's outside, served on a unix socket: one JSON object a line, one answer a line.
 
-{"press": [row_pin, column_pin], "milliseconds": 80}   close with bounce, hold, open with bounce
+{"press": [row_pin, column_pin], "milliseconds": 80, "rows": [pins]}   close, hold, open, with bounce
 {"hold": [row_pin, column_pin]}  {"release": [row_pin, column_pin]}
 {"drive": pin, "level": 0 | 1 | null}
 {"play": pin, "edges": [[seconds, level], …]}          stamped as by a kernel, told at their end
@@ -20,6 +20,9 @@ from typing import Any
 
 from tests.simulators.gpio.contacts import Contacts
 from tests.simulators.gpio.outside import Levels, Outside
+
+SEEN_SECONDS = 1.0
+"""A keypad that is closed, or whose look nobody saw, is not waited for any longer."""
 
 
 class PinServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -78,8 +81,10 @@ class _Connection(socketserver.StreamRequestHandler):
     def _answer(self, request: dict[str, Any]) -> None:
         contacts = self.server.contacts
         match request:
-            case {"press": [row, column], "milliseconds": milliseconds}:
-                contacts.press(row, column, milliseconds / 1000)
+            case {"press": [row, column], "milliseconds": milliseconds, "rows": rows}:
+                contacts.close(row, column)
+                self._hold(milliseconds / 1000, rows)
+                contacts.open(row, column)
                 self._send({})
             case {"hold": [row, column]}:
                 contacts.close(row, column)
@@ -96,15 +101,22 @@ class _Connection(socketserver.StreamRequestHandler):
             case {"read": pins}:
                 self._send_levels(pins)
             case {"until_driven": pins, "level": level, "seconds": seconds}:
-                board = self.server.board
-                driven = board.wait_until(
-                    lambda: all(board.driven_by_kiosk(pin) is bool(level) for pin in pins), seconds
-                )
+                driven = self.server.board.wait_until(lambda: self._drives(pins, bool(level)), seconds)
                 self._send({} if driven else {"error": "not driven in time"})
             case {"watch": pins}:
                 self._watch(frozenset(pins))
             case _:
                 self._send({"error": "unknown request"})
+
+    def _hold(self, seconds: float, rows: list[int]) -> None:
+        """So long, and on a busy machine until the keypad has looked and is asleep again."""
+        board, until = self.server.board, time.monotonic() + seconds
+        board.wait_until(lambda: not self._drives(rows, False), SEEN_SECONDS)
+        board.wait_until(lambda: self._drives(rows, False), SEEN_SECONDS)
+        time.sleep(max(0.0, until - time.monotonic()))
+
+    def _drives(self, pins: list[int], level: bool) -> bool:
+        return all(self.server.board.driven_by_kiosk(pin) is level for pin in pins)
 
     def _play(self, pin: int, edges: list[tuple[float, int]]) -> None:
         begin = time.monotonic()
