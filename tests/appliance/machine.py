@@ -29,6 +29,9 @@ BOARDS = {
 }
 """Nehalem: a 64-bit processor of 2008, what Debian needs and TCG does quickly. Cortex-A72: a Pi 4's."""
 
+SUPERBLOCK = REPOSITORY / "scripts/image/files/usr/lib/madoguchi-image/superblock"
+_CHECKSUM_AT = 1024 + 0x3FC
+
 KERNEL = (
     "rootfstype=squashfs ro panic=10 quiet systemd.gpt_auto=0 "
     "systemd.show_status=0 systemd.journald.forward_to_console=1 systemd.default_timeout_start_sec=900 "
@@ -224,9 +227,31 @@ async def _do(*command: str) -> None:
         raise RuntimeError(f"{command[0]}: {complaint.decode()}")
 
 
+def tear_superblock(data: Path) -> None:
+    """What a power cut leaves that ends the superblock's write behind the first of its two sectors.
+
+    Its checksum, the last four bytes, is that of the moment before. Linux, ext4/super.rst.
+    """
+    with data.open("r+b") as file:
+        file.seek(_CHECKSUM_AT)
+        before = bytes(byte ^ 0xFF for byte in file.read(4))
+        file.seek(_CHECKSUM_AT)
+        file.write(before)
+
+
+async def mended(data: Path) -> bool:
+    """Whether the data partition of a machine that is off opens as at its start: without a question."""
+    status = 0
+    for command in ([str(SUPERBLOCK), str(data)], ["e2fsck", "-fp", str(data)]):
+        process = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=DEVNULL)
+        status = await process.wait()
+    return status <= 1
+
+
 async def copy_out(data: Path, folder: str, to: Path) -> None:
     """A folder of the data partition of a machine that is off, by debugfs: nothing is mounted."""
-    # The journal of the file system first, as a mount would.
+    # The journal of the file system first, as a mount would; on a disk that lies whatever is left of it.
+    await mended(data)
     for command in (
         ["mkdir", "-p", str(to)],
         ["e2fsck", "-fy", str(data)],

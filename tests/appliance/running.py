@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tests.appliance.cuts import Witness, cut_in_a_visit, examine, recovered, words_of
+from tests.appliance.machine import tear_superblock
 from tests.appliance.report import Report
 from tests.appliance.shocks import SHOCKS, Guest
 from tests.appliance.store import BOOT_SECONDS, OTHERS, Store
@@ -141,6 +142,8 @@ async def cut_one_after_another(run: Run, plans: list[str], luck: random.Random,
                 run.store.lose_power()
         story.append({"plan": plan, "screen": stood})
         more = number + 1 < len(plans)
+        if not more:
+            tear_superblock(run.store.data)
         await run.start(plans[number + 1] if more else "", *(() if more else words))
     with run.report.timed("after the last cut"):
         await recovered(run.guest, "")

@@ -12,7 +12,6 @@ import logging
 import random
 import shutil
 import time
-from asyncio.subprocess import DEVNULL
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 from firmware.core.updates import TRIES, Slot, started
 from firmware.errors import JournalError
 from tests.appliance.cuts import read_journal
-from tests.appliance.machine import copy_out, root_name
+from tests.appliance.machine import copy_out, mended, root_name
 from tests.appliance.updates_image import FIRST, SECOND, root_of
 from tests.appliance.updates_machine import (
     CHOICE,
@@ -123,10 +122,7 @@ class Examiner:
         self.work.mkdir()
         file = self.work / "data.ext4"
         await asyncio.to_thread(write_sparse, disk[part.start : part.start + part.size], file)
-        check = await asyncio.create_subprocess_exec(
-            "e2fsck", "-fp", str(file), stdout=DEVNULL, stderr=DEVNULL
-        )
-        if await check.wait() > 1:
+        if not await mended(file):
             return [f"{name}: the data partition does not mend itself"]
         for folder in ("etc", "madoguchi"):
             await copy_out(file, f"/{folder}", self.work)
