@@ -146,4 +146,5 @@ async def cut_one_after_another(run: Run, plans: list[str], luck: random.Random,
             tear_superblock(run.store.data)
         await run.start(plans[number + 1] if more else "", *(() if more else words))
     with run.report.timed("after the last cut"):
+        await run.store.says("superblock: .*, and is made anew")
         await recovered(run.guest, "")
