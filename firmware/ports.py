@@ -85,8 +85,11 @@ class CardReader(Watched, Protocol):
         stays open for another entry; after everything else it is over.
         """
 
-    async def release(self) -> None:
-        """Power the card down and end the session; harmless without one."""
+    async def release(self, reading: CardReading) -> None:
+        """Power the card down and end the session in which this was read: this very object, not an equal one.
+
+        Harmless when that session is over, also while another one is open: the visit before may end late.
+        """
 
     async def close(self) -> None: ...
 

@@ -125,7 +125,8 @@ class DeviceCrew:
                 lines = self._devices.slip_lines(order, self._now())
                 answer(e.SlipFinished(await self._devices.receipt.print_slip(lines)))
             case o.EndVisit():
-                await self._end_visit()
+                if order.visit == self._scope.visit:
+                    await self._end_visit()
             case o.Speak():
                 self._language = order.language
                 self._speak_to(order.language)
@@ -356,12 +357,16 @@ class DeviceCrew:
         answer(e.PrintFinished(result.certainty, result.pages_out))
 
     async def _end_visit(self) -> None:
-        """Each part ends, whatever happens to the others; what holds personal data ends first."""
+        """Each part ends, whatever happens to the others; what holds personal data ends first.
+
+        The next visit may begin meanwhile: nothing is ended here but what this one holds.
+        """
         scope, self._scope = self._scope, VisitScope(VisitId(""))
         async with AsyncExitStack() as undo:
             if scope.session is not None:
                 undo.push_async_callback(self._end_session, scope.session.session_id)
-            undo.push_async_callback(self._devices.card.release)
+            if scope.reading is not None:
+                undo.push_async_callback(self._devices.card.release, scope.reading)
             if scope.worker is not None:
                 undo.push_async_callback(scope.worker.end)
 

@@ -105,6 +105,7 @@ class Fitness:
             return Verdict(False, told("no card was seen within {seconds:g} s", seconds=self._wait_seconds))
         try:
             reading = await self._devices.card.read()
+            await self._devices.card.release(reading)
         except CardUnusable as error:
             return Verdict(
                 True,
@@ -114,8 +115,6 @@ class Fitness:
             )
         except (CardGone, DeviceGone) as error:
             return Verdict(False, told("the card could not be read: {error}", error=type(error).__name__))
-        finally:
-            await self._devices.card.release()
         return Verdict(
             True,
             told("a My Number Card was read, {tries} tries left; take it away", tries=reading.tries_left),

@@ -75,6 +75,7 @@ class PcscCardReader:
         self._monitor_thread = OneThread("card-monitor")
         self._worker = OneThread("card-worker")
         self._session: CardSession | None = None
+        self._reading: CardReading | None = None
         self._sighting = Sighting()
         self._abandoned = threading.Event()
         self._stuck = False
@@ -145,11 +146,9 @@ class PcscCardReader:
         finally:
             pin[:] = bytes(len(pin))
 
-    async def release(self) -> None:
+    async def release(self, reading: CardReading) -> None:
         """See `firmware.ports.CardReader.release`."""
-        # A stuck session ends when its command comes back, also one whose `sign` was cancelled in VERIFY.
-        with contextlib.suppress(DeviceGone, CardGone, PinUncertain):
-            await self._watched(self._end_session)
+        await self._release(partial(self._end_session_of, reading))
 
     async def close(self) -> None:
         """End the session, both threads and the watch; returns also when a command is stuck."""
@@ -158,7 +157,7 @@ class PcscCardReader:
         if self._watching is not None:
             await self._stop_watching(self._watching)
             self._watching = None
-            await self.release()
+            await self._release(self._end_session)
         await self._monitor_thread.close(timeout_seconds=self._apdu_timeout_seconds)
         await self._worker.close(timeout_seconds=self._apdu_timeout_seconds)
 
@@ -179,7 +178,7 @@ class PcscCardReader:
         self._session = CardSession(reader, self.stats, self._is_abandoned)
         with contextlib.ExitStack() as undo:
             undo.callback(self._end_session)
-            reading = self._session.read(now, self._acceptance)
+            reading = self._reading = self._session.read(now, self._acceptance)
             undo.pop_all()
         return reading
 
@@ -194,7 +193,12 @@ class PcscCardReader:
                 undo.pop_all()
                 raise
 
+    def _end_session_of(self, reading: CardReading) -> None:
+        if self._reading is reading:
+            self._end_session()
+
     def _end_session(self) -> None:
+        self._reading = None
         session, self._session = self._session, None
         if session is not None:
             session.end()
@@ -235,6 +239,11 @@ class PcscCardReader:
                     raise self._give_up()
             undo.pop_all()
         return work.result()
+
+    async def _release(self, end: Callable[[], None]) -> None:
+        # A stuck session ends when its command comes back, also one whose `sign` was cancelled in VERIFY.
+        with contextlib.suppress(DeviceGone, CardGone, PinUncertain):
+            await self._watched(end)
 
     def _give_up(self) -> Exception:
         self._stuck = True

@@ -80,6 +80,10 @@ HARMLESS: dict[str, object] = {
 }
 
 
+NOBODYS = CardReading(b"", 3)
+"""Of no session: its release only waits for what the reader's worker has to do before."""
+
+
 @dataclass
 class Bench:
     """A reader under test, the stand with its cards, and everything that the reader said."""
@@ -320,7 +324,7 @@ async def test_a_card_is_read_without_its_pin_each_time_it_is_laid_down(bench: B
     for _ in range(2):
         await bench.lay_down("taro")
         reading = await bench.reader.read()
-        await bench.reader.release()
+        await bench.reader.release(reading)
         assert 0 <= reading.tries_left <= 3
         assert x509.load_der_x509_certificate(reading.certificate_der).issuer
         await bench.take_away()
@@ -332,10 +336,10 @@ async def test_without_a_card_nothing_is_read_and_nothing_hangs(bench: Bench) ->
     await bench.take_away()
     with pytest.raises(CardGone):
         await bench.reader.read()
-    await bench.reader.release()
     await bench.lay_down("taro")
-    assert (await bench.reader.read()).certificate_der
-    await bench.reader.release()
+    reading = await bench.reader.read()
+    assert reading.certificate_der
+    await bench.reader.release(reading)
     await bench.take_away()
 
 
@@ -470,25 +474,25 @@ async def test_a_signature_with_one_wrong_bit_is_never_given_out(bench: Bench) -
     assert not (await bench.stand.state())["verified"]
 
 
-Way = Callable[[PcscCardReader], Awaitable[object]]
+Way = Callable[[PcscCardReader, CardReading], Awaitable[object]]
 
 
-async def signs(reader: PcscCardReader) -> None:
+async def signs(reader: PcscCardReader, _reading: CardReading) -> None:
     await reader.sign(pin(), MESSAGE)
 
 
-async def signs_with_a_wrong_pin_and_gives_up(reader: PcscCardReader) -> None:
+async def signs_with_a_wrong_pin_and_gives_up(reader: PcscCardReader, reading: CardReading) -> None:
     with pytest.raises(PinWrong):
         await reader.sign(pin(b"0000"), MESSAGE)
-    await reader.release()
+    await reader.release(reading)
 
 
-async def signs_with_no_pin(reader: PcscCardReader) -> None:
+async def signs_with_no_pin(reader: PcscCardReader, _reading: CardReading) -> None:
     with pytest.raises(ValueError, match="not a PIN"):
         await reader.sign(pin(b"12"), MESSAGE)
 
 
-async def is_cancelled_while_signing(reader: PcscCardReader) -> None:
+async def is_cancelled_while_signing(reader: PcscCardReader, reading: CardReading) -> None:
     entry = pin()
     signing = asyncio.create_task(reader.sign(entry, MESSAGE))
     await asyncio.sleep(0)
@@ -497,15 +501,15 @@ async def is_cancelled_while_signing(reader: PcscCardReader) -> None:
     with pytest.raises(asyncio.CancelledError):
         await signing
     assert bytearray(4) == entry
-    await reader.release()
+    await reader.release(reading)
 
 
-async def is_released_twice(reader: PcscCardReader) -> None:
-    await reader.release()
-    await reader.release()
+async def is_released_twice(reader: PcscCardReader, reading: CardReading) -> None:
+    await reader.release(reading)
+    await reader.release(reading)
 
 
-async def is_closed_twice(reader: PcscCardReader) -> None:
+async def is_closed_twice(reader: PcscCardReader, _reading: CardReading) -> None:
     await reader.close()
     await reader.close()
 
@@ -523,12 +527,23 @@ async def is_closed_twice(reader: PcscCardReader) -> None:
 )
 async def test_the_card_is_powered_down_however_a_session_ends(bench: Bench, way: Way) -> None:
     await bench.lay_down("taro")
-    await bench.reader.read()
+    reading = await bench.reader.read()
     before = await bench.stand.state()
-    await way(bench.reader)
+    await way(bench.reader, reading)
     after = await bench.stand.state()
     assert 1 == after["power_offs"] - before["power_offs"]
     assert (False, 0) == (after["verified"], after["resets"])
+
+
+async def test_the_session_of_the_visit_before_ends_late_and_takes_nothing_of_the_next(bench: Bench) -> None:
+    await bench.lay_down("taro")
+    before = await bench.reader.read()
+    await bench.take_away()
+    await bench.lay_down("hanako")
+    reading = await bench.reader.read()
+    await bench.reader.release(before)
+    assert await bench.reader.sign(pin(), MESSAGE)
+    await bench.reader.release(reading)
 
 
 async def test_a_cancelled_read_leaves_no_session_behind(bench: Bench) -> None:
@@ -558,7 +573,7 @@ async def test_a_key_left_open_by_a_process_that_died_is_shut_when_the_next_one_
     scard.SCardReleaseContext(context)
     starting = Bench(bench.stand)
     await starting.becomes(PRESENT)
-    await starting.reader.release()
+    await starting.reader.release(NOBODYS)
     assert not (await bench.stand.state())["verified"]
     await starting.reader.close()
 
@@ -600,7 +615,7 @@ async def test_a_card_stuck_in_verify_is_uncertain_and_the_reader_is_gone_until_
     assert ABSENT == bench.levels[-1]
     with pytest.raises(DeviceGone):
         await bench.reader.read()
-    await bench.reader.release()
+    await bench.reader.release(NOBODYS)
     await bench.take_away()
     assert ["card-read", "card-reader-gone", "pin-uncertain", "card-reader-back"] == bench.log
 
@@ -623,7 +638,7 @@ async def test_pcscd_killed_and_restarted_is_told_once_each_and_the_card_is_ther
         await bench.reader.sign(pin(), MESSAGE)
     with pytest.raises(DeviceGone):
         await bench.reader.read()
-    await bench.reader.release()
+    await bench.reader.release(NOBODYS)
     await bench.stand.restart_pcscd()
     await bench.becomes(PRESENT)
     assert ["card-read", "card-reader-gone", "card-reader-back"] == bench.log
@@ -693,7 +708,7 @@ async def test_a_card_that_another_program_holds_is_left_alone_and_read_when_it_
     bench: Bench, share: int
 ) -> None:
     await bench.lay_down("taro")
-    await bench.reader.release()  # what a program that died may have left open is shut by now
+    await bench.reader.release(NOBODYS)  # what a program that died may have left open is shut by now
     before = (await bench.stand.state())["apdus"]
     async with held_by_another_program(share):
         with pytest.raises(DeviceGone):
@@ -710,7 +725,7 @@ async def test_another_program_in_the_midst_of_its_transaction_stops_the_reader_
 ) -> None:
     """pcscd lets us wait for the end of the transaction, however long it takes."""
     await bench.lay_down("taro")
-    await bench.reader.release()
+    await bench.reader.release(NOBODYS)
     async with held_by_another_program(scard.SCARD_SHARE_SHARED, in_transaction=True):
         with pytest.raises(CardGone):
             await bench.reader.read()
@@ -779,7 +794,7 @@ async def test_a_pcscd_that_hangs_ends_the_visit_and_is_used_again_when_it_goes_
     assert ABSENT == bench.levels[-1]
     with pytest.raises(DeviceGone):
         await bench.reader.read()
-    await bench.reader.release()
+    await bench.reader.release(NOBODYS)
     await bench.stand.thaw_pcscd()
     await bench.becomes(PRESENT)
     assert 3 == (await bench.reader.read()).tries_left
@@ -789,7 +804,7 @@ async def test_a_pcscd_that_hangs_ends_the_visit_and_is_used_again_when_it_goes_
 async def test_the_reader_is_closed_although_pcscd_hangs(card_stand: CardStand) -> None:
     bench = Bench(card_stand)
     await bench.lay_down("taro")
-    await bench.reader.release()
+    await bench.reader.release(NOBODYS)
     await card_stand.freeze_pcscd()
     try:
         async with asyncio.timeout(20):

@@ -10,6 +10,7 @@ import pytest
 from firmware.core.facts import Level, ReaderLevel
 from firmware.errors import CardGone, PinUncertain
 from firmware.logbook import EventId, FieldValue, line
+from firmware.ports import CardReading
 from firmware.settings import Timeouts, load
 from hw.card import PcscCardReader, pcsc
 from tests.unit.card_fuzz import ACCEPTANCE, MESSAGE, NOW, PlayedCard, good_answers
@@ -179,14 +180,14 @@ async def test_the_slowest_card_is_read_before_its_screen_gives_it_up(bench: Ben
 
 async def test_a_command_under_way_is_seen_until_it_is_given_up(bench: Bench, service: Service) -> None:
     service.hangs = "VERIFY"
-    await bench.reader.read()
+    reading = await bench.reader.read()
     bench.reader._apdu_timeout_seconds = LIMIT_SECONDS
     signing = asyncio.create_task(bench.reader.sign(bytearray(b"1234"), MESSAGE))
     assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)
     assert bench.reader.busy_seconds() > 0
     service.let_go.set()
     assert await signing
-    await bench.reader.release()
+    await bench.reader.release(reading)
 
 
 async def threads_left(bench: Bench, *expected: str) -> None:
@@ -258,7 +259,9 @@ async def test_a_watch_that_failed_does_not_begin_again_once_the_reader_is_close
 async def test_a_read_that_nobody_waits_for_any_more_ends_before_its_first_command(
     bench: Bench, service: Service, hangs: str, follows: list[str], how: str
 ) -> None:
-    await bench.reader.release()  # behind the shutting of the card that lay there at the start
+    await bench.reader.release(
+        CardReading(b"", 3)
+    )  # behind the shutting of the card that lay there at the start
     service.hangs = hangs
     reading = asyncio.create_task(bench.reader.read())
     assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)

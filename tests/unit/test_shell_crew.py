@@ -71,6 +71,7 @@ class World:
     offers: tuple[Offer, ...] = (OFFER,)
     mark: ports.CoinMark | None = None
     worker_lives: bool = False
+    read_last: ports.CardReading | None = None
 
     async def ask(self, name: str) -> None:
         self.asked.append(name)
@@ -89,15 +90,18 @@ class World:
 
     async def read(self) -> ports.CardReading:
         await self.ask("read")
-        return ports.CardReading(b"der", 3)
+        self.read_last = ports.CardReading(b"der", 3)
+        return self.read_last
 
     async def sign(self, pin: bytearray, _message: bytes) -> ports.CardSignature:
         pin[:] = bytes(4)
         await self.ask("sign")
         return ports.CardSignature("RS256", b"signature")
 
-    async def release(self, *order: Any) -> Any:
-        await self.ask("commit" if order else "release card")
+    async def release(self, what: Any, *fee_yen: Yen) -> Any:
+        await self.ask("commit" if fee_yen else "release card")
+        if what is self.read_last:
+            self.read_last = None
         return ports.Released("R-1", b"authority")
 
     async def accept(self, _denominations: frozenset[Yen]) -> None:
@@ -472,6 +476,30 @@ async def test_an_end_that_is_cancelled_halfway_still_ends_the_rest() -> None:
     await bench.world.until("end worker")
     await cancel(ending)
     assert {"release card", "end session"} <= set(bench.world.asked)
+
+
+async def test_a_visit_that_ends_late_leaves_the_next_ones_card_alone() -> None:
+    """The reader is one for all visits, and a worker may take its time to go."""
+    bench = Bench()
+    await bench.do(*KNOWN)
+    bench.world.held["end worker"] = asyncio.Event()
+    ending = bench.begin(o.EndVisit(VISIT))
+    await bench.world.until("end worker")
+    await bench.do(o.ReadCard(VisitId("next")))
+    bench.world.held.pop("end worker").set()
+    await ending
+    assert {"release card", "end session"} <= set(bench.world.asked)
+    assert bench.world.read_last is not None
+
+
+async def test_the_end_of_another_visit_ends_nothing_of_this_one() -> None:
+    bench = Bench()
+    await bench.do(*KNOWN)
+    bench.world.asked.clear()
+    await bench.do(o.EndVisit(VisitId("another")))
+    assert [] == bench.world.asked
+    await bench.do(o.EndVisit(VISIT))
+    assert ["end worker", "release card", "end session"] == bench.world.asked
 
 
 async def test_a_visit_that_ends_while_its_session_opens_leaves_no_worker() -> None:
