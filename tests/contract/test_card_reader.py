@@ -539,7 +539,7 @@ async def test_the_session_of_the_visit_before_ends_late_and_takes_nothing_of_th
     await bench.lay_down("taro")
     before = await bench.reader.read()
     await bench.take_away()
-    await bench.lay_down("hanako")
+    await bench.lay_down("taro")
     reading = await bench.reader.read()
     await bench.reader.release(before)
     assert await bench.reader.sign(pin(), MESSAGE)
