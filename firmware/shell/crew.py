@@ -88,7 +88,7 @@ class DeviceCrew:
             case o.ReadCard():
                 await self._read_card(order, answer)
             case o.OpenSession():
-                await self._open_session(answer)
+                await self._open_session(self._of(order.visit), answer)
             case o.CollectPin() | o.CollectStaffCode():
                 await asyncio.Event().wait()
             case o.CheckStaffCode():
@@ -96,9 +96,9 @@ class DeviceCrew:
             case o.FetchAgain():
                 await self._fetch_again(order, answer)
             case o.SignWithPin():
-                await self._sign(answer)
+                await self._sign(self._of(order.visit), answer)
             case o.Authenticate():
-                await self._authenticate(answer)
+                await self._authenticate(self._of(order.visit), answer)
             case o.Prepare():
                 await self._prepare(order, answer)
             case o.AcceptCoins():
@@ -165,7 +165,7 @@ class DeviceCrew:
                 await self._close_slot()
 
     async def _read_card(self, order: o.ReadCard, answer: Answer) -> None:
-        self._scope = VisitScope(order.visit)
+        scope = self._scope = VisitScope(order.visit)
         try:
             reading = await self._devices.card.read()
         except CardUnusable as error:
@@ -175,11 +175,10 @@ class DeviceCrew:
         except DeviceGone:
             answer(e.CardRefused(CardRefusal.READER_FAULT))
         else:
-            self._scope.reading = reading
+            scope.reading = reading
             answer(e.CardRead(reading.tries_left))
 
-    async def _open_session(self, answer: Answer) -> None:
-        scope = self._scope
+    async def _open_session(self, scope: VisitScope, answer: Answer) -> None:
         try:
             scope.worker, public_key = await self._spare.take()
             scope.session = await self._devices.municipality.open_session(public_key, self._language)
@@ -191,15 +190,15 @@ class DeviceCrew:
         else:
             answer(e.SessionOpened())
 
-    async def _sign(self, answer: Answer) -> None:
-        session = _held(self._scope.session)
+    async def _sign(self, scope: VisitScope, answer: Answer) -> None:
+        session = _held(scope.session)
         if self._now() >= session.sign_until:
             # The card would spend a try on a signature that nobody takes.
             self._pin.clear()
             answer(e.MunicipalityFailed(Certainty.NOT_DONE))
             return
         try:
-            self._scope.signature = await self._devices.card.sign(self._pin.take(), session.message)
+            scope.signature = await self._devices.card.sign(self._pin.take(), session.message)
         except PinWrong as error:
             answer(e.PinWasRefused(error.tries_left))
         except PinBlocked:
@@ -213,8 +212,7 @@ class DeviceCrew:
         else:
             answer(e.CardSigned())
 
-    async def _authenticate(self, answer: Answer) -> None:
-        scope = self._scope
+    async def _authenticate(self, scope: VisitScope, answer: Answer) -> None:
         try:
             person = await self._devices.municipality.authenticate(
                 _held(scope.session).session_id,
@@ -244,7 +242,7 @@ class DeviceCrew:
                 )
 
     async def _prepare(self, order: o.Prepare, answer: Answer) -> None:
-        scope = self._scope
+        scope = self._of(order.visit)
         request = _request(order.purchase)
         session_id = _held(scope.session).session_id
         await self._devices.printer.refresh()
@@ -270,12 +268,12 @@ class DeviceCrew:
     async def _fetch_again(self, order: o.FetchAgain, answer: Answer) -> None:
         """A new worker for the visit that has none any more; a session that it still has ends with it."""
         old = self._scope
-        self._scope = VisitScope(order.visit, session=old.session)
+        scope = self._scope = VisitScope(order.visit, session=old.session)
         if old.worker is not None:
             await old.worker.end()
         try:
             worker, public_key = await self._spare.take()
-            self._scope.worker = worker
+            scope.worker = worker
             again = await self._devices.municipality.reprint(order.order_id, order.attempt, public_key)
             prepared = await worker.prepare(again.sealed, again.request, again.session_id, again.person_ref)
         except MunicipalityError as error:
@@ -284,7 +282,7 @@ class DeviceCrew:
             self._log(EventId.DOCUMENT_REFUSED, error=type(error).__name__)
             answer(e.DocumentRefused())
         else:
-            self._scope.authority = again.authority
+            scope.authority = again.authority
             answer(e.DocumentPrepared(again.total_yen, prepared.sheets, prepared.pages, prepared.fingerprint))
         finally:
             self._spare.prepare()
@@ -315,12 +313,13 @@ class DeviceCrew:
         return asyncio.create_task(self._devices.acceptor.stop(), name="shut-slot")
 
     async def _release(self, order: o.Release, answer: Answer) -> None:
+        scope = self._of(order.visit)
         try:
             released = await self._devices.municipality.release(order.order_id, order.fee_yen)
         except MunicipalityError as error:
             self._answer_municipality(error, answer)
         else:
-            self._scope.authority = released.authority
+            scope.authority = released.authority
             answer(e.IssueReleased(released.receipt_no))
 
     async def _reconcile(self, order: o.ReconcileCoin) -> Certainty:
@@ -329,7 +328,7 @@ class DeviceCrew:
         return Certainty.UNKNOWN if payout is None else await payout.reconcile(order.life_count, order.serial)
 
     async def _print(self, order: o.Print, answer: Answer) -> None:
-        scope = self._scope
+        scope = self._of(order.visit)
         await self._devices.printer.expect(order.job_name)
         try:
             await _held(scope.worker).print(_held(scope.authority), order.job_name)
@@ -355,6 +354,12 @@ class DeviceCrew:
             sheets=sheets,
         )
         answer(e.PrintFinished(result.certainty, result.pages_out))
+
+    def _of(self, visit: VisitId) -> VisitScope:
+        """What is held of this visit. Raises LookupError if it is not the one that is under way."""
+        if self._scope.visit != visit:
+            raise LookupError("an order of another visit")
+        return self._scope
 
     async def _end_visit(self) -> None:
         """Each part ends, whatever happens to the others; what holds personal data ends first.

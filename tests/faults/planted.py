@@ -1274,6 +1274,27 @@ FAULTS: tuple[Fault, ...] = (
         _READER,
     ),
     Fault(
+        "a visit that ends late shuts the card of the next",
+        "hw/card/reader.py",
+        "if self._reading is reading:",
+        "if self._reading == reading:",
+        _READER,
+    ),
+    Fault(
+        "the end of a visit ends another",
+        CREW,
+        "if order.visit == self._scope.visit:",
+        "if self._scope.visit:",
+        _CREW,
+    ),
+    Fault(
+        "an order reaches what is held of another visit",
+        CREW,
+        "        if self._scope.visit != visit:\n",
+        "        if not visit:\n",
+        _CREW,
+    ),
+    Fault(
         "a card that gives its answer in parts holds the reader for ever",
         "hw/card/jpki.py",
         "for _ in range(MOST_PARTS):",

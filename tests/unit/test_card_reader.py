@@ -47,6 +47,10 @@ class Service(PlayedCard):
         self.let_go = threading.Event()
         self._cancelled = threading.Event()
 
+    def lay_again(self) -> None:
+        """The same card, played from its beginning."""
+        self._answers = [(0, answer) for answer in good_answers()]
+
     def SCardConnect(self, *given: object) -> tuple[int, int, int]:  # noqa: N802
         self._call("SCardConnect")
         return super().SCardConnect(*given)
@@ -188,6 +192,17 @@ async def test_a_command_under_way_is_seen_until_it_is_given_up(bench: Bench, se
     service.let_go.set()
     assert await signing
     await bench.reader.release(reading)
+
+
+async def test_a_release_that_comes_late_leaves_the_session_of_the_next_reading_open(
+    bench: Bench, service: Service
+) -> None:
+    before = await bench.reader.read()
+    service.lay_again()
+    reading = await bench.reader.read()
+    assert before == reading
+    await bench.reader.release(before)
+    assert await bench.reader.sign(bytearray(b"1234"), MESSAGE)
 
 
 async def threads_left(bench: Bench, *expected: str) -> None:

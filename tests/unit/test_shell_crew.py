@@ -1,7 +1,7 @@
 """The crew when it is cancelled, hurried and let down: the slot shuts, and a visit leaves nothing behind."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -348,10 +348,25 @@ async def test_a_person_without_an_offer_is_refused_for_the_first_reason() -> No
 
 async def test_a_step_out_of_order_breaks_and_takes_no_pin() -> None:
     bench = Bench()
+    await bench.do(o.ReadCard(VISIT))
     with pytest.raises(LookupError, match=r"^the visit has no such thing$"):
         await bench.do(o.SignWithPin(VISIT))
     assert "sign" not in bench.world.asked
     assert e.PinInDoubt() == bench.crew.failed(o.SignWithPin(VISIT))
+
+
+@pytest.mark.parametrize(
+    "name", ["OpenSession", "SignWithPin", "Authenticate", "Prepare", "Release", "Print"]
+)
+async def test_an_order_of_another_visit_than_the_one_under_way_reaches_no_device(name: str) -> None:
+    """Whoever stands at the kiosk: a card, session, document or authority is used for its own visit alone."""
+    orders = {type(order).__name__: order for order in (*RELEASED, PRINT)}
+    bench = Bench()
+    await bench.do(*RELEASED)
+    bench.world.asked.clear()
+    with pytest.raises(LookupError, match=r"^an order of another visit$"):
+        await bench.do(replace(cast("Any", orders[name]), visit=VisitId("another")))
+    assert [] == bench.world.asked
 
 
 @pytest.mark.parametrize(
