@@ -120,9 +120,14 @@ def municipality_refused(
 
 
 def shop_guard(state: BeforeOrder, facts: Facts, _rules: Rules) -> Step | None:
-    """Door and hours end a visit that has not paid yet."""
+    """Door, hours and paper of somebody else end a visit that has not paid yet.
+
+    A sheet can fall when its owner has gone and the next visit has begun.
+    """
     if facts.panel.door_open:
         return end(state.visit, s.EndReason.DOOR_OPENED)
+    if facts.panel.paper_in_tray:
+        return end(state.visit, s.EndReason.PAPER_LEFT)
     if not facts.clock.trusted or facts.clock.hours in {ServiceHours.CLOSED, ServiceHours.MAINTENANCE}:
         return end(state.visit, s.EndReason.OUTSIDE_HOURS)
     return None

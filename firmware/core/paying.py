@@ -89,7 +89,9 @@ def _slot_opened(visit: VisitId, event: e.DocumentPrepared, facts: Facts) -> tup
 
 
 def _print_obstacle(purchase: s.Purchase, facts: Facts) -> s.EndReason | None:
-    """Why the printer cannot promise all sheets of this purchase now."""
+    """Why the printer cannot promise all sheets of this purchase, and these alone, now."""
+    if facts.panel.paper_in_tray:
+        return s.EndReason.PAPER_LEFT
     if facts.printer.reasons:
         return s.EndReason.PRINTER_NOT_READY
     return None if facts.printer.can_print(purchase.sheets) else s.EndReason.TOO_FEW_SHEETS

@@ -48,6 +48,7 @@ class EndReason(enum.Enum):
     DOCUMENT_REFUSED = "document_refused"
     COIN_FAULT = "coin_fault"
     DOOR_OPENED = "door_opened"
+    PAPER_LEFT = "paper_left"  # 取り忘れ: somebody else's, and nothing of anybody may come to lie on it
     PRINT_FAILED = "print_failed"
     POWER_CUT = "power_cut"
     PRINT_DEFECT = "print_defect"  # 印刷不良: staff gave the fee back

@@ -59,6 +59,23 @@ async def test_paper_left_in_the_tray_closes_the_kiosk_until_somebody_takes_it()
         assert ["paper-left-behind", "paper-taken-away"] == told
 
 
+async def test_a_sheet_that_falls_when_the_next_person_pays_is_not_theirs_and_nothing_is_printed_on_it() -> (
+    None
+):
+    async with kiosk() as visitor:
+        await visitor.walk_to("coins", kind="2")
+        await visitor.drop([100, 100])
+        await visitor.world.sheet_falls_late()
+        picture = await visitor.ends_with("paper_left")
+        assert "paper" != picture["place"]
+        await visitor.world.eyes.until(lambda now: now["place"] == "change", 15.0 * PATIENCE)
+        assert 200 == await visitor.world.take_change()
+        await visitor.world.eyes.until(lambda now: now["reason"] == "left_behind", 40.0 * PATIENCE)
+        assert not visitor.world.printer.jobs()
+        assert 1 == await visitor.world.take_paper()
+        await visitor.rests()
+
+
 async def test_coins_left_in_the_cup_after_a_refund_are_called_for_and_nobody_else_gets_them() -> None:
     async with kiosk(timeouts={"ended_seconds": 0.8}) as visitor:
         await visitor.walk_to("coins", kind="2")

@@ -1295,6 +1295,20 @@ FAULTS: tuple[Fault, ...] = (
         _CREW,
     ),
     Fault(
+        "a visit goes on when a sheet of the one before falls",
+        "firmware/core/choosing.py",
+        "    if facts.panel.paper_in_tray:\n        return end(state.visit, s.EndReason.PAPER_LEFT)\n",
+        "",
+        "tests/unit/test_core_asking.py",
+    ),
+    Fault(
+        "a certificate is printed on somebody else's",
+        PAYING,
+        "    if facts.panel.paper_in_tray:\n        return s.EndReason.PAPER_LEFT\n",
+        "",
+        _PATHS,
+    ),
+    Fault(
         "a card that gives its answer in parts holds the reader for ever",
         "hw/card/jpki.py",
         "for _ in range(MOST_PARTS):",

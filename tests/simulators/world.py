@@ -502,6 +502,11 @@ class World:
         await self._set_sensor("paper", active=False)
         return sheets
 
+    async def sheet_falls_late(self) -> None:
+        """One that the printer has counted long ago, into a tray that its owner found empty."""
+        self._state["tray_sheets"] += 1
+        await self._set_sensor("paper", active=True)
+
     async def take_change(self) -> int:
         returned_yen = self.coins.returned_yen - self._returned_taken_yen
         self._returned_taken_yen = self.coins.returned_yen

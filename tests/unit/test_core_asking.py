@@ -132,6 +132,14 @@ def test_what_the_facts_end_they_end_under_a_question_too() -> None:
         assert s.EndReason.DOOR_OPENED == ends(step(state, e.FactsChanged(), door, RULES).state)
 
 
+@pytest.mark.parametrize("state", WAITING, ids=lambda state: type(state).__name__)
+def test_a_sheet_that_falls_when_its_owner_has_gone_ends_the_next_visit(state: s.State) -> None:
+    """Whatever is printed then would come to lie on it, and be taken with it."""
+    facts = CARD_LIES if isinstance(state, s.EnteringPin | s.PinWasWrong) else FULL
+    fell = replace(facts, panel=PanelLevel(paper_in_tray=True))
+    assert s.EndReason.PAPER_LEFT == ends(step(state, e.FactsChanged(), fell, RULES).state)
+
+
 def test_a_coin_that_fell_through_is_told_for_a_while_and_costs_no_time() -> None:
     told = after(COLLECTING, e.CoinRejected())
     again = after(told, e.CoinRejected())

@@ -150,6 +150,7 @@ def test_a_receipt_that_did_not_come_out_is_not_promised() -> None:
         (STOP, FACTS, s.EndReason.CANCELLED),
         ((e.TimedOut(), e.TimedOut()), FACTS, s.EndReason.TIMED_OUT),
         ((e.FactsChanged(),), replace(FACTS, panel=PanelLevel(door_open=True)), s.EndReason.DOOR_OPENED),
+        ((e.FactsChanged(),), replace(FACTS, panel=PanelLevel(paper_in_tray=True)), s.EndReason.PAPER_LEFT),
         ((e.FactsChanged(),), replace(FACTS, acceptor=AcceptorLevel()), s.EndReason.COIN_FAULT),
         ((e.FactsChanged(),), replace(FACTS, printer=JAMMED), s.EndReason.PRINTER_NOT_READY),
         ((e.FactsChanged(),), replace(FACTS, printer=TOO_FEW), s.EndReason.TOO_FEW_SHEETS),
@@ -213,6 +214,7 @@ def test_a_slot_that_does_not_say_it_is_shut_ends_by_time() -> None:
     ("facts", "reason"),
     [
         (replace(FACTS, panel=PanelLevel(door_open=True)), s.EndReason.DOOR_OPENED),
+        (replace(FACTS, panel=PanelLevel(paper_in_tray=True)), s.EndReason.PAPER_LEFT),
         (replace(FACTS, printer=JAMMED), s.EndReason.PRINTER_NOT_READY),
         (replace(FACTS, printer=TOO_FEW), s.EndReason.TOO_FEW_SHEETS),
     ],
@@ -480,6 +482,11 @@ PREPARED = e.DocumentPrepared(300, 1, 2)
     ("event", "facts", "state"),
     [
         (e.DocumentPrepared(310, 1, 2), FACTS, s.Ended(VISIT, s.EndReason.DOCUMENT_REFUSED)),
+        (
+            PREPARED,
+            replace(FACTS, panel=PanelLevel(paper_in_tray=True)),
+            s.Ended(VISIT, s.EndReason.PAPER_LEFT),
+        ),
         (PREPARED, replace(FACTS, printer=JAMMED), s.Ended(VISIT, s.EndReason.PRINTER_NOT_READY)),
         (PREPARED, replace(FACTS, printer=TOO_FEW), s.Ended(VISIT, s.EndReason.TOO_FEW_SHEETS)),
         (PREPARED, replace(FACTS, hoppers=()), s.Ended(VISIT, s.EndReason.NO_CHANGE)),

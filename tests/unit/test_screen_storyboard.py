@@ -135,7 +135,7 @@ ENDINGS = (
     "go_to_counter cancelled timed_out not_a_my_number_card juki_card smartphone no_certificate"
     " certificate_expired certificate_not_yet_valid certificate_not_accepted unreadable pin_locked"
     " pin_uncertain under_15 not_this_municipality outside_hours municipality_down printer_not_ready"
-    " no_change document_refused coin_fault door_opened print_failed print_defect"
+    " no_change document_refused coin_fault door_opened paper_left print_failed print_defect"
     " power_cut no_card driving_licence"
     " residence_card felica bank_card several_cards moved reader_fault too_few_sheets"
 ).split()
