@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from firmware.core.facts import ReaderLevel
 from firmware.errors import CardGone, CardUnusable, DeviceGone, PinBlocked, PinUncertain, PinWrong
@@ -20,7 +20,6 @@ from hw.card.session import Acceptance, CardSession, CardStats, shut
 from hw.one_thread import OneThread
 from hw.restart import RestartRequest
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 CANCEL_AGAIN_SECONDS = 0.05
@@ -77,7 +76,7 @@ class PcscCardReader:
         self._session: CardSession | None = None
         self._reading: CardReading | None = None
         self._sighting = Sighting()
-        self._abandoned = threading.Event()
+        self._under_way: threading.Event | None = None
         self._stuck = False
         self._working: bool | None = None
         self._level: ReaderLevel | None = None
@@ -105,7 +104,7 @@ class PcscCardReader:
             raise DeviceGone("no card reader")
         began = time.monotonic()
         try:
-            reading = await self._watched(self._read_blocking, self._sighting.reader, self._now())
+            reading = await self._watched(partial(self._read_blocking, self._sighting.reader, self._now()))
         except CardUnusable as error:
             self._log(EventId.CARD_REFUSED, refusal=error.refusal)
             raise
@@ -127,7 +126,7 @@ class PcscCardReader:
         try:
             if not message.startswith(self._domain):
                 raise ValueError("the message is not of this kiosk's domain")
-            return await self._watched(self._sign_blocking, pin, message)
+            return await self._watched(partial(self._sign_blocking, pin, message))
         except PinWrong as error:
             self._log(EventId.PIN_REFUSED, tries_left=error.tries_left)
             raise
@@ -148,7 +147,8 @@ class PcscCardReader:
 
     async def release(self, reading: CardReading) -> None:
         """See `firmware.ports.CardReader.release`."""
-        await self._release(partial(self._end_session_of, reading))
+        if self._reading is reading:
+            await self._release(partial(self._end_session_of, reading))
 
     async def close(self) -> None:
         """End the session, both threads and the watch; returns also when a command is stuck."""
@@ -205,11 +205,14 @@ class PcscCardReader:
 
     def _wanted(self, abandoned: threading.Event, call: Callable[[], T]) -> T:
         """Run call; abandoned is set from the loop once nobody waits for it."""
-        self._abandoned = abandoned
-        return call()
+        self._under_way = abandoned
+        try:
+            return call()
+        finally:
+            self._under_way = None
 
     def _is_abandoned(self) -> bool:
-        return self._abandoned.is_set()
+        return self._under_way is not None and self._under_way.is_set()
 
     def _shut_blocking(self, reader: str) -> None:
         if self._session is None:
@@ -217,33 +220,38 @@ class PcscCardReader:
 
     # --- on the loop
 
-    async def _watched(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _watched(self, call: Callable[[], T], end: Callable[[], None] | None = None) -> T:
         """Run call in the worker as long as it makes progress. Raises DeviceGone while one is stuck.
 
         When nobody waits any more, because the caller was cancelled or the card does not answer, no
-        further command goes to the card, and the session ends right behind the one under way.
+        further command goes to the card, and the session ends right behind the one under way: by end, if
+        not every session may.
+        A call that waits behind another one, for which somebody waits, leaves it to him to give that up.
         """
         if self._stuck:
             raise DeviceGone("a command to the card has not come back")
         abandoned = threading.Event()
-        work = asyncio.ensure_future(
-            self._worker.run(self._wanted, abandoned, partial(call, *args, **kwargs))
-        )
+        work = asyncio.ensure_future(self._worker.run(self._wanted, abandoned, call))
         with contextlib.ExitStack() as undo:
-            undo.callback(self._abandon, work)
+            undo.callback(self._abandon, work, end or self._end_session)
             undo.callback(abandoned.set)
             while not work.done():
                 apdus = self.stats.apdus
                 done, _ = await asyncio.wait({work}, timeout=self._apdu_timeout_seconds)
-                if not done and apdus == self.stats.apdus:
+                if not done and apdus == self.stats.apdus and not self._somebody_waits_before(abandoned):
                     raise self._give_up()
             undo.pop_all()
         return work.result()
 
+    def _somebody_waits_before(self, mine: threading.Event) -> bool:
+        """Whether another's call is under way, and not given up."""
+        under_way = self._under_way
+        return under_way not in (None, mine) and not under_way.is_set()
+
     async def _release(self, end: Callable[[], None]) -> None:
         # A stuck session ends when its command comes back, also one whose `sign` was cancelled in VERIFY.
         with contextlib.suppress(DeviceGone, CardGone, PinUncertain):
-            await self._watched(end)
+            await self._watched(end, end)
 
     def _give_up(self) -> Exception:
         self._stuck = True
@@ -254,13 +262,13 @@ class PcscCardReader:
             return PinUncertain("VERIFY, no answer in time")
         return CardGone("no answer in time")
 
-    def _abandon(self, work: asyncio.Future[Any]) -> None:
+    def _abandon(self, work: asyncio.Future[Any], end: Callable[[], None]) -> None:
         work.cancel()
         self._in_background(work)
-        self._in_background(self._end_abandoned())
+        self._in_background(self._end_abandoned(end))
 
-    async def _end_abandoned(self) -> None:
-        await self._worker.run(self._end_session)
+    async def _end_abandoned(self, end: Callable[[], None]) -> None:
+        await self._worker.run(end)
         self._stuck = False
         self._restart.withdraw()
         self._tell()

@@ -205,6 +205,27 @@ async def test_a_release_that_comes_late_leaves_the_session_of_the_next_reading_
     assert await bench.reader.sign(bytearray(b"1234"), MESSAGE)
 
 
+async def test_a_release_that_waits_behind_the_next_visits_slow_card_gives_it_up_for_nobody(
+    bench: Bench, service: Service
+) -> None:
+    """A command may take as long as the time-out and a bit; who waits behind it has waited for less."""
+    before = await bench.reader.read()
+    service.lay_again()
+    service.hangs = "SCardConnect"
+    reading = asyncio.create_task(bench.reader.read())
+    assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)
+    bench.reader._reading = before  # as it was when the visit before began to end
+    bench.reader._apdu_timeout_seconds = RECONNECT_SECONDS
+    late = asyncio.create_task(bench.reader.release(before))
+    await asyncio.wait([late], timeout=20 * RECONNECT_SECONDS)
+    assert [ReaderLevel(working=True, card_present=True)] == bench.levels[-1:]
+    service.let_go.set()
+    await late
+    read = await reading
+    assert await bench.reader.sign(bytearray(b"1234"), MESSAGE)
+    assert read is not before
+
+
 async def threads_left(bench: Bench, *expected: str) -> None:
     """Returns once of the reader's own threads only these run."""
     async with asyncio.timeout(LIMIT_SECONDS):
