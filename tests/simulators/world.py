@@ -107,7 +107,7 @@ COIN_ACCEPTOR_SERIAL = 960078
 STAFF_CODE = "80412657"
 """What the store's staff know. 係員コード"""
 
-_KIOSK_STOP_SECONDS = 10.0
+_KIOSK_STOP_SECONDS = 40.0
 _SAME_KEY_SECONDS = 0.35
 _LOG_SECONDS = 0.05
 _SHEET_SECONDS = 0.12
@@ -378,6 +378,13 @@ class World:
                 stderr=log,
                 start_new_session=True,
             )
+
+    async def restart_with(self, section: str, keys: Mapping[str, Any]) -> None:
+        """Stop the kiosk and start it with these overrides of a section, in place of those before."""
+        await self.stop_kiosk()
+        self._overrides = {**self._overrides, section: keys}
+        self._write_config()
+        await self.start_kiosk()
 
     async def kiosk_ended(self) -> None:
         """Wait until the kiosk's process is gone."""
