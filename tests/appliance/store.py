@@ -44,10 +44,11 @@ from tests.simulators.card.usb_slot import UsbSlot
 from tests.simulators.eyes import Eyes
 from tests.simulators.gpio.client import PinBench
 from tests.simulators.network import Network
+from tests.simulators.ports import free_port
 from tests.simulators.printers.print_server import PrintServer
 from tests.simulators.tpm import SoftwareTpm
 from tests.simulators.vt100 import Vt100, vt100
-from tests.simulators.world import CONFIG, PKI, REPOSITORY, World, _clock, _free_port
+from tests.simulators.world import CONFIG, PKI, REPOSITORY, World, _clock
 
 SYSUSERS = REPOSITORY / "systemd" / "sysusers" / "madoguchi.conf"
 LAYER = Path(__file__).with_name("layer")
@@ -187,8 +188,8 @@ class Store(World):
         more = {"municipality": {**GUEST["municipality"], **(municipality or {})}}
         super().__init__(directory=directory, overrides=GUEST | more, page_ms=page_ms)
         self._image = image
-        self._ports = {name: _free_port() for name in IN_GUEST}
-        self._screen_port = _free_port()
+        self._ports = {name: free_port() for name in IN_GUEST}
+        self._screen_port = free_port()
         self._said_before = 0
         self.press_ms = 700  # what so slow a processor does not miss
         self._runtime = Path(tempfile.mkdtemp(prefix="store-"))  # a socket's path is at most 107 bytes

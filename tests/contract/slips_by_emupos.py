@@ -27,6 +27,7 @@ from firmware.documents.day_report import day_slip
 from firmware.documents.receipt import Sold, claim_slip, receipt, self_test_slip
 from firmware.ports import SlipLine
 from hw.printer import escpos, raster
+from tests.simulators.ports import free_port
 from tests.simulators.printers import roll
 from tests.unit.test_documents_day_report import report
 
@@ -39,7 +40,7 @@ FAULTS = {
     "offline": "offline",
     "paper-near-end": None,
 }
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 def slips() -> dict[str, tuple[SlipLine, ...]]:
@@ -177,12 +178,6 @@ async def check(program: Path, keep: Path | None) -> list[str]:
                     found.append(f"{fault} is read as {read}")
                 await emupos.tell("fault", "clear", "front", fault)
     return [what for what in found if what is not None]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

@@ -42,7 +42,7 @@ MESSAGE = DOMAIN + b" and the challenge"
 ABSENT = ReaderLevel()
 EMPTY = ReaderLevel(working=True)
 PRESENT = ReaderLevel(working=True, card_present=True)
-APDU_TIMEOUT_SECONDS = 2.0
+APDU_TIMEOUT_SECONDS = 4.0
 """Longer than a busy machine keeps pcscd and the card from their work; a card that hangs takes it whole."""
 
 LIMIT_SECONDS = 30.0

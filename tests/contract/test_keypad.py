@@ -17,6 +17,7 @@ from tests.contract.pin_boards import board_of_pins
 from tests.simulators.gpio.board import Board
 from tests.simulators.gpio.contacts import Contacts
 from tests.simulators.gpio.outside import Levels
+from tests.simulators.gpio.server import until_looked
 
 ROWS, COLUMNS = (5, 6, 13, 19), (12, 16, 20, 21)
 LAYOUT = (
@@ -51,7 +52,19 @@ class Rig:
         self.heard.append(key.value)
 
     async def press(self, key: str, seconds: float = HOLD_SECONDS) -> None:
-        await asyncio.to_thread(self.contacts.press, *WIRES[key], seconds)
+        """So long, and on a busy machine until the keypad has looked and is asleep again."""
+        await asyncio.to_thread(self._press, key, time.monotonic() + seconds)
+
+    def _press(self, key: str, until: float) -> None:
+        self.contacts.close(*WIRES[key])
+        until_looked(self.board, self.asleep)
+        time.sleep(max(0.0, until - time.monotonic()))
+        self.contacts.open(*WIRES[key])
+
+    async def says_gone(self) -> None:
+        async with asyncio.timeout(60):
+            while not self.log:  # noqa: ASYNC110 - the log tells nobody
+                await asyncio.sleep(0.01)
 
     async def hold(self, *keys: str) -> None:
         for key in keys:
@@ -68,7 +81,7 @@ class Rig:
     async def quiet(self) -> None:
         """Wait until the keypad has judged the last movement; it looks up once more if it must."""
         for _ in range(2):
-            assert await asyncio.to_thread(self.board.wait_until, self.asleep, 10)
+            assert await asyncio.to_thread(self.board.wait_until, self.asleep, 60)
             await asyncio.sleep(0.02)
         if not self.asleep():
             await self.quiet()
@@ -246,6 +259,7 @@ async def test_pins_held_by_somebody_else_are_waited_for_and_logged_once(board: 
     keypad = make_keypad(rig)
     with claimed(ROWS[2]):
         keypad.start(rig.levels.append, rig.pressed)
+        await rig.says_gone()
         await asyncio.sleep(0.15)
         assert [(EventId.KEYPAD_GONE, {"error": "GPIOPinInUse"})] == rig.log
     await rig.quiet()
@@ -259,6 +273,7 @@ async def test_pins_held_by_somebody_else_are_waited_for_and_logged_once(board: 
 async def test_a_vanishing_chip_is_logged_once_gone_and_once_back(rig: Rig) -> None:
     rig.board.cut_power()
     await rig.hold("1")
+    await rig.says_gone()
     await asyncio.sleep(0.2)
     await rig.let_go("1")
     rig.board.restore_power()

@@ -73,18 +73,23 @@ NOON = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)  # 12:00 in Japan
 ORDER = OrderId("0123456789abcdef0123456789abcdef-1")
 OTHER_KIOSK = "urn:kiosk:demo-0002"
 QUICK = Patience(
-    connect_seconds=2, answer_seconds=2, total_seconds=4, first_retry_seconds=0.01, longest_retry_seconds=0.05
-)
-ONCE = Patience(
-    connect_seconds=2, answer_seconds=2, total_seconds=2, first_retry_seconds=60, longest_retry_seconds=60
-)
-HASTY = Patience(
-    connect_seconds=1,
-    answer_seconds=0.8,
-    total_seconds=0.8,
+    connect_seconds=20,
+    answer_seconds=20,
+    total_seconds=40,
     first_retry_seconds=0.01,
     longest_retry_seconds=0.05,
 )
+ONCE = Patience(
+    connect_seconds=20, answer_seconds=20, total_seconds=20, first_retry_seconds=60, longest_retry_seconds=60
+)
+HASTY = Patience(
+    connect_seconds=3,
+    answer_seconds=3,
+    total_seconds=3,
+    first_retry_seconds=0.01,
+    longest_retry_seconds=0.05,
+)
+"""It gives up soon; a busy machine answers before."""
 
 
 @dataclass
@@ -123,7 +128,7 @@ class Watched:
         self.changed.set()
 
     async def until(self, wanted: object) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while wanted not in self.values:
                 self.changed.clear()
                 await self.changed.wait()
@@ -900,7 +905,7 @@ async def test_a_session_whose_answer_was_lost_is_opened_once(place: Place) -> N
 
 
 async def test_an_answer_that_comes_too_late_is_uncertain(place: Place) -> None:
-    place.server.delay_next(1.0, "/v1/sessions")
+    place.server.delay_next(20.0, "/v1/sessions")
     with pytest.raises(MunicipalityUncertain, match="open_session: no answer"):
         await opened(place.kiosk(patience=HASTY))
 
@@ -1141,9 +1146,9 @@ async def test_the_heartbeat_tells_closed_and_maintenance(place: Place) -> None:
 
 async def test_a_backend_that_goes_and_comes_back_is_logged_once_each(place: Place, tmp_path: Path) -> None:
     patience = Patience(
-        connect_seconds=1,
-        answer_seconds=1,
-        total_seconds=1,
+        connect_seconds=4,
+        answer_seconds=4,
+        total_seconds=4,
         first_retry_seconds=0.01,
         longest_retry_seconds=0.02,
         heartbeat_seconds=0.02,
@@ -1158,7 +1163,7 @@ async def test_a_backend_that_goes_and_comes_back_is_logged_once_each(place: Pla
         pki=place.pki, database=tmp_path / "again.sqlite", port=place.server.port, now=place.clock
     )
     await again.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(levels.values) < 3:
             levels.changed.clear()
             await levels.changed.wait()
@@ -1189,9 +1194,9 @@ async def test_the_log_names_our_own_expired_certificate(place: Place) -> None:
 
 
 OFTEN = Patience(
-    connect_seconds=2,
-    answer_seconds=2,
-    total_seconds=2,
+    connect_seconds=20,
+    answer_seconds=20,
+    total_seconds=20,
     first_retry_seconds=0.01,
     longest_retry_seconds=0.02,
     heartbeat_seconds=0.01,
@@ -1201,7 +1206,7 @@ OFTEN = Patience(
 async def beats(place: Place, times: int = 3) -> None:
     """Wait for so many more beats that were answered."""
     wanted = len(place.times.values) + times
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(place.times.values) < wanted:
             place.times.changed.clear()
             await place.times.changed.wait()

@@ -31,7 +31,7 @@ PATIENCE = Patience(
     first_retry_seconds=0.01,
     longest_retry_seconds=0.05,
 )
-GIVES_UP_SECONDS = 0.3
+GIVES_UP_SECONDS = 1.5
 COIN_YEN = 500
 
 
@@ -99,7 +99,7 @@ async def visit(
         kiosk._exchange.once = striking.once  # type: ignore[method-assign]
         if not once:
             kiosk._patience = kiosk._exchange._patience = Patience(
-                connect_seconds=20, answer_seconds=20, total_seconds=0.3, first_retry_seconds=0.01
+                connect_seconds=20, answer_seconds=20, total_seconds=2.5, first_retry_seconds=0.01
             )
     struck = street.line.struck
     whole = WholeVisit(kiosk, street.place.card("mihon_hitori"), street.place.clock)

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from tests.municipality.orders import Order
 from tests.simulators.world import World
 
-AGREE_SECONDS = 20.0
+AGREE_SECONDS = 60.0
 SLIP = "slip-"
 """A job that is a receipt or a claim slip on the A4 printer."""
 

@@ -61,7 +61,7 @@ async def test_cancel_after_a_wrong_pin_spends_no_further_try(visitor: Visitor) 
 async def test_cancel_while_the_municipality_is_slow_ends_the_visit_at_once(
     visitor: Visitor, path: str, before: str, waiting: str
 ) -> None:
-    visitor.world.municipality.delay_next(3.0, path)
+    visitor.world.municipality.delay_next(8.0, path)
     await visitor.walk_to(before)
     match before:
         case "present_card":

@@ -12,7 +12,7 @@ import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,6 @@ from firmware.__main__ import EXIT_JOURNAL
 from tests.e2e.books import agreed_books
 from tests.e2e.clean_log import events
 from tests.e2e.visitor import Visitor, kiosk
-from tests.simulators.bench.world_api import Key
 from tests.simulators.eyes import Picture
 from tests.simulators.world import World
 
@@ -67,7 +66,7 @@ async def injecting(world: World, *rules: str) -> AsyncIterator[None]:
     )
     assert tracer.stderr is not None
     try:
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60.0):
             said = await tracer.stderr.readline()
         assert b"attached" in said, said
         yield
@@ -80,9 +79,8 @@ async def injecting(world: World, *rules: str) -> AsyncIterator[None]:
 async def begin(visitor: Visitor) -> None:
     """Up to the typed PIN: a traced kiosk is too slow for quick fingers."""
     await visitor.walk_to("pin")
-    for digit in visitor.pin:
-        await visitor.world.press(cast("Key", digit))
-    await visitor.world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 10.0)
+    await visitor._type_watching(visitor.pin)
+    await visitor.world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 60.0)
 
 
 async def rest_of_visit(visitor: Visitor) -> None:
@@ -147,7 +145,7 @@ async def fails_and_recovers(visitor: Visitor, hazard: Hazard, since: int) -> bo
 async def _stays_shut(visitor: Visitor, times: int) -> None:
     """Every device is let go of when the log says so; then nothing moves while the disk is ill."""
     world = visitor.world
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(60.0):
         while world.log.read_text(encoding="utf-8").count('"stranded", ') < times:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     logged = events(world, "stranded")
@@ -167,7 +165,7 @@ async def _stays_shut(visitor: Visitor, times: int) -> None:
 
 async def _at_rest(visitor: Visitor) -> Picture:
     """The picture that stays: the one of the visit's last step may still be on its way."""
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(60.0):
         picture = await stranded(visitor)
         while True:
             await asyncio.sleep(0.3)

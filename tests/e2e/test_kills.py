@@ -321,7 +321,7 @@ class Killer:
 
     async def _until_idle(self, plan: str) -> None:
         world = self.visitor.world
-        async with asyncio.timeout(60.0):
+        async with asyncio.timeout(180.0):
             while (screen := self._screen()) != "idle":
                 await self._revive(plan)
                 if screen in UNPAID or screen == "coins":

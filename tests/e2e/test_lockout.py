@@ -3,7 +3,7 @@
 from tests.e2e.clean_log import events
 from tests.e2e.visitor import Visitor, kiosk
 
-SLOW = {"strikes": 2, "seconds": 1.5}
+SLOW = {"strikes": 2, "seconds": 6.0}
 PAUSE = {"strikes": 4, "seconds": 600.0}
 RULE = {"lockout": {"steps": [SLOW, PAUSE]}}
 

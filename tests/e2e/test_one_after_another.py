@@ -14,7 +14,7 @@ from tests.simulators.world import PKI
 
 FIRST, FIRST_NAME = "mihon_hitori", "見本一人"
 SECOND, SECOND_NAME = "sample_maria", "SAMPLEMARIATESTPERSON"
-SLOW_SECONDS = 1.5
+SLOW_SECONDS = 4.0
 
 
 async def test_whatever_the_first_visit_still_waits_for_the_second_gets_its_own_paper() -> None:
@@ -66,7 +66,7 @@ async def _leave_halfway(
         visitor.world.municipality.delay_next(SLOW_SECONDS, path)
     await act()
     await visitor.world.eyes.until(
-        lambda now: now["screen"] == waiting and now["keys"]["cancel"]["enabled"], 10.0
+        lambda now: now["screen"] == waiting and now["keys"]["cancel"]["enabled"], 30.0
     )
     await visitor.stops()
     await visitor.ends_with("cancelled")

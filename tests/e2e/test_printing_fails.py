@@ -48,7 +48,7 @@ async def test_a_print_that_ends_in_the_middle_is_for_staff_to_decide(fault: str
         await visitor.pays(100, 100, 100)
         if fault == "power_cycle":
             await visitor.world.eyes.until(
-                lambda now: now["screen"] == "printing" and now["pages"]["out"] >= 2, 15.0
+                lambda now: now["screen"] == "printing" and now["pages"]["out"] >= 2, 60.0
             )
             await world.printer.set_fault("power_cycle")
         picture = await visitor.sees("attend", seconds=60.0)

@@ -21,7 +21,7 @@ COIN_RETURNED = 1
 
 OVERRIDES: Mapping[str, Mapping[str, Any]] = {
     "document_printer": {"stall_seconds": 1.5, "appear_seconds": 2.5},
-    "municipality": {"request_seconds": 1.0, "total_seconds": 2.0},
+    "municipality": {"request_seconds": 3.0, "total_seconds": 6.0},
     "hoppers": {"minimum_coins": 3},
 }
 TIMEOUTS = {"coins_seconds": 2.0, "take_all_seconds": 3.0, "ended_seconds": 3.0}
@@ -137,7 +137,7 @@ class Soak:
     async def _until_idle(self) -> None:
         visitor = self.visitor
         repaired = False
-        async with asyncio.timeout(60.0):
+        async with asyncio.timeout(180.0):
             while not self._shows("idle"):
                 stands = visitor.world.eyes.now
                 screen = "" if stands is None else stands["screen"]
@@ -191,7 +191,7 @@ class Soak:
         printed = pages_out >= picture["pages"]["total"]
         await world.press("confirm" if printed else "cancel")
         self.told[name] = pages_out, printed
-        await world.eyes.until(lambda now: now["screen"] != "attend", 5.0)
+        await world.eyes.until(lambda now: now["screen"] != "attend", 30.0)
         await world.set_door(False)
 
     async def _try_to_touch(self, action: str) -> None:

@@ -54,7 +54,7 @@ class Visitor(Resident):
         """Type it like the store's staff and confirm it."""
         self.pins.add(code)
         await self._type_watching(code)
-        await self.world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 5.0)
+        await self.world.eyes.until(lambda now: bool(now["keys"]["confirm"]["enabled"]), 10.0 * self.patience)
         await self.touch("confirm")
 
     async def touch(self, action: str) -> None:
@@ -71,13 +71,13 @@ class Visitor(Resident):
         before = self.world.eyes.now
         await self.touch("cancel")
         now = await self.world.eyes.until(
-            lambda picture: before is None or picture["screen"] != before["screen"], 10.0
+            lambda picture: before is None or picture["screen"] != before["screen"], 10.0 * self.patience
         )
         if now["screen"] == "stop":
             await self.touch("confirm")
 
     async def _see_another(self, picture: Picture | None) -> None:
-        await self.world.eyes.until(lambda now: now is not picture, 2.0 * self.patience)
+        await self.world.eyes.until(lambda now: now is not picture, 10.0 * self.patience)
 
     async def walk_to(self, screen: str, *, kind: str = "1", items: str = "", members: str = "") -> Picture:
         """From the start screen to this one, by the longest way (住民票, whole household, one copy).
@@ -126,7 +126,7 @@ class Visitor(Resident):
         )
         await self.touch("confirm")
 
-    async def pays_and_the_paper_jams(self, *coins: int, seconds: float = 15.0) -> Picture:
+    async def pays_and_the_paper_jams(self, *coins: int, seconds: float = 60.0) -> Picture:
         """`walk_to`, these coins, and the first sheet, two pages, is out, the second one inside."""
         await self.walk_to("coins")
         await self.world.printer.set_fault("jam", after_sheets=1)

@@ -27,7 +27,7 @@ class Eyes:
 
     async def open(self) -> Self:
         """Begin to look."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=2))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=20))
         self._task = asyncio.create_task(self._look(), name="eyes")
         return self
 
@@ -83,8 +83,10 @@ class Eyes:
                     await self._see(json.loads(raw[5:]))
 
     async def _see(self, picture: Picture | None) -> None:
+        """Whoever waits looks at each picture, also at those that a busy machine brings in one go."""
         async with self._changed:
             self.now = picture
             if picture is not None:
                 self.pictures.append(picture)
             self._changed.notify_all()
+        await asyncio.sleep(0)

@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import tomllib
@@ -46,6 +45,7 @@ from tests.simulators.gpio.client import PinBench
 from tests.simulators.gpio.wiring import Wiring
 from tests.simulators.network import Network
 from tests.simulators.nursery import Kiosk, Nursery
+from tests.simulators.ports import free_port
 from tests.simulators.printers.a4_printer import A4Printer
 from tests.simulators.printers.a4_printer import PrintedJob as KeptJob
 from tests.simulators.printers.print_server import PrintServer
@@ -107,7 +107,7 @@ COIN_ACCEPTOR_SERIAL = 960078
 STAFF_CODE = "80412657"
 """What the store's staff know. 係員コード"""
 
-_KIOSK_STOP_SECONDS = 10.0
+_KIOSK_STOP_SECONDS = 40.0
 _SAME_KEY_SECONDS = 0.35
 _LOG_SECONDS = 0.05
 _SHEET_SECONDS = 0.12
@@ -274,7 +274,7 @@ class World:
         self.network = Network(self.municipality.port)
         self._undo.push_async_callback(self.network.stop)
         await self.network.start()
-        self._screen_port = self._screen_port or _free_port()
+        self._screen_port = self._screen_port or free_port()
         self._write_config()
         self.eyes = await Eyes(self.screen_url).open()
         self._undo.push_async_callback(self.eyes.close)
@@ -378,6 +378,13 @@ class World:
                 stderr=log,
                 start_new_session=True,
             )
+
+    async def restart_with(self, section: str, keys: Mapping[str, Any]) -> None:
+        """Stop the kiosk and start it with these overrides of a section, in place of those before."""
+        await self.stop_kiosk()
+        self._overrides = {**self._overrides, section: keys}
+        self._write_config()
+        await self.start_kiosk()
 
     async def kiosk_ended(self) -> None:
         """Wait until the kiosk's process is gone."""
@@ -646,13 +653,6 @@ async def page_png(pdf: Path, page: int, *, dpi: int = 100) -> bytes:
 
 def _clock(text: str) -> time:
     return time.max if text == "24:00" else time.fromisoformat(text)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wiring(table: Mapping[str, Any]) -> Wiring:

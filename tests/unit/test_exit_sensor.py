@@ -53,7 +53,7 @@ async def sensor(line: Line, log: list[EventId]) -> AsyncIterator[ExitSensor]:
 
 
 async def watching(sensor: ExitSensor) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while sensor.sheets is None:  # noqa: ASYNC110 - it tells nobody that it watches
             await asyncio.sleep(0)
 
@@ -100,7 +100,7 @@ async def test_a_sheet_stuck_in_the_barrier_is_not_out(sensor: ExitSensor, line:
     assert 0 == sensor.sheets
 
     line.covered(False)
-    await sensor.until(1, seconds=5)
+    await sensor.until(1, seconds=60)
     assert 1 == sensor.sheets
 
 
@@ -109,7 +109,7 @@ async def test_a_sensor_that_cannot_be_read_counts_nothing_and_is_told_of_once(
 ) -> None:
     with claimed(PIN):
         sensor.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not log:  # noqa: ASYNC110 - the log tells nobody
                 await asyncio.sleep(0.002)
         assert sensor.sheets is None

@@ -74,7 +74,7 @@ class Place:
         return found
 
     async def until_nothing_runs(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.running():  # noqa: ASYNC110 - processes of others' children tell nobody
                 await asyncio.sleep(0.05)
 

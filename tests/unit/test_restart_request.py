@@ -252,7 +252,7 @@ async def test_any_later_answer_of_a_print_server_ends_the_asking(folder: Path) 
         await bench.asks()
         [asking] = [task for task in asyncio.all_tasks() if task.get_name() == "restart-request"]
         await bench.asks()
-        await asyncio.wait([asking], timeout=5.0)  # it needs no more than a turn of the loop
+        await asyncio.wait([asking], timeout=LIMIT_SECONDS)  # it needs no more than a turn of the loop
     assert asking.cancelled()
     await bench.server.close()
 

@@ -73,7 +73,7 @@ class Events:
 
     async def screen(self) -> dict[str, object]:
         """The next picture."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (event := await self.next())[0] != "screen":
                 assert not self.ended
         picture = json.loads(event[1])
@@ -327,12 +327,13 @@ async def test_a_watchdog_learns_whether_the_page_draws(kiosk: Kiosk) -> None:
 
 async def test_a_page_that_draws_is_known_to_be_alive(kiosk: Kiosk) -> None:
     assert kiosk.server.page_silent_seconds() is None
+    began = asyncio.get_running_loop().time()
     headers = {"Origin": kiosk.origin}
     async with kiosk.client.post(f"{kiosk.origin}/alive", json={"seq": 1}, headers=headers) as answer:
         assert answer.status == 204
     silent_seconds = kiosk.server.page_silent_seconds()
     assert silent_seconds is not None
-    assert 0 <= silent_seconds < 1
+    assert 0 <= silent_seconds <= asyncio.get_running_loop().time() - began
 
 
 async def test_a_screen_without_text_is_refused_and_the_picture_stays(kiosk: Kiosk) -> None:
@@ -344,7 +345,9 @@ async def test_a_screen_without_text_is_refused_and_the_picture_stays(kiosk: Kio
 
 async def test_closing_ends_the_streams_at_once_and_frees_the_port(kiosk: Kiosk, make: MakeServer) -> None:
     async with kiosk.events() as events:
-        async with asyncio.timeout(1):
+        assert kiosk.server._runner is not None
+        kiosk.server._runner._shutdown_timeout = 120.0  # nobody is waited for
+        async with asyncio.timeout(60):
             await kiosk.server.close()
             while (await events.next())[0] != "end":
                 pass

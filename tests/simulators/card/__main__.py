@@ -28,7 +28,7 @@ from tests.simulators.card.two_cards import TwoCards
 
 VPCD_CONFIGURATION = Path("/etc/reader.conf.d/vpcd")
 PR_SET_PDEATHSIG = 1
-START_SECONDS = 10.0
+START_SECONDS = 40.0
 
 Command = Callable[..., Awaitable[dict[str, Any]]]
 

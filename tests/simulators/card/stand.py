@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 ADMINISTRATORS_FOLDERS = ":/usr/sbin:/sbin"
 """Where pcscd and ip are; not on the path of an ordinary user."""
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 
 

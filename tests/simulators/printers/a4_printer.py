@@ -6,19 +6,19 @@ import json
 import math
 import re
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests.simulators.ports import free_port
 from tests.simulators.printers.ipp_wire import GET_PRINTER_ATTRIBUTES, PRINT_JOB, ask, integer, submit_form
 from tests.simulators.printers.kept import KeptProgram
 
 HERE = Path(__file__).parent
 FRONT_PANEL = "front-panel"
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 
 STALLS = {"jam": "media-jam", "empty": "media-empty", "cover": "cover-open", "toner": "toner-empty"}
 """Faults that hold the paper path until cleared, and the keyword the printer shows."""
@@ -159,7 +159,7 @@ class A4Printer:
         """Start the printer on the same port as before; what it showed before is still true."""
         async with asyncio.timeout(START_SECONDS):
             while self._printer is None:
-                self._port = self._port or _free_port()
+                self._port = self._port or free_port()
                 await self._boot()
         await self._show()
 
@@ -338,9 +338,3 @@ async def _pages_of(pdf: Path) -> int:
     output, _ = await process.communicate()
     found = re.search(rb"^Pages:\s+(\d+)$", output, re.MULTILINE)
     return int(found[1]) if found else 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])

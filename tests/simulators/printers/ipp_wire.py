@@ -57,7 +57,7 @@ def _request(port: int, operation: int, job_name: str) -> bytes:
 
 
 async def _answer(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         head = await reader.readuntil(b"\r\n\r\n")
         while b" 100 " in head.split(b"\r\n", 1)[0]:
             head = await reader.readuntil(b"\r\n\r\n")

@@ -15,7 +15,7 @@ from tests.simulators.printers.kept import KeptProgram
 REPOSITORY = Path(__file__).parents[3]
 CONFIG = REPOSITORY / "config" / "cups"
 UNIT = REPOSITORY / "systemd" / "madoguchi-cups.service"
-START_SECONDS = 15.0
+START_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
 
