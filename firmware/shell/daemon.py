@@ -491,8 +491,8 @@ class Daemon:
         return isinstance(self.runner.state, Idle | NotServing)
 
     def _slot_may_be_shut(self) -> bool:
-        """A technician's test opens the slot at rest, too."""
-        in_test = self._parts.maintenance.session is not None
+        """A technician's test opens the slot at rest, too, with a session or without one."""
+        in_test = self._parts.maintenance.testing
         return self._resting() and self.runner.facts.acceptor.working and not in_test
 
     def _noted_outside(self, records: Sequence[r.Record]) -> None:

@@ -131,14 +131,22 @@ class MaintenanceWatch:
 
     @contextmanager
     def kept_on(self) -> Iterator[None]:
-        """While a device is tested maintenance goes on: a plan whose time is over ends after the test."""
+        """While a device is tested maintenance goes on: a plan whose time is over ends after the test.
+
+        Its end is reported also if the level stays: a slot that the test opened is looked at then.
+        """
         self._kept_on = True
         self._look()
         try:
             yield
         finally:
             self._kept_on = False
-            self._look()
+            self._look(again=True)
+
+    @property
+    def testing(self) -> bool:
+        """Whether a device is being tested: what it does then is the test's alone."""
+        return self._kept_on
 
     @property
     def plan(self) -> tuple[datetime, datetime] | None:
@@ -280,12 +288,14 @@ class MaintenanceWatch:
             await asyncio.sleep(_LOOK_SECONDS)
             self._look()
 
-    def _look(self) -> None:
+    def _look(self, *, again: bool = False) -> None:
         level = MaintenanceLevel(self.on)
-        if level != self._level and self._report is not None:
+        if self._report is None or (level == self._level and not again):
+            return
+        if level != self._level:
             self._level = level
             self._log(EventId.MAINTENANCE_BEGAN if level.on else EventId.MAINTENANCE_ENDED)
-            self._report(level)
+        self._report(level)
 
 
 def _digest(token: str) -> str:

@@ -1160,6 +1160,20 @@ FAULTS: tuple[Fault, ...] = (
         "tests/unit/test_shell_fitness.py",
     ),
     Fault(
+        "the slot of a technician's test without an order is shut under it",
+        "firmware/shell/daemon.py",
+        "in_test = self._parts.maintenance.testing",
+        "in_test = self._parts.maintenance.session is not None",
+        "tests/unit/test_shell_coin_test.py",
+    ),
+    Fault(
+        "a slot that a test opens is written down as shut behind that",
+        "firmware/shell/fitness.py",
+        "        await self._runner.book(())\n",
+        "",
+        "tests/unit/test_shell_coin_test.py",
+    ),
+    Fault(
         "a plan that ends during a test lets a visit begin",
         "firmware/shell/maintenance.py",
         "return self._kept_on or self._held or out_of_service(self._state, self._now())",

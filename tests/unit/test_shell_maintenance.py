@@ -213,6 +213,16 @@ async def test_a_plan_that_ends_during_a_test_lets_nobody_in_before_its_end(benc
     assert [MaintenanceLevel(on=True), MaintenanceLevel(on=False)] == bench.levels
 
 
+async def test_the_end_of_a_test_is_reported_though_maintenance_goes_on(bench: Bench) -> None:
+    """Nothing else may move then, and the slot that the test opened is to be written down as shut."""
+    await bench.watch.switch(on=True, by="uid:0")
+    on = MaintenanceLevel(on=True)
+    with bench.watch.kept_on():
+        assert ([on], True) == (bench.levels, bench.watch.testing)
+    assert ([on, on], False) == (bench.levels, bench.watch.testing)
+    assert [EventId.MAINTENANCE_BEGAN] == bench.log
+
+
 async def test_switching_off_ends_a_running_plan_and_leaves_a_later_one(bench: Bench) -> None:
     await bench.watch.schedule(NOON, NOON + timedelta(hours=2), "uid:0")
     await bench.watch.switch(on=False, by="uid:0")
