@@ -24,8 +24,8 @@ from firmware.console.sayings import left, say_in
 from firmware.console.status import status_page
 from firmware.core import events as e
 from firmware.core.hours import JST
-from firmware.core.states import Attending
-from firmware.core.terms import KeypadKey, Page, Role
+from firmware.core.states import Attending, State
+from firmware.core.terms import KeypadKey, Page, Role, VisitId
 from firmware.core.wording import Say, Sentence, told
 from firmware.errors import ConfigError, ConsoleError, MunicipalityError, OfficeRefused
 from firmware.logbook import EventId, Logbook
@@ -41,7 +41,6 @@ from firmware.shell.runner import Runner
 from firmware.shell.updates import UpdateWatch
 
 _BOOKS = (w.Refill, w.Collect, w.Count, w.CloseDay, w.PrintDay, w.PrintSelfTest, w.AskClaim, w.SettleClaim)
-_DECIDE_SECONDS = 10.0
 
 Books = Callable[[w.BookRequest, str], Awaitable[Sentence]]
 
@@ -261,50 +260,49 @@ class TechnicianDesk:
         return w.Answer(done=True, text="\n".join(page), facts=facts)
 
     async def _resolve(self, request: w.ResolveVisit, _by: str) -> Sentence:
-        waiting = self._must_wait(request.visit)
-        self._runner.post(e.KeyPressed(KeypadKey.CONFIRM if request.printed else KeypadKey.CANCEL))
-        try:
-            async with asyncio.timeout(_DECIDE_SECONDS):
-                while self._waiting() is not None:  # noqa: ASYNC110 - a state has no event of its own
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
+        visit = self._must_wait(request.visit).visit
+        after = await self._answered(visit, KeypadKey.CONFIRM if request.printed else KeypadKey.CANCEL)
+        if isinstance(after, Attending):
+            self._must_be_open()
             if self._runner.facts.printer.dead:
                 raise OfficeRefused(
                     "the printer is dead: switch it off, pull its plug, then: visit printer-off {visit}",
-                    visit=waiting.visit[:8],
-                ) from None
-            raise OfficeRefused("the printer still holds the job: say it again when it has let go") from None
+                    visit=visit[:8],
+                )
+            raise OfficeRefused("the printer still holds the job: say it again when it has let go")
         if request.printed:
-            return told("visit {visit}: printed, the fee is kept", visit=waiting.visit[:8])
-        return told("visit {visit}: not printed, the money goes back", visit=waiting.visit[:8])
+            return told("visit {visit}: printed, the fee is kept", visit=visit[:8])
+        return told("visit {visit}: not printed, the money goes back", visit=visit[:8])
 
     async def _say_printer_off(self, request: w.SayPrinterOff, _by: str) -> Sentence:
-        waiting = self._must_wait(request.visit)
-        if not self._runner.facts.printer.dead:
-            raise OfficeRefused("the printer, or the print server, may still bring out a page: wait")
-        self._runner.post(e.KeyPressed(KeypadKey.DIGIT_2))
-        try:
-            async with asyncio.timeout(_DECIDE_SECONDS):
-                while not self._said_off():  # noqa: ASYNC110 - a state has no event of its own
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise OfficeRefused(
-                "the printer, or the print server, may still bring out a page: wait"
-            ) from None
-        return told("visit {visit}: the printer is off; now visit resolve", visit=waiting.visit[:8])
+        visit = self._must_wait(request.visit).visit
+        if self._runner.facts.printer.dead:
+            after = await self._answered(visit, KeypadKey.DIGIT_2)
+            if isinstance(after, Attending) and after.printer_off:
+                return told("visit {visit}: the printer is off; now visit resolve", visit=visit[:8])
+        raise OfficeRefused("the printer, or the print server, may still bring out a page: wait")
 
-    def _said_off(self) -> bool:
-        waiting = self._waiting()
-        return waiting is not None and waiting.printer_off
+    async def _answered(self, visit: VisitId, key: KeypadKey) -> State:
+        """The state after the visit got this answer. Raises OfficeRefused if it waited for none any more."""
+        taken = await self._runner.ask(e.ConsoleKey(visit, key))
+        if taken is None or not isinstance(taken.met, Attending) or taken.met.visit != visit:
+            raise OfficeRefused(
+                "visit {visit}: staff decide at the machine; nothing was decided from here, see `visit list`",
+                visit=visit[:8],
+            )
+        return taken.done.state
 
     def _must_wait(self, visit: str) -> Attending:
         """The visit that waits for a decision, at the open door. Raises OfficeRefused."""
         waiting = self._waiting()
         if waiting is None or not waiting.visit.startswith(visit):
             raise OfficeRefused("no visit {visit} waits for a decision: see `visit list`", visit=visit)
+        self._must_be_open()
+        return waiting
+
+    def _must_be_open(self) -> None:
         if not self._runner.facts.panel.door_open:
             raise OfficeRefused("open the door and look where the pages are: nothing is decided with it shut")
-        return waiting
 
     def _waiting(self) -> Attending | None:
         state = self._runner.state

@@ -12,6 +12,7 @@ from firmware.core.terms import (
     KeypadKey,
     Offer,
     Refusal,
+    VisitId,
     Yen,
 )
 
@@ -30,6 +31,14 @@ class TimedOut:
 class KeyPressed:
     """A key or its touch twin. While a PIN is typed its digits never become this event."""
 
+    key: KeypadKey
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleKey:
+    """Staff answer at the console what this key would at the machine, for this visit alone."""
+
+    visit: VisitId
     key: KeypadKey
 
 
@@ -240,6 +249,7 @@ Event = (
     FactsChanged
     | TimedOut
     | KeyPressed
+    | ConsoleKey
     | CardRead
     | CardRefused
     | SessionOpened

@@ -348,6 +348,13 @@ def attending_key(state: s.Attending, event: e.KeyPressed, facts: Facts, _rules:
     return Step(state)
 
 
+def attending_console(state: s.Attending, event: e.ConsoleKey, facts: Facts, rules: Rules) -> Step:
+    """As the key at the machine; another visit may wait by now."""
+    if event.visit != state.visit:
+        return Step(state)
+    return attending_key(state, e.KeyPressed(event.key), facts, rules)
+
+
 def attending_guard(state: s.Attending, facts: Facts, _rules: Rules) -> Step | None:
     """A printer that shows itself is asked again: what staff have said of it holds no more."""
     return Step(replace(state, printer_off=False)) if state.printer_off and not facts.printer.dead else None

@@ -213,6 +213,7 @@ TABLE: Final[dict[type[Any], dict[type[Any], Handler]]] = {
     },
     s.Attending: {
         e.KeyPressed: p.attending_key,
+        e.ConsoleKey: p.attending_console,
         e.TimedOut: p.attending_timed_out,
         e.CoinInserted: p.coin,
         e.CoinTrouble: p.coin_trouble,
@@ -256,6 +257,8 @@ _HOPPER = {e.CoinPaid}
 _SLIP = {e.SlipFinished}
 _CODE = {e.StaffDigits, e.StaffCodeEntered}
 _STAFF = {e.StaffKnown, e.StaffUnknown}
+# The console answers for a visit that waits for staff, and for nothing else.
+_CONSOLE = {e.ConsoleKey}
 # The guards do the work of a changed level.
 _LEVEL = {e.FactsChanged}
 # While a visit is under way the books rest: staff and the clock ask again.
@@ -282,6 +285,7 @@ _ANSWERS = (
     | _SLIP
     | _CODE
     | _STAFF
+    | _CONSOLE
 )
 
 IGNORED: Final[dict[type[Any], frozenset[type[Any]]]] = {
@@ -314,7 +318,7 @@ IGNORED: Final[dict[type[Any], frozenset[type[Any]]]] = {
     s.TakingAll: frozenset(_VISIT | _REJECTED | _ANSWERS),
     s.Thanks: frozenset(_VISIT | _REJECTED | _ANSWERS),
     s.Ended: frozenset(_VISIT | _REJECTED | _ANSWERS),
-    s.Attending: frozenset(_VISIT | _REJECTED | _ANSWERS),
+    s.Attending: frozenset(_VISIT | _REJECTED | _ANSWERS - _CONSOLE),
     s.EnteringStaffCode: frozenset(_VISIT | _REJECTED | _ANSWERS - _CODE),
     s.CheckingStaffCode: frozenset(_VISIT | _REJECTED | _TIMER | _KEY | _ANSWERS - _STAFF),
     s.Refetching: frozenset(_VISIT | _REJECTED | _TIMER | _KEY | _ANSWERS - _DOCUMENT - _MUNICIPALITY),

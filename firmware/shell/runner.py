@@ -69,16 +69,24 @@ class _Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Books:
-    """written: told whether the entries are on disk now."""
+class _Asked:
+    """taken: told what came of the event, None if the run ended before."""
 
-    entries: tuple[r.BookEntry, ...]
-    written: asyncio.Future[bool]
+    event: e.Event
+    taken: asyncio.Future["Taken | None"]
 
 
-_Item = _Reported | _Posted | _Key | _Answer | _Books
+_Item = _Reported | _Posted | _Key | _Answer | _Asked
 
 _BOUND = get_args(o.BoundOrder)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The state that an event met, and the step that followed; its records are on disk."""
+
+    met: State
+    done: Step
 
 
 def new_visit() -> VisitId:
@@ -147,9 +155,15 @@ class Runner:
 
     async def book(self, entries: Sequence[r.BookEntry]) -> bool:
         """Enter all of this in the books; False, and nothing entered, while it may not be."""
-        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(_Books(tuple(entries), written))
-        return await written
+        booked = tuple(entries)
+        taken = await self.ask(e.Booked(booked))
+        return taken is not None and taken.done.records[: len(booked)] == booked
+
+    async def ask(self, event: e.Event) -> Taken | None:
+        """Post an event and wait for what comes of it; None, and nothing, when the run ends before."""
+        taken: asyncio.Future[Taken | None] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(_Asked(event, taken))
+        return await taken
 
     async def run(self, start: Callable[[], Step]) -> None:
         """Run until cancelled. start is called with the facts of that moment known.
@@ -172,8 +186,8 @@ class Runner:
         """
         while (state := self.stranded or self.state) is not None and not self._inbox.empty():
             item = self._inbox.get_nowait()
-            if isinstance(item, _Books) and not item.written.done():
-                item.written.set_result(False)
+            if isinstance(item, _Asked) and not item.taken.done():
+                item.taken.set_result(None)
             if not isinstance(item, _Posted):
                 continue
             done = step(state, item.event, self.facts, self._rules)
@@ -213,22 +227,21 @@ class Runner:
         event = self._event(item)
         if event is None or self.state is None:
             return
-        done = step(self.state, event, self.facts, self._rules)
+        met = self.state
+        done = step(met, event, self.facts, self._rules)
         await self._take(done)
-        if isinstance(item, _Books) and not item.written.done():
-            item.written.set_result(done.records[: len(item.entries)] == item.entries)
+        if isinstance(item, _Asked) and not item.taken.done():
+            item.taken.set_result(Taken(met, done))
 
     def _event(self, item: _Item) -> e.Event | None:
         match item:
             case _Reported(level=level):
                 self.facts = self.facts.with_level(level)
                 return e.FactsChanged()
-            case _Posted(event=event):
+            case _Posted(event=event) | _Asked(event=event):
                 return event
             case _Key():
                 return self._key_event(item)
-            case _Books(entries=entries):
-                return e.Booked(entries)
             case _Answer(order=order, event=event, task=task):
                 if isinstance(order, _BOUND) and self._bound.get(order) is not task:
                     self._log(EventId.LATE_ANSWER_DROPPED, answer=type(event).__name__)

@@ -1174,6 +1174,13 @@ FAULTS: tuple[Fault, ...] = (
         "tests/unit/test_shell_coin_test.py",
     ),
     Fault(
+        "a decision that somebody else made at the machine is told as the console's",
+        "firmware/compose/technician.py",
+        "not isinstance(taken.met, Attending) or taken.met.visit != visit",
+        "False",
+        "tests/unit/test_console_settling.py",
+    ),
+    Fault(
         "a plan that ends during a test lets a visit begin",
         "firmware/shell/maintenance.py",
         "return self._kept_on or self._held or out_of_service(self._state, self._now())",

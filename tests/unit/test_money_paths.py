@@ -292,6 +292,15 @@ DEAD = replace(
         frozenset({PrinterReason.UNREACHABLE, PrinterReason.JOBS_WAITING}), dead=True
     ),
 )
+
+
+def test_an_answer_at_the_console_is_the_key_at_the_machine_for_that_visit_alone() -> None:
+    at_the_machine = Visit(ATTENDING, OPEN_DOOR).goes(CANCEL).records
+    assert at_the_machine == Visit(ATTENDING, OPEN_DOOR).goes(e.ConsoleKey(VISIT, KeypadKey.CANCEL)).records
+    other = Visit(ATTENDING, OPEN_DOOR).goes(e.ConsoleKey(VisitId("f" * 32), KeypadKey.CANCEL))
+    assert (ATTENDING, []) == (other.state, other.records)
+
+
 SAY_OFF = e.KeyPressed(KeypadKey.DIGIT_2)
 OFF = r.PrinterOff(VISIT, ORDER)
 COMPLAINT = replace(ATTENDING, paid_yen=0, sold=True, admitted=True)

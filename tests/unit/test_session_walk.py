@@ -295,6 +295,12 @@ KEYS = (
 UNASKED: tuple[e.Event, ...] = (*map(e.KeyPressed, KEYS), e.CoinRejected())
 
 
+def console_answers(state: s.State) -> Iterator[e.Event]:
+    if isinstance(state, s.Attending):
+        for key in (KeypadKey.CONFIRM, KeypadKey.CANCEL, KeypadKey.DIGIT_2):
+            yield e.ConsoleKey(state.visit, key)
+
+
 def moves(node: Node) -> Iterator[tuple[e.Event, Node]]:
     """Every event that can come next, with the world as it is when it comes."""
     for order in node.pending:
@@ -313,7 +319,7 @@ def moves(node: Node) -> Iterator[tuple[e.Event, Node]]:
     for bound_order in bound(node.state, RULES):
         for answer in bound_answers(bound_order):
             yield answer, node
-    yield from ((event, node) for event in UNASKED)
+    yield from ((event, node) for event in (*UNASKED, *console_answers(node.state)))
     for changed in fact_changes(node):
         yield e.FactsChanged(), changed
     if node.coins_left and not isinstance(node.state, s.Idle | s.NotServing | s.Notice):
