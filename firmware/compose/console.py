@@ -175,6 +175,8 @@ class TechniciansConsole:
                 acts=desk.remote_acts(),
                 given=self.maintenance.given,
                 give=self.maintenance.command,
+                undone=self.maintenance.undone,
+                refuse=self.maintenance.refuse,
                 resting=office.resting,
             )
         )

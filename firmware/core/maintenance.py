@@ -44,7 +44,7 @@ class OpenSession:
 @dataclass(frozen=True, slots=True)
 class Maintenance:
     """What the journal says now. plan: begins and ends, aware. given: numbers of orders and remote commands
-    by which something was done.
+    by which something was asked. undone: those of them that were refused.
     """
 
     session: OpenSession | None = None
@@ -53,6 +53,7 @@ class Maintenance:
     on: bool = False
     plan: tuple[datetime, datetime] | None = None
     given: frozenset[str] = frozenset()
+    undone: frozenset[str] = frozenset()
 
     def spent(self, order_id: str) -> bool:
         """Whether this order has had its session."""
@@ -73,6 +74,8 @@ def after(state: Maintenance, record: r.Record, at: datetime, rule: LockoutRule)
             return replace(state, refused=after_mistake(state.refused, record, at, rule, ORDERS))
         case r.CommandGiven(order_id=order_id):
             return replace(state, given=state.given | {order_id}) if order_id not in state.given else state
+        case r.CommandRefused(order_id=order_id):
+            return replace(state, undone=state.undone | {order_id})
         case r.MaintenanceSwitched(on=on):
             return replace(state, on=on)
         case r.MaintenancePlanned(begins=begins, ends=ends):

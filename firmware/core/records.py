@@ -482,6 +482,13 @@ class CommandGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandRefused:
+    """A command from afar that was given was not carried out, and will not be by this number."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenanceSwitched:
     """Out of service for maintenance (保守中) from now, or in service again."""
 
@@ -543,6 +550,7 @@ Record = (
     | MaintenanceClosed
     | MaintenanceRefused
     | CommandGiven
+    | CommandRefused
     | MaintenanceSwitched
     | MaintenancePlanned
     | TrialCoinIntended

@@ -155,8 +155,12 @@ class MaintenanceWatch:
         return None if plan is None or plan[1] <= self._now() else plan
 
     def given(self, order_id: str) -> bool:
-        """Whether something was done by this order, or by this command from afar."""
+        """Whether something was asked by this order, or by this command from afar."""
         return order_id in self._state.given
+
+    def undone(self, order_id: str) -> bool:
+        """Whether this command from afar was refused."""
+        return order_id in self._state.undone
 
     def nonce(self) -> str:
         """What an order must carry while the clock is not trusted; the same until one was good."""
@@ -193,6 +197,10 @@ class MaintenanceWatch:
     async def command(self, order_id: str, by: str, command: str) -> None:
         """A command is on disk before it is carried out."""
         await self._enter(r.CommandGiven(order_id, by, command))
+
+    async def refuse(self, order_id: str) -> None:
+        """A command from afar was not carried out: after a restart it is told as refused, too."""
+        await self._enter(r.CommandRefused(order_id))
 
     async def logout(self, token: str) -> None:
         """End the session; its order is spent. Raises OfficeRefused."""

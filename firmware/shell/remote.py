@@ -28,19 +28,23 @@ AT_IDLE = frozenset({RemoteAct.CONFIG_REFRESH, RemoteAct.CERTIFICATE_RENEW, Remo
 
 @dataclass(frozen=True, slots=True)
 class RemoteHands:
-    """What carries it out. given: is this command in the journal; give: enter it. resting: no visit runs."""
+    """What carries it out. given: is this command in the journal; give: enter it. undone, refuse: the same of
+    its refusal. resting: no visit runs.
+    """
 
     acts: Mapping[RemoteAct, Callable[[], Awaitable[object]]]
     given: Callable[[str], bool]
     give: Callable[[str, str, str], Awaitable[None]]
+    undone: Callable[[str], bool]
+    refuse: Callable[[str], Awaitable[None]]
     resting: Callable[[], bool]
 
 
 class RemoteDesk:
     """Takes commands from the heartbeat and says in the next ones what became of them.
 
-    A command is in the journal before it is carried out: after a restart it is not carried out again. One
-    that the list does not have is refused.
+    A command is in the journal before it is carried out: after a restart it is not carried out again. So is
+    that it was refused, which else would be told as done then. One that the list does not have is refused.
     """
 
     def __init__(self, log: Logbook) -> None:
@@ -72,7 +76,7 @@ class RemoteDesk:
             if command in self._outcomes or command in self._running:
                 continue
             if hands.given(command):
-                self._outcomes[command] = "done"
+                self._outcomes[command] = "refused" if hands.undone(command) else "done"
             elif act not in {known.value for known in RemoteAct}:
                 self._outcomes[command] = "refused"
                 self._log(EventId.CONSOLE_REFUSED, reason="remote")
@@ -92,9 +96,13 @@ class RemoteDesk:
                         await asyncio.sleep(_LOOK_SECONDS)
                 await hands.give(command, MUNICIPALITY, act.value)
                 self._log(EventId.COMMAND_GIVEN, kind=act, reason="remote")
-                await hands.acts[act]()
+                try:
+                    await hands.acts[act]()
+                except (MadoguchiError, OSError):
+                    await hands.refuse(command)
+                    raise
                 self._outcomes[command] = "done"
-        except MadoguchiError as refused:
+        except (MadoguchiError, OSError) as refused:
             self._log(EventId.CONSOLE_REFUSED, error=type(refused).__name__)
             self._outcomes[command] = "refused"
         finally:

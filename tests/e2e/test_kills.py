@@ -78,7 +78,7 @@ a page that comes when its visit is over (test_dead_printer)."""
 OFFICE = {
     *("CoinsCounted", "CoinsRefilled", "CoinsCollected", "ClaimSettled", "ClaimPaidElsewhere"),
     *("DayClosed", "DaySettled", "DayCompared"),
-    *("MaintenanceOpened", "MaintenanceClosed", "MaintenanceRefused", "CommandGiven"),
+    *("MaintenanceOpened", "MaintenanceClosed", "MaintenanceRefused", "CommandGiven", "CommandRefused"),
     *("MaintenanceSwitched", "MaintenancePlanned", "TrialCoinIntended", "TrialCoinEnded"),
 }
 """Records of the technician, of claims and of the close of a day, which no visit writes."""

@@ -1181,6 +1181,13 @@ FAULTS: tuple[Fault, ...] = (
         "tests/unit/test_console_settling.py",
     ),
     Fault(
+        "a command from afar that was refused is told as done after a restart",
+        "firmware/shell/remote.py",
+        "                    await hands.refuse(command)\n",
+        "",
+        "tests/unit/test_shell_remote.py",
+    ),
+    Fault(
         "a plan that ends during a test lets a visit begin",
         "firmware/shell/maintenance.py",
         "return self._kept_on or self._held or out_of_service(self._state, self._now())",

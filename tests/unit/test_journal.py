@@ -92,6 +92,7 @@ EVERY: tuple[Record, ...] = (
     r.MaintenanceClosed("order-0001"),
     r.MaintenanceRefused("signature"),
     r.CommandGiven("order-0001", "tech-17", "status"),
+    r.CommandRefused("command-1"),
     r.MaintenanceSwitched(on=True, by="order:order-0001"),
     r.MaintenancePlanned("2026-11-02T02:00:00+09:00", "2026-11-02T04:00:00+09:00", "uid:0"),
     r.TrialCoinIntended(3, 100, 16_777_215, "order:order-0001"),

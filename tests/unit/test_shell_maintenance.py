@@ -223,6 +223,16 @@ async def test_the_end_of_a_test_is_reported_though_maintenance_goes_on(bench: B
     assert [EventId.MAINTENANCE_BEGAN] == bench.log
 
 
+async def test_a_command_from_afar_that_was_refused_is_known_as_that_after_a_restart(bench: Bench) -> None:
+    await bench.watch.command("command-1", "municipality", "reboot")
+    await bench.watch.command("command-2", "municipality", "reboot")
+    await bench.watch.refuse("command-1")
+    for _ in range(2):
+        assert [True, True] == [bench.watch.given(one) for one in ("command-1", "command-2")]
+        assert [True, False] == [bench.watch.undone(one) for one in ("command-1", "command-2")]
+        await bench.restart()
+
+
 async def test_switching_off_ends_a_running_plan_and_leaves_a_later_one(bench: Bench) -> None:
     await bench.watch.schedule(NOON, NOON + timedelta(hours=2), "uid:0")
     await bench.watch.switch(on=False, by="uid:0")

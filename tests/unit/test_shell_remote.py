@@ -14,8 +14,11 @@ from firmware.shell.remote import AT_IDLE, RemoteAct, RemoteDesk, RemoteHands
 @dataclass
 class Bench:
     journal: set[str] = field(default_factory=set)
+    undone: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     rests: bool = True
+    enters: bool = False
+    lacks_command: bool = False
     log: list[EventId] = field(default_factory=list)
     desk: RemoteDesk = field(init=False)
 
@@ -27,6 +30,8 @@ class Bench:
                 acts={act: partial(self.carry_out, act) for act in RemoteAct},
                 given=lambda command: command in self.journal,
                 give=self.give,
+                undone=lambda command: command in self.undone,
+                refuse=self.refuse,
                 resting=lambda: self.rests,
             )
         )
@@ -39,8 +44,18 @@ class Bench:
         assert by == "municipality"
         assert what in {act.value for act in RemoteAct}
         self.journal.add(command)
+        if self.enters:
+            self.rests = False
+
+    async def refuse(self, command: str) -> None:
+        assert command in self.journal
+        self.undone.add(command)
 
     async def carry_out(self, act: RemoteAct) -> None:
+        if act in AT_IDLE and not self.rests:
+            raise OfficeRefused("a visit is under way")
+        if act is RemoteAct.REBOOT and self.lacks_command:
+            raise FileNotFoundError("systemctl")
         if act is RemoteAct.CERTIFICATE_RENEW:
             raise OfficeRefused("no good certificate lies there")
         self.done.append(act.value)
@@ -75,8 +90,22 @@ async def test_what_is_not_on_the_list_is_refused(act: str) -> None:
     assert (set(), [], [EventId.CONSOLE_REFUSED]) == (bench.journal, bench.done, bench.log)
 
 
-async def test_what_cannot_be_done_is_told_as_refused() -> None:
-    assert {"command-1": "refused"} == await Bench().start().hears(("command-1", "certificate-renew"))
+@pytest.mark.parametrize(
+    ("act", "bench"),
+    [
+        ("certificate-renew", Bench()),
+        ("config-refresh", Bench(enters=True)),
+        ("reboot", Bench(lacks_command=True)),
+    ],
+    ids=["no good certificate", "a visit began meanwhile", "no such command"],
+)
+async def test_what_cannot_be_done_is_told_as_refused_also_after_a_restart_and_never_tried_again(
+    act: str, bench: Bench
+) -> None:
+    assert {"command-1": "refused"} == await bench.start().hears(("command-1", act))
+    bench.rests, bench.enters, bench.lacks_command = True, False, False
+    assert {"command-1": "refused"} == await bench.start().hears(("command-1", act))
+    assert ({"command-1"}, []) == (bench.journal, bench.done)
 
 
 @pytest.mark.parametrize("act", list(RemoteAct))
