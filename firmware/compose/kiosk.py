@@ -322,6 +322,7 @@ class Kiosk:
             show=self._told.show,
             listen=self._told.listen,
             voice_key=self._told.key,
+            next_person=self._told.next_person,
             start_screen=screen.start,
             close_screen=screen.close,
             watch_page=PageWatch(screen.page_silent_seconds, log).run,

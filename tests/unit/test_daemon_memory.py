@@ -201,7 +201,7 @@ class Kiosk:
             f.ClockLevel(trusted=True, hours=ServiceHours.OPEN),
         ):
             report(level)
-        await self._sees(ScreenId.IDLE)
+        await self.sees(ScreenId.IDLE)
         try:
             yield
         finally:
@@ -215,9 +215,9 @@ class Kiosk:
             began = False
             while not (began and self.screen is not None and self.screen.id is ScreenId.IDLE):
                 before = self.screen
-                self._does_what_is_asked()
+                self.does_what_is_asked()
                 began = True
-                await self._another(before)
+                await self.another(before)
         await self._all_told()
         await asyncio.gather(*self.daemon.runner._committed)
 
@@ -227,7 +227,7 @@ class Kiosk:
         self.machine.today += DAY
         await self._all_told()
 
-    def _does_what_is_asked(self) -> None:
+    def does_what_is_asked(self) -> None:
         runner, screen = self.daemon.runner, self.screen
         assert screen is not None
         match screen.id:
@@ -258,13 +258,13 @@ class Kiosk:
                 self._written.clear()
                 await self._written.wait()
 
-    async def _another(self, before: Screen | None) -> None:
+    async def another(self, before: Screen | None) -> None:
         async with asyncio.timeout(60):
             while self.screen == before:
                 self._drawn.clear()
                 await self._drawn.wait()
 
-    async def _sees(self, wanted: ScreenId) -> None:
+    async def sees(self, wanted: ScreenId) -> None:
         async with asyncio.timeout(60):
             while self.screen is None or self.screen.id is not wanted:
                 self._drawn.clear()
@@ -333,6 +333,7 @@ class Kiosk:
             show=self._show,
             listen=lambda _: None,
             voice_key=lambda _: None,
+            next_person=lambda: None,
             start_screen=Part().close,
             close_screen=Part().close,
             watch_page=lambda _: asyncio.sleep(0),
