@@ -151,6 +151,10 @@ class Runner:
         self._inbox.put_nowait(_Books(tuple(entries), written))
         return await written
 
+    async def caught_up(self) -> None:
+        """Wait until all that has come so far is taken."""
+        await self.book(())
+
     async def run(self, start: Callable[[], Step]) -> None:
         """Run until cancelled. start is called with the facts of that moment known.
 
