@@ -1163,7 +1163,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a plan that ends during a test lets a visit begin",
         "firmware/shell/maintenance.py",
-        "return self._kept_on or self._held or out_of_service(self._state, self._now())",
+        "return self._kept_on > 0 or self._held or out_of_service(self._state, self._now())",
         "return self._held or out_of_service(self._state, self._now())",
         "tests/unit/test_shell_maintenance.py",
     ),

@@ -232,7 +232,7 @@ class Kiosk:
         assert screen is not None
         match screen.id:
             case ScreenId.IDLE | ScreenId.NOTICE | ScreenId.CONFIRM:
-                runner.touch(KeypadKey.CONFIRM)
+                runner.touch(KeypadKey.CONFIRM, lambda: True)
             case ScreenId.PRESENT_CARD:
                 runner.report(f.ReaderLevel(working=True, card_present=True))
             case ScreenId.PIN:
@@ -240,15 +240,15 @@ class Kiosk:
             case ScreenId.TAKE_CARD | ScreenId.TAKE_ALL:
                 runner.report(f.ReaderLevel(working=True))
             case ScreenId.CHOOSE_KIND:
-                runner.touch(KeypadKey.DIGIT_2)
+                runner.touch(KeypadKey.DIGIT_2, lambda: True)
             case ScreenId.CHOOSE_COPIES:
-                runner.touch(KeypadKey.DIGIT_1)
+                runner.touch(KeypadKey.DIGIT_1, lambda: True)
             case ScreenId.COINS if (screen.paid_yen or 0) < 300:
                 self.coins += 1
                 self.machine.mark = ports.CoinMark(1, self.coins % 256)
                 runner.post(e.CoinInserted(100, 1, self.coins % 256))
             case ScreenId.COINS | ScreenId.THANKS:
-                runner.touch(KeypadKey.CONFIRM)
+                runner.touch(KeypadKey.CONFIRM, lambda: True)
             case _:
                 pass
 
