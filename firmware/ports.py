@@ -238,11 +238,18 @@ class DocumentPrinter(Watched, Protocol):
         """Note what the printer knows before a job is submitted; `follow` needs it to prove absence."""
 
     async def follow(
-        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None], *, sheets: int = 0
+        self,
+        job_name: str,
+        pages: int,
+        progress: Callable[[PrintProgress], None],
+        *,
+        sheets: int = 0,
+        in_visit: bool = True,
     ) -> PrintResult:
         """Follow the job of this name at the printer to its proven end; see `Certainty`.
 
         sheets: of all copies, for a witness that counts sheets; 0 if nobody knows or saw all of them.
+        in_visit: a visit waits for it. While any other job is followed the printer is not ready.
         """
 
     async def purge(self, job_name: str) -> bool:

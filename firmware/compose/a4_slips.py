@@ -33,16 +33,23 @@ class A4SlipPrinter:
 
     The slip is drawn and handed over in a process of its own, which may hang or crash. Whether the printer
     can print is said by its own level; this one is always ready. submit_seconds: after that the process is
-    killed.
+    killed. in_visit: its slips are a visit's; while any other is followed the printer is not ready.
     """
 
     def __init__(
-        self, printer: DocumentPrinter, log: Logbook, *, command: Sequence[str], submit_seconds: float
+        self,
+        printer: DocumentPrinter,
+        log: Logbook,
+        *,
+        command: Sequence[str],
+        submit_seconds: float,
+        in_visit: bool = True,
     ) -> None:
         self._printer = printer
         self._log = log
         self._command = tuple(command)
         self._submit_seconds = submit_seconds
+        self._in_visit = in_visit
         self._one_user = asyncio.Lock()
 
     @staticmethod
@@ -71,10 +78,13 @@ class A4SlipPrinter:
         await self._printer.expect(job_name)
         pages = await self._submit(lines, job_name)
         if pages == 0:
+            # An empty job may stand at the print server, which would wait minutes for its document.
+            await self._printer.purge(job_name)
             return Certainty.NOT_DONE
-        return (
-            await self._printer.follow(job_name, pages or 1, _nobody_watches, sheets=math.ceil(pages / 2))
-        ).certainty
+        result = await self._printer.follow(
+            job_name, pages, _nobody_watches, sheets=math.ceil(pages / 2), in_visit=self._in_visit
+        )
+        return result.certainty
 
     async def _free(self) -> bool:
         """Whether it can print: the print server lets go of a certificate a moment after it is out."""

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -115,16 +115,28 @@ class TechniciansConsole:
             updates=self.updates,
         )
         metrics = MetricsServer(settings.path(said.metrics_socket or "metrics"), outlook.figures, self.ring)
-        books = StaffDesk(
-            office=office,
-            receipt=self.devices.receipt,
-            day_slip=lambda day: day_slip(day_report(settings, day), columns=columns),
-            self_test=partial(_self_test, settings),
+        page = A4SlipPrinter(
+            self.devices.printer,
+            self.ring,
+            command=slip_command(self.config),
+            submit_seconds=settings.file.documents.print_seconds,
+            in_visit=False,
         )
-        fitness = self._fitness(office, runner)
+        receipt = page if settings.file.receipt_printer.kind == "a4" else self.devices.receipt
 
         def held() -> bool:
             return isinstance(runner.state, NotServing) and runner.facts.maintenance.on
+
+        books = StaffDesk(
+            office=office,
+            receipt=receipt,
+            day_slip=lambda day: day_slip(day_report(settings, day), columns=columns),
+            self_test=partial(_self_test, settings),
+            keep_on=self.maintenance.kept_on,
+            caught_up=runner.caught_up,
+            held=held,
+        )
+        fitness = self._fitness(office, runner, replace(self.devices, receipt=receipt), page)
 
         def to_do(kept_seq: int | None) -> Sentence | None:
             standing = Standing(
@@ -183,20 +195,15 @@ class TechniciansConsole:
         metrics_server = metrics if said.metrics_socket else None
         return OpenConsole(server, metrics_server, self.remote, self.updates, last_wish)
 
-    def _fitness(self, office: Office, runner: Runner) -> Fitness:
+    def _fitness(self, office: Office, runner: Runner, devices: Devices, page: A4SlipPrinter) -> Fitness:
         settings = self.settings
         return Fitness(
-            devices=self.devices,
+            devices=devices,
             runner=runner,
             denominations=settings.rules.denominations_yen,
             now=now_utc,
             wait_seconds=settings.file.console.test_seconds,
-            print_page=A4SlipPrinter(
-                self.devices.printer,
-                self.ring,
-                command=slip_command(self.config),
-                submit_seconds=settings.file.documents.print_seconds,
-            ).print_slip,
+            print_page=page.print_slip,
             speak=self.speak,
             keep_on=self.maintenance.kept_on,
             coins=lambda hopper, yen: office.accounts.position(hopper, yen).coins,

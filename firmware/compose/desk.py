@@ -1,6 +1,7 @@
 """What staff ask over the console, carried out on the running kiosk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import assert_never
 
@@ -27,7 +28,11 @@ DaySlip = Callable[[ClosedDay], Sequence[SlipLine]]
 
 
 class StaffDesk:
-    """One request at a time becomes one sentence; see firmware.console.server.Act."""
+    """One request at a time becomes one sentence; see firmware.console.server.Act.
+
+    keep_on: maintenance lasts as long as this. caught_up: waits until the engine knows what was reported.
+    held: whether maintenance keeps the kiosk out of service, and no visit is under way.
+    """
 
     def __init__(
         self,
@@ -36,11 +41,15 @@ class StaffDesk:
         receipt: ReceiptPrinter,
         day_slip: DaySlip,
         self_test: Callable[[], Sequence[SlipLine]],
+        keep_on: Callable[[], AbstractContextManager[None]],
+        caught_up: Callable[[], Awaitable[None]],
+        held: Callable[[], bool],
     ) -> None:
         self._office = office
         self._receipt = receipt
         self._day_slip = day_slip
         self._self_test = self_test
+        self._keep_on, self._caught_up, self._held = keep_on, caught_up, held
 
     async def act(self, request: BookRequest, who: str) -> Sentence:
         """Raises OfficeRefused."""
@@ -87,9 +96,15 @@ class StaffDesk:
         return told("{day} is printed", day=business_date)
 
     async def _print(self, lines: Sequence[SlipLine]) -> None:
+        """No visit begins before the slip has ended: it may come out of the certificates' printer."""
         if not self._office.resting():
             raise OfficeRefused("a visit is under way: say it again when it has ended")
-        if await self._receipt.print_slip(lines) is not Certainty.DONE:
+        with self._keep_on():
+            await self._caught_up()
+            if not self._held():
+                raise OfficeRefused("a visit is under way: say it again when it has ended")
+            certainty = await self._receipt.print_slip(lines)
+        if certainty is not Certainty.DONE:
             raise OfficeRefused("the receipt printer did not print it")
 
     async def _ask_claim(self, claim_no: str) -> Sentence:

@@ -139,9 +139,9 @@ async def _run(config: Path, settings: Settings, log: Logbook) -> None:
         undo.push_async_callback(journal.close)
         manager = ServiceManager()
 
-        def touched(key: KeypadKey) -> None:
+        def touched(key: KeypadKey, is_shown: Callable[[], bool]) -> None:
             if daemon is not None:
-                daemon.runner.touch(key)
+                daemon.runner.touch(key, is_shown)
 
         daemon: Daemon | None = None
         screen = screen_server(settings, log, touched)
@@ -204,7 +204,9 @@ def journal_medium(settings: Settings, log: Logbook) -> Medium:
     )
 
 
-def screen_server(settings: Settings, log: Logbook, pressed: Callable[[KeypadKey], None]) -> ScreenServer:
+def screen_server(
+    settings: Settings, log: Logbook, pressed: Callable[[KeypadKey, Callable[[], bool]], None]
+) -> ScreenServer:
     """The local page. Raises ConfigError for texts that do not fit together."""
     screen = settings.file.screen
     return ScreenServer(
@@ -322,6 +324,7 @@ class Kiosk:
             show=self._told.show,
             listen=self._told.listen,
             voice_key=self._told.key,
+            next_person=self._told.next_person,
             start_screen=screen.start,
             close_screen=screen.close,
             watch_page=PageWatch(screen.page_silent_seconds, log).run,

@@ -60,6 +60,11 @@ class Told:
         if self._speaker is not None:
             self._speaker.key(key)
 
+    def next_person(self) -> None:
+        """Whoever comes now hears it as loud and as fast as ever."""
+        if self._speaker is not None:
+            self._speaker.next_person()
+
     def _plug(self, plugged: bool | None) -> None:
         if self._speaker is not None:
             self._speaker.plug(plugged)

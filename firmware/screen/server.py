@@ -15,6 +15,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -85,7 +86,8 @@ Body = TypeVar("Body", Intent, Alive)
 class ScreenServer:
     """Serves the page to the one browser of this machine and tells touches as keys. Started once.
 
-    pressed: called on the loop for each touch that was meant for the picture now shown.
+    pressed: called on the loop for each touch that was meant for the picture now shown, with what tells
+    whether that picture still stands.
     keepalive_seconds: longest silence of the event stream.
     silence_seconds: silence after which the page says by itself that the machine is out of order.
     framed_by: origins whose pages may show the screen in a frame, such as a trainer's bench; none in a store.
@@ -97,7 +99,7 @@ class ScreenServer:
         host: str,
         port: int,
         texts: Texts,
-        pressed: Callable[[KeypadKey], None],
+        pressed: Callable[[KeypadKey, Callable[[], bool]], None],
         log: Logbook,
         keepalive_seconds: float,
         silence_seconds: float,
@@ -138,6 +140,10 @@ class ScreenServer:
     def seq(self) -> int:
         """Number of the picture now shown; 0 before the first."""
         return self._seq
+
+    def shows(self, seq: int) -> bool:
+        """Whether the picture of this number is shown now."""
+        return seq == self._seq and self._screen is not None
 
     def page_silent_seconds(self) -> float | None:
         """Seconds since the page last said that it draws; None if it never did."""
@@ -259,11 +265,11 @@ class ScreenServer:
         intent = await self._body(request, Intent)
         if not secrets.compare_digest(intent.boot.encode(), self._boot.encode()):
             raise self._refusal(web.HTTPConflict(), "other-boot")
-        if intent.seq != self._seq or self._screen is None:
+        if self._screen is None or not self.shows(intent.seq):
             raise self._refusal(web.HTTPConflict(), "stale")
         if intent.action.digit is not None and _asks_for_pin(self._screen):
             raise self._refusal(web.HTTPForbidden(), "pin-digit")
-        self._pressed(intent.action)
+        self._pressed(intent.action, partial(self.shows, intent.seq))
         return web.Response(status=204)
 
     async def _alive(self, request: web.Request) -> web.Response:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from firmware.core.orders import Alarm
-from firmware.core.screens import ScreenId
 from firmware.core.terms import Aid, KeypadKey, Language
 from firmware.logbook import EventId, Logbook
 from firmware.ports import Voice
@@ -16,8 +15,6 @@ VOLUMES_DB = (-12.0, -6.0, 0.0, 6.0)
 
 PACES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 _USUAL = 2
-_AT_REST = frozenset({ScreenId.IDLE.value, ScreenId.CLOSED.value, ScreenId.OUT_OF_SERVICE.value})
-"""Whoever comes next hears it as loud and as fast as ever (EN 301 549, 5.1.3.13)."""
 
 
 class Speaker:
@@ -42,14 +39,16 @@ class Speaker:
     def tell(self, picture: Picture, language: Language, aids: frozenset[Aid]) -> None:
         """The screen shows this now."""
         private = self._earphone and self._plugged is not False and Aid.VOICE in aids
-        if picture["screen"] in _AT_REST:
-            self._volume, self._pace = _USUAL, _USUAL
         before = self._before if private == self._privately else None
         said = narrate(picture, before)
         self._before, self._language, self._privately = picture, language, private
         if not picture["alarm"]:
             self._alarms = 0
         self._say(said, new=before is None or said.public != () or not _same_screen(picture, before))
+
+    def next_person(self) -> None:
+        """Whoever comes now hears it as loud and as fast as ever (EN 301 549, 5.1.3.13)."""
+        self._volume, self._pace = _USUAL, _USUAL
 
     def sound(self, alarm: Alarm) -> None:
         """The buzzer sounds this; an alarm is said aloud too, and louder each time until it has its end."""

@@ -76,8 +76,8 @@ BeginErrands = Callable[
 class Parts:
     """What compose has built. show draws a screen in a language, and speaks it, with the person's aids.
     listen is given who wants to know of the earphone's socket; voice_key is told of keys that mean nothing
-    to the screen. watch_page reports ScreenLevel until cancelled. make_console is given, last, whether a
-    document worker works.
+    to the screen, next_person that whoever comes now shall hear it as loud and as fast as ever. watch_page
+    reports ScreenLevel until cancelled. make_console is given, last, whether a document worker works.
 
     late_refund_seconds: after a power cut as long, coins are owed by a claim slip, for nobody waits for them.
     coin_yen, coins_loaded: by hopper, what it pays and what it held when the journal first heard of it.
@@ -97,6 +97,7 @@ class Parts:
     show: Callable[[Screen, Language, frozenset[Aid]], None]
     listen: Callable[[Callable[[bool], None]], None]
     voice_key: Callable[[KeypadKey], None]
+    next_person: Callable[[], None]
     start_screen: Callable[[], Awaitable[None]]
     close_screen: Callable[[], Awaitable[None]]
     watch_page: Callable[[ports.ReportLevel], Coroutine[Any, Any, None]]
@@ -440,11 +441,18 @@ class Daemon:
         self._found_paper.look(resting=resting, paper=paper, may_print=not self.runner.facts.printer.reasons)
         if screen == self._screen:
             return
-        if resting and (self._screen is None or self._screen.id not in _AT_REST):
-            self._aids = frozenset({Aid.VOICE}) if self._plugged else frozenset()
+        if resting and not self._shows_rest():
+            self._next_person()
         self._screen = screen
         self._parts.show(screen, self._language, self._aids)
         self._parts.devices.panel.light(None if screen.place is None else screen.place.value)
+
+    def _shows_rest(self) -> bool:
+        return self._screen is not None and self._screen.id in _AT_REST
+
+    def _next_person(self) -> None:
+        self._aids = frozenset({Aid.VOICE}) if self._plugged else frozenset()
+        self._parts.next_person()
 
     def _speak(self, language: Language) -> None:
         self._language = language
@@ -501,6 +509,11 @@ class Daemon:
         self._outbox.note(records)
 
     def _noted(self, records: Sequence[r.Record]) -> None:
+        began = any(isinstance(record, r.VisitBegan) for record in records)
+        if began and not self._shows_rest():
+            # One visit's end and the next one's beginning in a single step: no screen at rest between them,
+            # on which this person could have chosen.
+            self._next_person()
         if any(isinstance(record, r.DayClosed) for record in records):
             # A day closes at rest: what is still to be told of its orders waits in the outbox.
             self._orders.clear()

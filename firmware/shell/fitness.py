@@ -147,7 +147,7 @@ class Fitness:
             return Verdict(False, told("the coin acceptor does not answer"))
         # No SlotShut is written here: it could come before the coin, which the runner writes down.
         # One that the keeper of the slot has already told comes before the record of the opening.
-        await self._runner.book(())
+        await self._runner.caught_up()
         if (mark := self._devices.acceptor.mark) is not None:
             await self._write((r.SlotOpened(VisitId(""), mark.serial, mark.counter, mark.pairs),))
         felt: asyncio.Queue[e.Event] = asyncio.Queue()

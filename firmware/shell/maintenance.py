@@ -81,7 +81,8 @@ class MaintenanceWatch:
         self._trusted = trusted
         self._monotonic = monotonic
         self._nonce = self._used_nonce = ""
-        self._kept_on = self._held = self._retired = False
+        self._kept_on = 0
+        self._held = self._retired = False
         # A clock that is not trusted ends no session; the time since the login does.
         session = self._state.session
         left = timedelta(0) if session is None else session.ends - now()
@@ -116,7 +117,7 @@ class MaintenanceWatch:
         """Whether maintenance keeps the kiosk out of service."""
         if self._retired:
             return True
-        return self._kept_on or self._held or out_of_service(self._state, self._now())
+        return self._kept_on > 0 or self._held or out_of_service(self._state, self._now())
 
     def hold(self, held: bool) -> None:
         """Out of service while an update is under way, whatever the switch says."""
@@ -131,22 +132,22 @@ class MaintenanceWatch:
 
     @contextmanager
     def kept_on(self) -> Iterator[None]:
-        """While a device is tested maintenance goes on: a plan whose time is over ends after the test.
+        """Out of service while a device is tested or staff print, whatever the switch and a plan say.
 
-        Its end is reported also if the level stays: a slot that the test opened is looked at then.
+        Its end is reported also if the level stays: a slot that a test opened is looked at then.
         """
-        self._kept_on = True
+        self._kept_on += 1
         self._look()
         try:
             yield
         finally:
-            self._kept_on = False
+            self._kept_on -= 1
             self._look(again=True)
 
     @property
     def testing(self) -> bool:
-        """Whether a device is being tested: what it does then is the test's alone."""
-        return self._kept_on
+        """Whether a device is being tested, or staff print: what it does then is theirs alone."""
+        return self._kept_on > 0
 
     @property
     def plan(self) -> tuple[datetime, datetime] | None:

@@ -45,8 +45,10 @@ class Crew(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Key:
+    """is_shown: of a touch, whether the picture it was made on still stands."""
+
     key: KeypadKey
-    touched: bool
+    is_shown: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,14 @@ class Runner:
     def key(self, key: KeypadKey) -> None:
         """A key of the keypad; a technician's test keeps it to itself."""
         if not self._overhear(key):
-            self._inbox.put_nowait(_Key(key, touched=False))
+            self._inbox.put_nowait(_Key(key))
 
-    def touch(self, key: KeypadKey) -> None:
-        """The touch twin of a key; it never types a PIN digit."""
-        self._inbox.put_nowait(_Key(key, touched=True))
+    def touch(self, key: KeypadKey, is_shown: Callable[[], bool]) -> None:
+        """The touch twin of a key; it never types a PIN digit.
+
+        is_shown: whether the picture it was made on still stands when its turn comes; it counts only then.
+        """
+        self._inbox.put_nowait(_Key(key, is_shown))
 
     async def book(self, entries: Sequence[r.BookEntry]) -> bool:
         """Enter all of this in the books; False, and nothing entered, while it may not be."""
@@ -164,6 +169,10 @@ class Runner:
         taken: asyncio.Future[Taken | None] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait(_Asked(event, taken))
         return await taken
+
+    async def caught_up(self) -> None:
+        """Wait until all that has come so far is taken."""
+        await self.book(())
 
     async def run(self, start: Callable[[], Step]) -> None:
         """Run until cancelled. start is called with the facts of that moment known.
@@ -251,6 +260,8 @@ class Runner:
                 assert_never(item)
 
     def _key_event(self, pressed: _Key) -> e.Event | None:
+        if pressed.is_shown is not None and not pressed.is_shown():
+            return None
         if any(isinstance(order, o.CollectPin) for order in self._bound):
             return self._typed(pressed, self._pin, e.PinDigits, e.PinEntered())
         if any(isinstance(order, o.CollectStaffCode) for order in self._bound):
@@ -263,7 +274,7 @@ class Runner:
     ) -> e.Event | None:
         digit = pressed.key.digit
         if digit is not None:
-            if pressed.touched:
+            if pressed.is_shown is not None:
                 return None
             secret.add(digit)
             return digits(secret.count)

@@ -147,8 +147,7 @@ class PcscCardReader:
 
     async def release(self, reading: CardReading) -> None:
         """See `firmware.ports.CardReader.release`."""
-        if self._reading is reading:
-            await self._release(partial(self._end_session_of, reading))
+        await self._release(partial(self._end_session_of, reading))
 
     async def close(self) -> None:
         """End the session, both threads and the watch; returns also when a command is stuck."""

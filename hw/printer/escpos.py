@@ -19,6 +19,10 @@ INITIALIZE = (
 FEED_AND_CUT = b"\x1dVB\x00"  # GS V 66 0
 ASK_PAPER_IN_ORDER = b"\x1dr\x01"  # GS r 1: answered when everything before it is done
 CLEAR_BUFFER = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"  # DLE DC4 8: drop what is not printed yet
+CLEARED = b"\x37\x25\x00"
+"""The answer to CLEAR_BUFFER; of its bytes the last two could be answers to GS r."""
+CUT_OFF = INITIALIZE + FEED_AND_CUT + ASK_PAPER_IN_ORDER
+"""No text, cut: what was printed before is on no later slip."""
 STATUS_GROUPS = (1, 2, 3, 4)
 
 GETA = "〓"

@@ -93,11 +93,11 @@ class IppDocumentPrinter:
         self._reserves = reserves
         self._exit_sensor = exit_sensor
         self._exit_seconds = exit_seconds
-        self._before: tuple[str, Witness] = ("", Witness())
+        self._before: dict[str, Witness] = {}
         self._report: ReportLevel | None = None
         self._level: DocumentPrinterLevel | None = None
         self._queue_reasons = GONE
-        self._following = 0
+        self._following = self._outside_visits = 0
         self._followed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._pulse = Pulse()
@@ -141,24 +141,33 @@ class IppDocumentPrinter:
         self._canceller.spare(job_name)
         await self._absence.expect(job_name, asyncio.get_running_loop().time())
         condition = await _condition_of(self._printer)
-        self._before = (job_name, self._counts(condition))
+        self._before[job_name] = self._counts(condition)
 
     async def follow(
-        self, job_name: str, pages: int, progress: Callable[[PrintProgress], None], *, sheets: int = 0
+        self,
+        job_name: str,
+        pages: int,
+        progress: Callable[[PrintProgress], None],
+        *,
+        sheets: int = 0,
+        in_visit: bool = True,
     ) -> PrintResult:
         """Follow the job of this name at the printer to its proven end.
 
         pages: printed sides of all copies; sheets: they are printed on. Whatever is not DONE is also
         cancelled everywhere, and is NOT_DONE only when the printer is proven empty of a job it counted no
-        page of.
+        page of. in_visit: a visit waits for it; while any other job is followed the printer is not ready.
         """
         self._canceller.spare(job_name)
         self._following += 1
+        self._outside_visits += not in_visit
         try:
             finding, result = await self._follow(job_name, pages, sheets, progress)
             result = await self._witnessed(job_name, finding, result, pages, sheets)
         finally:
             self._following -= 1
+            self._outside_visits -= not in_visit
+            self._before.pop(job_name, None)
         self._log(
             EventId.PRINT_ENDED, job=job_name, certainty=result.certainty, pages=result.pages_out, count=pages
         )
@@ -171,6 +180,7 @@ class IppDocumentPrinter:
 
         Otherwise the printer is not ready, and the job is cancelled again, until they are.
         """
+        self._before.pop(job_name, None)
         return await self._canceller.purge(job_name, self._purge_seconds)
 
     async def close(self) -> None:
@@ -200,7 +210,7 @@ class IppDocumentPrinter:
     def _take(self, printer: Condition | None) -> DocumentPrinterLevel:
         """The level by this look at the printer and the last one at the queue, reported if new."""
         reasons = self._queue_reasons | (GONE if printer is None else reasons_of_printer(printer))
-        if self._canceller.leftovers:
+        if self._canceller.leftovers or self._outside_visits:
             reasons |= {PrinterReason.JOBS_WAITING}
         elif self._following:
             reasons -= {PrinterReason.JOBS_WAITING}
@@ -235,8 +245,8 @@ class IppDocumentPrinter:
 
     def _sides_at_exit(self, job_name: str, pages: int, sheets: int) -> int:
         """Printed sides that the sensor saw of this job, for a printer that does not count them."""
-        expected_name, before = self._before
-        if expected_name != job_name or not sheets:
+        before = self._before.get(job_name)
+        if before is None or not sheets:
             return 0
         return (_moved(before.sheets, self._counts(None).sheets) or 0) * pages // sheets
 
@@ -248,9 +258,7 @@ class IppDocumentPrinter:
         self, job_name: str, finding: Finding, result: PrintResult, pages: int, sheets: int
     ) -> PrintResult:
         """What the sensor at the exit and the printer's meter make of a result."""
-        expected_name, before = self._before
-        if expected_name != job_name:
-            before = Witness()
+        before = self._before.get(job_name, Witness())
         all_out = result.certainty is Certainty.DONE or finding is Finding.UNCOUNTED
         if all_out and self._exit_sensor is not None and before.sheets is not None:
             await self._exit_sensor.until(before.sheets + sheets, self._exit_seconds)
@@ -319,7 +327,7 @@ class IppDocumentPrinter:
             return PrintResult(Certainty.DONE, pages)
         if finding is Finding.UNCOUNTED:
             return PrintResult(Certainty.UNKNOWN, 0)
-        empty = await self.purge(job_name)
+        empty = await self._canceller.purge(job_name, self._purge_seconds)
         look = await self._look(job_name)
         if look is None or finding is Finding.LOST:
             return PrintResult(Certainty.UNKNOWN, seen_out)

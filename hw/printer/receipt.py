@@ -21,6 +21,12 @@ BITS_A_BYTE = 10
 class EscPosReceiptPrinter:
     """Implements `firmware.ports.ReceiptPrinter`.
 
+    What an unproven slip left goes before anything else: at the first look that finds the printer well its
+    buffers are cleared and the paper is cut, and only with the proof of that cut it is ready. A process
+    that starts cannot know what the one before left, and no status tells of printed lines that are not
+    cut, nor does any command take them back: so each start cuts, for two centimetres of blank paper. A note
+    on the disk would save these and be wrong after a power cut between slip and note.
+
     path, baud: the serial line, best a /dev/serial/by-path name.
     columns: half-width characters on a line, see `escpos.slip`.
     picture_font: of a printer without kanji, which gets pictures of the lines; None for one with.
@@ -55,6 +61,7 @@ class EscPosReceiptPrinter:
         self._retry_first_seconds = retry_first_seconds
         self._retry_most_seconds = retry_most_seconds
         self._one_user = asyncio.Lock()
+        self._clean = False
         self._report: ReportLevel | None = None
         self._trouble: str | None = None
         self._level: ReceiptPrinterLevel | None = None
@@ -74,8 +81,8 @@ class EscPosReceiptPrinter:
         """Print and cut.
 
         NOT_DONE if the printer was not ready before the first byte; DONE when it answered after the cut
-        and has paper and no fault; UNKNOWN otherwise, and what it has not printed yet is dropped, so
-        that it cannot come out in front of the next person.
+        and has paper and no fault; UNKNOWN otherwise, and what it has not printed yet is dropped and what
+        it has is cut off, so that neither comes out on the next person's slip.
         """
         slip = await self._drawn(lines)
         async with self._one_user:
@@ -115,16 +122,19 @@ class EscPosReceiptPrinter:
     async def _print(self, slip: bytes) -> Certainty:
         if await self._look() is not None:
             return Certainty.NOT_DONE
+        self._clean = False
         try:
             proven = await self._send_and_prove(slip)
         except (DeviceGone, TimeoutError):
             proven = False
-        trouble = await self._look()
+        trouble, low = await self._ask()
         if proven and trouble is None:
+            self._clean = True
+            self._take(trouble, low)
             return Certainty.DONE
-        with contextlib.suppress(DeviceGone, TimeoutError):
-            await self._line.write(escpos.CLEAR_BUFFER, self._answer_seconds)
-        await self._look()  # an answer behind the command: it has arrived
+        with contextlib.suppress(DeviceGone):
+            await self._drop()  # in trouble, too: it would print on as soon as that is mended
+        await self._look()
         return Certainty.UNKNOWN
 
     async def _send_and_prove(self, slip: bytes) -> bool:
@@ -141,19 +151,53 @@ class EscPosReceiptPrinter:
                     return escpos.paper_left(answer)
 
     async def _look(self) -> str | None:
-        """Ask for the status now and report it; the trouble in a word, None if it can print."""
-        trouble: str | None
+        """Ask for the status now and report it; the trouble in a word, None if it can print.
+
+        Ready is only a printer of which nothing can come out any more.
+        """
+        trouble, low = await self._ask()
+        if trouble is None and not self._clean:
+            trouble, low = await self._clear()
+        self._take(trouble, low)
+        return trouble
+
+    async def _ask(self) -> tuple[str | None, bool]:
+        """The trouble in a word, and whether the paper is low."""
         try:
             self._line.open()
             status = await self._status()
         except DeviceGone:
-            trouble, low = "unplugged", False
+            return "unplugged", False
         except (TimeoutError, ValueError):
-            trouble, low = "silent", False
-        else:
-            trouble, low = status.trouble, status.trouble is None and status.paper_low
-        self._take(trouble, low)
-        return trouble
+            return "silent", False
+        return status.trouble, status.trouble is None and status.paper_low
+
+    async def _clear(self) -> tuple[str | None, bool]:
+        """Drop what is not printed, cut off what is, and ask again; without the proof it is not clean."""
+        try:
+            await self._drop()
+            self._clean = await self._send_and_prove(escpos.CUT_OFF)
+        except (DeviceGone, TimeoutError):
+            pass
+        trouble, low = await self._ask()
+        self._clean = self._clean and trouble is None
+        if trouble is None and not self._clean:
+            return "silent", False
+        return trouble, low
+
+    async def _drop(self) -> None:
+        """Clear the buffers; raises DeviceGone.
+
+        The answer comes before anything else is sent. Printers that do not know the command give none: what
+        they hold is printed, and cut off.
+        """
+        with contextlib.suppress(TimeoutError):
+            self._line.discard_input()
+            await self._line.write(escpos.CLEAR_BUFFER, self._answer_seconds)
+            async with asyncio.timeout(self._answer_seconds):
+                answer = b""
+                while not answer.endswith(escpos.CLEARED):
+                    answer += await self._line.read(1, self._answer_seconds)
 
     async def _status(self) -> escpos.ReceiptPrinterStatus:
         """Raises DeviceGone, TimeoutError for silence, ValueError for bytes that are no status."""

@@ -15,6 +15,7 @@ from firmware.core.facts import Level, ReceiptPrinterLevel
 from firmware.core.terms import Certainty
 from firmware.logbook import EventId, FieldValue, line
 from firmware.ports import ReceiptPrinter, SlipLine
+from hw.printer import escpos
 from hw.printer.receipt import EscPosReceiptPrinter
 from tests.contract.test_coin_acceptor_port import soon
 from tests.simulators.printers import ReceiptSink, roll
@@ -23,6 +24,11 @@ SLIP = [SlipLine("領収書", scale=2, centred=True), SlipLine("住民票の写�
 READY = ReceiptPrinterLevel(ready=True)
 FONT = Path("/usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf")
 NOT_READY = ReceiptPrinterLevel(ready=False)
+TORN_AFTER = len(
+    escpos.slip(SLIP[:1], columns=42).removesuffix(escpos.FEED_AND_CUT + escpos.ASK_PAPER_IN_ORDER)
+)
+"""Bytes of SLIP, of which the first line is printed and nothing is cut."""
+NEXT = [SlipLine("次の方")]
 
 
 class Levels:
@@ -71,9 +77,8 @@ def log() -> Log:
     return Log()
 
 
-@pytest.fixture
-async def printer(sink: ReceiptSink, log: Log) -> AsyncIterator[EscPosReceiptPrinter]:
-    printer = EscPosReceiptPrinter(
+def made(sink: ReceiptSink, log: Log) -> EscPosReceiptPrinter:
+    return EscPosReceiptPrinter(
         path=sink.path,
         baud=115200,
         columns=42,
@@ -84,6 +89,11 @@ async def printer(sink: ReceiptSink, log: Log) -> AsyncIterator[EscPosReceiptPri
         retry_first_seconds=0.02,
         retry_most_seconds=0.1,
     )
+
+
+@pytest.fixture
+async def printer(sink: ReceiptSink, log: Log) -> AsyncIterator[EscPosReceiptPrinter]:
+    printer = made(sink, log)
     yield printer
     await printer.close()
     await printer.close()
@@ -138,6 +148,7 @@ async def test_a_printer_in_trouble_is_not_ready_and_gets_no_byte_of_a_slip(
     await levels.until(READY)
     sink.set_fault(fault)
     await levels.until(NOT_READY)
+    sink.received.clear()
 
     assert Certainty.NOT_DONE == await printer.print_slip(SLIP)
     assert b"\x1b@" not in sink.received
@@ -205,6 +216,8 @@ async def test_silence_in_the_middle_is_unknown(printer: EscPosReceiptPrinter, s
 async def test_a_cable_pulled_in_the_middle_is_unknown(
     printer: EscPosReceiptPrinter, sink: ReceiptSink
 ) -> None:
+    assert Certainty.DONE == await printer.print_slip([])
+    sink.received.clear()
     sink.set_fault("offline", after_bytes=20)
     printing = asyncio.create_task(printer.print_slip(SLIP))
     async with asyncio.timeout(60):
@@ -213,6 +226,141 @@ async def test_a_cable_pulled_in_the_middle_is_unknown(
     sink.unplug()
 
     assert Certainty.UNKNOWN == await printing
+
+
+class Order:
+    """What was cut and what was reported, in the order of events."""
+
+    def __init__(self, sink: ReceiptSink) -> None:
+        self.seen: list[str | Level] = []
+        self.levels = Levels()
+        sink.on_slip(lambda slip: self.seen.append(roll.text(slip)))
+
+    def __call__(self, level: Level) -> None:
+        self.seen.append(level)
+        self.levels(level)
+
+
+async def torn(printer: EscPosReceiptPrinter, sink: ReceiptSink) -> None:
+    """The plug loses contact when the first line is printed: nothing can be cleared, nothing is cut."""
+    assert Certainty.DONE == await printer.print_slip([])
+    sink.lose_contact(after_bytes=TORN_AFTER)
+    assert Certainty.UNKNOWN == await printer.print_slip(SLIP)
+    assert [] == sink.slips
+
+
+async def test_what_a_lost_contact_left_is_cut_off_before_the_printer_is_ready(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink
+) -> None:
+    order = Order(sink)
+    printer.start(order)
+    await order.levels.until(READY)
+    await torn(printer, sink)
+    sink.plug_in()
+    await order.levels.until(READY)
+
+    assert [READY, NOT_READY, "領収書", READY] == order.seen
+    assert Certainty.DONE == await printer.print_slip(NEXT)
+    assert ["領収書", "次の方"] == [roll.text(slip) for slip in sink.slips]
+    assert [] == sink.complaints
+
+
+async def test_what_a_lost_contact_left_is_cut_off_before_a_slip_that_comes_first(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink
+) -> None:
+    await torn(printer, sink)
+    sink.plug_in()
+
+    assert Certainty.DONE == await printer.print_slip(NEXT)
+    assert ["領収書", "次の方"] == [roll.text(slip) for slip in sink.slips]
+
+
+async def test_a_clearing_that_fails_too_is_begun_again(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels
+) -> None:
+    await levels.until(READY)
+    await torn(printer, sink)
+    for _ in range(2):
+        sink.lose_contact(after_bytes=1)
+        sink.plug_in()
+        assert Certainty.NOT_DONE == await printer.print_slip(NEXT)
+    assert [READY, NOT_READY] == levels.seen
+    sink.plug_in()
+    await levels.until(READY)
+
+    assert Certainty.DONE == await printer.print_slip(NEXT)
+    assert ["領収書", "次の方"] == [roll.text(slip) for slip in sink.slips]
+
+
+@pytest.mark.parametrize("fault", ["paper_out", "cover_open", "cutter", "silent"])
+async def test_what_trouble_left_on_the_paper_is_cut_off_when_it_is_mended(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels, fault: str
+) -> None:
+    await levels.until(READY)
+    sink.set_fault(fault, after_bytes=TORN_AFTER)
+    assert Certainty.UNKNOWN == await printer.print_slip(SLIP)
+    sink.set_fault(None)
+    await levels.until(READY)
+
+    assert Certainty.DONE == await printer.print_slip(NEXT)
+    assert ["領収書", "次の方"] == [roll.text(slip) for slip in sink.slips]
+
+
+async def test_trouble_during_the_clearing_leaves_it_to_the_next_look(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels
+) -> None:
+    sink.set_fault("paper_out", after_bytes=len(escpos.INITIALIZE))  # it strikes before the cut
+    await levels.until(NOT_READY)
+    assert Certainty.NOT_DONE == await printer.print_slip(SLIP)
+    assert 0 == sink.blanks
+    sink.set_fault(None)
+    await levels.until(READY)
+
+    assert 2 == sink.blanks, "the cut that was held, and the one that is proven"
+
+
+async def test_a_printer_that_says_that_it_is_well_is_not_ready_without_the_proof_of_the_cut(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink
+) -> None:
+    sink.set_fault("stuck")
+    levels = Levels()
+    printer.start(levels)
+    await levels.until(NOT_READY)
+    assert Certainty.NOT_DONE == await printer.print_slip(SLIP)
+    assert [NOT_READY] == levels.seen
+    sink.set_fault(None)
+    await levels.until(READY)
+
+    assert Certainty.DONE == await printer.print_slip(NEXT)
+    assert ["次の方"] == [roll.text(slip) for slip in sink.slips]
+
+
+async def test_what_a_run_before_left_is_cut_off_before_the_next_slip(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, log: Log
+) -> None:
+    await torn(printer, sink)
+    await printer.close()
+    sink.plug_in()
+    order, restarted = Order(sink), made(sink, log)
+    restarted.start(order)
+    await order.levels.until(READY)
+    await restarted.close()
+
+    assert ["領収書", READY] == order.seen
+
+
+async def test_a_start_costs_one_blank_piece_and_proven_slips_none(
+    printer: EscPosReceiptPrinter, sink: ReceiptSink, levels: Levels
+) -> None:
+    await levels.until(READY)
+    assert Certainty.DONE == await printer.print_slip(SLIP)
+    sink.unplug()
+    await levels.until(NOT_READY)
+    sink.plug_in()
+    await levels.until(READY)
+    assert Certainty.DONE == await printer.print_slip(NEXT)
+
+    assert (1, 2) == (sink.blanks, len(sink.slips))
 
 
 @pytest.mark.on_rig

@@ -81,7 +81,7 @@ async def test_the_page_fills_the_panel_and_draws(folder: Path) -> None:
         host="127.0.0.1",
         port=0,
         texts=Texts.load(MESSAGES, NAMES, AMOUNTS),
-        pressed=lambda _key: None,
+        pressed=lambda _key, _is_shown: None,
         log=log,
         keepalive_seconds=0.5,
         silence_seconds=1.6,

@@ -241,7 +241,7 @@ class WholeVisit:
         screen = self.screens[-1]
         match screen.id:
             case ScreenId.IDLE | ScreenId.NOTICE | ScreenId.CONFIRM:
-                self.runner.touch(KeypadKey.CONFIRM)
+                self.runner.touch(KeypadKey.CONFIRM, lambda: True)
             case ScreenId.PRESENT_CARD:
                 self.runner.report(ReaderLevel(working=True, card_present=True))
             case ScreenId.PIN if screen.pin_digits == 4:
@@ -251,18 +251,18 @@ class WholeVisit:
             case ScreenId.TAKE_CARD:
                 self.runner.report(ReaderLevel(working=True))
             case ScreenId.CHOOSE_KIND:
-                self.runner.touch(KeypadKey.DIGIT_2)
+                self.runner.touch(KeypadKey.DIGIT_2, lambda: True)
             case ScreenId.CHOOSE_COPIES:
-                self.runner.touch(KeypadKey.DIGIT_1)
+                self.runner.touch(KeypadKey.DIGIT_1, lambda: True)
             case ScreenId.COINS if self.machine.coins_in == 0:
                 self.machine.coins_in += 1
                 self.machine.mark = ports.CoinMark(1, 1)
                 self.runner.post(e.CoinInserted(COIN_YEN, 1, 1))
             case ScreenId.COINS:
-                self.runner.touch(KeypadKey.CONFIRM)
+                self.runner.touch(KeypadKey.CONFIRM, lambda: True)
             case ScreenId.THANKS | ScreenId.ENDED:
                 self.runner.report(ReaderLevel(working=True))
-                self.runner.touch(KeypadKey.CONFIRM)
+                self.runner.touch(KeypadKey.CONFIRM, lambda: True)
                 await self._another(screen)
                 return True
             case _:

@@ -42,3 +42,26 @@ async def test_a_receipt_that_is_not_proven_does_not_undo_the_sale() -> None:
         books = await read_books(visitor.world)
         assert (300, 200) == (books.last.earned, books.last.paid_out)
         assert [("receipt", "not_done")] == books.last.slips
+
+
+async def test_what_a_lost_contact_left_of_a_receipt_is_not_on_the_next_persons() -> None:
+    async with kiosk() as visitor:
+        receipts = visitor.world.receipts
+        await visitor.walk_to("coins", kind="2")
+        await visitor.drop([100, 100, 100])
+        receipts.lose_contact(after_bytes=150)
+        await visitor.touch("confirm")
+        assert "paper_no_receipt" == (await visitor.sees("take_all", seconds=60.0))["reason"]
+        assert not receipts.slips
+        receipts.plug_in()
+        await visitor.world.logged("receipt-printer-back")
+        await visitor.leave()
+        (remains,) = receipts.slips
+
+        await visitor.walk_to("coins", kind="2")
+        await visitor.pays(100, 100, 100)
+        await visitor.sees("take_all", seconds=60.0)
+        await visitor.leave()
+        assert [("receipt", "done")] == (await read_books(visitor.world)).last.slips
+        number = "領収番号"
+        assert [1, 1] == [receipts.text(slip).count(number) for slip in (remains, *receipts.slips[1:])]

@@ -8,7 +8,7 @@ import io
 import os
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,7 +119,7 @@ class Kiosk:
         self.server.show(screen, language)
         await page.wait_for_selector(f"#kiosk[data-seq='{self.server.seq}']")
 
-    def _press(self, key: KeypadKey) -> None:
+    def _press(self, key: KeypadKey, _is_shown: Callable[[], bool]) -> None:
         self.pressed.append(key)
         self.touched.set()
 

@@ -29,6 +29,7 @@ PROOF, READINESS, CANCELLER = (f"hw/printer/{name}.py" for name in ("proof", "re
 QUEUE, _QUEUE = "hw/printer/queue.py", "tests/unit/test_print_queue.py"
 CREW, TELLING = "firmware/shell/crew.py", "firmware/core/telling.py"
 SESSION = "hw/card/session.py"
+SLIPS, _SLIPS = "hw/printer/receipt.py", "tests/contract/test_receipt_printer.py"
 
 _MONEY, _CELLS = "tests/unit/test_core_money.py", "tests/unit/test_core_cells.py"
 _RECOVERY, _JOURNAL = "tests/unit/test_core_recovery.py", "tests/unit/test_journal.py"
@@ -1169,7 +1170,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a slot that a test opens is written down as shut behind that",
         "firmware/shell/fitness.py",
-        "        await self._runner.book(())\n",
+        "        await self._runner.caught_up()\n",
         "",
         "tests/unit/test_shell_coin_test.py",
     ),
@@ -1190,7 +1191,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a plan that ends during a test lets a visit begin",
         "firmware/shell/maintenance.py",
-        "return self._kept_on or self._held or out_of_service(self._state, self._now())",
+        "return self._kept_on > 0 or self._held or out_of_service(self._state, self._now())",
         "return self._held or out_of_service(self._state, self._now())",
         "tests/unit/test_shell_maintenance.py",
     ),
@@ -1486,5 +1487,48 @@ FAULTS: tuple[Fault, ...] = (
         "if stat.S_ISREG(status.st_mode):",
         "if True:",
         _ERASE,
+    ),
+    # what is left of the person before
+    Fault(
+        "the remains of a slip come out on the next person's",
+        SLIPS,
+        "if trouble is None and not self._clean:\n            trouble, low",
+        "if False:\n            trouble, low",
+        _SLIPS,
+    ),
+    Fault(
+        "a clearing without proof counts as one",
+        SLIPS,
+        "self._clean = await self._send_and_prove(escpos.CUT_OFF)",
+        "self._clean = True\n            await self._send_and_prove(escpos.CUT_OFF)",
+        _SLIPS,
+    ),
+    Fault(
+        "the answer to a clearing counts as the proof of the cut",
+        SLIPS,
+        "while not answer.endswith(escpos.CLEARED):",
+        "while False:",
+        _SLIPS,
+    ),
+    Fault(
+        "a kiosk that starts believes that no slip is left of the run before",
+        SLIPS,
+        "self._one_user = asyncio.Lock()\n        self._clean = False",
+        "self._one_user = asyncio.Lock()\n        self._clean = True",
+        _SLIPS,
+    ),
+    Fault(
+        "a visit begins with the aids of the one before",
+        "firmware/shell/daemon.py",
+        "if began and not self._shows_rest():",
+        "if False:",
+        "tests/unit/test_next_person.py",
+    ),
+    Fault(
+        "a visit begins without the aids that were chosen for it",
+        "firmware/shell/daemon.py",
+        "if began and not self._shows_rest():",
+        "if began:",
+        "tests/unit/test_next_person.py",
     ),
 )

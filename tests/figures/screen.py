@@ -34,7 +34,7 @@ async def rows(effort: Effort) -> list[Row]:
         host="127.0.0.1",
         port=0,
         texts=Texts.load(MESSAGES, NAMES, AMOUNTS),
-        pressed=lambda _key: None,
+        pressed=lambda _key, _is_shown: None,
         log=lambda *_, **__: None,
         keepalive_seconds=0.5,
         silence_seconds=1.5,

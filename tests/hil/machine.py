@@ -32,7 +32,7 @@ class Machine:
         async with AsyncExitStack() as undo:
             bus = CcTalkBus(log, path=str(settings.path(coins.device)), baud=coins.baud)
             undo.callback(bus.close)
-            screen = screen_server(settings, log, lambda _key: None)
+            screen = screen_server(settings, log, lambda _key, _is_shown: None)
             journal = open_journal(settings)
             undo.push_async_callback(journal.close)
             told = Told(settings, screen, log)

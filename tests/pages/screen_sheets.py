@@ -154,7 +154,7 @@ async def frames(browser: Browser, panel: Panel) -> AsyncIterator[Frames]:
         host="127.0.0.1",
         port=0,
         texts=told,
-        pressed=lambda _key: None,
+        pressed=lambda _key, _is_shown: None,
         log=_no_log,
         keepalive_seconds=60.0,
         silence_seconds=600.0,

@@ -33,6 +33,8 @@ class Printer:
     outcome: Certainty = Certainty.DONE
     expected: list[str] = field(default_factory=list)
     followed: list[tuple[str, int, int]] = field(default_factory=list)
+    purged: list[str] = field(default_factory=list)
+    in_visit: bool | None = None
 
     async def refresh(self) -> DocumentPrinterLevel:
         return self.levels.pop(0) if len(self.levels) > 1 else self.levels[0]
@@ -40,10 +42,21 @@ class Printer:
     async def expect(self, job_name: str) -> None:
         self.expected.append(job_name)
 
+    async def purge(self, job_name: str) -> bool:
+        self.purged.append(job_name)
+        return True
+
     async def follow(
-        self, job_name: str, pages: int, _progress: Callable[[PrintProgress], None], *, sheets: int = 0
+        self,
+        job_name: str,
+        pages: int,
+        _progress: Callable[[PrintProgress], None],
+        *,
+        sheets: int = 0,
+        in_visit: bool = True,
     ) -> PrintResult:
         self.followed.append((job_name, pages, sheets))
+        self.in_visit = in_visit
         return PrintResult(self.outcome, pages)
 
 
@@ -83,7 +96,7 @@ async def test_a_slip_that_was_surely_not_handed_over_is_not_done() -> None:
     printer = Printer()
 
     assert Certainty.NOT_DONE == await slips(printer, f"raise SystemExit({NOT_SUBMITTED})").print_slip(LINES)
-    assert [] == printer.followed
+    assert ([], printer.expected) == (printer.followed, printer.purged)
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,6 @@ async def test_a_release_that_waits_behind_the_next_visits_slow_card_gives_it_up
     service.hangs = "SCardConnect"
     reading = asyncio.create_task(bench.reader.read())
     assert await asyncio.to_thread(service.hanging.wait, LIMIT_SECONDS)
-    bench.reader._reading = before  # as it was when the visit before began to end
     bench.reader._apdu_timeout_seconds = RECONNECT_SECONDS
     late = asyncio.create_task(bench.reader.release(before))
     await asyncio.wait([late], timeout=20 * RECONNECT_SECONDS)

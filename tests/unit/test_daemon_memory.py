@@ -201,7 +201,7 @@ class Kiosk:
             f.ClockLevel(trusted=True, hours=ServiceHours.OPEN),
         ):
             report(level)
-        await self._sees(ScreenId.IDLE)
+        await self.sees(ScreenId.IDLE)
         try:
             yield
         finally:
@@ -215,9 +215,9 @@ class Kiosk:
             began = False
             while not (began and self.screen is not None and self.screen.id is ScreenId.IDLE):
                 before = self.screen
-                self._does_what_is_asked()
+                self.does_what_is_asked()
                 began = True
-                await self._another(before)
+                await self.another(before)
         await self._all_told()
         await asyncio.gather(*self.daemon.runner._committed)
 
@@ -227,12 +227,12 @@ class Kiosk:
         self.machine.today += DAY
         await self._all_told()
 
-    def _does_what_is_asked(self) -> None:
+    def does_what_is_asked(self) -> None:
         runner, screen = self.daemon.runner, self.screen
         assert screen is not None
         match screen.id:
             case ScreenId.IDLE | ScreenId.NOTICE | ScreenId.CONFIRM:
-                runner.touch(KeypadKey.CONFIRM)
+                runner.touch(KeypadKey.CONFIRM, lambda: True)
             case ScreenId.PRESENT_CARD:
                 runner.report(f.ReaderLevel(working=True, card_present=True))
             case ScreenId.PIN:
@@ -240,15 +240,15 @@ class Kiosk:
             case ScreenId.TAKE_CARD | ScreenId.TAKE_ALL:
                 runner.report(f.ReaderLevel(working=True))
             case ScreenId.CHOOSE_KIND:
-                runner.touch(KeypadKey.DIGIT_2)
+                runner.touch(KeypadKey.DIGIT_2, lambda: True)
             case ScreenId.CHOOSE_COPIES:
-                runner.touch(KeypadKey.DIGIT_1)
+                runner.touch(KeypadKey.DIGIT_1, lambda: True)
             case ScreenId.COINS if (screen.paid_yen or 0) < 300:
                 self.coins += 1
                 self.machine.mark = ports.CoinMark(1, self.coins % 256)
                 runner.post(e.CoinInserted(100, 1, self.coins % 256))
             case ScreenId.COINS | ScreenId.THANKS:
-                runner.touch(KeypadKey.CONFIRM)
+                runner.touch(KeypadKey.CONFIRM, lambda: True)
             case _:
                 pass
 
@@ -258,13 +258,13 @@ class Kiosk:
                 self._written.clear()
                 await self._written.wait()
 
-    async def _another(self, before: Screen | None) -> None:
+    async def another(self, before: Screen | None) -> None:
         async with asyncio.timeout(60):
             while self.screen == before:
                 self._drawn.clear()
                 await self._drawn.wait()
 
-    async def _sees(self, wanted: ScreenId) -> None:
+    async def sees(self, wanted: ScreenId) -> None:
         async with asyncio.timeout(60):
             while self.screen is None or self.screen.id is not wanted:
                 self._drawn.clear()
@@ -333,6 +333,7 @@ class Kiosk:
             show=self._show,
             listen=lambda _: None,
             voice_key=lambda _: None,
+            next_person=lambda: None,
             start_screen=Part().close,
             close_screen=Part().close,
             watch_page=lambda _: asyncio.sleep(0),

@@ -47,6 +47,12 @@ def test_alarm_is_three_beeps_and_then_silence() -> None:
     assert (False, None) == beeps.look(99.0)
 
 
+def test_who_looks_late_leaves_no_beep_and_no_pause_out() -> None:
+    beeps = Beeps()
+    beeps.play("alarm", 10.0)
+    assert "#.#.#.." == sounds(beeps, 10.0, 13.0, 16.0, 19.0, 22.0, 25.0, 28.0)
+
+
 def test_a_key_click_does_not_cut_an_alarm_short() -> None:
     beeps = Beeps()
     beeps.play("alarm", 10.0)

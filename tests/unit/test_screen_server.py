@@ -89,16 +89,24 @@ def make() -> MakeServer:
     texts = Texts.load(MESSAGES, NAMES, AMOUNTS)
 
     def server(
-        pressed: list[KeypadKey], log: list[dict[str, FieldValue]], host: str = "127.0.0.1", port: int = 0
+        keys: list[KeypadKey],
+        log: list[dict[str, FieldValue]],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        pressed: Callable[[KeypadKey, Callable[[], bool]], None] | None = None,
     ) -> ScreenServer:
         def write(event: EventId, /, **fields: FieldValue) -> None:
             log.append({"event": event, **fields})
+
+        def press(key: KeypadKey, is_shown: Callable[[], bool]) -> None:
+            assert is_shown()
+            keys.append(key)
 
         return ScreenServer(
             host=host,
             port=port,
             texts=texts,
-            pressed=pressed.append,
+            pressed=pressed or press,
             log=write,
             keepalive_seconds=KEEPALIVE_SECONDS,
             silence_seconds=1.6,
@@ -210,6 +218,24 @@ async def test_a_touch_on_a_picture_already_gone_is_ignored(kiosk: Kiosk) -> Non
     assert await kiosk.touch(intent(gone, "cancel")) == 409
     assert kiosk.pressed == []
     assert kiosk.log == [{"event": EventId.SCREEN_INTENT_REFUSED, "reason": "stale", "code": 409}]
+
+
+async def test_a_touch_is_told_whether_its_picture_still_stands(make: MakeServer) -> None:
+    """Drawn anew alike it is the same picture; in another language it is another."""
+    looks: list[Callable[[], bool]] = []
+    server = make([], [], pressed=lambda _key, is_shown: looks.append(is_shown))
+    await server.start()
+    async with aiohttp.ClientSession() as client:
+        kiosk = Kiosk(server, client, [], [])
+        server.show(COINS, Language.JA)
+        assert await kiosk.touch(intent(await kiosk.picture(), "cancel")) == 204
+    [is_shown] = looks
+    seen = [is_shown()]
+    for screen, language in ((COINS, Language.JA), (COINS, Language.EN), (COINS, Language.JA)):
+        server.show(screen, language)
+        seen.append(is_shown())
+    assert [True, True, False, False] == seen
+    await server.close()
 
 
 async def test_a_touch_before_the_first_picture_is_ignored(kiosk: Kiosk) -> None:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
@@ -42,8 +43,11 @@ from firmware.core.terms import (
 )
 from firmware.errors import JournalError
 from firmware.logbook import FIELDS, EventId, FieldValue
+from firmware.screen.server import ScreenServer
+from firmware.screen.texts import Texts
 from firmware.shell.pin import PinBuffer
 from firmware.shell.runner import Answer, Runner, new_visit
+from tests.unit.test_screen_storyboard import AMOUNTS, MESSAGES, NAMES
 
 RULES = Rules(
     timeouts_seconds={},
@@ -302,13 +306,85 @@ async def test_a_touched_digit_types_no_pin_but_the_other_touched_keys_work() ->
     async with kiosk.running(ENTERING):
         await kiosk.crew.begins(o.CollectPin)
         for digit in "1234":
-            kiosk.runner.touch(KeypadKey(digit))
-        kiosk.runner.touch(KeypadKey.CONFIRM)
+            kiosk.runner.touch(KeypadKey(digit), lambda: True)
+        kiosk.runner.touch(KeypadKey.CONFIRM, lambda: True)
         kiosk.runner.key(KeypadKey.DIGIT_5)
-        kiosk.runner.touch(KeypadKey.CORRECT)
-        kiosk.runner.touch(KeypadKey.CANCEL)
+        kiosk.runner.touch(KeypadKey.CORRECT, lambda: True)
+        kiosk.runner.touch(KeypadKey.CANCEL, lambda: True)
         await kiosk.reaches(s.Ended)
     assert [0, 0, 1, 0] == [screen.pin_digits for screen in kiosk.screens if screen.id is ScreenId.PIN]
+
+
+@dataclass
+class Shown(Kiosk):
+    """With the pictures of the page, and touches that its server has let in."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.runner.report(ReaderLevel(working=True))
+        self.server = ScreenServer(
+            host="127.0.0.1",
+            port=0,
+            texts=Texts.load(MESSAGES, NAMES, AMOUNTS),
+            pressed=self.runner.touch,
+            log=self.write,
+            keepalive_seconds=1.0,
+            silence_seconds=2.0,
+        )
+
+    def show(self, screen: Screen) -> None:
+        self.server.show(screen, Language.JA)
+        super().show(screen)
+
+    def touch(self, key: KeypadKey) -> None:
+        self.runner.touch(key, partial(self.server.shows, self.server.seq))
+
+
+async def test_a_second_touch_of_the_same_picture_skips_no_picture_however_slow_the_disk_is() -> None:
+    """What the notice says, such as that there is no receipt, nobody would have read."""
+    kiosk = Shown()
+    async with kiosk.running(s.Idle()):
+        kiosk.journal.disk.clear()
+        kiosk.touch(KeypadKey.CONFIRM)
+        await kiosk.journal.syncing.wait()
+        kiosk.touch(KeypadKey.CONFIRM)
+        kiosk.journal.disk.set()
+        await kiosk.runner.caught_up()
+        assert isinstance(kiosk.runner.state, s.Notice)
+        kiosk.touch(KeypadKey.CONFIRM)
+        await kiosk.reaches(s.AwaitingCard)
+    assert EventId.SCREEN_INTENT_REFUSED not in [event for event, _ in kiosk.log]
+
+
+async def test_touches_while_a_coin_is_written_down_do_not_answer_a_question_nobody_has_seen() -> None:
+    kiosk = Shown()
+    async with kiosk.running(COLLECTING):
+        await kiosk.crew.begins(o.AcceptCoins)
+        kiosk.journal.disk.clear()
+        kiosk.runner.post(e.CoinInserted(100, 7, 1))
+        await kiosk.journal.syncing.wait()
+        kiosk.touch(KeypadKey.CANCEL)
+        kiosk.touch(KeypadKey.CANCEL)
+        kiosk.journal.disk.set()
+        await kiosk.runner.caught_up()
+        assert replace(COLLECTING, paid_yen=100) == kiosk.runner.state
+        kiosk.touch(KeypadKey.CANCEL)
+        kiosk.touch(KeypadKey.CANCEL)
+        await kiosk.runner.caught_up()
+        asks = kiosk.runner.state
+        assert isinstance(asks, s.CollectingCoins)
+        assert s.Question.STOP is asks.question
+
+
+async def test_a_touch_counts_when_the_picture_was_only_drawn_anew_and_a_key_always_does() -> None:
+    kiosk = Shown()
+    async with kiosk.running(s.Idle()):
+        kiosk.touch(KeypadKey.CONFIRM)
+        kiosk.show(kiosk.screens[-1])
+        await kiosk.reaches(s.Notice)
+        kiosk.runner.key(KeypadKey.CONFIRM)
+        kiosk.server.show(kiosk.screens[-1], Language.EN)
+        await kiosk.reaches(s.AwaitingCard)
 
 
 async def test_a_key_that_a_technicians_test_hears_calls_no_staff_and_its_coin_is_counted_all_the_same() -> (

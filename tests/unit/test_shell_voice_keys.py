@@ -21,6 +21,7 @@ def daemon() -> tuple[Daemon, list[KeypadKey], list[frozenset[Aid]]]:
     shown: list[frozenset[Aid]] = []
     parts: Any = SimpleNamespace(
         voice_key=keys.append,
+        next_person=lambda: None,
         show=lambda _screen, _language, aids: shown.append(aids),
         devices=SimpleNamespace(panel=SimpleNamespace(light=lambda _place: None)),
     )

@@ -161,7 +161,7 @@ def test_after_a_coin_only_what_is_still_to_pay_is_said() -> None:
 
 def test_keys_repeat_and_make_it_louder_softer_faster_and_slower_until_the_next_person() -> None:
     loud, mouth = speaker()
-    picture, resting = TEXTS.snapshot(COINS, Language.JA), TEXTS.snapshot(STORYBOARD[0], Language.JA)
+    picture = TEXTS.snapshot(COINS, Language.JA)
     loud.tell(picture, Language.JA, frozenset({Aid.VOICE}))
     first = mouth.turns[-1]
     heard = []
@@ -176,7 +176,8 @@ def test_keys_repeat_and_make_it_louder_softer_faster_and_slower_until_the_next_
     turns = len(mouth.turns)
     loud.key(KeypadKey.CONFIRM)
     assert turns == len(mouth.turns)
-    loud.tell(resting, Language.JA, frozenset({Aid.VOICE}))
+    loud.next_person()
+    loud.key(KeypadKey.DIGIT_0)
     assert (0.0, 1.0) == mouth.manner
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 from firmware import ports
@@ -579,12 +580,12 @@ class Machine:
                 elif state is not acted and state is not None:
                     acted = state
                     if question_of(state) is s.Question.STOP:
-                        self.runner.touch(KeypadKey.CONFIRM)
+                        self.runner.touch(KeypadKey.CONFIRM, lambda: True)
                     elif quits is not None and isinstance(state, quits):
-                        self.runner.touch(KeypadKey.CANCEL)
+                        self.runner.touch(KeypadKey.CANCEL, lambda: True)
                     elif complains and isinstance(state, s.Thanks):
                         complains = False
-                        self.runner.touch(KeypadKey.CORRECT)
+                        self.runner.touch(KeypadKey.CORRECT, lambda: True)
                     else:
                         self._act(state)
                 self.changed.clear()
@@ -607,7 +608,7 @@ class Machine:
         if not self.paper.tray:
             return
         self.report(ReaderLevel(working=True, card_present=True))
-        self.runner.touch(KeypadKey.CONFIRM)
+        self.runner.touch(KeypadKey.CONFIRM, lambda: True)
         await asyncio.sleep(self.luck.choice([0.1, 10.0]))
         self.report(ReaderLevel(working=True))
         self.lost_property += self.paper.tray
@@ -623,7 +624,7 @@ class Machine:
         loop.call_later(begins + self.luck.choice([1.0, 15.0, 60.0]), self.paper.troubled, None)
 
     def _act(self, state: s.State) -> None:  # noqa: C901, PLR0912 - one line a screen
-        press = self.runner.touch
+        press = partial(self.runner.touch, is_shown=lambda: True)
         match state:
             case s.Idle() | s.Notice() | s.Confirming() | s.Thanks() | s.Ended():
                 press(KeypadKey.CONFIRM)
@@ -661,16 +662,16 @@ class Machine:
     def _staff(self, state: s.Attending) -> None:
         """They look into the tray; an incomplete set is destroyed once the screen lets them go on."""
         if not state.admitted:
-            self.runner.touch(KeypadKey.CORRECT)
+            self.runner.touch(KeypadKey.CORRECT, lambda: True)
             return
         if self.runner.facts.printer.dead and not state.printer_off:
             self.paper.switched_off()
             self.report(PanelLevel(door_open=True, paper_in_tray=bool(self.paper.tray)))
-            self.runner.touch(KeypadKey.DIGIT_2)
+            self.runner.touch(KeypadKey.DIGIT_2, lambda: True)
             return
         mine = [page for page in self.paper.tray if page.person == self.person]
         if not state.sold and len(mine) == PAGES:
-            self.runner.touch(KeypadKey.CONFIRM)
+            self.runner.touch(KeypadKey.CONFIRM, lambda: True)
             return
         screen = self.screen
         assert screen is not None
@@ -678,7 +679,7 @@ class Machine:
             return
         self._throw_away()
         again = bool(screen.choices) and self.luck.random() < 0.8
-        self.runner.touch(KeypadKey.DIGIT_1 if again else KeypadKey.CANCEL)
+        self.runner.touch(KeypadKey.DIGIT_1 if again else KeypadKey.CANCEL, lambda: True)
 
     def _throw_away(self) -> None:
         self.hands[self.person].clear()

@@ -12,11 +12,14 @@ from typing import Self
 
 from tests.simulators.printers import roll
 
-FAULTS = frozenset({"paper_out", "near_end", "cover_open", "offline", "cutter", "silent"})
+FAULTS = frozenset({"paper_out", "near_end", "cover_open", "offline", "cutter", "silent", "stuck"})
+"""stuck: it says that it is well and works nothing off, as in the middle of a picture's dots."""
 STOPS = FAULTS - {"near_end"}
 
 DLE_EOT = b"\x10\x04"
 DLE_DC4_CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
+CLEARED = b"\x37\x25\x00"
+INITIALIZE = b"\x1b@"
 CUT = b"\x1dV"
 TRANSMIT_STATUS = b"\x1dr"
 
@@ -25,7 +28,8 @@ class ReceiptSink:
     """Start it, open `path` as the serial line, print.
 
     columns: half-width characters on a line of the roll.
-    slips: the raw bytes of each slip up to its cut. received: every byte that came.
+    slips: the raw bytes of each piece of paper with something on it, up to its cut. blanks: how many pieces
+    were cut with nothing on them. received: every byte that came.
     complaints: what a real printer would have printed as garbage.
     """
 
@@ -37,11 +41,14 @@ class ReceiptSink:
         self._slave = -1
         self._fault: str | None = None
         self._fault_after_bytes = 0
+        self._bytes_to_contact_loss: int | None = None
         self._held = b""
         self._pending = bytearray()
         self._current = bytearray()
+        self._on_paper = 0
         self._on_slip: list[Callable[[bytes], object]] = []
         self.slips: list[bytes] = []
+        self.blanks = 0
         self.received = bytearray()
         self.complaints: list[str] = []
 
@@ -82,7 +89,7 @@ class ReceiptSink:
         asyncio.get_running_loop().add_reader(self._master, self._on_readable)
 
     def unplug(self) -> None:
-        """Vanish as a pulled USB cable does; what was not printed is gone. Harmless when gone."""
+        """Vanish as a pulled USB cable does; what has come is printed all the same. Harmless when gone."""
         if self._master < 0:
             return
         asyncio.get_running_loop().remove_reader(self._master)
@@ -90,8 +97,10 @@ class ReceiptSink:
         os.close(self._master)
         os.close(self._slave)
         self._master = self._slave = -1
-        self._pending.clear()
-        self._current.clear()
+
+    def lose_contact(self, *, after_bytes: int) -> None:
+        """Unplug when so many more bytes are processed; what follows them is lost on its way."""
+        self._bytes_to_contact_loss = after_bytes
 
     def set_fault(self, name: str | None, *, after_bytes: int = 0) -> None:
         """Put one of FAULTS in force, or clear it with None: what is held then goes on printing.
@@ -126,7 +135,8 @@ class ReceiptSink:
         if DLE_DC4_CLEAR in arrived:
             arrived = arrived.replace(DLE_DC4_CLEAR, b"")
             self._pending.clear()
-            self._current.clear()
+            del self._current[self._on_paper :]
+            self._answer_bytes(CLEARED)
         arrived, self._held = _split_unfinished(arrived)
         while DLE_EOT in arrived:
             before, _, after = arrived.partition(DLE_EOT)
@@ -138,7 +148,7 @@ class ReceiptSink:
         fault = self._fault_now
         match group:
             case 1:
-                return 0x12 | (0x08 if fault in STOPS else 0)
+                return 0x12 | (0x08 if fault in STOPS - {"stuck"} else 0)
             case 2:
                 bits = {"cover_open": 0x04, "paper_out": 0x20, "cutter": 0x40}
             case 3:
@@ -158,24 +168,47 @@ class ReceiptSink:
             if not taken:
                 return
             del self._pending[: len(taken)]
+            self._wear_contact(len(taken))
             if taken.startswith(TRANSMIT_STATUS):
                 self._answer(0x03 if self._fault_now == "near_end" else 0x00)
                 continue
+            if taken == INITIALIZE:
+                del self._current[self._on_paper :]
             self._current += taken
+            if roll.prints(taken):
+                self._on_paper = len(self._current)
+            if self._fault and len(self._current) >= self._fault_after_bytes:
+                self._fault_after_bytes = 0
             if taken.startswith(CUT):
                 self._cut()
+
+    def _wear_contact(self, count: int) -> None:
+        if self._bytes_to_contact_loss is None:
+            return
+        self._bytes_to_contact_loss -= count
+        if self._bytes_to_contact_loss <= 0:
+            self._bytes_to_contact_loss = None
+            self._pending.clear()
+            self.unplug()
 
     def _cut(self) -> None:
         slip = bytes(self._current)
         self._current.clear()
+        self._on_paper = 0
+        if roll.is_blank(slip):
+            self.blanks += 1
+            return
         self.slips.append(slip)
         for callback in self._on_slip:
             callback(slip)
 
     def _answer(self, answer: int) -> None:
-        if self._fault_now != "silent":
+        self._answer_bytes(bytes((answer,)))
+
+    def _answer_bytes(self, answer: bytes) -> None:
+        if self._master >= 0 and self._fault_now != "silent":
             with contextlib.suppress(BlockingIOError):
-                os.write(self._master, bytes((answer,)))
+                os.write(self._master, answer)
 
 
 def _split_unfinished(arrived: bytes) -> tuple[bytes, bytes]:

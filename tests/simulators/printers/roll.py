@@ -77,6 +77,20 @@ def _command(stream: bytes) -> bytes:
     return stream[:length] if len(stream) >= length else b""
 
 
+def prints(command: bytes) -> bool:
+    """Whether it brings to paper what is in the print buffer, or itself."""
+    return command == b"\n" or command[:3] == RASTER
+
+
+def is_blank(slip: bytes) -> bool:
+    """Whether nothing stands on it: no character and no picture."""
+    while slip and (taken := first_command(slip)):
+        slip = slip[len(taken) :]
+        if taken[:3] == RASTER or taken[0] > 0x20:
+            return False
+    return True
+
+
 def _length_of_character(lead: int) -> int:
     return 2 if 0x81 <= lead <= 0x9F or 0xE0 <= lead <= 0xFC else 1
 
