@@ -679,8 +679,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a stop forgets the coins behind a command given up",
         RUNNER,
-        " and not item.written.done():\n                item.written.set_result(False)",
-        ":\n                item.written.set_result(False)",
+        " and not item.taken.done():\n                item.taken.set_result(None)",
+        ":\n                item.taken.set_result(None)",
         _RUNNER,
     ),
     Fault(
