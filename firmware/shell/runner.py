@@ -252,7 +252,8 @@ class Runner:
             case _Key():
                 return self._key_event(item)
             case _Answer(order=order, event=event, task=task):
-                if isinstance(order, _BOUND) and self._bound.get(order) is not task:
+                stale = isinstance(order, _BOUND) and self._bound.get(order) is not task
+                if stale or _are_of_two(self.state, order):
                     self._log(EventId.LATE_ANSWER_DROPPED, answer=type(event).__name__)
                     return None
                 return event
@@ -357,6 +358,12 @@ class Runner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _are_of_two(state: object, order: o.Order) -> bool:
+    """Whether state and order belong to visits, and not to the same."""
+    visits = {getattr(what, "visit", None) for what in (state, order)} - {None}
+    return len(visits) == 2
 
 
 async def _waited_out(task: asyncio.Task[None]) -> bool:

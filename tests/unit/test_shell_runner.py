@@ -245,6 +245,23 @@ async def test_a_late_answer_of_a_cancelled_order_is_dropped_and_logged() -> Non
     assert isinstance(kiosk.runner.state, s.Ended)
 
 
+async def test_an_answer_for_another_visit_than_the_one_under_way_is_dropped_and_logged() -> None:
+    """An order that nothing cancels may say a second word when it breaks behind its first."""
+    kiosk = Kiosk()
+    async with kiosk.running(s.ClosingCoins(VISIT, PURCHASE, 300)):
+        await kiosk.crew.begins(o.CloseCoins)
+        kiosk.crew.answers[o.CloseCoins](e.CoinsClosed())
+        await kiosk.crew.begins(o.Release)
+        another = s.Committing(VisitId("b" * 32), PURCHASE, 300)
+        kiosk.runner.state = another
+        kiosk.crew.answers[o.Release](e.IssueReleased("R-1"))
+        kiosk.runner.report(PanelLevel(change_in_cup=True))
+        shown = len(kiosk.screens)
+        await kiosk.until(lambda: len(kiosk.screens) > shown)
+        assert another == kiosk.runner.state
+    assert (EventId.LATE_ANSWER_DROPPED, {"answer": "IssueReleased"}) in kiosk.log
+
+
 async def test_a_time_out_of_an_earlier_turn_does_not_end_an_equal_one() -> None:
     """The digit taken back begins the same timer anew; what the first one still says is stale."""
     kiosk = Kiosk()
