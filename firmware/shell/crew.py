@@ -374,6 +374,8 @@ class DeviceCrew:
                 undo.push_async_callback(self._devices.card.release, scope.reading)
             if scope.worker is not None:
                 undo.push_async_callback(scope.worker.end)
+            # What is known of the person goes now, and not with the municipality's answer.
+            del scope
 
     async def _end_session(self, session_id: str) -> None:
         try:
