@@ -217,9 +217,13 @@ def _secret_on(front: Picture) -> bytes | None:
                 corner = np.ascontiguousarray(front.grey[rows, columns])
                 factor = long_side / max(corner.shape)
                 size = (max(1, round(corner.shape[1] * factor)), max(1, round(corner.shape[0] * factor)))
-                text, *_ = detector.detectAndDecode(cv2.resize(corner, size, interpolation=cv2.INTER_AREA))
-                if (secret := front_secret(text)) is not None:
-                    return secret
+                scaled = cv2.resize(corner, size, interpolation=cv2.INTER_AREA)
+                # One code in some three hundred is read in black and white alone.
+                _, sharp = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+                for picture in (scaled, sharp):
+                    text, *_ = detector.detectAndDecode(picture)
+                    if (secret := front_secret(text)) is not None:
+                        return secret
     return None
 
 
