@@ -422,6 +422,20 @@ async def test_a_card_pulled_at_any_command_of_a_visit_never_sees_a_second_verif
     assert "card-gone" in bench.log or "pin-uncertain" in bench.log
 
 
+async def test_a_card_torn_away_and_laid_down_at_once_is_there_again(bench: Bench) -> None:
+    await bench.lay_down("taro", die_at_apdu=1)
+    told = len(bench.levels)
+    with pytest.raises(CardGone):
+        await bench.reader.read()
+    await bench.stand.set("taro", **HARMLESS)
+    await bench.stand.insert("taro")
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while bench.levels[told:] != [EMPTY, PRESENT]:
+            bench.changed.clear()
+            await bench.changed.wait()
+    await bench.reader.read()
+
+
 async def test_after_a_verify_in_doubt_the_tries_are_asked_before_another_is_sent(bench: Bench) -> None:
     await bench.lay_down("taro", die_at_command="0020008004", die_after_effect=True)
     await bench.reader.read()

@@ -6,6 +6,7 @@ reset, 4 what is your ATR?), anything longer an APDU. ATR and APDUs are answered
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 
 from tests.simulators.card.card import Torn, VirtualCard
@@ -18,12 +19,20 @@ OTHER_SLOT_ADDRESS = ("127.0.0.1", 35964)
 """vpcd has two readers, `Virtual PCD 00 00` and `Virtual PCD 00 01`."""
 POWER_OFF, POWER_ON, RESET, GET_ATR = 0, 1, 2, 4
 RETRY_SECONDS = 0.02
+LOOKS_AT_NOTHING = 2
+"""The first may be made by the session that ends when its card leaves, and not by what watches the slot."""
+HAND_SECONDS = 2.0
+"""A slot empty for longer was seen empty: pcscd looks every 0.4 s."""
 
 
 class ReaderSlot:
     """The place on a reader; holds at most one card and finds vpcd again after it restarted.
 
     torn: called when a card leaves by itself; the card that lies there then, or None.
+
+    A card laid down behind another waits until pcscd has seen the slot empty, as a hand does. pcscd would
+    take the two for one: of a card that left in the midst of a command it says that it is gone, and what
+    watches its slot, which looks only now and then, finds one there as before and says nothing.
     """
 
     def __init__(
@@ -36,6 +45,7 @@ class ReaderSlot:
         self.card: Lying | None = None
         self._serving: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._left_at: float | None = None
 
     async def insert(self, card: Lying) -> None:
         """Lay card down, in place of one that may lie there."""
@@ -46,6 +56,8 @@ class ReaderSlot:
 
     async def remove(self) -> None:
         """Take the card away; vpcd sees its connection end."""
+        if self.card is not None:
+            self._left_at = time.monotonic()
         self.card = None
         if self._serving is not None:
             self._serving.cancel()
@@ -53,6 +65,9 @@ class ReaderSlot:
             self._serving = None
 
     async def _serve(self, card: Lying) -> None:
+        if self._left_at is not None and time.monotonic() - self._left_at < HAND_SECONDS:
+            for _ in range(LOOKS_AT_NOTHING):
+                await self._seen_empty()
         while True:
             try:
                 reader, self._writer = await asyncio.open_connection(*self._address)
@@ -66,6 +81,7 @@ class ReaderSlot:
             except Torn:
                 self.card = self._torn(card)
                 if self.card is None:
+                    self._left_at = time.monotonic()
                     return
             finally:
                 self._writer.transport.abort()
@@ -73,6 +89,23 @@ class ReaderSlot:
             if self.card is not None and self.card is not card:
                 card = self.card
                 card.lay_down()
+
+    async def _seen_empty(self) -> None:
+        """vpcd looks who is there, and nobody answers."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(*self._address)
+            except ConnectionError:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            try:
+                await reader.readexactly(1)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+            finally:
+                writer.transport.abort()
 
     async def _converse(
         self, card: Lying, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
