@@ -30,7 +30,7 @@ from firmware.logbook import EventId, line
 from firmware.whole_file import write_whole
 
 JOURNAL_FORMAT: Final = 1
-"""Of the journal's table and chain. A version that writes another one reads this one, too."""
+"""Of the journal's table, chain and kinds (decision 60). Who writes another reads this one, too."""
 
 _MOST_BYTES: Final = 4096
 _KIOSK: Final = "madoguchi.service"

@@ -297,6 +297,16 @@ async def test_an_entry_whose_chain_fits_and_whose_record_is_unknown_is_named(pa
     await forger.close()
 
 
+async def test_a_field_that_only_a_newer_version_writes_is_passed_over(path: Path) -> None:
+    await written(path, ())
+    newer = Journal(path, KEY)
+    row = (1, "2026", "DaemonStarted", '{"made_at": "here", "version": "9"}')
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", (*row, newer._link(bytes(32), *row)))
+    assert [r.DaemonStarted("9")] == [entry.record for entry in await opened(path)]
+    await newer.close()
+
+
 async def test_a_file_that_is_no_journal_is_named(path: Path) -> None:
     put(path, b"no database, but longer than its header would be" * 100)
     with pytest.raises(JournalError, match=r"^journal.db: file is not a database$"):
