@@ -77,6 +77,8 @@ async def running(
         raise
     finally:
         await run.witness.stop()
+        if stood_still := store.stood_still():
+            report.said["stood still and began anew"] = stood_still
         # Not switched off: a machine that was just reset does not hear its button yet.
         await store.kill_kiosk()
         await store.stop()

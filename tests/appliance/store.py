@@ -23,6 +23,7 @@ from firmware.core.updates import Slot
 from firmware.municipality import enrolment
 from firmware.municipality.tls import Files
 from tests.appliance.machine import (
+    STOOD_STILL,
     Disk,
     Machine,
     Peripheral,
@@ -232,6 +233,10 @@ class Store(World):
         if not self.log.exists():
             return ""
         return self.log.read_bytes()[self._said_before :].decode(errors="replace")
+
+    def stood_still(self) -> int:
+        """How often the emulator's processors stood still, which nothing of ours is to blame for."""
+        return self.log.read_text(errors="replace").count(STOOD_STILL) if self.log.exists() else 0
 
     async def says(self, pattern: str, *, seconds: float = BOOT_SECONDS, times: int = 1) -> list[str]:
         """Wait until it has said this so often. Raises TimeoutError."""
