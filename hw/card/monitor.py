@@ -1,6 +1,9 @@
 """Watches one reader through pcscd's restarts and the reader's comings and goings.
 
 pyscard's CardMonitor is not used: its thread ends silently when pcscd does.
+
+pcscd 1.9 looks into a slot every 0.4 s. A card that leaves in the midst of a command and is back before the
+next look it calls gone, and sees again only once it has found the slot empty: it has to be lifted once more.
 """
 
 import threading
