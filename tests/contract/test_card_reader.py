@@ -121,17 +121,17 @@ class Bench:
         self.levels.append(level)
         self.changed.set()
 
-    async def logs(self, event: str) -> None:
+    async def until(self, reached: Callable[[], bool]) -> None:
         async with asyncio.timeout(LIMIT_SECONDS):
-            while event not in self.log:
+            while not reached():
                 self.changed.clear()
                 await self.changed.wait()
 
+    async def logs(self, event: str) -> None:
+        await self.until(lambda: event in self.log)
+
     async def becomes(self, level: ReaderLevel) -> None:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while self.levels[-1:] != [level]:
-                self.changed.clear()
-                await self.changed.wait()
+        await self.until(lambda: self.levels[-1:] == [level])
 
     async def lay_down(self, name: str, **settings: object) -> None:
         """The card lies on the reader, with all its tries and these faults, and the reader knows it."""
@@ -429,10 +429,7 @@ async def test_a_card_torn_away_and_laid_down_at_once_is_there_again(bench: Benc
         await bench.reader.read()
     await bench.stand.set("taro", **HARMLESS)
     await bench.stand.insert("taro")
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while bench.levels[told:] != [EMPTY, PRESENT]:
-            bench.changed.clear()
-            await bench.changed.wait()
+    await bench.until(lambda: bench.levels[told:] == [EMPTY, PRESENT])
     await bench.reader.read()
 
 

@@ -138,6 +138,16 @@ async def written(path: Path, records: tuple[Record, ...] = EVERY) -> Path:
     return path
 
 
+async def written_by_another(path: Path, record: str, fields: str) -> None:
+    """A journal of one entry whose chain fits, of a record that this code does not write."""
+    await written(path, ())
+    another = Journal(path, KEY)
+    row = (1, "2026", record, fields)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", (*row, another._link(bytes(32), *row)))
+    await another.close()
+
+
 def content(path: Path) -> bytes:
     return path.read_bytes()
 
@@ -287,24 +297,14 @@ async def test_another_key_finds_nothing_it_can_trust(path: Path) -> None:
 
 
 async def test_an_entry_whose_chain_fits_and_whose_record_is_unknown_is_named(path: Path) -> None:
-    await written(path, ())
-    forger = Journal(path, KEY)
-    row = (1, "2026", "CoinMinted", "{}")
-    with closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", (*row, forger._link(bytes(32), *row)))
+    await written_by_another(path, "CoinMinted", "{}")
     with pytest.raises(JournalError, match=r"^journal.db: entry 1 is no CoinMinted$"):
         await opened(path)
-    await forger.close()
 
 
 async def test_a_field_that_only_a_newer_version_writes_is_passed_over(path: Path) -> None:
-    await written(path, ())
-    newer = Journal(path, KEY)
-    row = (1, "2026", "DaemonStarted", '{"made_at": "here", "version": "9"}')
-    with closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", (*row, newer._link(bytes(32), *row)))
+    await written_by_another(path, "DaemonStarted", '{"made_at": "here", "version": "9"}')
     assert [r.DaemonStarted("9")] == [entry.record for entry in await opened(path)]
-    await newer.close()
 
 
 async def test_a_file_that_is_no_journal_is_named(path: Path) -> None:

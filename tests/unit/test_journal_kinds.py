@@ -16,15 +16,6 @@ from firmware.core.records import Record
 APPROVED = Path(__file__).with_name("journal_kinds.txt")
 
 
-def words(told: Any) -> set[str]:
-    """Every value of every enumeration that is somewhere in this type."""
-    if isinstance(told, type) and issubclass(told, enum.Enum):
-        return {str(value.value) for value in told}
-    if dataclasses.is_dataclass(told):
-        return set().union(*map(words, get_type_hints(told).values()))
-    return set().union(*map(words, get_args(told)))
-
-
 def shape(told: Any) -> str:
     """A type by name, a class of ours by what it holds."""
     if isinstance(told, type) and dataclasses.is_dataclass(told):
@@ -32,7 +23,7 @@ def shape(told: Any) -> str:
     if inner := get_args(told):
         return f"[{', '.join(map(shape, inner))}]"
     if isinstance(told, type) and issubclass(told, enum.Enum):
-        return f"{{{' '.join(sorted(words(told)))}}}"
+        return f"{{{' '.join(sorted(str(word.value) for word in told))}}}"
     base = getattr(told, "__supertype__", told)
     return "more" if base is Ellipsis else getattr(base, "__name__", str(base))
 

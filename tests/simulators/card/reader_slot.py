@@ -5,6 +5,7 @@ reset, 4 what is your ATR?), anything longer an APDU. ATR and APDUs are answered
 """
 
 import asyncio
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -45,7 +46,7 @@ class ReaderSlot:
         self.card: Lying | None = None
         self._serving: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._left_at: float | None = None
+        self._left_at = -math.inf
 
     async def insert(self, card: Lying) -> None:
         """Lay card down, in place of one that may lie there."""
@@ -65,15 +66,11 @@ class ReaderSlot:
             self._serving = None
 
     async def _serve(self, card: Lying) -> None:
-        if self._left_at is not None and time.monotonic() - self._left_at < HAND_SECONDS:
+        if time.monotonic() - self._left_at < HAND_SECONDS:
             for _ in range(LOOKS_AT_NOTHING):
                 await self._seen_empty()
         while True:
-            try:
-                reader, self._writer = await asyncio.open_connection(*self._address)
-            except ConnectionError:
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
+            reader, self._writer = await self._connected()
             try:
                 await self._converse(card, reader, self._writer)
             except (asyncio.IncompleteReadError, ConnectionError):
@@ -90,14 +87,18 @@ class ReaderSlot:
                 card = self.card
                 card.lay_down()
 
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """To vpcd, as soon as it runs."""
+        while True:
+            try:
+                return await asyncio.open_connection(*self._address)
+            except ConnectionError:
+                await asyncio.sleep(RETRY_SECONDS)
+
     async def _seen_empty(self) -> None:
         """vpcd looks who is there, and nobody answers."""
         while True:
-            try:
-                reader, writer = await asyncio.open_connection(*self._address)
-            except ConnectionError:
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
+            reader, writer = await self._connected()
             try:
                 await reader.readexactly(1)
             except (asyncio.IncompleteReadError, ConnectionError):
